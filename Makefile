@@ -1,0 +1,83 @@
+# What is installed goes into .venv, from the hash-pinned locks in requirements/: no more is needed than
+# Python 3.11, make and a network. PYTHON=… names another interpreter, ARGS=… adds to a command.
+
+PYTHON ?= python3
+PY = .venv/bin/python
+PIP = $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-deps --no-compile --require-hashes
+BASE = .venv/base.stamp
+DEV = .venv/dev.stamp
+
+.PHONY: help serve test check schema migrate bench demo install explorer lock clean
+.DELETE_ON_ERROR:
+
+help:           ## what can be asked for
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
+
+serve: $(BASE) explorer  ## everything, embedded: http://127.0.0.1:8000/graphql
+	@exec $(PY) -m parley dev $(ARGS)
+
+test: $(DEV) explorer    ## the whole suite, on the same embedded servers (ARGS="tests/unit -x")
+	@$(PY) -m pytest $(ARGS)
+
+check: $(DEV)   ## format, lint, types, layers; schema.graphql and database in step with the code
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+	@$(PY) .venv/bin/lint-imports
+	@$(PY) -m parley schema | diff -u schema.graphql - || \
+		{ echo "schema.graphql is not what the code prints; run: make schema" >&2; exit 1; }
+	@$(PY) -m parley check-database
+
+schema: $(BASE) ## write schema.graphql from the code
+	@printed="$$($(PY) -m parley schema)" && printf '%s\n' "$$printed" > schema.graphql
+
+migrate: $(BASE) ## bring the database at DATABASE_URL up to date
+	@$(PY) -m parley migrate $(ARGS)
+
+bench: $(DEV)   ## measure; figures and commands are in docs/speed.md
+	@$(PY) -m bench $(ARGS)
+
+demo: $(BASE)   ## two people talk through the running server
+	@$(PY) examples/two_people.py $(ARGS)
+
+install: $(DEV) explorer ## all of the above's needs, and nothing else
+
+# GraphiQL's files, for use without internet. Never in the way: without them the page loads the same
+# files from a public address, and the next start tries again.
+explorer:       ## fetch the explorer's files, where Node is there
+	@if command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1; then \
+		node explorer/build.mjs || true; \
+	fi
+
+lock: $(PY)     ## resolve pyproject.toml's ranges anew, with the hashes of all platforms' files
+	@rm -rf .venv/lock && $(PY) -m venv .venv/lock && .venv/lock/bin/pip install --quiet 'pip-tools>=7.6,<8'
+	@for lock in base dev; do \
+		test $$lock = base && more= || more='--extra dev -c requirements/base.txt'; \
+		CUSTOM_COMPILE_COMMAND='make lock' .venv/lock/bin/pip-compile pyproject.toml $$more $(ARGS) \
+			--quiet --generate-hashes --strip-extras --annotation-style=line --no-emit-index-url \
+			--no-emit-find-links --no-emit-trusted-host --output-file requirements/$$lock.txt || exit 1; \
+	done; rm -rf .venv/lock
+
+clean:          ## remove what was installed and cached; what Parley stored in .parley stays
+	rm -rf .venv explorer/assets .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The first Python that is new enough. A half-made environment goes away, so that the next try begins anew.
+$(PY):
+	@for python in $(PYTHON) python3.14 python3.13 python3.12 python3.11; do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			$$python -m venv --clear .venv && exit 0; rm -rf .venv; exit 1; \
+		fi; \
+	done; \
+	echo "Parley needs Python 3.11 or later, and $(PYTHON) is $$($(PYTHON) -V 2>&1 || true); name one with PYTHON=…" >&2; exit 1
+
+$(BASE): requirements/base.txt $(PY)
+	@echo "Installing what Parley needs into .venv (once, about half a minute) …"
+	@$(PIP) -r requirements/base.txt
+	@touch $@
+
+# The larger lock holds the smaller one.
+$(DEV): requirements/dev.txt $(PY)
+	@echo "Installing what Parley and its tests need into .venv (once, about a minute) …"
+	@$(PIP) -r requirements/dev.txt
+	@touch $(BASE) $@
