@@ -1,0 +1,1 @@
+"""What is true: tables, rules and SQL. No GraphQL and no Valkey."""

@@ -1,0 +1,1 @@
+"""The process: settings, resources, app, embedded servers, command line."""

@@ -1,0 +1,19 @@
+"""`migrate`: bring the database up to date; without DATABASE_URL, that of a running `dev`."""
+
+from collections.abc import Sequence
+
+from parley.embedded.running import with_running
+from parley.logs import configure_logging
+from parley.migrations import migrate
+from parley.settings import Settings, SettingsError
+
+
+def run(settings: Settings, arguments: Sequence[str], *, told: bool) -> int:
+    configure_logging(development=settings.development)
+    database_url = with_running(settings).database_url
+    if database_url is None:
+        raise SettingsError(
+            "DATABASE_URL must name a PostgreSQL database, or `python -m parley dev` must run."
+        )
+    migrate(database_url)
+    return 0

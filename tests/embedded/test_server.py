@@ -1,0 +1,126 @@
+"""An API process from outside: its two sockets, and how it ends."""
+
+import concurrent.futures
+import json
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from websockets.exceptions import ConnectionClosedError
+from websockets.sync.client import ClientConnection, connect
+
+from models.limits import Limits
+from parley.embedded.part import CHECKOUT
+from parley.embedded.ports import free_port, is_free
+from parley.embedded.probes import http_status
+from tests.waiting import wait_until
+
+
+@dataclass
+class Serving:
+    process: subprocess.Popen[str]
+    port: int
+    own_port: int
+
+    def get(self, path: str, port: int | None = None) -> str:
+        address = f"http://127.0.0.1:{port or self.port}{path}"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    def socket(self) -> ClientConnection:
+        return connect(f"ws://127.0.0.1:{self.own_port}/echo", compression=None)
+
+
+Serve = Callable[..., Serving]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts a process of `tests.embedded.serving`, on the port of another if one is given."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(port: int | None = None) -> Serving:
+        port = port or free_port()
+        own_port = free_port([port])
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.embedded.serving", str(port), str(own_port)],
+            cwd=CHECKOUT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        wait_until(lambda: http_status(own_port, "/pid") == 200)
+        return Serving(process, port, own_port)
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_processes_share_one_port_and_have_one_each(serve: Serve) -> None:
+    first = serve()
+    second = serve(first.port)
+
+    assert first.get("/pid", first.own_port) == str(first.own_port)
+    assert first.get("/pid", second.own_port) == str(second.own_port)
+    answering = {first.get("/pid") for _ in range(40)}
+    assert answering == {str(first.own_port), str(second.own_port)}
+
+
+def test_a_stop_finishes_requests_takes_no_new_ones_and_closes_sockets_with_1012(
+    serve: Serve,
+) -> None:
+    serving = serve()
+    with serving.socket() as socket, concurrent.futures.ThreadPoolExecutor() as pool:
+        socket.send("hello")
+        assert socket.recv(5) == "hello"
+        waiting = pool.submit(serving.get, "/wait")
+        assert serving.process.stdout is not None
+        assert serving.process.stdout.readline() == "waiting\n"
+
+        serving.process.send_signal(signal.SIGTERM)
+
+        assert waiting.result(5) == "finished"
+        with pytest.raises(ConnectionClosedError) as closed:
+            socket.recv(5)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1012
+    assert serving.process.wait(5) == 0
+    assert is_free(serving.port)
+
+
+def test_a_frame_above_the_limit_closes_its_socket_with_1009(serve: Serve) -> None:
+    with serve().socket() as socket:
+        socket.send("x" * Limits().frame_bytes)
+        assert len(socket.recv(5)) == Limits().frame_bytes
+
+        socket.send("x" * (Limits().frame_bytes + 1))
+
+        with pytest.raises(ConnectionClosedError) as closed:
+            socket.recv(5)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009
+
+
+def test_an_unexpected_failure_is_logged_without_its_text(serve: Serve) -> None:
+    serving = serve()
+
+    with pytest.raises(urllib.error.HTTPError) as failed:
+        serving.get("/fail?text=whispered")
+    failed.value.close()
+
+    serving.process.send_signal(signal.SIGTERM)
+    log = serving.process.communicate(timeout=5)[1]
+    assert "whispered" not in log
+    (line,) = map(json.loads, log.splitlines())
+    assert line["level"] == "error"
+    assert line["error"].startswith("builtins.ValueError\n")
+    assert "serving.py" in line["error"]

@@ -1,0 +1,47 @@
+"""Waiting for something to become true, with a deadline: what tests do instead of sleeping."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+POLL_S = 0.01
+
+
+async def eventually(check: Callable[[], Value | Awaitable[Value]], within_s: float = 5) -> Value:
+    """The first true value of `check`, which may be a coroutine function.
+
+    Raises:
+        AssertionError: it stayed false; what it gave last is shown.
+    """
+    deadline = time.monotonic() + within_s
+    while True:
+        given = check()
+        value: Value = await given if inspect.isawaitable(given) else given
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still {value!r} after {within_s:g} s: {_source(check)}")
+        await asyncio.sleep(POLL_S)
+
+
+def wait_until(check: Callable[[], Value], within_s: float = 5) -> Value:
+    """`eventually` outside of an event loop."""
+    deadline = time.monotonic() + within_s
+    while True:
+        value = check()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still {value!r} after {within_s:g} s: {_source(check)}")
+        time.sleep(POLL_S)
+
+
+def _source(check: Callable[..., object]) -> str:
+    try:
+        return inspect.getsource(check).strip()
+    except (OSError, TypeError):
+        return repr(check)
