@@ -1,0 +1,39 @@
+"""Alembic's entry: runs the migrations over asyncpg, on the URL that the caller put into the
+configuration.
+"""
+
+import asyncio
+
+from alembic import context
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from models.tables import metadata
+
+
+def _run(connection: Connection) -> None:
+    context.configure(connection=connection, target_metadata=metadata, compare_server_default=True)
+    with context.begin_transaction():
+        # Wait for a lock no longer than users would; one migrator at a time.
+        connection.execute(text("SET LOCAL lock_timeout = '1s'"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(7274921)"))
+        context.run_migrations()
+
+
+async def _connect() -> None:
+    url = context.config.attributes["database_url"]
+    engine = create_async_engine(
+        url.replace("postgresql://", "postgresql+asyncpg://", 1).replace(
+            "postgres://", "postgresql+asyncpg://", 1
+        ),
+        poolclass=NullPool,
+    )
+    async with engine.connect() as connection:
+        await connection.run_sync(_run)
+        await connection.commit()
+    await engine.dispose()
+
+
+asyncio.run(_connect())

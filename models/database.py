@@ -1,0 +1,129 @@
+"""PostgreSQL: one asyncpg pool with no session state, and ids as hex strings.
+
+`uuid` columns travel as 32 hex characters. A connection goes back to the pool without a reset
+query, so nothing may set session state on it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from models.refusals import unavailable
+
+# In quotes, since asyncpg's classes take their parameter only when types are checked.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+# asyncpg would ask a Citus coordinator for each type at 0.5 to 2.1 s; harmless on plain PostgreSQL
+# (traps.md J 9).
+SERVER_SETTINGS = {
+    "application_name": "parley",
+    "citus.override_table_visibility": "off",
+    "jit": "off",
+}
+
+# A connection that cannot be had, or that broke: SQLSTATE classes 08, 53 and 57, and what asyncpg
+# and the kernel say.
+CONNECTION_ERRORS = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    OSError,
+    TimeoutError,
+)
+
+
+async def prepare_connection(connection: Connection) -> None:
+    """Give a new connection our codecs: uuid as hex text."""
+    await connection.set_type_codec(
+        "uuid", schema="pg_catalog", format="binary", encoder=bytes.fromhex, decoder=bytes.hex
+    )
+
+
+async def connect(
+    url: str, *, settings: dict[str, str] | None = None
+) -> "asyncpg.Connection[asyncpg.Record]":
+    """One connection of our own, outside the pool."""
+    connection = await asyncpg.connect(
+        url, timeout=5, server_settings=SERVER_SETTINGS | (settings or {}), statement_cache_size=200
+    )
+    await prepare_connection(connection)
+    return connection
+
+
+async def _keep(_: Connection) -> None:
+    return None
+
+
+class Database:
+    """Runs single statements and transactions, each on a connection of the pool for just that
+    long.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str) -> None:
+        self.pool = pool
+        self.url = url
+
+    @classmethod
+    async def open(
+        cls, url: str, *, connections: int = 8, statement_timeout_s: float = 5
+    ) -> "Database":
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=connections,
+            init=prepare_connection,
+            reset=_keep,
+            command_timeout=statement_timeout_s + 1,
+            server_settings=SERVER_SETTINGS
+            | {"statement_timeout": str(int(statement_timeout_s * 1000))},
+        )
+        return cls(pool, url)
+
+    async def close(self) -> None:
+        try:
+            await asyncio.wait_for(self.pool.close(), 3)
+        except TimeoutError:
+            self.pool.terminate()
+
+    async def fetch(self, query: str, *args: object) -> list[asyncpg.Record]:
+        async with self.connection() as connection:
+            return await connection.fetch(query, *args)
+
+    async def fetchrow(self, query: str, *args: object) -> asyncpg.Record | None:
+        async with self.connection() as connection:
+            return await connection.fetchrow(query, *args)
+
+    async def fetchval(self, query: str, *args: object) -> Any:
+        async with self.connection() as connection:
+            return await connection.fetchval(query, *args)
+
+    async def execute(self, query: str, *args: object) -> str:
+        async with self.connection() as connection:
+            return await connection.execute(query, *args)
+
+    async def executemany(self, query: str, args: Sequence[Sequence[object]]) -> None:
+        async with self.connection() as connection:
+            await connection.executemany(query, args)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection of the pool.
+
+        Raises:
+            Refused: UNAVAILABLE when none can be had, or it breaks.
+        """
+        try:
+            async with self.pool.acquire(timeout=4) as connection:
+                yield connection
+        except CONNECTION_ERRORS as error:
+            raise unavailable() from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        async with self.connection() as connection, connection.transaction():
+            yield connection

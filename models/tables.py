@@ -1,0 +1,286 @@
+"""The schema of record: every table, as SQLModel classes that Alembic compares with the database.
+
+Two families (design.md section 4): rows keyed by `channel_id` first, and rows keyed by `user_id`
+first. No key, join or foreign key crosses from one to the other, so that the same SQL runs on one
+PostgreSQL and distributed over many. Hot paths do not use these classes; they are hand-written SQL
+beside the rules they serve.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlmodel import Field, SQLModel
+
+# Names by rule, so that a migration can name what it drops and code can recognise a constraint by
+# its prefix.
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+metadata: MetaData = SQLModel.metadata
+
+
+def _key() -> Any:
+    return Field(sa_type=Uuid, primary_key=True)
+
+
+def _id(*, nullable: bool = False) -> Any:
+    return Field(sa_column=Column(Uuid, nullable=nullable))
+
+
+def _text(*, nullable: bool = False, default: str | None = None) -> Any:
+    server_default = None if default is None else text(f"'{default}'")
+    return Field(sa_column=Column(Text, nullable=nullable, server_default=server_default))
+
+
+def _time(*, nullable: bool = False) -> Any:
+    return Field(sa_column=Column(TIMESTAMP(timezone=True), nullable=nullable))
+
+
+def _integer(*, default: int | None = None, nullable: bool = False) -> Any:
+    server_default = None if default is None else text(str(default))
+    return Field(sa_column=Column(Integer, nullable=nullable, server_default=server_default))
+
+
+def _flag(default: str = "false") -> Any:
+    return Field(sa_column_kwargs={"server_default": text(default)})
+
+
+# ------------------------------------------------------------------ keyed by user
+
+
+class UserRow(SQLModel, table=True):
+    """A person with an account."""
+
+    __tablename__ = "users"
+
+    id: UUID = _key()
+    name: str = _text()
+    about: str | None = _text(nullable=True)
+    created_at: datetime = _time()
+
+
+class PhoneNumberRow(SQLModel, table=True):
+    """Whose a number is; a row of its own, since it is looked up by the number."""
+
+    __tablename__ = "phone_numbers"
+
+    number: str = Field(sa_column=Column(Text, primary_key=True))
+    user_id: UUID = _id()
+
+
+class UserPhoneRow(SQLModel, table=True):
+    """The same fact keyed by user, written in the same transaction."""
+
+    __tablename__ = "user_phone_numbers"
+
+    user_id: UUID = _key()
+    number: str = _text()
+
+
+class ContactRow(SQLModel, table=True):
+    """`user_id` already knew the number of `contact_id`: contact discovery found it."""
+
+    __tablename__ = "contacts"
+
+    user_id: UUID = _key()
+    contact_id: UUID = _key()
+
+
+class DeviceRow(SQLModel, table=True):
+    """One signed-in installation. `generation` numbers its token pairs; see models/generations.py."""
+
+    __tablename__ = "devices"
+    __table_args__: ClassVar[Any] = (
+        # Every node asks for the newest revocations once a second.
+        Index(
+            "ix_devices_revoked_at", "revoked_at", postgresql_where=text("revoked_at IS NOT NULL")
+        ),
+    )
+
+    user_id: UUID = _key()
+    id: UUID = _key()
+    name: str = _text()
+    platform: str = _text()
+    created_at: datetime = _time()
+    last_active_at: datetime = _time()
+    generation: int = _integer(default=1)
+    # When a token of the newest pair was first accepted; null while it never was.
+    generation_accepted_at: datetime | None = _time(nullable=True)
+    # When the generations before it were, newest first: only those still within the grace are kept.
+    earlier_accepted_at: list[datetime] = Field(
+        sa_column=Column(
+            ARRAY(TIMESTAMP(timezone=True)), nullable=False, server_default=text("'{}'")
+        )
+    )
+    refreshed_at: datetime = _time()
+    # Up to when the newest access token holds: open sockets of the device live until then.
+    access_expires_at: datetime = _time()
+    revoked_at: datetime | None = _time(nullable=True)
+
+
+class SignInCodeRow(SQLModel, table=True):
+    """The one code in force for a number."""
+
+    __tablename__ = "sign_in_codes"
+
+    number: str = Field(sa_column=Column(Text, primary_key=True))
+    code_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    requested_at: datetime = _time()
+    expires_at: datetime = _time()
+    tries_left: int = _integer()
+
+
+class BudgetRow(SQLModel, table=True):
+    """What was spent under a key, in the window that began at `window_start`, and in the one before
+    it.
+    """
+
+    __tablename__ = "budgets"
+
+    key: str = Field(sa_column=Column(Text, primary_key=True))
+    window_start: datetime = _time()
+    spent: int = _integer(default=0)
+    spent_before: int = _integer(default=0)
+
+
+class UserChannelRow(SQLModel, table=True):
+    """A user's own list of channels; the row stays when they leave."""
+
+    __tablename__ = "user_channels"
+
+    user_id: UUID = _key()
+    channel_id: UUID = _key()
+    # The entry that took them out; null while they are in.
+    left_seq: int | None = _integer(nullable=True)
+
+
+class DevicePositionRow(SQLModel, table=True):
+    """How far a device has stored a channel's log: its inbox resumes after it."""
+
+    __tablename__ = "device_positions"
+
+    user_id: UUID = _key()
+    device_id: UUID = _key()
+    channel_id: UUID = _key()
+    delivered_seq: int = _integer()
+
+
+# ------------------------------------------------------------------ keyed by channel
+
+
+class ChannelRow(SQLModel, table=True):
+    """The head of a log: narrow and hot. No index on `last_at`, so that its updates stay
+    heap-only.
+    """
+
+    __tablename__ = "channels"
+    __table_args__: ClassVar[Any] = {"postgresql_with": {"fillfactor": "50"}}
+
+    id: UUID = _key()
+    kind: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    created_at: datetime = _time()
+    last_seq: int = _integer(default=0)
+    # When the newest message was said; null while there is none.
+    last_at: datetime | None = _time(nullable=True)
+
+
+class MemberRow(SQLModel, table=True):
+    """A user in a channel. Positions only go forward; a rejoin starts a new membership in the same
+    row.
+    """
+
+    __tablename__ = "members"
+    __table_args__: ClassVar[Any] = {"postgresql_with": {"fillfactor": "70"}}
+
+    channel_id: UUID = _key()
+    user_id: UUID = _key()
+    role: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    joined_at: datetime = _time()
+    joined_seq: int = _integer()
+    left_seq: int | None = _integer(nullable=True)
+    delivered_seq: int = _integer(default=0)
+    read_seq: int = _integer(default=0)
+    muted_until: datetime | None = _time(nullable=True)
+
+
+class MessageRow(SQLModel, table=True):
+    """What a member said. `details` holds what few messages have: location, mentions, system
+    notice.
+    """
+
+    __tablename__ = "messages"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("channel_id", "sender_id", "client_message_id"),
+    )
+
+    channel_id: UUID = _key()
+    seq: int = Field(sa_type=Integer, primary_key=True)
+    kind: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    sender_id: UUID | None = _id(nullable=True)
+    client_message_id: str | None = _text(nullable=True)
+    # SHA-256 of the draft as it was sent: a repeat must be the same draft.
+    draft_hash: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
+    text: str | None = _text(nullable=True)
+    reply_to_seq: int | None = _integer(nullable=True)
+    details: dict[str, Any] | None = Field(sa_column=Column(JSONB, nullable=True))
+    sent_at: datetime = _time()
+    edited_at: datetime | None = _time(nullable=True)
+    deleted_at: datetime | None = _time(nullable=True)
+
+
+class ReceiptRow(SQLModel, table=True):
+    """One forward move of a position: `kind` 1 delivered, 2 read."""
+
+    __tablename__ = "receipts"
+
+    channel_id: UUID = _key()
+    user_id: UUID = _key()
+    kind: int = Field(sa_column=Column(SmallInteger, primary_key=True))
+    up_to_seq: int = Field(sa_type=Integer, primary_key=True)
+    at: datetime = _time()
+
+
+class OutboxRow(SQLModel, table=True):
+    """A committed batch of log entries: who is to hear of it. Settled when dispatch is done with
+    it.
+
+    `entry_*` are parallel arrays, one element an entry; `recipient_*` one element a (channel,
+    recipient).
+    """
+
+    __tablename__ = "outbox"
+    __table_args__: ClassVar[Any] = (
+        Index("ix_outbox_created_at", "created_at"),
+        {"postgresql_with": {"fillfactor": "50"}},
+    )
+
+    channel_id: UUID = _key()
+    id: UUID = _key()
+    created_at: datetime = Field(
+        sa_column=Column(TIMESTAMP(timezone=True), nullable=False, server_default=text("now()"))
+    )
+    settled_at: datetime | None = _time(nullable=True)
+    entry_channel_ids: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False))
+    entry_seqs: list[int] = Field(sa_column=Column(ARRAY(Integer), nullable=False))
+    recipient_channel_ids: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False))
+    recipient_ids: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False))
+    recipient_joined_seqs: list[int] = Field(sa_column=Column(ARRAY(Integer), nullable=False))
