@@ -1,0 +1,256 @@
+"""Channels as the viewer sees them: their membership, the newest message, what is unread; and
+opening a chat.
+
+Everything here takes the viewer's user id and answers only for channels that they are in: who is
+not in one cannot tell it from one that does not exist.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import IntEnum
+
+import asyncpg
+import msgspec
+
+from models import ids
+from models.database import Database
+from models.refusals import not_found
+from models.users import User, find_user
+
+
+class ChannelKind(IntEnum):
+    CHAT = 1
+    GROUP = 2
+
+
+class MemberRole(IntEnum):
+    MEMBER = 1
+    ADMIN = 2
+    OWNER = 3
+
+
+class MemberPosition(msgspec.Struct, frozen=True):
+    """How far a member has got in the channel's log."""
+
+    user_id: str
+    delivered_seq: int
+    read_seq: int
+
+
+class Chat(msgspec.Struct, frozen=True):
+    """A chat as one of its two people sees it; in a chat with oneself the peer is the viewer."""
+
+    id: str
+    created_at: datetime
+    last_seq: int
+    last_at: datetime | None
+    viewer_id: str
+    joined_seq: int
+    delivered_seq: int
+    read_seq: int
+    muted_until: datetime | None
+    peer_id: str
+    peer_delivered_seq: int
+    peer_read_seq: int
+
+    @property
+    def kind(self) -> ChannelKind:
+        return ChannelKind.CHAT
+
+    @property
+    def position(self) -> MemberPosition:
+        return MemberPosition(self.viewer_id, self.delivered_seq, self.read_seq)
+
+
+Channel = Chat
+
+_CHATS = """
+SELECT c.id, c.created_at, c.last_seq, c.last_at,
+       v.user_id, v.joined_seq, v.delivered_seq, v.read_seq, v.muted_until,
+       coalesce(o.user_id, v.user_id),
+       coalesce(o.delivered_seq, v.delivered_seq),
+       coalesce(o.read_seq, v.read_seq)
+FROM channels c
+JOIN members v ON v.channel_id = ANY ($1) AND v.channel_id = c.id AND v.user_id = $2
+    AND v.left_seq IS NULL
+LEFT JOIN members o ON o.channel_id = ANY ($1) AND o.channel_id = c.id AND o.user_id <> $2
+WHERE c.id = ANY ($1) AND c.kind = 1
+"""
+
+
+async def list_channels(
+    database: Database, viewer_id: str, channel_ids: Sequence[str]
+) -> dict[str, Channel]:
+    """Those of the channels that the viewer is in, by id."""
+    if not channel_ids:
+        return {}
+    rows = await database.fetch(_CHATS, list(channel_ids), viewer_id)
+    return {row[0]: Chat(*row) for row in rows}
+
+
+async def find_channel(database: Database, viewer_id: str, channel_id: str) -> Channel | None:
+    return (await list_channels(database, viewer_id, [channel_id])).get(channel_id)
+
+
+class ChannelCursor(msgspec.Struct, frozen=True):
+    """A place in a viewer's list of channels: the newest message's time, then the id."""
+
+    last_at: datetime
+    channel_id: str
+
+
+async def page_channels(
+    database: Database,
+    viewer_id: str,
+    *,
+    first: int,
+    after: ChannelCursor | None,
+    kind: ChannelKind | None,
+) -> tuple[list[Channel], bool]:
+    """A page of the viewer's channels that have at least one entry, newest message first; and
+    whether more follow.
+    """
+    mine = await database.fetch(
+        "SELECT channel_id FROM user_channels WHERE user_id = $1 AND left_seq IS NULL", viewer_id
+    )
+    heads = await database.fetch(
+        """
+        SELECT c.id FROM channels c
+        WHERE c.id = ANY ($1) AND c.last_seq > 0 AND ($2::smallint IS NULL OR c.kind = $2)
+          AND ($3::timestamptz IS NULL OR (coalesce(c.last_at, c.created_at), c.id) < ($3, $4))
+        ORDER BY coalesce(c.last_at, c.created_at) DESC, c.id DESC LIMIT $5
+        """,
+        [row[0] for row in mine],
+        None if kind is None else kind.value,
+        after.last_at if after else None,
+        after.channel_id if after else "0" * 32,
+        first + 1,
+    )
+    channels = await list_channels(database, viewer_id, [row[0] for row in heads[:first]])
+    return [channels[row[0]] for row in heads[:first] if row[0] in channels], len(heads) > first
+
+
+async def count_unread(
+    database: Database, viewer_id: str, channel_ids: Sequence[str], *, most: int
+) -> dict[str, int]:
+    """Messages by others after the viewer's read position, without SYSTEM and deleted ones; counted
+    up to `most`.
+    """
+    rows = await database.fetch(
+        """
+        SELECT v.channel_id, (
+            SELECT count(*) FROM (
+                SELECT FROM messages m
+                WHERE m.channel_id = ANY ($1) AND m.channel_id = v.channel_id
+                  AND m.seq > greatest(v.read_seq, v.joined_seq - 1)
+                  AND m.sender_id <> $2 AND m.deleted_at IS NULL
+                LIMIT $3
+            ) x
+        )
+        FROM members v WHERE v.channel_id = ANY ($1) AND v.user_id = $2 AND v.left_seq IS NULL
+        """,
+        list(channel_ids),
+        viewer_id,
+        most,
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+class Member(msgspec.Struct, frozen=True):
+    channel_id: str
+    user_id: str
+    role: MemberRole
+    joined_at: datetime
+    joined_seq: int
+    delivered_seq: int
+    read_seq: int
+
+    @property
+    def position(self) -> MemberPosition:
+        return MemberPosition(self.user_id, self.delivered_seq, self.read_seq)
+
+
+_MEMBERS = """
+SELECT m.channel_id, m.user_id, m.role, m.joined_at, m.joined_seq, m.delivered_seq, m.read_seq
+FROM members m
+WHERE m.channel_id = $1 AND m.left_seq IS NULL AND EXISTS (
+    SELECT FROM members v WHERE v.channel_id = $1 AND v.user_id = $2 AND v.left_seq IS NULL
+)
+"""
+
+
+def _member(row: asyncpg.Record) -> Member:
+    return Member(row[0], row[1], MemberRole(row[2]), *row[3:])
+
+
+async def page_members(
+    database: Database, viewer_id: str, channel_id: str, *, first: int, after_user_id: str | None
+) -> tuple[list[Member], bool]:
+    """The channel's members in the order of their ids; none when the viewer is not one of them."""
+    rows = await database.fetch(
+        _MEMBERS + " AND ($3::uuid IS NULL OR m.user_id > $3) ORDER BY m.user_id LIMIT $4",
+        channel_id,
+        viewer_id,
+        after_user_id,
+        first + 1,
+    )
+    return [_member(row) for row in rows[:first]], len(rows) > first
+
+
+async def find_member(
+    database: Database, viewer_id: str, channel_id: str, user_id: str
+) -> Member | None:
+    row = await database.fetchrow(_MEMBERS + " AND m.user_id = $3", channel_id, viewer_id, user_id)
+    return _member(row) if row else None
+
+
+async def open_chat(database: Database, viewer_id: str, peer_id: str) -> tuple[Channel, bool]:
+    """The chat of the two; and whether this call made it.
+
+    Raises:
+        Refused: NOT_FOUND when there is no such user.
+    """
+    channel_id = ids.chat_id(viewer_id, peer_id)
+    chat = await find_channel(database, viewer_id, channel_id)
+    if chat is not None:
+        return chat, False
+    if await find_user(database, peer_id) is None:
+        raise not_found("There is no such user.", "userId")
+    created = await _create_chat(database, channel_id, viewer_id, peer_id)
+    chat = await find_channel(database, viewer_id, channel_id)
+    assert chat is not None
+    return chat, created
+
+
+async def _create_chat(database: Database, channel_id: str, viewer_id: str, peer_id: str) -> bool:
+    """Whoever inserts the channel's row made it; a second one waits for that commit and finds it
+    there.
+    """
+    people = sorted({viewer_id, peer_id})
+    now = datetime.now(UTC)
+    async with database.transaction() as connection:
+        made = await connection.fetchval(
+            "INSERT INTO channels (id, kind, created_at) VALUES ($1, 1, $2) ON CONFLICT DO "
+            "NOTHING RETURNING 1",
+            channel_id,
+            now,
+        )
+        if not made:
+            return False
+        for user_id in people:
+            await connection.execute(
+                "INSERT INTO members (channel_id, user_id, role, joined_at, joined_seq) VALUES "
+                "($1, $2, 1, $3, 1)",
+                channel_id,
+                user_id,
+                now,
+            )
+            await connection.execute(
+                "INSERT INTO user_channels (user_id, channel_id) VALUES ($1, $2)",
+                user_id,
+                channel_id,
+            )
+    return True
+
+
+__all__ = ["Channel", "ChannelKind", "Chat", "Member", "MemberPosition", "MemberRole", "User"]

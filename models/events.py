@@ -1,0 +1,70 @@
+"""What reaches a viewer's open streams: the events of the inbox, and an occurrence of one for a
+class of recipients.
+"""
+
+from collections.abc import Hashable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from models.messages import Message
+
+
+class MessageAdded(msgspec.Struct, frozen=True):
+    at: datetime
+    channel_id: str
+    seq: int
+    message: Message
+
+
+class InboxReady(msgspec.Struct, frozen=True):
+    """All that was missed has been sent; comes again after a loss was repaired."""
+
+    at: datetime
+    replayed: int
+
+
+class ResyncRequired(msgspec.Struct, frozen=True):
+    """What was missed is too much, or the position is not one of this membership; go on from
+    `seq`.
+    """
+
+    at: datetime
+    channel_id: str
+    seq: int
+
+
+class SessionExpiring(msgspec.Struct, frozen=True):
+    at: datetime
+    expires_at: datetime
+
+
+class Occurrence(msgspec.Struct):
+    """Something that happened, for one class of recipients.
+
+    `value` is what the subscription's root field gives. `renderings` holds the texts that everybody
+    of the class shares, by operation; None where nothing is shared.
+    """
+
+    value: Any
+    renderings: dict[Hashable, str] | None = None
+
+
+class StreamCut(Exception):
+    """The stream ends without being complete, and the client is to come back: deploy (1012), too
+    slow (1013).
+    """
+
+    def __init__(self, close_code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.close_code = close_code
+        self.reason = reason
+
+
+class TooFarBehind(Exception):
+    """More was missed than is replayed, or the position is not one of this membership: fetch, and
+    follow from there.
+    """
+
+    code = "RESYNC_REQUIRED"

@@ -1,0 +1,303 @@
+"""Messages: what a member said, as rows of a channel's log, and how the viewer's own ones fared.
+
+A message is identified by its channel and seq. `sender` and `reply_to` are hydrated in bulk by
+whoever lists messages; the six fields about receipts are None for everybody but the sender.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import IntEnum
+
+import asyncpg
+import msgspec
+
+from models.database import Database
+from models.unloaded import UNLOADED, Unloaded
+from models.users import User, list_users
+
+
+class MessageKind(IntEnum):
+    TEXT = 1
+    IMAGE = 2
+    VIDEO = 3
+    AUDIO = 4
+    FILE = 5
+    LOCATION = 6
+    SYSTEM = 7
+
+
+class MessageStatus(IntEnum):
+    SENT = 1
+    DELIVERED = 2
+    READ = 3
+
+
+class Location(msgspec.Struct, frozen=True, omit_defaults=True):
+    latitude: float
+    longitude: float
+    label: str | None = None
+
+
+class Details(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What few messages have; one JSON column."""
+
+    location: Location | None = None
+    mentions: list[str] = []
+
+
+class Message(msgspec.Struct):
+    channel_id: str
+    seq: int
+    kind: MessageKind
+    sender_id: str | None
+    client_message_id: str | None
+    text: str | None
+    reply_to_seq: int | None
+    sent_at: datetime
+    edited_at: datetime | None = None
+    deleted_at: datetime | None = None
+    location: Location | None = None
+    mention_ids: list[str] = []
+    sender: User | None | Unloaded = UNLOADED
+    reply_to: "Message | None | Unloaded" = UNLOADED
+    # For the sender only.
+    status: MessageStatus | None | Unloaded = None
+    delivered_count: int | None | Unloaded = None
+    read_count: int | None | Unloaded = None
+    delivered_at: datetime | None | Unloaded = None
+    seen_at: datetime | None | Unloaded = None
+
+
+COLUMNS = """m.channel_id, m.seq, m.kind, m.sender_id, m.client_message_id, m.text,
+m.reply_to_seq, m.sent_at, m.edited_at, m.deleted_at, m.details"""
+
+_decode_details = msgspec.json.Decoder(Details).decode
+encode_details = msgspec.json.Encoder().encode
+
+
+def message_of(row: asyncpg.Record) -> Message:
+    """A row of `COLUMNS` as a message."""
+    details = row[10]
+    message = Message(
+        row[0], row[1], MessageKind(row[2]), row[3], row[4], row[5], row[6], row[7], row[8], row[9]
+    )
+    if details is not None:
+        decoded = _decode_details(details)
+        message.location = decoded.location
+        message.mention_ids = decoded.mentions
+    if message.reply_to_seq is None:
+        message.reply_to = None
+    if message.sender_id is None:
+        message.sender = None
+    return message
+
+
+def show_to(message: Message, viewer_id: str) -> Message:
+    """Mark what the sender of a message may ask about it, to be read when they do."""
+    if message.sender_id == viewer_id:
+        message.status = message.delivered_count = message.read_count = UNLOADED
+        message.delivered_at = message.seen_at = UNLOADED
+    return message
+
+
+async def page_messages(
+    database: Database,
+    viewer_id: str,
+    channel_id: str,
+    *,
+    after_seq: int | None,
+    before_seq: int | None,
+    first: int | None,
+    last: int | None,
+) -> tuple[list[Message], bool]:
+    """Messages between two seqs (both exclusive), oldest first: the `first` oldest or the `last`
+    newest of them.
+
+    Only what came with the viewer's membership, which is checked in the same statement. Also says
+    whether there are more on the far side.
+    """
+    count = first if first is not None else last
+    assert count is not None
+    rows = await database.fetch(
+        f"""
+        SELECT {COLUMNS} FROM messages m
+        WHERE m.channel_id = $1 AND m.seq > $3 AND m.seq < $4 AND m.seq >= (
+            SELECT v.joined_seq FROM members v
+            WHERE v.channel_id = $1 AND v.user_id = $2 AND v.left_seq IS NULL
+        )
+        ORDER BY m.seq {"ASC" if first is not None else "DESC"} LIMIT $5
+        """,
+        channel_id,
+        viewer_id,
+        after_seq if after_seq is not None else 0,
+        before_seq if before_seq is not None else 2**31 - 1,
+        count + 1,
+    )
+    messages = [message_of(row) for row in rows[:count]]
+    if first is None:
+        messages.reverse()
+    return messages, len(rows) > count
+
+
+async def list_messages(
+    database: Database, viewer_id: str, places: Sequence[tuple[str, int]]
+) -> dict[tuple[str, int], Message]:
+    """Those messages (by channel and seq) that the viewer may see."""
+    if not places:
+        return {}
+    rows = await database.fetch(
+        f"""
+        SELECT {COLUMNS}
+        FROM unnest($1::uuid[], $2::integer[]) AS p (channel_id, seq)
+        JOIN messages m ON m.channel_id = ANY ($1) AND m.channel_id = p.channel_id AND m.seq = p.seq
+        JOIN members v ON v.channel_id = ANY ($1) AND v.channel_id = p.channel_id AND v.user_id = $3
+            AND v.left_seq IS NULL AND v.joined_seq <= m.seq
+        """,
+        [place[0] for place in places],
+        [place[1] for place in places],
+        viewer_id,
+    )
+    return {(row[0], row[1]): message_of(row) for row in rows}
+
+
+async def find_message(
+    database: Database, viewer_id: str, channel_id: str, seq: int
+) -> Message | None:
+    return (await list_messages(database, viewer_id, [(channel_id, seq)])).get((channel_id, seq))
+
+
+async def get_own_message(database: Database, sender_id: str, channel_id: str, seq: int) -> Message:
+    """A message for its own sender, in the channel or no longer."""
+    row = await database.fetchrow(
+        f"""
+        SELECT {COLUMNS} FROM messages m
+        WHERE m.channel_id = $1 AND m.seq = $2 AND m.sender_id = $3
+        """,
+        channel_id,
+        seq,
+        sender_id,
+    )
+    assert row is not None
+    return message_of(row)
+
+
+async def list_last_messages(
+    database: Database, viewer_id: str, channel_ids: Sequence[str]
+) -> dict[str, Message]:
+    """The newest message of each channel that the viewer may see."""
+    rows = await database.fetch(
+        f"""
+        SELECT {COLUMNS}
+        FROM members v
+        CROSS JOIN LATERAL (
+            SELECT * FROM messages n
+            WHERE n.channel_id = ANY ($1) AND n.channel_id = v.channel_id AND n.seq >= v.joined_seq
+            ORDER BY n.seq DESC LIMIT 1
+        ) m
+        WHERE v.channel_id = ANY ($1) AND v.user_id = $2 AND v.left_seq IS NULL
+        """,
+        list(channel_ids),
+        viewer_id,
+    )
+    return {row[0]: message_of(row) for row in rows}
+
+
+async def hydrate_senders(
+    database: Database, messages: Iterable[Message], known: Iterable[User] = ()
+) -> None:
+    """Give every message its sender, by one look-up of the people not yet known."""
+    people = {user.id: user for user in known}
+    lacking = [m for m in messages if m.sender is UNLOADED]
+    unknown = {m.sender_id for m in lacking if m.sender_id is not None} - people.keys()
+    if unknown:
+        people |= await list_users(database, sorted(unknown))
+    for message in lacking:
+        message.sender = people.get(message.sender_id or "")
+
+
+async def hydrate_replies(database: Database, messages: Iterable[Message]) -> None:
+    """Give every reply what it replies to, whoever may see it: the caller hides it from those who
+    may not.
+    """
+    lacking = [m for m in messages if m.reply_to is UNLOADED]
+    if not lacking:
+        return
+    rows = await database.fetch(
+        f"""
+        SELECT {COLUMNS}
+        FROM unnest($1::uuid[], $2::integer[]) AS p (channel_id, seq)
+        JOIN messages m ON m.channel_id = ANY ($1) AND m.channel_id = p.channel_id AND m.seq = p.seq
+        """,
+        [m.channel_id for m in lacking],
+        [m.reply_to_seq for m in lacking],
+    )
+    originals = {(row[0], row[1]): message_of(row) for row in rows}
+    for message in lacking:
+        message.reply_to = originals.get((message.channel_id, message.reply_to_seq or 0))
+
+
+class Fate(msgspec.Struct, frozen=True):
+    """How a message fared with its audience: the members other than its sender who were in when it
+    was said.
+    """
+
+    audience: int
+    delivered: int
+    read: int
+    # When the last of the audience had it; None while somebody has not.
+    delivered_at: datetime | None
+    seen_at: datetime | None
+
+    @property
+    def status(self) -> MessageStatus:
+        if self.audience and self.read == self.audience:
+            return MessageStatus.READ
+        if self.audience and self.delivered == self.audience:
+            return MessageStatus.DELIVERED
+        return MessageStatus.SENT
+
+
+NO_FATE = Fate(0, 0, 0, None, None)
+
+
+async def list_fates(
+    database: Database, sender_id: str, places: Sequence[tuple[str, int]]
+) -> dict[tuple[str, int], Fate]:
+    """The fate of a sender's messages, exact from the receipts: the first move that covers a
+    message is its time.
+    """
+    rows = await database.fetch(
+        """
+        SELECT p.channel_id, p.seq, count(*), count(*) FILTER (WHERE b.delivered_seq >= p.seq),
+               count(*) FILTER (WHERE b.read_seq >= p.seq), max(d.at), max(r.at)
+        FROM unnest($1::uuid[], $2::integer[]) AS p (channel_id, seq)
+        JOIN members b ON b.channel_id = ANY ($1) AND b.channel_id = p.channel_id
+            AND b.left_seq IS NULL AND b.joined_seq <= p.seq AND b.user_id <> $3
+        LEFT JOIN LATERAL (
+            SELECT x.at FROM receipts x
+            WHERE x.channel_id = ANY ($1) AND x.channel_id = p.channel_id AND x.user_id = b.user_id
+              AND x.kind = 1 AND x.up_to_seq >= p.seq
+            ORDER BY x.up_to_seq LIMIT 1
+        ) d ON true
+        LEFT JOIN LATERAL (
+            SELECT x.at FROM receipts x
+            WHERE x.channel_id = ANY ($1) AND x.channel_id = p.channel_id AND x.user_id = b.user_id
+              AND x.kind = 2 AND x.up_to_seq >= p.seq
+            ORDER BY x.up_to_seq LIMIT 1
+        ) r ON true
+        GROUP BY p.channel_id, p.seq
+        """,
+        [place[0] for place in places],
+        [place[1] for place in places],
+        sender_id,
+    )
+    return {
+        (row[0], row[1]): Fate(
+            row[2],
+            row[3],
+            row[4],
+            row[5] if row[3] == row[2] else None,
+            row[6] if row[4] == row[2] else None,
+        )
+        for row in rows
+    }

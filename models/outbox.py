@@ -1,0 +1,91 @@
+"""The outbox: committed batches, until dispatch has settled them, and for half a minute after.
+
+Ages are compared by PostgreSQL's clock only.
+"""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from models.database import Database
+from models.log import Batch, Recipients, hydrate_entries, list_entries_at
+
+OUTBOX_KEPT_S = 30
+
+_COLUMNS = """o.channel_id, o.id, o.entry_channel_ids, o.entry_seqs, o.recipient_channel_ids,
+o.recipient_ids, o.recipient_joined_seqs"""
+
+
+async def list_recent_batches(database: Database, *, most: int) -> list[Batch] | None:
+    """All batches of the last half minute, oldest first; None when there are more than `most`."""
+    rows = await database.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM outbox o WHERE o.created_at > now() - make_interval(secs => $1)
+        ORDER BY o.created_at LIMIT $2
+        """,
+        OUTBOX_KEPT_S,
+        most + 1,
+    )
+    return None if len(rows) > most else await _batches(database, rows)
+
+
+async def list_unsettled_batches(
+    database: Database, *, older_than_s: float, most: int
+) -> list[Batch]:
+    """Batches that nobody settled in time, oldest first."""
+    rows = await database.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM outbox o
+        WHERE o.settled_at IS NULL AND o.created_at < now() - make_interval(secs => $1)
+        ORDER BY o.created_at LIMIT $2
+        """,
+        older_than_s,
+        most,
+    )
+    return await _batches(database, rows)
+
+
+async def settle_batches(database: Database, keys: Sequence[tuple[str, str]]) -> None:
+    """Everyone who follows has been reached: nobody needs to dispatch these again."""
+    await database.execute(
+        """
+        UPDATE outbox o SET settled_at = now()
+        FROM unnest($1::uuid[], $2::uuid[]) AS x (channel_id, id)
+        WHERE o.channel_id = ANY ($1) AND o.channel_id = x.channel_id AND o.id = x.id
+        """,
+        [key[0] for key in keys],
+        [key[1] for key in keys],
+    )
+
+
+async def delete_settled_batches(database: Database) -> None:
+    await database.execute(
+        "DELETE FROM outbox o WHERE o.settled_at IS NOT NULL AND o.created_at < now() - "
+        "make_interval(secs => $1)",
+        OUTBOX_KEPT_S,
+    )
+
+
+async def _batches(database: Database, rows: Sequence[asyncpg.Record]) -> list[Batch]:
+    places = [place for row in rows for place in zip(row[2], row[3], strict=True)]
+    entries = await list_entries_at(database, places) if places else []
+    await hydrate_entries(database, entries)
+    by_place = {(entry.channel_id, entry.seq): entry for entry in entries}
+    return [
+        Batch(
+            row[0],
+            row[1],
+            [by_place[place] for place in zip(row[2], row[3], strict=True) if place in by_place],
+            _recipients(row),
+        )
+        for row in rows
+    ]
+
+
+def _recipients(row: asyncpg.Record) -> dict[str, Recipients]:
+    recipients: dict[str, Recipients] = {}
+    for channel_id, user_id, joined_seq in zip(row[4], row[5], row[6], strict=True):
+        to = recipients.setdefault(channel_id, Recipients([], []))
+        to.user_ids.append(user_id)
+        to.joined_seqs.append(joined_seq)
+    return recipients

@@ -1,0 +1,99 @@
+"""Positions: how far members and devices have got in a log. They only go forward, and never past
+the log.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from models.database import Connection, Database
+from models.group_commit import Busy
+from models.refusals import RefusalCode, Refused
+
+
+class Move(msgspec.Struct):
+    """A member's wish to move forward in one channel; 0 where a position is not named."""
+
+    channel_id: str
+    user_id: str
+    delivered_seq: int = 0
+    read_seq: int = 0
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """A member's positions after the move, and before it."""
+
+    channel_id: str
+    user_id: str
+    delivered_seq: int
+    read_seq: int
+    delivered_before: int
+    read_before: int
+
+
+class MoveWriter:
+    """Writes batches of moves by `models/sql/advance_positions.sql`; moves of one member that wait
+    together are one.
+    """
+
+    def lock_key(self, item: Move) -> tuple[str, str]:
+        return (item.channel_id, item.user_id)
+
+    def identity(self, item: Move) -> tuple[str, str]:
+        return (item.channel_id, item.user_id)
+
+    def absorb(self, leader: Move, follower: Move) -> None:
+        leader.delivered_seq = max(leader.delivered_seq, follower.delivered_seq)
+        leader.read_seq = max(leader.read_seq, follower.read_seq)
+
+    def follow(self, leader: Move, result: Moved, follower: Move) -> Moved | Refused | None:
+        return result
+
+    def weight(self, item: Move) -> int:
+        return 1
+
+    async def write(
+        self, connection: Connection, items: Sequence[Move], *, wait: bool
+    ) -> Sequence[Moved | Refused | Busy]:
+        rows = await connection.fetch(
+            "SELECT * FROM advance_positions($1, $2, $3, $4, $5, $6, $7)",
+            sorted({m.channel_id for m in items}),
+            [m.channel_id for m in items],
+            [m.user_id for m in items],
+            [m.delivered_seq for m in items],
+            [m.read_seq for m in items],
+            datetime.now(UTC),
+            wait,
+            timeout=2,
+        )
+        results: list[Moved | Refused | Busy] = []
+        for move, row in zip(items, rows, strict=True):
+            if row[1] == 1:
+                results.append(Moved(move.channel_id, move.user_id, row[2], row[3], row[4], row[5]))
+            elif row[1] == 5:
+                results.append(Busy.BUSY)
+            else:
+                results.append(Refused(RefusalCode.NOT_FOUND, "There is no such channel."))
+        return results
+
+
+async def advance_device(
+    database: Database, user_id: str, device_id: str, positions: dict[str, int]
+) -> None:
+    """Remember where the device's inbox resumes, by channel; never back."""
+    await database.execute(
+        """
+        INSERT INTO device_positions AS p (user_id, device_id, channel_id, delivered_seq)
+        SELECT $1, $2, x.channel_id, x.seq
+        FROM unnest($3::uuid[], $4::integer[]) AS x (channel_id, seq)
+        ORDER BY x.channel_id
+        ON CONFLICT (user_id, device_id, channel_id)
+        DO UPDATE SET delivered_seq = excluded.delivered_seq
+        WHERE p.delivered_seq < excluded.delivered_seq
+        """,
+        user_id,
+        device_id,
+        list(positions),
+        list(positions.values()),
+    )

@@ -1,0 +1,15 @@
+"""What may be deleted because its time is over. Ages are compared by PostgreSQL's clock."""
+
+from models.database import Database
+
+# A revoked device is kept a while, so that late refreshes of it are known for what they are.
+_STATEMENTS = (
+    "DELETE FROM sign_in_codes WHERE expires_at < now() - interval '1 day'",
+    "DELETE FROM budgets WHERE window_start < now() - interval '3 days'",
+    "DELETE FROM devices WHERE revoked_at < now() - interval '90 days'",
+)
+
+
+async def delete_ended_rows(database: Database) -> None:
+    for statement in _STATEMENTS:
+        await database.execute(statement)
