@@ -1,0 +1,136 @@
+"""Budgets: how much of something may be asked for in a window of time, counted over all processes.
+
+A window slides by approximation: what was spent in the fixed window before counts by the share of
+it that the sliding one still covers. A refused spend spends nothing. Several budgets are spent in
+one transaction, all or none; callers name them in one order (of kind), so that two cannot wait for
+each other.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from models.database import Connection
+from models.limits import Budget
+from models.refusals import RefusalCode, Refused
+
+# GraphQL's Int ends here.
+MAX_WAIT_MS = 2**31 - 1
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# The row's windows as they are at $2, the start of the current window: the row may be of this
+# window, the one before or an older one. A row of a later window comes from a process whose clock
+# is ahead, and is added to.
+_SPENT = "CASE WHEN b.window_start >= $2 THEN b.spent ELSE 0 END"
+_SPENT_BEFORE = """CASE WHEN b.window_start >= $2 THEN b.spent_before
+    WHEN b.window_start = $2 - $3::interval THEN b.spent ELSE 0 END"""
+
+_SPEND = f"""
+INSERT INTO budgets AS b (key, window_start, spent, spent_before) VALUES ($1, $2, $4, 0)
+ON CONFLICT (key) DO UPDATE SET
+    window_start = greatest(b.window_start, $2),
+    spent = {_SPENT} + $4,
+    spent_before = {_SPENT_BEFORE}
+WHERE {_SPENT} + $4 + ({_SPENT_BEFORE}) * $5::float8 <= $6
+RETURNING 1
+"""
+_LOOK = f"SELECT {_SPENT} AS spent, {_SPENT_BEFORE} AS spent_before FROM budgets b WHERE key = $1"
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """What to spend under a key; `reason` is what the refusal says."""
+
+    key: str
+    budget: Budget
+    reason: str
+    amount: int = 1
+
+
+class _Window(msgspec.Struct, frozen=True):
+    start: datetime
+    length: timedelta
+    # The share of the window before that the sliding window still covers.
+    weight: float
+
+
+async def spend(connection: Connection, charges: Sequence[Charge], *, now: datetime) -> None:
+    """Spend all of the charges, within the caller's transaction, which a refusal must roll back.
+
+    Raises:
+        Refused: RATE_LIMITED with the time after which the same charge would pass, if nothing else
+            is spent.
+    """
+    for charge in charges:
+        window = _window(charge.budget, now)
+        passed = charge.amount <= charge.budget.amount and await connection.fetchval(
+            _SPEND,
+            charge.key,
+            window.start,
+            window.length,
+            charge.amount,
+            window.weight,
+            charge.budget.amount,
+        )
+        if not passed:
+            raise await _refusal(connection, charge, now)
+
+
+async def require_left(connection: Connection, charge: Charge, *, now: datetime) -> None:
+    """Refuse as `spend` would, but spend nothing.
+
+    Raises:
+        Refused: RATE_LIMITED.
+    """
+    window = _window(charge.budget, now)
+    row = await connection.fetchrow(_LOOK, charge.key, window.start, window.length)
+    spent, before = (row["spent"], row["spent_before"]) if row else (0, 0)
+    if spent + charge.amount + before * window.weight > charge.budget.amount:
+        raise await _refusal(connection, charge, now)
+
+
+async def _refusal(connection: Connection, charge: Charge, now: datetime) -> Refused:
+    window = _window(charge.budget, now)
+    row = await connection.fetchrow(_LOOK, charge.key, window.start, window.length)
+    spent, before = (row["spent"], row["spent_before"]) if row else (0, 0)
+    wait_s = wait_for(charge, spent, before, elapsed_s=(now - window.start).total_seconds())
+    return Refused(
+        RefusalCode.RATE_LIMITED,
+        charge.reason,
+        retry_after_ms=min(int(wait_s * 1000) + 1, MAX_WAIT_MS),
+    )
+
+
+def wait_for(charge: Charge, spent: int, before: int, *, elapsed_s: float) -> float:
+    """Seconds until the charge passes: when enough of the older window has slid out, in this window
+    or the next.
+    """
+    window_s = charge.budget.window_s
+    room = charge.budget.amount - charge.amount
+    if room < 0:
+        return window_s
+    if spent <= room:
+        share = 1 - (room - spent) / before if before else 0.0
+        return max(0.0, share * window_s - elapsed_s)
+    return window_s - elapsed_s + (1 - room / spent) * window_s
+
+
+def _window(budget: Budget, now: datetime) -> _Window:
+    length = timedelta(seconds=budget.window_s)
+    start = _EPOCH + (now - _EPOCH) // length * length
+    return _Window(start, length, 1 - (now - start) / length)
+
+
+def address_key(address: str) -> str:
+    """One subscriber's addresses as one key: IPv4 whole, IPv6 by the /64 that a customer gets."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if ip.version == 4:
+        return str(ip)
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.ip_network((ip, 64), strict=False).network_address)

@@ -1,0 +1,181 @@
+"""Devices: the signed-in installations of a user, from sign-in to their end.
+
+A device ends by being signed out, by another of its user's devices, or by an old refresh token
+(`models.generations`). One that ended never comes back.
+"""
+
+from datetime import datetime, timedelta
+from enum import Enum
+
+import asyncpg
+import msgspec
+
+from models.database import Connection, Database
+from models.limits import Limits
+from models.refusals import not_found
+from models.viewer import Viewer
+
+
+class Platform(Enum):
+    IOS = "IOS"
+    ANDROID = "ANDROID"
+    WEB = "WEB"
+    DESKTOP = "DESKTOP"
+    OTHER = "OTHER"
+
+
+class Device(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    platform: Platform
+    created_at: datetime
+    last_active_at: datetime
+    # Whether it is the one that asks.
+    is_current: bool
+
+
+DEVICE_COLUMNS = "d.id, d.name, d.platform, d.created_at, d.last_active_at"
+
+
+def device_of(row: asyncpg.Record, current_id: str | None) -> Device:
+    return Device(
+        id=row["id"],
+        name=row["name"],
+        platform=Platform(row["platform"]),
+        created_at=row["created_at"],
+        last_active_at=row["last_active_at"],
+        is_current=row["id"] == current_id,
+    )
+
+
+async def create_device(
+    connection: Connection,
+    user_id: str,
+    *,
+    name: str,
+    platform: Platform,
+    access_expires_at: datetime,
+    device_id: str,
+    now: datetime,
+) -> Device:
+    """A device with its first token pair, which counts as accepted: no token came before it."""
+    await connection.execute(
+        "INSERT INTO devices (user_id, id, name, platform, created_at, last_active_at, generation, "
+        "generation_accepted_at, refreshed_at, access_expires_at) "
+        "VALUES ($1, $2, $3, $4, $5, $5, 1, $5, $5, $6)",
+        user_id,
+        device_id,
+        name,
+        platform.value,
+        now,
+        access_expires_at,
+    )
+    await _write_positions(connection, user_id, device_id)
+    return Device(device_id, name, platform, created_at=now, last_active_at=now, is_current=True)
+
+
+async def _write_positions(connection: Connection, user_id: str, device_id: str) -> None:
+    """A new device's inbox begins at the end of every channel that the user is in."""
+    listed = await connection.fetch(
+        "SELECT channel_id FROM user_channels WHERE user_id = $1 AND left_seq IS NULL", user_id
+    )
+    if not listed:
+        return
+    # Statements of their own: the two families share no join (traps.md J 1).
+    heads = await connection.fetch(
+        "SELECT id, last_seq FROM channels WHERE id = ANY($1::uuid[])",
+        [row["channel_id"] for row in listed],
+    )
+    await connection.execute(
+        "INSERT INTO device_positions (user_id, device_id, channel_id, delivered_seq) "
+        "SELECT $1, $2, h.id, h.seq FROM unnest($3::uuid[], $4::int[]) AS h (id, seq)",
+        user_id,
+        device_id,
+        [row["id"] for row in heads],
+        [row["last_seq"] for row in heads],
+    )
+
+
+async def list_devices(
+    database: Database, viewer: Viewer, *, limits: Limits, now: datetime
+) -> list[Device]:
+    """The viewer's devices that are still signed in: this one first, then the last active first."""
+    rows = await database.fetch(
+        f"SELECT {DEVICE_COLUMNS} FROM devices d WHERE user_id = $1 AND revoked_at IS NULL "
+        "AND refreshed_at > $2 ORDER BY id <> $3, last_active_at DESC, id",
+        viewer.user.id,
+        now - timedelta(seconds=limits.refresh_token_ttl_s),
+        viewer.device_id,
+    )
+    return [device_of(row, viewer.device_id) for row in rows]
+
+
+async def find_device(database: Database, viewer: Viewer, device_id: str) -> Device | None:
+    """One of the viewer's own devices that is still signed in."""
+    row = await database.fetchrow(
+        f"SELECT {DEVICE_COLUMNS} FROM devices d WHERE user_id = $1 AND id = $2 AND revoked_at IS NULL",
+        viewer.user.id,
+        device_id,
+    )
+    return None if row is None else device_of(row, viewer.device_id)
+
+
+async def touch_device(database: Database, user_id: str, device_id: str, *, now: datetime) -> None:
+    await database.execute(
+        "UPDATE devices SET last_active_at = $3 "
+        "WHERE user_id = $1 AND id = $2 AND last_active_at < $3",
+        user_id,
+        device_id,
+        now,
+    )
+
+
+async def end_device(connection: Connection, user_id: str, device_id: str) -> bool:
+    """End the device and forget where it had got to; False when there is none. Safe to repeat."""
+    ended = await connection.fetchval(
+        # PostgreSQL's clock: nodes ask it for the newest revocations.
+        "UPDATE devices SET revoked_at = coalesce(revoked_at, now()) "
+        "WHERE user_id = $1 AND id = $2 RETURNING 1",
+        user_id,
+        device_id,
+    )
+    if ended:
+        await connection.execute(
+            "DELETE FROM device_positions WHERE user_id = $1 AND device_id = $2", user_id, device_id
+        )
+    return bool(ended)
+
+
+async def revoke_device(database: Database, user_id: str, device_id: str) -> None:
+    """End one of the user's own devices. Safe to repeat.
+
+    Raises:
+        Refused: NOT_FOUND for another's device and for none.
+    """
+    async with database.transaction() as connection:
+        if not await end_device(connection, user_id, device_id):
+            raise not_found("There is no such device.", "deviceId")
+
+
+async def list_revoked(database: Database, since_s: float) -> list[tuple[str, str]]:
+    """(user id, device id) of what ended within the last `since_s` seconds, by PostgreSQL's clock.
+
+    A transaction that ends a device is dated by its beginning: ask for a few seconds more than
+    since the last time.
+    """
+    rows = await database.fetch(
+        "SELECT user_id, id FROM devices WHERE revoked_at > now() - make_interval(secs => $1)",
+        since_s,
+    )
+    return [(row["user_id"], row["id"]) for row in rows]
+
+
+async def find_access_expiry(database: Database, user_id: str, device_id: str) -> datetime | None:
+    """Up to when the device's open sockets live; None when it has ended."""
+    expires_at = await database.fetchval(
+        "SELECT access_expires_at FROM devices "
+        "WHERE user_id = $1 AND id = $2 AND revoked_at IS NULL",
+        user_id,
+        device_id,
+    )
+    return expires_at if isinstance(expires_at, datetime) else None

@@ -1,0 +1,158 @@
+"""The generations of a device's token pairs, and what a refresh token of each is good for.
+
+`generation` g numbers the newest pair that was answered. A refresh with the token of pair g makes
+pair g + 1. One with an older token answers with the pair that replaced it, the same refresh token
+each time, until `refresh_grace_s` after that pair was first accepted anywhere (by a request with
+its access token, or a refresh with its refresh token); shown later, it is taken for stolen, and the
+device ends. The row is locked while this is decided.
+"""
+
+from datetime import datetime, timedelta
+from itertools import takewhile
+
+import asyncpg
+import msgspec
+
+from models.database import Connection, Database
+from models.devices import DEVICE_COLUMNS, Device, device_of, end_device
+from models.limits import Limits
+from models.users import User
+
+# Refreshes of one device within the grace that are told apart; beyond it the oldest token counts as
+# late.
+MAX_EARLIER = 16
+
+
+_STANDING = f"""
+SELECT {DEVICE_COLUMNS}, d.generation, d.generation_accepted_at, d.earlier_accepted_at, d.refreshed_at,
+    d.revoked_at, u.name AS user_name, u.about
+FROM devices d JOIN users u ON u.id = d.user_id
+WHERE d.user_id = $1 AND d.id = $2 AND u.id = $1
+"""
+
+
+class DeviceStanding(msgspec.Struct):
+    """What decides whether a token of the device is good, and whose it is."""
+
+    user: User
+    device: Device
+    generation: int
+    generation_accepted_at: datetime | None
+    # When the generations before were first accepted, newest first; those past the grace are
+    # dropped.
+    earlier_accepted_at: list[datetime]
+    last_active_at: datetime
+    refreshed_at: datetime
+    revoked: bool
+
+
+async def find_standing(
+    connection: Connection, user_id: str, device_id: str
+) -> DeviceStanding | None:
+    row = await connection.fetchrow(_STANDING, user_id, device_id)
+    return None if row is None else _standing_of(row, user_id)
+
+
+def _standing_of(row: asyncpg.Record, user_id: str) -> DeviceStanding:
+    return DeviceStanding(
+        user=User(user_id, row["user_name"], row["about"]),
+        device=device_of(row, row["id"]),
+        generation=row["generation"],
+        generation_accepted_at=row["generation_accepted_at"],
+        earlier_accepted_at=row["earlier_accepted_at"],
+        last_active_at=row["last_active_at"],
+        refreshed_at=row["refreshed_at"],
+        revoked=row["revoked_at"] is not None,
+    )
+
+
+def next_generation(
+    standing: DeviceStanding, shown: int, *, limits: Limits, now: datetime
+) -> int | None:
+    """The generation whose pair answers a refresh token of generation `shown`; None when it ends
+    the device.
+    """
+    idle = now - standing.refreshed_at > timedelta(seconds=limits.refresh_token_ttl_s)
+    if standing.revoked or idle or shown > standing.generation:
+        return None
+    if shown == standing.generation:
+        return shown + 1
+    accepted = [standing.generation_accepted_at, *standing.earlier_accepted_at]
+    age = standing.generation - (shown + 1)
+    if age >= len(accepted):
+        return None
+    accepted_at = accepted[age]
+    if accepted_at is None or now - accepted_at <= timedelta(seconds=limits.refresh_grace_s):
+        return shown + 1
+    return None
+
+
+async def advance_generation(
+    database: Database,
+    user_id: str,
+    device_id: str,
+    shown: int,
+    *,
+    access_expires_at: datetime,
+    limits: Limits,
+    now: datetime,
+) -> tuple[int, DeviceStanding] | None:
+    """Take a refresh token of generation `shown`: the generation to answer with; None when the
+    device has ended, or just did.
+
+    The device's open sockets live on until `access_expires_at`.
+    """
+    async with database.transaction() as connection:
+        row = await connection.fetchrow(_STANDING + " FOR UPDATE OF d", user_id, device_id)
+        if row is None:
+            return None
+        standing = _standing_of(row, user_id)
+        generation = next_generation(standing, shown, limits=limits, now=now)
+        if generation is None:
+            await end_device(connection, user_id, device_id)
+            return None
+        await _write_refresh(connection, standing, generation, access_expires_at, limits, now)
+    return generation, standing
+
+
+async def _write_refresh(
+    connection: Connection,
+    standing: DeviceStanding,
+    answered: int,
+    access_expires_at: datetime,
+    limits: Limits,
+    now: datetime,
+) -> None:
+    generation, accepted_at = standing.generation, standing.generation_accepted_at
+    earlier = standing.earlier_accepted_at
+    if answered > generation:
+        since = now - timedelta(seconds=limits.refresh_grace_s)
+        kept = list(takewhile(lambda at: at >= since, [accepted_at or now, *earlier]))
+        generation, accepted_at, earlier = answered, None, kept[:MAX_EARLIER]
+    await connection.execute(
+        "UPDATE devices SET generation = $3, generation_accepted_at = $4, "
+        "earlier_accepted_at = $5, refreshed_at = $6, "
+        "last_active_at = greatest(last_active_at, $6), "
+        "access_expires_at = greatest(access_expires_at, $7) WHERE user_id = $1 AND id = $2",
+        standing.user.id,
+        standing.device.id,
+        generation,
+        accepted_at,
+        earlier,
+        now,
+        access_expires_at,
+    )
+
+
+async def accept_generation(
+    database: Database, user_id: str, device_id: str, generation: int, *, now: datetime
+) -> None:
+    """A token of the newest pair was used for the first time."""
+    await database.execute(
+        "UPDATE devices SET generation_accepted_at = $4 "
+        "WHERE user_id = $1 AND id = $2 AND generation = $3 AND generation_accepted_at IS NULL",
+        user_id,
+        device_id,
+        generation,
+        now,
+    )

@@ -1,0 +1,121 @@
+"""Phone numbers: whose they are, and who already knew them. Always in E.164 form: `+` and digits.
+
+A number is shown to its owner and to those who already knew it, which contact discovery records in
+`contacts`.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import phonenumbers
+from phonenumbers import PhoneNumberType
+
+from models.budgets import Charge, spend
+from models.database import Connection, Database
+from models.limits import Limits
+from models.refusals import invalid
+from models.users import User, list_users
+
+# Numbers whose owner earns from being called or written to: no code is sent there (SMS pumping).
+_PAID = (PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST)
+
+
+def is_paid_number(number: str) -> bool:
+    """Whether the number's owner earns from what is sent to it."""
+    try:
+        return phonenumbers.number_type(phonenumbers.parse(number)) in _PAID
+    except phonenumbers.NumberParseException:
+        return False
+
+
+async def claim_number(connection: Connection, number: str, user_id: str) -> str:
+    """Give the number to the user unless it has an owner; answers whose it is now."""
+    claimed = await connection.fetchval(
+        "INSERT INTO phone_numbers (number, user_id) VALUES ($1, $2) "
+        "ON CONFLICT (number) DO NOTHING RETURNING user_id",
+        number,
+        user_id,
+    )
+    if claimed is None:
+        owner = await connection.fetchval(
+            "SELECT user_id FROM phone_numbers WHERE number = $1", number
+        )
+        return str(owner)
+    await connection.execute(
+        "INSERT INTO user_phone_numbers (user_id, number) VALUES ($1, $2)", user_id, number
+    )
+    return user_id
+
+
+async def find_owner(connection: Connection, number: str) -> str | None:
+    """The id of the user whose number it is."""
+    owner = await connection.fetchval("SELECT user_id FROM phone_numbers WHERE number = $1", number)
+    return None if owner is None else str(owner)
+
+
+async def discover_contacts(
+    database: Database, viewer_id: str, numbers: Sequence[str], *, limits: Limits, now: datetime
+) -> list[User]:
+    """The users of these numbers in the order asked, each once; from now on the viewer sees their
+    numbers.
+
+    Raises:
+        Refused: INVALID_INPUT for too many numbers, RATE_LIMITED when the viewer's budget of
+            numbers is spent.
+    """
+    if len(numbers) > limits.phone_numbers:
+        raise invalid(
+            f"At most {limits.phone_numbers} numbers can be asked for at once.", "phoneNumbers"
+        )
+    wanted = list(dict.fromkeys(numbers))
+    if not wanted:
+        return []
+    budget = Charge(
+        f"contacts:{viewer_id}",
+        limits.contact_numbers_per_user,
+        "Too many phone numbers were asked for.",
+        len(wanted),
+    )
+    async with database.transaction() as connection:
+        await spend(connection, [budget], now=now)
+    rows = await database.fetch(
+        "SELECT number, user_id FROM phone_numbers WHERE number = ANY($1)", wanted
+    )
+    owners = {row["number"]: row["user_id"] for row in rows}
+    found = list(dict.fromkeys(owners[number] for number in wanted if number in owners))
+    await _add_contacts(database, viewer_id, found)
+    people = await list_users(database, found)
+    return [people[user_id] for user_id in found if user_id in people]
+
+
+async def _add_contacts(database: Database, viewer_id: str, found: Iterable[str]) -> None:
+    contacts = sorted(user_id for user_id in found if user_id != viewer_id)
+    if contacts:
+        await database.execute(
+            "INSERT INTO contacts (user_id, contact_id) "
+            "SELECT $1, c FROM unnest($2::uuid[]) c ON CONFLICT DO NOTHING",
+            viewer_id,
+            contacts,
+        )
+
+
+async def list_known_numbers(
+    database: Database, viewer_id: str, user_ids: Sequence[str]
+) -> dict[str, str]:
+    """User id to number, for the viewer and for those of these users whose number the viewer
+    already knew.
+    """
+    rows = await database.fetch(
+        "SELECT contact_id FROM contacts WHERE user_id = $1 AND contact_id = ANY($2::uuid[])",
+        viewer_id,
+        user_ids,
+    )
+    known = [row["contact_id"] for row in rows]
+    if viewer_id in user_ids:
+        known.append(viewer_id)
+    if not known:
+        return {}
+    found = await database.fetch(
+        "SELECT user_id, number FROM user_phone_numbers WHERE user_id = ANY($1::uuid[])", known
+    )
+    return {row["user_id"]: row["number"] for row in found}

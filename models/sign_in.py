@@ -1,0 +1,115 @@
+"""Sign-in: a code becomes an account (the first time) and a device with its first token pair.
+
+The guess, the use of the code, the account and the device are one transaction: what fails on the
+way leaves the code as it was, to be tried again, and no user without a device. Guesses for one
+number wait for each other at the code's row, so a right code makes one session, and two first
+sign-ins make one user.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from models import ids
+from models.budgets import Charge, address_key, spend
+from models.codes import require_code_shape, try_code
+from models.database import Connection, Database
+from models.devices import Platform, create_device
+from models.limits import Limits
+from models.phone_numbers import claim_number
+from models.sessions import Session
+from models.text import require_name
+from models.tokens import Tokens
+from models.users import NAMELESS, User, create_user
+
+
+class SignIn(msgspec.Struct, frozen=True):
+    """What `signIn` was given."""
+
+    number: str
+    code: str
+    device_name: str
+    platform: Platform
+    # For a new account only.
+    name: str | None = None
+
+    def __repr__(self) -> str:
+        return "SignIn(…)"
+
+
+async def sign_in(
+    database: Database, tokens: Tokens, asked: SignIn, *, address: str, now: datetime
+) -> Session:
+    """Trade a code for a session.
+
+    Raises:
+        Refused: INVALID_INPUT, CODE_WRONG, CODE_EXPIRED, RATE_LIMITED.
+    """
+    limits = tokens.limits
+    device_name = require_name(asked.device_name, "device.name", limits.name_length)
+    name = NAMELESS if asked.name is None else require_name(asked.name, "name", limits.name_length)
+    require_code_shape(asked.code)
+    async with database.connection() as connection:
+        # Committed by itself: a guess is paid for before anything is compared, and holds up no
+        # other.
+        await spend(connection, [_sign_in_charge(address, limits)], now=now)
+    async with database.transaction() as connection:
+        refused = await try_code(connection, tokens, asked.number, asked.code, now=now)
+        if refused is None:
+            user, is_new = await _get_or_create_user(connection, asked.number, name, now)
+            session = await _open_session(
+                connection, tokens, user, is_new, device_name, asked.platform, now
+            )
+    if refused is not None:
+        raise refused
+    return session
+
+
+async def _get_or_create_user(
+    connection: Connection, number: str, name: str, now: datetime
+) -> tuple[User, bool]:
+    new_id = ids.new_id()
+    user_id = await claim_number(connection, number, new_id)
+    if user_id == new_id:
+        return await create_user(connection, user_id, name, now=now), True
+    row = await connection.fetchrow("SELECT name, about FROM users WHERE id = $1", user_id)
+    assert row is not None  # the number's row and the user's were made in one transaction
+    return User(user_id, row["name"], row["about"]), False
+
+
+async def _open_session(
+    connection: Connection,
+    tokens: Tokens,
+    user: User,
+    is_new: bool,
+    device_name: str,
+    platform: Platform,
+    now: datetime,
+) -> Session:
+    device_id = ids.new_id()
+    access_token, expires_at = tokens.make_access(user.id, device_id, 1, now=now)
+    device = await create_device(
+        connection,
+        user.id,
+        name=device_name,
+        platform=platform,
+        access_expires_at=expires_at,
+        device_id=device_id,
+        now=now,
+    )
+    return Session(
+        access_token=access_token,
+        access_token_expires_at=expires_at,
+        refresh_token=tokens.make_refresh(user.id, device_id, 1),
+        user=user,
+        device=device,
+        is_new_user=is_new,
+    )
+
+
+def _sign_in_charge(address: str, limits: Limits) -> Charge:
+    return Charge(
+        f"sign-ins:address:{address_key(address)}",
+        limits.sign_ins_per_address,
+        "Too many sign-ins were tried from here; wait.",
+    )

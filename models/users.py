@@ -1,0 +1,89 @@
+"""People: who has an account, and what others see of them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from models.database import Connection, Database
+from models.limits import Limits
+from models.refusals import invalid, not_found
+from models.text import require_name, require_text
+
+# The name of one who signed in for the first time without giving any.
+NAMELESS = "New user"
+
+
+class User(msgspec.Struct, frozen=True):
+    """What others see of a person, as of the fetch."""
+
+    id: str
+    name: str
+    about: str | None = None
+
+
+class ProfileChanges(msgspec.Struct, frozen=True):
+    """What `updateProfile` was given: UNSET keeps, None clears."""
+
+    name: str | None | UnsetType = UNSET
+    about: str | None | UnsetType = UNSET
+
+
+async def create_user(connection: Connection, user_id: str, name: str, *, now: datetime) -> User:
+    await connection.execute(
+        "INSERT INTO users (id, name, created_at) VALUES ($1, $2, $3)", user_id, name, now
+    )
+    return User(id=user_id, name=name)
+
+
+async def list_users(database: Database, user_ids: Sequence[str]) -> dict[str, User]:
+    """Id to user, for those that exist."""
+    rows = await database.fetch(
+        "SELECT id, name, about FROM users WHERE id = ANY($1::uuid[])", user_ids
+    )
+    return {row[0]: User(row[0], row[1], row[2]) for row in rows}
+
+
+async def find_user(database: Database, user_id: str) -> User | None:
+    row = await database.fetchrow("SELECT id, name, about FROM users WHERE id = $1", user_id)
+    return None if row is None else User(row[0], row[1], row[2])
+
+
+async def update_profile(
+    database: Database, user_id: str, changes: ProfileChanges, *, limits: Limits
+) -> User:
+    """Change what was given; the user as they are now.
+
+    Raises:
+        Refused: INVALID_INPUT naming the field.
+    """
+    name = _new_name(changes.name, limits)
+    about = _new_about(changes.about, limits)
+    row = await database.fetchrow(
+        "UPDATE users SET name = coalesce($2, name), about = CASE WHEN $3 THEN $4 ELSE about END "
+        "WHERE id = $1 RETURNING id, name, about",
+        user_id,
+        name,
+        about is not UNSET,
+        None if about is UNSET else about,
+    )
+    if row is None:
+        raise not_found("There is no such user.")
+    return User(row[0], row[1], row[2])
+
+
+def _new_name(name: str | None | UnsetType, limits: Limits) -> str | None:
+    """None keeps the name: it cannot be cleared."""
+    if name is UNSET:
+        return None
+    if name is None:
+        raise invalid("A name cannot be cleared.", "name")
+    return require_name(name, "name", limits.name_length)
+
+
+def _new_about(about: str | None | UnsetType, limits: Limits) -> str | None | UnsetType:
+    """A blank one clears, as null does."""
+    if about is UNSET or about is None or not about.strip():
+        return UNSET if about is UNSET else None
+    return require_text(about, "about", limits.about_length, allow_newlines=True)

@@ -1,0 +1,94 @@
+"""What the tests of sign-in do again and again."""
+
+from datetime import UTC, datetime, timedelta
+
+from models.codes import request_code
+from models.database import Database
+from models.devices import Platform
+from models.refusals import RefusalCode, Refused
+from models.sessions import Session
+from models.sign_in import SignIn, sign_in
+from models.tokens import Tokens
+
+ALICE = "+14155550101"
+BOB = "+14155550102"
+HOME = "192.0.2.1"
+# The beginning of a window of every budget, so that sums are exact.
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+class SmsRecorder:
+    """Keeps what would have been sent; fails when told to."""
+
+    def __init__(self, failure: Refused | None = None) -> None:
+        self.sent: list[tuple[str, str]] = []
+        self.failure = failure
+
+    async def send(self, number: str, text: str) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.sent.append((number, text))
+
+
+async def ask(
+    database: Database,
+    tokens: Tokens,
+    number: str = ALICE,
+    *,
+    sms: SmsRecorder | None = None,
+    address: str = HOME,
+    now: datetime = NOW,
+    language: str | None = None,
+) -> str:
+    """Ask for a code, and read it as the person does."""
+    requested = await request_code(
+        database, tokens, sms or SmsRecorder(), number, address=address, language=language, now=now
+    )
+    return requested.code
+
+
+async def enter(
+    database: Database,
+    tokens: Tokens,
+    code: str,
+    number: str = ALICE,
+    *,
+    name: str | None = None,
+    device_name: str = "Phone",
+    address: str = HOME,
+    now: datetime = NOW,
+) -> Session:
+    asked = SignIn(number, code, device_name, Platform.IOS, name)
+    return await sign_in(database, tokens, asked, address=address, now=now)
+
+
+async def signed_in(
+    database: Database,
+    tokens: Tokens,
+    number: str = ALICE,
+    *,
+    now: datetime = NOW,
+    device_name: str = "Phone",
+) -> Session:
+    code = await ask(database, tokens, number, now=now)
+    return await enter(database, tokens, code, number, now=now, device_name=device_name)
+
+
+async def verdict(
+    database: Database, tokens: Tokens, code: str, *, now: datetime = NOW
+) -> RefusalCode | None:
+    """Why the code was refused; None when it was right."""
+    try:
+        await enter(database, tokens, code, now=now)
+    except Refused as refused:
+        return refused.code
+    return None
+
+
+def wrong(code: str, offset: int = 1) -> str:
+    """Another code than this one."""
+    return f"{(int(code) + offset) % 1_000_000:06}"
