@@ -1,0 +1,1 @@
+"""What clients follow: broker, registry, hub, feeds, and the Subscription fields."""

@@ -1,0 +1,153 @@
+"""The broker: Valkey pub/sub behind broadcaster's seam, with a backend of our own.
+
+A message is a hint: it may be lost, repeated, or come late. What is promised is that a loss is
+noticed: whenever the connection was down, `on_gap` is called after the topics are subscribed again,
+and the caller reads the table. broadcaster's own Redis backend loses its first topic, and its
+listener dies with the connection (traps.md 0 and B).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from broadcaster import Broadcast, BroadcastBackend, Event
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+logger = logging.getLogger("parley.live")
+
+AWAY = (RedisError, OSError, asyncio.TimeoutError)
+
+
+class ValkeyBackend(BroadcastBackend):
+    """Subscribing only edits what is wanted, so that it never suspends; one task reads, and
+    connects again.
+    """
+
+    def __init__(self, valkey: Redis, on_gap: Callable[[], None]) -> None:
+        self._valkey = valkey
+        self._on_gap = on_gap
+        self._wanted: set[str] = set()
+        self._changed = asyncio.Event()
+        # Bounded: past it the reader waits, Valkey cuts the connection at its output limit, and
+        # that is a gap.
+        self._received: asyncio.Queue[Event] = asyncio.Queue(10_000)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.connected = asyncio.Event()
+
+    async def connect(self) -> None:
+        self._tasks = [asyncio.create_task(self._read())]
+
+    async def disconnect(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def subscribe(self, channel: str) -> None:
+        self._wanted.add(channel)
+        self._changed.set()
+
+    async def unsubscribe(self, channel: str) -> None:
+        self._wanted.discard(channel)
+        self._changed.set()
+
+    async def publish(self, channel: str, message: bytes) -> None:
+        await self.publish_all([channel], message)
+
+    async def publish_all(self, channels: Sequence[str], message: bytes) -> list[int]:
+        """Publish one message on several topics in one round trip; how many subscribers each
+        reached.
+        """
+        pipeline = self._valkey.pipeline(transaction=False)
+        for channel in channels:
+            pipeline.publish(channel, message)
+        return await pipeline.execute()
+
+    async def next_published(self) -> Event:
+        return await self._received.get()
+
+    async def _read(self) -> None:
+        pause_s = 0.05
+        first = True
+        while True:
+            pubsub = self._valkey.pubsub(ignore_subscribe_messages=False)
+            try:
+                await self._follow(pubsub, gap=not first)
+            except AWAY as error:
+                logger.warning("Valkey's pub/sub is away: %s.", type(error).__name__)
+            finally:
+                self.connected.clear()
+                first = False
+                await _close(pubsub)
+            await asyncio.sleep(pause_s)
+            pause_s = min(0.5, pause_s * 2) if not self.connected.is_set() else 0.05
+
+    async def _follow(self, pubsub: PubSub, *, gap: bool) -> None:
+        """Subscribe to what is wanted, and read until the connection breaks."""
+        subscribed: set[str] = set()
+        while True:
+            if self._wanted != subscribed:
+                subscribed = await self._reconcile(pubsub, subscribed)
+            if not subscribed:
+                await self._changed.wait()
+                continue
+            message = await pubsub.get_message(timeout=1.0)
+            if message is None:
+                continue
+            if message["type"] == "message":
+                await self._received.put(Event(message["channel"].decode(), message["data"]))
+            elif message["type"] == "subscribe":
+                self.connected.set()
+                if gap:
+                    gap = False
+                    self._on_gap()
+
+    async def _reconcile(self, pubsub: PubSub, subscribed: set[str]) -> set[str]:
+        self._changed.clear()
+        wanted = set(self._wanted)
+        if new := wanted - subscribed:
+            await pubsub.subscribe(*sorted(new))
+        if old := subscribed - wanted:
+            await pubsub.unsubscribe(*sorted(old))
+        return wanted
+
+
+async def _close(pubsub: PubSub) -> None:
+    try:
+        await asyncio.wait_for(pubsub.aclose(), 1)  # type: ignore[no-untyped-call]
+    except AWAY:
+        return
+
+
+class Broker:
+    """A node's link to the others: one topic of its own, and publishing to theirs."""
+
+    def __init__(self, valkey: Redis, on_gap: Callable[[], None]) -> None:
+        self._backend = ValkeyBackend(valkey, on_gap)
+        self._broadcast = Broadcast(backend=self._backend)
+
+    async def open(self) -> None:
+        await self._broadcast.connect()
+
+    async def close(self) -> None:
+        await self._broadcast.disconnect()
+
+    async def wait_connected(self, within_s: float) -> bool:
+        try:
+            await asyncio.wait_for(self._backend.connected.wait(), within_s)
+        except TimeoutError:
+            return False
+        return True
+
+    async def follow(self, topic: str, on_message: Callable[[bytes], None]) -> None:
+        """Call `on_message` for everything published on the topic, until cancelled."""
+        async with self._broadcast.subscribe(topic) as subscriber:
+            while True:
+                event = await subscriber.get()
+                # broadcaster says str; it hands on what the backend gave, and ours gives bytes.
+                on_message(cast(bytes, event.message))
+
+    async def publish(self, topics: Sequence[str], message: bytes) -> list[int]:
+        return await self._backend.publish_all(topics, message)

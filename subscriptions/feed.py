@@ -1,0 +1,214 @@
+"""A feed: one subscriber's ordered, bounded view of the log.
+
+Whatever is lost, repeated or reordered on the way, a feed gives each entry of a channel once, in
+order, without a gap: attach, replay what was missed, merge, go live. This class decides that,
+without I/O; the hub reads gaps for it.
+
+A feed is followed either by iterating it (replay, then live; what waits is bounded), or by
+iterating `replay()` and then handing a sink to `attach`, which is called synchronously for each
+occurrence from then on.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+from models.events import Occurrence, StreamCut
+from subscriptions.occurrences import LiveEntry
+
+Sink = Callable[[Occurrence], None]
+
+
+class FeedSource(Protocol):
+    """Where a feed's past comes from, and who reads what it lacks."""
+
+    def replay(self, feed: "Feed") -> AsyncIterator[Occurrence]:
+        """What was missed, then whatever marks the end of it. Calls `feed.go_live()` when nothing
+        is lacking.
+        """
+
+    def want_gap(self, feed: "Feed", channel_id: str) -> None:
+        """The feed holds entries of the channel that do not follow its position."""
+
+    def detach(self, feed: "Feed") -> None:
+        """The feed has ended."""
+
+
+class Feed:
+    """Positions by channel; entries held back until those before them came; a queue while nobody
+    takes.
+    """
+
+    # Held-back entries while replaying; past it they are forgotten and read again.
+    HELD_ENTRIES = 256
+
+    def __init__(
+        self,
+        source: FeedSource,
+        user_id: str,
+        device_id: str,
+        *,
+        only_channel: str | None = None,
+        queued_events: int = 1000,
+    ) -> None:
+        self.user_id = user_id
+        self.device_id = device_id
+        self.only_channel = only_channel
+        self.live = False
+        self.positions: dict[str, int] = {}
+        # The entry that brought the user in, where it is not the first.
+        self.joined_seqs: dict[str, int] = {}
+        self.held: dict[str, dict[int, LiveEntry]] = {}
+        # The newest seq known of while replaying: no entry up to it may be missing.
+        self.known: dict[str, int] = {}
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._source = source
+        self._queued_events = queued_events
+        self._queue: deque[Occurrence] = deque()
+        self._wake = asyncio.Event()
+        self._sink: Sink | None = None
+        self._reason: BaseException | None = None
+
+    # ---------------------------------------------------------------- what comes in
+
+    def offer(self, entry: LiveEntry, joined_seq: int) -> None:
+        """An entry for this user: next in order, seen already, or ahead of its turn."""
+        channel_id, seq = entry.channel_id, entry.seq
+        if self.only_channel is not None and channel_id != self.only_channel:
+            return
+        if joined_seq > 1:
+            self.joined_seqs[channel_id] = joined_seq
+        position = self.positions.get(channel_id)
+        if not self.live:
+            # The replay comes to this channel at its own time.
+            if position is None or seq > position:
+                self._hold(entry)
+            return
+        if position is None:
+            # A channel that joins the stream begins with the entry that brought the user in.
+            position = self.positions[channel_id] = joined_seq - 1
+        if seq == position + 1:
+            self.positions[channel_id] = seq
+            self._emit(entry)
+            self.release(channel_id)
+        elif seq > position:
+            self._hold(entry)
+            self._source.want_gap(self, channel_id)
+
+    def _hold(self, entry: LiveEntry) -> None:
+        channel_id, seq = entry.channel_id, entry.seq
+        self.known[channel_id] = max(self.known.get(channel_id, 0), seq)
+        held = self.held.setdefault(channel_id, {})
+        if len(held) < self.HELD_ENTRIES:
+            held[seq] = entry
+
+    def release(self, channel_id: str) -> None:
+        """Give what follows the position now; drop what is behind it."""
+        held = self.held.get(channel_id)
+        if held is None:
+            return
+        position = self.positions[channel_id]
+        while (entry := held.pop(position + 1, None)) is not None:
+            position += 1
+            self.positions[channel_id] = position
+            self._emit(entry)
+        for seq in [seq for seq in held if seq <= position]:
+            del held[seq]
+        if not held and self.known.get(channel_id, 0) <= position:
+            del self.held[channel_id]
+            self.known.pop(channel_id, None)
+
+    def lacks(self, channel_id: str) -> tuple[int, int] | None:
+        """The seqs (after, up to) that must be read before what is held can be given; None when
+        nothing lacks.
+        """
+        if channel_id not in self.held:
+            return None
+        position = self.positions[channel_id]
+        held = [seq for seq in self.held[channel_id] if seq > position]
+        up_to = min(held) - 1 if held else self.known[channel_id]
+        return (position, up_to) if up_to > position else None
+
+    def skip_to(self, channel_id: str, seq: int) -> None:
+        """Go on from here: what lies before was given up (ResyncRequired)."""
+        self.positions[channel_id] = max(seq, self.positions.get(channel_id, 0))
+        self.release(channel_id)
+
+    def go_live(self) -> None:
+        """From now on entries are given as they come, those held back first."""
+        self.live = True
+        for channel_id in tuple(self.held):
+            self.release(channel_id)
+            if channel_id in self.held:
+                self._source.want_gap(self, channel_id)
+
+    def put(self, occurrence: Occurrence) -> None:
+        """Something that has no place in a log."""
+        if self._sink is not None:
+            self._sink(occurrence)
+            return
+        if len(self._queue) >= self._queued_events:
+            self.end(StreamCut(1013, "Too slow: connect again and resume by position."))
+            return
+        self._queue.append(occurrence)
+        self._wake.set()
+
+    def occurrence_of(self, entry: LiveEntry) -> Occurrence:
+        joined_seq = self.joined_seqs.get(entry.channel_id, 1)
+        if self.only_channel is not None:
+            return entry.for_messages(self.user_id, joined_seq)
+        return entry.for_inbox(self.user_id, joined_seq)
+
+    def _emit(self, entry: LiveEntry) -> None:
+        self.put(self.occurrence_of(entry))
+
+    # ---------------------------------------------------------------- what goes out
+
+    def end(self, reason: BaseException | None = None) -> None:
+        """End the stream: complete without a reason, else with it. What is queued is still given
+        before completion.
+        """
+        if self.ended.done():
+            return
+        self._reason = reason
+        self._source.detach(self)
+        self.ended.set_result(None)
+        self._wake.set()
+
+    @property
+    def reason(self) -> BaseException | None:
+        return self._reason
+
+    def replay(self) -> AsyncIterator[Occurrence]:
+        return self._source.replay(self)
+
+    def attach(self, sink: Sink) -> None:
+        """Hand over what is queued, then everything as it comes."""
+        while self._queue:
+            sink(self._queue.popleft())
+        self._sink = sink
+
+    async def __aiter__(self) -> AsyncIterator[Occurrence]:
+        try:
+            async for occurrence in self.replay():
+                yield occurrence
+                if self._cut():
+                    break
+            while True:
+                while self._queue and not self._cut():
+                    yield self._queue.popleft()
+                if self.ended.done():
+                    break
+                self._wake.clear()
+                await self._wake.wait()
+            if self._reason is not None:
+                raise self._reason
+        finally:
+            self.end()
+
+    def _cut(self) -> bool:
+        return self.ended.done() and self._reason is not None
+
+    async def aclose(self) -> None:
+        self.end()

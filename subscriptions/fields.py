@@ -1,0 +1,88 @@
+"""The Subscription fields: where live delivery meets the schema.
+
+Each gives a feed, not a generator: a socket takes a feed's occurrences by a call, without a task
+for each subscriber.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import Annotated, Any
+
+import strawberry
+
+from models import ids
+from models.refusals import invalid, not_found
+from schema.channels import PositionInput
+from schema.context import context_of
+from schema.events import InboxEvent
+from schema.messages import Message
+
+_INBOX = """\
+Everything that happens to the viewer, on all channels, as one stream.
+
+The entries of one channel come once, in order and without a gap; between channels there is no
+order. First comes what was missed, then InboxReady, then what happens live. A channel begins
+after its position in `after`; one not named there, after what this device last acknowledged as
+delivered; one in which it has acknowledged nothing, at the entry that brought the viewer in, or
+at the device's sign-in if that was later. A channel joined later joins the stream, one left ends
+with the entry that says so, and one left while away gives only that entry, until this device
+acknowledges it or names it in `after`. An event of an unknown channel means: fetch the channel. A
+position too far back, past the log, or from an earlier membership gives ResyncRequired. Other
+channels the viewer is not in are ignored.
+
+What is in no log (positions, unread counts, mutes, profile, privacy, blocks, devices) comes live
+with its whole new value, but is not replayed: fetch it again after InboxReady."""
+
+_MESSAGE_ADDED = """\
+One channel's new messages, SYSTEM ones included, from a position on; from now when
+none is given. Completes when the viewer leaves the channel. Too far behind ends it
+with the error code RESYNC_REQUIRED."""
+
+
+@strawberry.type(description="What a client follows.")
+class Subscription:
+    @strawberry.subscription(description=_INBOX, graphql_type=AsyncGenerator[InboxEvent, None])
+    async def inbox(
+        self,
+        info: strawberry.Info,
+        after: Annotated[
+            list[PositionInput] | None,
+            strawberry.argument(description="What the client holds, by channel. At most 1,000."),
+        ] = None,
+    ) -> Any:
+        context = context_of(info)
+        viewer = context.require_viewer()
+        positions = _positions(after or [], context.resources.limits.position_inputs)
+        return await context.resources.live.follow_inbox(viewer, positions)
+
+    @strawberry.subscription(description=_MESSAGE_ADDED, graphql_type=AsyncGenerator[Message, None])
+    async def message_added(
+        self,
+        info: strawberry.Info,
+        channel_id: Annotated[
+            strawberry.ID, strawberry.argument(description="A channel that the viewer is in.")
+        ],
+        after_seq: Annotated[
+            int | None, strawberry.argument(description="The last entry that the client holds.")
+        ] = None,
+    ) -> Any:
+        context = context_of(info)
+        viewer = context.require_viewer()
+        inner_id = ids.parse_plain("chn", channel_id)
+        if inner_id is None:
+            raise not_found("There is no such channel.", "channelId")
+        if after_seq is not None and after_seq < 0:
+            raise invalid("A seq is not negative.", "afterSeq")
+        return await context.resources.live.follow_messages(viewer, inner_id, after_seq)
+
+
+def _positions(after: list[PositionInput], most: int) -> Mapping[str, int]:
+    if len(after) > most:
+        raise invalid(f"At most {most} positions are allowed here.", "after")
+    positions: dict[str, int] = {}
+    for place, position in enumerate(after):
+        if position.seq < 0:
+            raise invalid("A seq is not negative.", f"after.{place}.seq")
+        channel_id = ids.parse_plain("chn", position.channel_id)
+        if channel_id is not None:
+            positions[channel_id] = position.seq
+    return positions

@@ -1,0 +1,225 @@
+"""Following: how a feed attaches, replays what was missed, merges, and goes live.
+
+Attach first: the hub holds the feed, and the registry has answered, before the log is read.
+Whatever is committed after that read is offered to the feed; what was offered meanwhile is held
+back, and what it does not cover is read again.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import UTC, datetime
+
+from models.database import Database
+from models.events import InboxReady, Occurrence, SessionExpiring, TooFarBehind
+from models.limits import Limits
+from models.log import (
+    Standing,
+    hydrate_entries,
+    list_device_positions,
+    list_entries,
+    list_standings,
+)
+from models.refusals import RefusalCode, Refused, not_found
+from models.viewer import Viewer
+from subscriptions.feed import Feed
+from subscriptions.hub import Hub, resync_occurrence
+from subscriptions.node import Node
+from subscriptions.occurrences import LiveEntry
+from subscriptions.session_watch import SessionWatch
+
+# Entries read in one piece while replaying; the next piece is read when the client has taken this
+# one.
+PIECE_ENTRIES = 200
+
+
+class Live:
+    def __init__(
+        self, database: Database, hub: Hub, node: Node, watch: SessionWatch, limits: Limits
+    ) -> None:
+        self._database = database
+        self._hub = hub
+        self._node = node
+        self._watch = watch
+        self._limits = limits
+
+    async def follow_inbox(self, viewer: Viewer, after: Mapping[str, int]) -> Feed:
+        source = InboxSource(self._database, self._hub, self._node, self._limits, dict(after))
+        feed = Feed(
+            source,
+            viewer.user.id,
+            viewer.device_id,
+            queued_events=self._limits.queued_events_per_socket,
+        )
+        await self._attach(feed, viewer)
+        return feed
+
+    async def follow_messages(self, viewer: Viewer, channel_id: str, after_seq: int | None) -> Feed:
+        source = ChannelSource(self._database, self._hub, self._node, self._limits)
+        feed = Feed(
+            source,
+            viewer.user.id,
+            viewer.device_id,
+            only_channel=channel_id,
+            queued_events=self._limits.queued_events_per_socket,
+        )
+        await self._attach(feed, viewer)
+        try:
+            await source.begin(feed, after_seq)
+        except BaseException:
+            feed.end()
+            raise
+        return feed
+
+    async def _attach(self, feed: Feed, viewer: Viewer) -> None:
+        self._hub.add(feed)
+        stop_watching = self._watch.follow(viewer, FeedSession(feed))
+        feed.ended.add_done_callback(lambda _: stop_watching())
+        try:
+            await self._node.add_user(feed.user_id)
+        except BaseException:
+            feed.end()
+            raise
+
+    def announce_repair(self) -> None:
+        """After a repair: what is in no log may have been missed, so clients are to fetch it
+        again.
+        """
+        for feed in self._hub.feeds():
+            if feed.live and feed.only_channel is None:
+                feed.put(Occurrence(InboxReady(datetime.now(UTC), 0)))
+
+
+class FeedSession:
+    """Tells a feed of its session."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+
+    def session_expiring(self, expires_at: datetime) -> None:
+        if self._feed.only_channel is None:
+            self._feed.put(Occurrence(SessionExpiring(datetime.now(UTC), expires_at)))
+
+    def session_over(self) -> None:
+        self._feed.end(Refused(RefusalCode.SESSION_REVOKED, "This session is over; sign in again."))
+
+
+class _Source:
+    """The common part: pieces of the log, in order, each entry once."""
+
+    def __init__(self, database: Database, hub: Hub, node: Node, limits: Limits) -> None:
+        self._database = database
+        self._hub = hub
+        self._node = node
+        self._limits = limits
+
+    def want_gap(self, feed: Feed, channel_id: str) -> None:
+        self._hub.want_gap(feed, channel_id)
+
+    def detach(self, feed: Feed) -> None:
+        self._hub.remove(feed)
+        self._node.remove_user(feed.user_id)
+
+    async def _read(self, feed: Feed, channel_id: str, up_to_seq: int) -> AsyncIterator[Occurrence]:
+        """Everything from the feed's position up to a seq; moves the position."""
+        while (position := feed.positions[channel_id]) < up_to_seq and not feed.ended.done():
+            entries = await list_entries(
+                self._database,
+                channel_id,
+                after_seq=position,
+                up_to_seq=up_to_seq,
+                most=PIECE_ENTRIES,
+            )
+            await hydrate_entries(self._database, entries)
+            for entry in entries:
+                feed.positions[channel_id] = entry.seq
+                yield feed.occurrence_of(LiveEntry(entry, fresh=False))
+
+    async def _read_what_is_lacking(self, feed: Feed) -> AsyncIterator[Occurrence]:
+        """What was committed during the replay and is not held back whole; then the feed goes live,
+        without a pause.
+        """
+        while lacking := self._lacking(feed):
+            for channel_id, up_to_seq in lacking:
+                async for occurrence in self._read(feed, channel_id, up_to_seq):
+                    yield occurrence
+        feed.go_live()
+
+    def _lacking(self, feed: Feed) -> list[tuple[str, int]]:
+        for channel_id in feed.held.keys() - feed.positions.keys():
+            # A channel joined during the replay begins at the entry that joins it.
+            feed.positions[channel_id] = feed.joined_seqs.get(channel_id, 1) - 1
+        return [(channel_id, gap[1]) for channel_id in feed.held if (gap := feed.lacks(channel_id))]
+
+
+class InboxSource(_Source):
+    def __init__(
+        self, database: Database, hub: Hub, node: Node, limits: Limits, after: dict[str, int]
+    ) -> None:
+        super().__init__(database, hub, node, limits)
+        self._after = after
+
+    async def replay(self, feed: Feed) -> AsyncIterator[Occurrence]:
+        device = await list_device_positions(self._database, feed.user_id, feed.device_id)
+        standings = await list_standings(self._database, feed.user_id)
+        replayed = 0
+        resyncs = list(self._set_positions(feed, standings, device))
+        for channel_id, seq in resyncs:
+            yield resync_occurrence(channel_id, seq)
+        for standing in standings:
+            async for occurrence in self._read(feed, standing.channel_id, standing.last_seq):
+                replayed += 1
+                yield occurrence
+        async for occurrence in self._read_what_is_lacking(feed):
+            replayed += 1
+            yield occurrence
+        yield Occurrence(InboxReady(datetime.now(UTC), replayed))
+
+    def _set_positions(
+        self, feed: Feed, standings: Iterable[Standing], device: Mapping[str, int]
+    ) -> Iterable[tuple[str, int]]:
+        """Where each channel begins; those whose position is of no use begin at their end, and are
+        given back.
+        """
+        for at in standings:
+            start = self._after.get(at.channel_id, device.get(at.channel_id, at.joined_seq - 1))
+            named = at.channel_id in self._after
+            if not named:
+                start = max(start, at.joined_seq - 1)
+            if at.joined_seq > 1:
+                feed.joined_seqs[at.channel_id] = at.joined_seq
+            wrong = start > at.last_seq or start < at.joined_seq - 1
+            if wrong or at.last_seq - start > self._limits.replay_entries:
+                start = at.last_seq
+                yield at.channel_id, at.last_seq
+            feed.positions[at.channel_id] = start
+
+
+class ChannelSource(_Source):
+    def __init__(self, database: Database, hub: Hub, node: Node, limits: Limits) -> None:
+        super().__init__(database, hub, node, limits)
+        self._last_seq = 0
+
+    async def begin(self, feed: Feed, after_seq: int | None) -> None:
+        """Set the position.
+
+        Raises:
+            Refused, TooFarBehind: as `Live.follow_messages`.
+        """
+        assert feed.only_channel is not None
+        standings = await list_standings(self._database, feed.user_id, [feed.only_channel])
+        if not standings:
+            raise not_found("There is no such channel.", "channelId")
+        at = standings[0]
+        start = at.last_seq if after_seq is None else max(after_seq, at.joined_seq - 1)
+        if start > at.last_seq or at.last_seq - start > self._limits.replay_entries:
+            raise TooFarBehind
+        if at.joined_seq > 1:
+            feed.joined_seqs[at.channel_id] = at.joined_seq
+        feed.positions[at.channel_id] = start
+        self._last_seq = at.last_seq
+
+    async def replay(self, feed: Feed) -> AsyncIterator[Occurrence]:
+        assert feed.only_channel is not None
+        async for occurrence in self._read(feed, feed.only_channel, self._last_seq):
+            yield occurrence
+        async for occurrence in self._read_what_is_lacking(feed):
+            yield occurrence

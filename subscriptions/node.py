@@ -1,0 +1,240 @@
+"""The node: this process's lease, topic and registered users, and the repair of whatever Valkey
+loses.
+
+A node that misses its lease, its beat, or its connection subscribes and registers again, then
+offers the outbox of the last half minute to its feeds; while Valkey is away it does so every 2 s
+(design.md section 5). Out of touch for longer than the outbox reaches back, it cuts its feeds, and
+clients resume by position.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import msgspec
+from redis.asyncio import Redis
+
+from models.database import Database
+from models.events import StreamCut
+from models.log import Batch
+from models.outbox import OUTBOX_KEPT_S, list_recent_batches
+from models.refusals import Refused
+from subscriptions.broker import AWAY, Broker
+from subscriptions.hub import Hub
+from subscriptions.registry import Registry
+
+logger = logging.getLogger("parley.live")
+
+BEAT_S = 1.0
+BEAT_MISSED_S = 3.0
+AWAY_REPAIR_S = 2.0
+FORGET_USER_S = 1.0
+# More outbox rows than this are not read in one piece: the feeds are cut and resume by position.
+REPAIR_ROWS = 5000
+
+_BEAT = b"beat"
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Batch]).decode
+
+
+def topic_of(node_id: str) -> str:
+    return "parley:{" + node_id + "}:topic"
+
+
+class Node:
+    def __init__(
+        self,
+        *,
+        valkey: Redis,
+        database: Database,
+        hub: Hub,
+        on_repaired: Callable[[], None],
+    ) -> None:
+        self.id = secrets.token_hex(8)
+        self._database = database
+        self._hub = hub
+        self._on_repaired = on_repaired
+        self._registry = Registry(valkey, self.id)
+        self._broker = Broker(valkey, self._lost_touch)
+        self._counts: dict[str, int] = {}
+        # Registry writes go in order over one task: (add or remove, user, told when written).
+        self._writes: deque[tuple[bool, str, asyncio.Future[None]]] = deque()
+        self._written = asyncio.Event()
+        self._repair_wanted = asyncio.Event()
+        # Counts the reasons for a repair: one that came during a repair calls for another.
+        self._losses = 0
+        self._last_beat = time.monotonic()
+        # When all that was committed before it had certainly been offered here.
+        self._in_touch = time.monotonic()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self) -> None:
+        await self._broker.open()
+        self._tasks = [
+            asyncio.create_task(self._broker.follow(topic_of(self.id), self._receive)),
+            asyncio.create_task(self._keep_lease()),
+            asyncio.create_task(self._write_registry()),
+            asyncio.create_task(self._repair()),
+        ]
+        try:
+            await asyncio.wait_for(self._registry.take_lease(), 2)
+            await self._broker.wait_connected(2)
+        except AWAY:
+            self._lost_touch()
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await asyncio.wait_for(self._registry.end_lease(), 1)
+        except AWAY:
+            logger.warning("The lease is left to end by itself.")
+        await self._broker.close()
+
+    # ---------------------------------------------------------------- users on this node
+
+    async def add_user(self, user_id: str) -> None:
+        """Returns when the registry knows that this node holds a feed of the user, or when Valkey
+        is away.
+
+        Whoever reads the log after this sees what was committed before a look-up that did not see
+        the user.
+        """
+        self._counts[user_id] = self._counts.get(user_id, 0) + 1
+        await self._write(True, user_id)
+
+    def remove_user(self, user_id: str) -> None:
+        self._counts[user_id] -= 1
+        if self._counts[user_id] == 0:
+            asyncio.get_running_loop().call_later(FORGET_USER_S, self._forget_user, user_id)
+
+    def _forget_user(self, user_id: str) -> None:
+        if self._counts.get(user_id) == 0:
+            del self._counts[user_id]
+            self._write(False, user_id)
+
+    def _write(self, add: bool, user_id: str) -> "asyncio.Future[None]":
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writes.append((add, user_id, answer))
+        self._written.set()
+        return answer
+
+    async def _write_registry(self) -> None:
+        while True:
+            await self._written.wait()
+            self._written.clear()
+            while self._writes:
+                await self._write_run()
+
+    async def _write_run(self) -> None:
+        """Write as many of the next adds (or removes) as stand together."""
+        kind = self._writes[0][0]
+        run: list[tuple[bool, str, asyncio.Future[None]]] = []
+        while self._writes and self._writes[0][0] is kind and len(run) < 1000:
+            run.append(self._writes.popleft())
+        user_ids = [user_id for _, user_id, _ in run]
+        try:
+            change = self._registry.add if kind else self._registry.remove
+            await asyncio.wait_for(change(user_ids), 2)
+        except AWAY:
+            # The repair registers everybody anew. A user who was not removed only makes this node
+            # hear too much.
+            self._lost_touch()
+        for _, _, answer in run:
+            if not answer.done():
+                answer.set_result(None)
+
+    # ---------------------------------------------------------------- other nodes
+
+    async def look_up(self, user_ids: Sequence[str]) -> list[list[str]]:
+        """The living nodes that hold each user. Raises what `AWAY` lists."""
+        return await asyncio.wait_for(self._registry.look_up(user_ids), 2)
+
+    async def publish(self, node_ids: Sequence[str], batches: Sequence[Batch]) -> bool:
+        """Hand batches to other nodes; whether each of them was there to receive. Raises what
+        `AWAY` lists.
+        """
+        reached = await asyncio.wait_for(
+            self._broker.publish([topic_of(node_id) for node_id in node_ids], _encode(batches)), 2
+        )
+        return all(reached)
+
+    def _receive(self, message: bytes) -> None:
+        if message == _BEAT:
+            self._last_beat = time.monotonic()
+            if not self._repair_wanted.is_set():
+                self._in_touch = self._last_beat
+            return
+        for batch in _decode(message):
+            self._hub.offer(batch, fresh=True)
+
+    # ---------------------------------------------------------------- lease, beat, repair
+
+    def _lost_touch(self) -> None:
+        self._losses += 1
+        self._repair_wanted.set()
+
+    async def _keep_lease(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_S)
+            if time.monotonic() - self._last_beat > BEAT_MISSED_S:
+                self._lost_touch()
+            if self._repair_wanted.is_set():
+                continue
+            try:
+                if not await asyncio.wait_for(self._registry.renew_lease(), 2):
+                    self._lost_touch()
+                await asyncio.wait_for(self._broker.publish([topic_of(self.id)], _BEAT), 2)
+            except AWAY:
+                self._lost_touch()
+
+    async def _repair(self) -> None:
+        while True:
+            await self._repair_wanted.wait()
+            losses = self._losses
+            back = await self._register_again()
+            offered = await self._offer_recent()
+            if back and offered and losses == self._losses:
+                self._repair_wanted.clear()
+                self._on_repaired()
+            else:
+                await asyncio.sleep(0.1 if back else AWAY_REPAIR_S)
+
+    async def _register_again(self) -> bool:
+        """Subscribed, leased and all users registered: whoever looks up from now on finds them
+        here.
+        """
+        try:
+            if not await self._broker.wait_connected(0.5):
+                return False
+            await asyncio.wait_for(self._registry.take_lease(), 2)
+            await asyncio.wait_for(self._registry.add(self._hub.users()), 5)
+        except AWAY:
+            return False
+        self._last_beat = time.monotonic()
+        return True
+
+    async def _offer_recent(self) -> bool:
+        """Offer the outbox of the last half minute to the feeds; False when it cannot be read."""
+        started = time.monotonic()
+        if started - self._in_touch > OUTBOX_KEPT_S - 5:
+            self._hub.cut(
+                StreamCut(1012, "Out of touch: connect again and resume by position."), over_s=5
+            )
+        try:
+            batches = await list_recent_batches(self._database, most=REPAIR_ROWS)
+        except Refused:
+            return False
+        if batches is None:
+            self._hub.cut(
+                StreamCut(1012, "Too much was missed: connect again and resume by position."),
+                over_s=5,
+            )
+        for batch in batches or ():
+            self._hub.offer(batch, fresh=False)
+        self._in_touch = started
+        return True

@@ -1,0 +1,151 @@
+"""The session watch: tells a device's open streams on this node when the session is about to end,
+and when it has.
+
+A revocation on any process is seen within a second, by asking PostgreSQL for the newest ones: no
+hint is needed for it. A renewal is seen when the time comes: before a stream is ended its device is
+asked for again.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from models.refusals import Refused
+from models.sessions import Sessions
+from models.viewer import Viewer
+
+logger = logging.getLogger("parley.live")
+
+POLL_S = 0.5
+# A revocation commits a moment after the time that it bears.
+OVERLAP_S = 5.0
+
+
+class Listener(Protocol):
+    def session_expiring(self, expires_at: datetime) -> None:
+        """The session ends then, unless it is refreshed."""
+
+    def session_over(self) -> None:
+        """The session has ended: revoked, or expired without a refresh."""
+
+
+class _Watched:
+    __slots__ = ("expires_at", "listeners", "noticed", "timer", "user_id")
+
+    def __init__(self, user_id: str, expires_at: datetime) -> None:
+        self.user_id = user_id
+        self.expires_at = expires_at
+        self.listeners: set[Listener] = set()
+        self.noticed = False
+        self.timer: asyncio.TimerHandle | None = None
+
+
+class SessionWatch:
+    def __init__(self, sessions: Sessions, *, notice_s: float) -> None:
+        self._sessions = sessions
+        self._notice_s = notice_s
+        self._devices: dict[str, _Watched] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._polled_at = time.monotonic()
+
+    def start(self) -> None:
+        self._spawn(self._poll())
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def follow(self, viewer: Viewer, listener: Listener) -> Callable[[], None]:
+        """Tell the listener of the viewer's device; call what is returned when it no longer
+        listens.
+        """
+        device_id = viewer.device_id
+        watched = self._devices.get(device_id)
+        if watched is None:
+            watched = self._devices[device_id] = _Watched(viewer.user.id, viewer.token_expires_at)
+            self._set_timer(device_id, watched)
+        elif viewer.token_expires_at > watched.expires_at:
+            self._renew(device_id, watched, viewer.token_expires_at)
+        watched.listeners.add(listener)
+
+        def stop() -> None:
+            watched.listeners.discard(listener)
+            if not watched.listeners and self._devices.get(device_id) is watched:
+                del self._devices[device_id]
+                if watched.timer is not None:
+                    watched.timer.cancel()
+
+        return stop
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # ---------------------------------------------------------------- expiry
+
+    def _set_timer(self, device_id: str, watched: _Watched) -> None:
+        """Wake up for the notice, and then for the end."""
+        left_s = (watched.expires_at - datetime.now(UTC)).total_seconds()
+        if not watched.noticed:
+            left_s -= self._notice_s
+        if watched.timer is not None:
+            watched.timer.cancel()
+        watched.timer = asyncio.get_running_loop().call_later(
+            max(0, left_s), lambda: self._spawn(self._check(device_id, watched))
+        )
+
+    def _renew(self, device_id: str, watched: _Watched, expires_at: datetime) -> None:
+        watched.expires_at = expires_at
+        watched.noticed = False
+        self._set_timer(device_id, watched)
+
+    async def _check(self, device_id: str, watched: _Watched) -> None:
+        """The notice or the end is due, unless the device was refreshed meanwhile."""
+        try:
+            expires_at = await self._sessions.find_access_expiry(watched.user_id, device_id)
+        except Refused:
+            watched.timer = asyncio.get_running_loop().call_later(
+                1, lambda: self._spawn(self._check(device_id, watched))
+            )
+            return
+        now = datetime.now(UTC)
+        if expires_at is None or (watched.noticed and max(expires_at, watched.expires_at) <= now):
+            self._end(device_id)
+        elif expires_at > watched.expires_at + timedelta(milliseconds=1):
+            self._renew(device_id, watched, expires_at)
+        else:
+            if not watched.noticed:
+                watched.noticed = True
+                for listener in tuple(watched.listeners):
+                    listener.session_expiring(watched.expires_at)
+            self._set_timer(device_id, watched)
+
+    def _end(self, device_id: str) -> None:
+        self._sessions.forget(device_id)
+        watched = self._devices.pop(device_id, None)
+        if watched is None:
+            return
+        if watched.timer is not None:
+            watched.timer.cancel()
+        for listener in tuple(watched.listeners):
+            listener.session_over()
+
+    # ---------------------------------------------------------------- revocation
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_S)
+            started = time.monotonic()
+            try:
+                revoked = await self._sessions.list_revoked(started - self._polled_at + OVERLAP_S)
+            except Refused:
+                continue
+            self._polled_at = started
+            for _, device_id in revoked:
+                self._sessions.forget(device_id)
+                self._end(device_id)

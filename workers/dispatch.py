@@ -1,0 +1,131 @@
+"""Dispatch: after a commit, serve this node's own feeds at once, then tell the nodes that hold the
+other recipients.
+
+At least once: what is not settled here within 2 s is dispatched again by a relay
+(workers/relay.py), by the same code. One look-up and one publish a node carry everything that
+waits.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from models.database import Database
+from models.log import Batch, hydrate_entries
+from models.outbox import settle_batches
+from models.refusals import Refused
+from models.unloaded import UNLOADED
+from subscriptions.broker import AWAY
+from subscriptions.hub import Hub
+from subscriptions.node import Node
+
+logger = logging.getLogger("parley.dispatch")
+
+SETTLE_EVERY_S = 0.1
+# Batches of one round; what waits beyond is the next round.
+ROUND_BATCHES = 64
+# Beyond this the relay takes over: memory is bounded, and nothing is lost.
+QUEUED_BATCHES = 2000
+
+
+class Dispatcher:
+    def __init__(self, database: Database, hub: Hub, node: Node) -> None:
+        self._database = database
+        self._hub = hub
+        self._node = node
+        self._queue: asyncio.Queue[Batch] = asyncio.Queue(QUEUED_BATCHES)
+        self._settled: list[tuple[str, str]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._hydrating: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._settle())]
+
+    async def close(self) -> None:
+        """Dispatch and settle what waits, for a moment; the relays of others take the rest."""
+        try:
+            await asyncio.wait_for(self._queue.join(), 2)
+        except TimeoutError:
+            logger.warning("Some batches are left to other processes' relays.")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.settle_now()
+
+    def on_commit(self, batch: Batch) -> None:
+        """Called by the committer for each stored batch, in commit order."""
+        if any(entry.message.reply_to is UNLOADED for entry in batch.entries):
+            task = asyncio.create_task(self._hydrate(batch))
+            self._hydrating.add(task)
+            task.add_done_callback(self._hydrating.discard)
+        else:
+            self._pass_on(batch)
+
+    async def _hydrate(self, batch: Batch) -> None:
+        """What is replied to is read after the commit, so that it is never older than the entry."""
+        try:
+            await hydrate_entries(self._database, batch.entries)
+        except Refused:
+            return
+        self._pass_on(batch)
+
+    def _pass_on(self, batch: Batch) -> None:
+        self._hub.offer(batch, fresh=True)
+        if not self._queue.full():
+            self._queue.put_nowait(batch)
+
+    async def _run(self) -> None:
+        while True:
+            batches = [await self._queue.get()]
+            while not self._queue.empty() and len(batches) < ROUND_BATCHES:
+                batches.append(self._queue.get_nowait())
+            try:
+                await self.dispatch(batches)
+            except AWAY as error:
+                logger.warning(
+                    "Valkey is away (%s): batches are left to the relay.", type(error).__name__
+                )
+            finally:
+                for _ in batches:
+                    self._queue.task_done()
+
+    async def dispatch(self, batches: Sequence[Batch]) -> None:
+        """Tell the other nodes, and note what is settled. Raises what `AWAY` lists."""
+        user_ids = list(
+            {user for batch in batches for to in batch.recipients.values() for user in to.user_ids}
+        )
+        nodes_of = dict(zip(user_ids, await self._node.look_up(user_ids), strict=True))
+        by_node: dict[str, list[Batch]] = {}
+        for batch in batches:
+            nodes = {
+                node
+                for to in batch.recipients.values()
+                for user in to.user_ids
+                for node in nodes_of[user]
+            }
+            for node in nodes - {self._node.id}:
+                by_node.setdefault(node, []).append(batch)
+        unreached: set[str] = set()
+        for node, its_batches in by_node.items():
+            if not await self._node.publish([node], its_batches):
+                unreached.update(batch.outbox_id for batch in its_batches)
+        self._settled += [
+            (b.outbox_channel_id, b.outbox_id) for b in batches if b.outbox_id not in unreached
+        ]
+
+    async def _settle(self) -> None:
+        while True:
+            await asyncio.sleep(SETTLE_EVERY_S)
+            await self.settle_now()
+
+    async def settle_now(self) -> None:
+        """Write what was settled since the last time."""
+        keys, self._settled = self._settled, []
+        if not keys:
+            return
+        try:
+            await settle_batches(self._database, keys)
+        except Refused:
+            logger.warning(
+                "%d batches could not be settled; relays dispatch them again.", len(keys)
+            )
