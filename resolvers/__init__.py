@@ -1,0 +1,1 @@
+"""What clients ask and do: Query and Mutation fields, one file a noun."""

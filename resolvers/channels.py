@@ -1,0 +1,168 @@
+"""Channels: the viewer's list, one by id, opening a chat, and acknowledging."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import strawberry
+
+from models import channels, ids
+from models.channels import ChannelKind, open_chat, page_channels
+from models.positions import Move, advance_device
+from models.refusals import invalid, not_found
+from schema.channels import (
+    AcknowledgeInput,
+    AcknowledgePayload,
+    AcknowledgeResult,
+    Channel,
+    ChannelConnection,
+    ChannelPosition,
+    OpenChatPayload,
+    OpenChatResult,
+    PositionInput,
+)
+from schema.context import context_of
+from schema.paging import Page, channel_cursor, make_page, parse_channel_cursor, require_count
+from schema.refusals import Refusal, answers_refusals
+
+
+@strawberry.type
+class ChannelQueries:
+    @strawberry.field(
+        name="channels",
+        description=(
+            "The viewer's chats and groups that have at least one entry, the one with the "
+            "newest message first."
+        ),
+        graphql_type=ChannelConnection,
+    )
+    async def list_channels(
+        self,
+        info: strawberry.Info,
+        first: Annotated[
+            int | None, strawberry.argument(description="1 to 100; 50 when not said.")
+        ] = None,
+        after: Annotated[
+            str | None, strawberry.argument(description="A cursor of this list.")
+        ] = None,
+        kind: Annotated[
+            ChannelKind | None, strawberry.argument(description="Only chats, or only groups.")
+        ] = None,
+    ) -> Page[channels.Channel]:
+        context = context_of(info)
+        limits = context.resources.limits
+        found, more = await page_channels(
+            context.resources.database,
+            context.require_viewer().user.id,
+            first=require_count(first, "first", limits) or limits.default_page_size,
+            after=parse_channel_cursor(after, "after"),
+            kind=kind,
+        )
+        cursors = [
+            channel_cursor(channel.last_at or channel.created_at, channel.id) for channel in found
+        ]
+        return make_page(found, cursors, more_after=more, more_before=after is not None)
+
+    @strawberry.field(
+        description="Null when there is none, or the viewer is not in it: the two look the same.",
+        graphql_type=Channel | None,
+    )
+    async def channel(
+        self,
+        info: strawberry.Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="A chn_… id.")],
+    ) -> channels.Channel | None:
+        context = context_of(info)
+        context.require_viewer()
+        channel_id = ids.parse_plain("chn", id)
+        return None if channel_id is None else await context.loaders.channels.load(channel_id)
+
+
+@strawberry.type
+class ChannelMutations:
+    @strawberry.mutation(
+        description=(
+            "Opens the chat with a user; the same chat however often and from whichever side "
+            "it is asked for."
+        ),
+        graphql_type=OpenChatResult,
+    )
+    @answers_refusals
+    async def open_chat(
+        self,
+        info: strawberry.Info,
+        user_id: Annotated[
+            strawberry.ID, strawberry.argument(description="Whom to talk to; oneself for notes.")
+        ],
+    ) -> OpenChatPayload | Refusal:
+        context = context_of(info)
+        viewer = context.require_viewer()
+        peer_id = ids.parse_plain("usr", user_id)
+        if peer_id is None:
+            raise not_found("There is no such user.", "userId")
+        chat, created = await open_chat(context.resources.database, viewer.user.id, peer_id)
+        return OpenChatPayload(chat=chat, created=created)
+
+    @strawberry.mutation(
+        description=(
+            "Moves the viewer's positions forward, in any number of channels at once. Never "
+            "back, never past the log."
+        ),
+        graphql_type=AcknowledgeResult,
+    )
+    @answers_refusals
+    async def acknowledge(
+        self,
+        info: strawberry.Info,
+        input: Annotated[
+            AcknowledgeInput, strawberry.argument(description="What was stored and seen.")
+        ],
+    ) -> AcknowledgePayload | Refusal:
+        context = context_of(info)
+        viewer = context.require_viewer()
+        resources = context.resources
+        most = resources.limits.position_inputs
+        delivered = require_positions(input.delivered, "delivered", most)
+        read = require_positions(input.read, "read", most)
+        moved = await resources.committer.advance(
+            Move(channel_id, viewer.user.id, delivered.get(channel_id, 0), read.get(channel_id, 0))
+            for channel_id in delivered.keys() | read.keys()
+        )
+        stored = {
+            m.channel_id: min(delivered[m.channel_id], m.delivered_seq)
+            for m in moved
+            if m.channel_id in delivered
+        }
+        if stored:
+            await advance_device(resources.database, viewer.user.id, viewer.device_id, stored)
+        return AcknowledgePayload(
+            positions=[
+                ChannelPosition(
+                    channel_id=strawberry.ID(ids.channel_global_id(m.channel_id)),
+                    delivered_seq=m.delivered_seq,
+                    read_seq=m.read_seq,
+                )
+                for m in sorted(moved, key=lambda m: m.channel_id)
+            ]
+        )
+
+
+def require_positions(
+    inputs: Iterable[PositionInput] | None, field: str, most: int
+) -> dict[str, int]:
+    """The farthest seq named for each channel; ids of something else are left out, as unknown
+    channels are.
+
+    Raises:
+        Refused: INVALID_INPUT, for a negative seq or more than `most` positions.
+    """
+    named = list(inputs or ())
+    if len(named) > most:
+        raise invalid(f"At most {most} positions are allowed here.", field)
+    positions: dict[str, int] = {}
+    for place, position in enumerate(named):
+        if position.seq < 0:
+            raise invalid("A seq is not negative.", f"{field}.{place}.seq")
+        channel_id = ids.parse_plain("chn", position.channel_id)
+        if channel_id is not None:
+            positions[channel_id] = max(position.seq, positions.get(channel_id, 0))
+    return positions

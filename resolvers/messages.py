@@ -1,0 +1,117 @@
+"""Messages: sending."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import strawberry
+
+from models import ids
+from models.limits import Limits
+from models.messages import Location, Message, MessageKind, get_own_message, show_to
+from models.refusals import invalid, not_found
+from models.sends import Draft, Sent, for_sender
+from models.text import require_text
+from models.users import User
+from schema.context import Context, context_of
+from schema.messages import LocationInput, SendMessageInput, SendMessagePayload, SendMessageResult
+from schema.refusals import Refusal, answers_refusals
+
+
+@strawberry.type
+class MessageMutations:
+    @strawberry.mutation(
+        description=(
+            "Stored before it is answered. The same clientMessageId again returns the first "
+            "message, with replayed true."
+        ),
+        graphql_type=SendMessageResult,
+    )
+    @answers_refusals
+    async def send_message(
+        self,
+        info: strawberry.Info,
+        input: Annotated[SendMessageInput, strawberry.argument(description="The message.")],
+    ) -> SendMessagePayload | Refusal:
+        context = context_of(info)
+        draft = require_draft(input, context.require_viewer().user, context.resources.limits)
+        sent = await context.resources.committer.send(draft)
+        message, replayed = await _stored_message(context, draft, sent)
+        return SendMessagePayload(message=message, replayed=replayed)
+
+
+async def _stored_message(context: Context, draft: Draft, sent: Sent) -> tuple[Message, bool]:
+    """What the sender gets back, and whether it had been stored by an earlier send."""
+    if sent.message is not None:
+        return for_sender(sent.message), False
+    message = await get_own_message(
+        context.resources.database, draft.sender.id, draft.channel_id, sent.seq
+    )
+    # After a lost connection the batch went again, and what it found was its own first try.
+    own_try = draft.tries > 1 and message.sent_at == draft.at
+    return show_to(message, draft.sender.id), not own_try
+
+
+def require_draft(input: SendMessageInput, sender: User, limits: Limits) -> Draft:
+    """The draft, with everything checked that can be checked without the database.
+
+    Raises:
+        Refused: INVALID_INPUT, or NOT_FOUND for ids that cannot be any channel's, message's or
+        user's.
+    """
+    channel_id = ids.parse_plain("chn", input.channel_id)
+    if channel_id is None:
+        raise not_found("There is no such channel.", "channelId")
+    client_message_id = require_text(
+        input.client_message_id, "clientMessageId", limits.client_message_id_length, min_length=1
+    )
+    text = input.text
+    if text is not None:
+        require_text(text, "text", limits.message_length, allow_newlines=True)
+        if not text.strip():
+            raise invalid("A text needs a visible character.", "text")
+    location = None if input.location is None else _require_location(input.location, limits)
+    if text is None and location is None:
+        raise invalid("A message needs a text or a location.", "text")
+    return Draft(
+        channel_id=channel_id,
+        sender=sender,
+        client_message_id=client_message_id,
+        kind=MessageKind.LOCATION if location is not None else MessageKind.TEXT,
+        at=datetime.now(UTC),
+        text=text,
+        location=location,
+        reply_to_seq=_require_reply(input.reply_to_id, channel_id),
+        mention_ids=_require_mentions(input.mentions or [], limits),
+    )
+
+
+def _require_location(location: LocationInput, limits: Limits) -> Location:
+    if not -90 <= location.latitude <= 90:
+        raise invalid("A latitude is between -90 and 90 degrees.", "location.latitude")
+    if not -180 <= location.longitude <= 180:
+        raise invalid("A longitude is between -180 and 180 degrees.", "location.longitude")
+    label = location.label
+    if label is not None:
+        require_text(label, "location.label", limits.label_length)
+    return Location(location.latitude, location.longitude, label)
+
+
+def _require_reply(reply_to_id: str | None, channel_id: str) -> int | None:
+    if reply_to_id is None:
+        return None
+    place = ids.parse_message(reply_to_id)
+    if place is None or place[0] != channel_id:
+        raise not_found("There is no such message in the channel.", "replyToId")
+    return place[1]
+
+
+def _require_mentions(mentions: list[strawberry.ID], limits: Limits) -> list[str]:
+    if len(mentions) > limits.mentions:
+        raise invalid(f"At most {limits.mentions} people can be mentioned.", "mentions")
+    mention_ids: dict[str, None] = {}
+    for place, mention in enumerate(mentions):
+        user_id = ids.parse_plain("usr", mention)
+        if user_id is None:
+            raise invalid("Only members of the channel can be mentioned.", f"mentions.{place}")
+        mention_ids[user_id] = None
+    return list(mention_ids)

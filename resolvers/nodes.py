@@ -1,0 +1,65 @@
+"""Anything by its global id, as the viewer may see it; null for everything else."""
+
+from typing import Annotated, Any
+
+import strawberry
+
+from models import ids
+from models.channels import find_member
+from models.devices import find_device
+from models.refusals import invalid
+from schema.context import Context, context_of
+from schema.node import Node
+
+
+@strawberry.type
+class NodeQueries:
+    @strawberry.field(
+        description="Anything with a global id, if the viewer may see it; else null.",
+        graphql_type=Node | None,
+    )
+    async def node(
+        self,
+        info: strawberry.Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="Any global id.")],
+    ) -> object:
+        context = context_of(info)
+        context.require_viewer()
+        return await _find(context, id)
+
+    @strawberry.field(
+        description=(
+            "Several at once, in the order asked; null for what the viewer may not see. At "
+            "most 100."
+        ),
+        graphql_type=list[Node | None],
+    )
+    async def nodes(
+        self,
+        info: strawberry.Info,
+        ids: Annotated[
+            list[strawberry.ID], strawberry.argument(description="Any global ids. At most 100.")
+        ],
+    ) -> list[object]:
+        context = context_of(info)
+        context.require_viewer()
+        most = context.resources.limits.node_ids
+        if len(ids) > most:
+            raise invalid(f"At most {most} ids are allowed here.", "ids")
+        return [await _find(context, global_id) for global_id in ids]
+
+
+async def _find(context: Context, global_id: str) -> Any:
+    viewer = context.require_viewer()
+    database = context.resources.database
+    if inner_id := ids.parse_plain("usr", global_id):
+        return await context.loaders.users.load(inner_id)
+    if inner_id := ids.parse_plain("chn", global_id):
+        return await context.loaders.channels.load(inner_id)
+    if inner_id := ids.parse_plain("dev", global_id):
+        return await find_device(database, viewer, inner_id)
+    if place := ids.parse_message(global_id):
+        return await context.loaders.messages.load(place)
+    if member := ids.parse_member(global_id):
+        return await find_member(database, viewer.user.id, *member)
+    return None

@@ -1,0 +1,106 @@
+"""Sign-in: codes, sessions and their refresh. None of these looks at the viewer, so an ended access
+token blocks none.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import strawberry
+
+from models import sessions
+from models.codes import request_code
+from models.sign_in import SignIn, sign_in
+from schema.context import context_of
+from schema.refusals import Refusal, answers_refusals
+from schema.sign_in import (
+    RequestCodeInput,
+    RequestCodePayload,
+    RequestCodeResult,
+    SignInInput,
+    SignInResult,
+)
+
+
+@strawberry.type
+class SignInMutations:
+    @strawberry.mutation(
+        description=(
+            "Sends a one-time code by SMS. The answer is the same whether the number has an "
+            "account or not. Limited per number, per address and overall; asking again replaces "
+            "the code."
+        ),
+        graphql_type=RequestCodeResult,
+    )
+    @answers_refusals
+    async def request_code(
+        self,
+        info: strawberry.Info,
+        input: Annotated[RequestCodeInput, strawberry.argument(description="Where to send it.")],
+    ) -> RequestCodePayload | Refusal:
+        context = context_of(info)
+        resources = context.resources
+        requested = await request_code(
+            resources.database,
+            resources.tokens,
+            resources.sms,
+            input.phone_number,
+            address=context.client_address,
+            language=input.language,
+            now=datetime.now(UTC),
+        )
+        return RequestCodePayload(
+            expires_at=requested.expires_at,
+            next_request_at=requested.next_request_at,
+            development_code=requested.code if resources.development else None,
+        )
+
+    @strawberry.mutation(
+        description=(
+            "Trades a code for a session; makes the account on first use. A code works once; after "
+            "5 wrong tries it is void, and a new one does not give back the tries that a number "
+            "has in an hour."
+        ),
+        graphql_type=SignInResult,
+    )
+    @answers_refusals
+    async def sign_in(
+        self,
+        info: strawberry.Info,
+        input: Annotated[SignInInput, strawberry.argument(description="The code and the device.")],
+    ) -> sessions.Session | Refusal:
+        context = context_of(info)
+        asked = SignIn(
+            number=input.phone_number,
+            code=input.code,
+            device_name=input.device.name,
+            platform=input.device.platform,
+            name=input.name,
+        )
+        resources = context.resources
+        return await sign_in(
+            resources.database,
+            resources.tokens,
+            asked,
+            address=context.client_address,
+            now=datetime.now(UTC),
+        )
+
+    @strawberry.mutation(
+        description=(
+            "Trades a refresh token for a new pair. An answer may get lost, and tabs may race: "
+            "until 10 s after the new pair is first accepted anywhere, however late that is, the "
+            "old token answers with the same new refresh token; used after that, it ends the "
+            "device. Renews every open socket of the device. Needs no access token."
+        ),
+        graphql_type=SignInResult,
+    )
+    @answers_refusals
+    async def refresh_session(
+        self,
+        info: strawberry.Info,
+        refresh_token: Annotated[
+            str,
+            strawberry.argument(description="The newest refresh token that the device was given."),
+        ],
+    ) -> sessions.Session | Refusal:
+        return await context_of(info).resources.sessions.refresh(refresh_token)

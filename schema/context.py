@@ -1,0 +1,62 @@
+"""What one operation (on a socket: one operation, one event) may reach. Made anew for each, so
+nothing goes stale in it.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.committer import Committer
+from models.database import Database
+from models.limits import Limits
+from models.refusals import RefusalCode, Refused
+from models.sessions import Sessions
+from models.sms import SmsSender
+from models.tokens import Tokens
+from models.viewer import Viewer
+from schema.live import Live
+from schema.loaders import Loaders
+
+
+@dataclass(slots=True, kw_only=True)
+class Resources:
+    """What a process opens once and every operation shares."""
+
+    database: Database
+    committer: Committer
+    live: Live
+    tokens: Tokens
+    sessions: Sessions
+    sms: SmsSender
+    limits: Limits
+    development: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    resources: Resources
+    viewer: Viewer | None
+    client_address: str
+    _loaders: Loaders | None = field(default=None, init=False)
+
+    @property
+    def loaders(self) -> Loaders:
+        """Made when first asked for: most events need none."""
+        if self._loaders is None:
+            self._loaders = Loaders(
+                self.resources.database, self.viewer, unread_most=self.resources.limits.unread_count
+            )
+        return self._loaders
+
+    def require_viewer(self) -> Viewer:
+        """The viewer. Operations that need one are refused before they start; this is the second
+        lock.
+        """
+        if self.viewer is None:
+            raise Refused(RefusalCode.SESSION_REVOKED, "Sign in first.")
+        return self.viewer
+
+
+def context_of(info: Any) -> Context:
+    context = info.context
+    assert isinstance(context, Context)
+    return context

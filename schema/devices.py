@@ -1,0 +1,69 @@
+"""Devices: the viewer's own signed-in installations."""
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from models import devices
+from models.devices import Platform
+from models.ids import device_global_id
+from schema.enums import describe_enum
+from schema.node import Node, global_id_field
+from schema.refusals import Refusal
+from schema.scalars import DateTime
+from schema.sources import describes
+
+describe_enum(
+    Platform,
+    "What a device runs on.",
+    {
+        "IOS": "An iPhone or iPad.",
+        "ANDROID": "An Android phone or tablet.",
+        "WEB": "A browser.",
+        "DESKTOP": "A desktop application.",
+        "OTHER": "Anything else.",
+    },
+)
+
+
+def _id_of(device: devices.Device) -> str:
+    return device_global_id(device.id)
+
+
+@describes(devices.Device)
+@strawberry.type(description="One signed-in installation of the viewer.")
+class Device(Node):
+    id: strawberry.ID = global_id_field(_id_of)
+    name: str = strawberry.field(
+        description="What it called itself at sign-in. 1 to 100 characters."
+    )
+    platform: Platform = strawberry.field(description="What it runs on.")
+    created_at: datetime = strawberry.field(description="When it signed in.", graphql_type=DateTime)
+    last_active_at: datetime = strawberry.field(
+        description="When it last asked for anything, to the minute.", graphql_type=DateTime
+    )
+    is_current: bool = strawberry.field(description="Whether it is the device that asks.")
+
+
+@strawberry.input(description="The installation that signs in.")
+class DeviceInput:
+    name: str = strawberry.field(
+        description="For the viewer's list of devices. 1 to 100 characters, in one line."
+    )
+    platform: Platform = strawberry.field(description="What it runs on.")
+
+
+@strawberry.type(
+    description="The device's session is over: its sockets close and its tokens are refused."
+)
+class RevokeDevicePayload:
+    device_id: strawberry.ID = strawberry.field(description="The device that was signed out.")
+
+
+RevokeDeviceResult = Annotated[
+    RevokeDevicePayload | Refusal,
+    strawberry.union(
+        "RevokeDeviceResult", description="The device that was signed out, or why not."
+    ),
+]

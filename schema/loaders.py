@@ -1,0 +1,97 @@
+"""Loaders: what many fields of one operation ask for one by one, read at once. Made anew for each
+operation.
+"""
+
+from strawberry.dataloader import DataLoader
+
+from models.channels import Channel, count_unread, list_channels
+from models.database import Database
+from models.messages import (
+    NO_FATE,
+    Fate,
+    Message,
+    list_fates,
+    list_last_messages,
+    list_messages,
+    show_to,
+)
+from models.phone_numbers import list_known_numbers
+from models.users import User, list_users
+from models.viewer import Viewer
+
+# Of one statement; a page holds at most 100 of anything.
+MAX_BATCH = 500
+
+
+class Loaders:
+    def __init__(self, database: Database, viewer: Viewer | None, *, unread_most: int) -> None:
+        self._database = database
+        self._viewer = viewer
+        self._unread_most = unread_most
+        # By inner id; None for who does not exist.
+        self.users: DataLoader[str, User | None] = DataLoader(
+            self._load_users, max_batch_size=MAX_BATCH
+        )
+        # By the user's inner id; None for a number that the viewer does not know.
+        self.phone_numbers: DataLoader[str, str | None] = DataLoader(
+            self._load_phone_numbers, max_batch_size=MAX_BATCH
+        )
+        # By channel id; None for one that the viewer is not in.
+        self.channels: DataLoader[str, Channel | None] = DataLoader(
+            self._load_channels, max_batch_size=MAX_BATCH
+        )
+        self.last_messages: DataLoader[str, Message | None] = DataLoader(
+            self._load_last_messages, max_batch_size=MAX_BATCH
+        )
+        self.unread_counts: DataLoader[str, int] = DataLoader(
+            self._load_unread_counts, max_batch_size=MAX_BATCH
+        )
+        # By channel id and seq; None for what the viewer may not see.
+        self.messages: DataLoader[tuple[str, int], Message | None] = DataLoader(
+            self._load_messages, max_batch_size=MAX_BATCH
+        )
+        # By channel id and seq, of the viewer's own messages.
+        self.fates: DataLoader[tuple[str, int], Fate] = DataLoader(
+            self._load_fates, max_batch_size=MAX_BATCH
+        )
+
+    async def _load_users(self, user_ids: list[str]) -> list[User | None]:
+        people = await list_users(self._database, user_ids)
+        return [people.get(user_id) for user_id in user_ids]
+
+    async def _load_phone_numbers(self, user_ids: list[str]) -> list[str | None]:
+        if self._viewer is None:
+            return [None] * len(user_ids)
+        numbers = await list_known_numbers(self._database, self._viewer.user.id, user_ids)
+        return [numbers.get(user_id) for user_id in user_ids]
+
+    @property
+    def _viewer_id(self) -> str:
+        assert self._viewer is not None
+        return self._viewer.user.id
+
+    async def _load_channels(self, channel_ids: list[str]) -> list[Channel | None]:
+        found = await list_channels(self._database, self._viewer_id, channel_ids)
+        return [found.get(channel_id) for channel_id in channel_ids]
+
+    async def _load_last_messages(self, channel_ids: list[str]) -> list[Message | None]:
+        found = await list_last_messages(self._database, self._viewer_id, channel_ids)
+        for message in found.values():
+            show_to(message, self._viewer_id)
+        return [found.get(channel_id) for channel_id in channel_ids]
+
+    async def _load_unread_counts(self, channel_ids: list[str]) -> list[int]:
+        found = await count_unread(
+            self._database, self._viewer_id, channel_ids, most=self._unread_most
+        )
+        return [found.get(channel_id, 0) for channel_id in channel_ids]
+
+    async def _load_messages(self, places: list[tuple[str, int]]) -> list[Message | None]:
+        found = await list_messages(self._database, self._viewer_id, places)
+        return [
+            show_to(found[place], self._viewer_id) if place in found else None for place in places
+        ]
+
+    async def _load_fates(self, places: list[tuple[str, int]]) -> list[Fate]:
+        found = await list_fates(self._database, self._viewer_id, places)
+        return [found.get(place, NO_FATE) for place in places]

@@ -1,0 +1,280 @@
+"""Messages: what members said, and how to say something."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+
+from models import channels, ids, messages, users
+from models.messages import MessageKind, MessageStatus
+from models.unloaded import UNLOADED
+from schema.context import context_of
+from schema.enums import describe_enum
+from schema.fields import OUTERMOST, SHARED, derived_field
+from schema.node import Node, global_id_field
+from schema.paging import Edge, Page, PageInfo
+from schema.people import User
+from schema.refusals import Refusal
+from schema.scalars import DateTime
+from schema.sources import describes
+
+if TYPE_CHECKING:
+    from schema.channels import Channel
+
+describe_enum(
+    MessageKind,
+    "What a message is.",
+    {
+        "TEXT": "Text.",
+        "IMAGE": "Pictures, with or without text.",
+        "VIDEO": "A video, with or without text.",
+        "AUDIO": "A voice note or other sound.",
+        "FILE": "Files, with or without text.",
+        "LOCATION": "A place, with or without text.",
+        "SYSTEM": "Something that happened to the channel; nobody said it.",
+    },
+)
+describe_enum(
+    MessageStatus,
+    "How far a message has got with its whole audience.",
+    {
+        "SENT": "Stored; not everybody has it.",
+        "DELIVERED": "Everybody has it.",
+        "READ": "Everybody has read it.",
+    },
+)
+
+
+@describes(messages.Location)
+@strawberry.type(description="A place, in degrees (WGS 84).")
+class Location:
+    latitude: float = strawberry.field(description="-90 to 90.", metadata=SHARED)
+    longitude: float = strawberry.field(description="-180 to 180.", metadata=SHARED)
+    label: str | None = strawberry.field(
+        description="What it is called. At most 200 characters.", metadata=SHARED
+    )
+
+
+def _id_of(message: messages.Message) -> str:
+    return ids.message_global_id(message.channel_id, message.seq)
+
+
+def _channel_id_of(message: messages.Message) -> str:
+    return ids.channel_global_id(message.channel_id)
+
+
+def _mentions_of(message: messages.Message) -> list[str]:
+    return [ids.user_global_id(user_id) for user_id in message.mention_ids]
+
+
+def _text_of(message: messages.Message) -> str | None:
+    return None if message.deleted_at is not None else message.text
+
+
+def _location_of(message: messages.Message) -> messages.Location | None:
+    return None if message.deleted_at is not None else message.location
+
+
+async def _sender(
+    root: strawberry.Parent[messages.Message], info: strawberry.Info
+) -> users.User | None:
+    if root.sender is not UNLOADED:
+        return root.sender
+    return await context_of(info).loaders.users.load(root.sender_id or "")
+
+
+async def _reply_to(
+    root: strawberry.Parent[messages.Message], info: strawberry.Info
+) -> messages.Message | None:
+    if root.reply_to is not UNLOADED:
+        return root.reply_to
+    return await context_of(info).loaders.messages.load((root.channel_id, root.reply_to_seq or 0))
+
+
+async def _channel(
+    root: strawberry.Parent[messages.Message], info: strawberry.Info
+) -> channels.Channel | None:
+    return await context_of(info).loaders.channels.load(root.channel_id)
+
+
+def _fate_field(
+    name: str, read: Callable[[messages.Fate], Any], description: str, graphql_type: Any
+) -> Any:
+    """What only the sender sees: as the message holds it, else read for all messages of the
+    operation at once.
+    """
+
+    async def resolve(root: strawberry.Parent[Any], info: strawberry.Info) -> Any:
+        value = getattr(root, name)
+        if value is not UNLOADED:
+            return value
+        return read(await context_of(info).loaders.fates.load((root.channel_id, root.seq)))
+
+    return strawberry.field(
+        resolver=resolve,
+        description=description + " Null unless the viewer sent the message.",
+        graphql_type=graphql_type,
+        metadata={"plan": name, **OUTERMOST},
+    )
+
+
+@describes(messages.Message)
+@strawberry.type(description="What a member said, or what happened to the channel.")
+class Message(Node):
+    id: strawberry.ID = global_id_field(_id_of, shared=True)
+    channel_id: strawberry.ID = derived_field(
+        _channel_id_of,
+        description="The channel that it was said in.",
+        graphql_type=strawberry.ID,
+        shared=True,
+    )
+    channel: Annotated["Channel", strawberry.lazy("schema.channels")] | None = strawberry.field(
+        resolver=_channel,
+        description=(
+            "Null where the viewer is no longer in it: the entry that takes them out, a "
+            "repeated send."
+        ),
+    )
+    seq: int = strawberry.field(
+        description="Its place in the channel's log. Order by this, never by time.", metadata=SHARED
+    )
+    kind: MessageKind = strawberry.field(description="What it is.", metadata=SHARED)
+    sender: users.User | None = strawberry.field(
+        resolver=_sender,
+        description="Null for SYSTEM messages.",
+        graphql_type=User | None,
+        metadata={"plan": "sender", **SHARED},
+    )
+    client_message_id: strawberry.ID | None = strawberry.field(
+        description="The sender's own id for this message, for matching an optimistic copy.",
+        metadata=SHARED,
+    )
+    text: str | None = derived_field(
+        _text_of,
+        description="At most 4,096 characters. Null once deleted.",
+        graphql_type=str | None,
+        shared=True,
+    )
+    location: messages.Location | None = derived_field(
+        _location_of,
+        description="The place, for a LOCATION.",
+        graphql_type=Location | None,
+        shared=True,
+    )
+    reply_to: messages.Message | None = strawberry.field(
+        resolver=_reply_to,
+        description="What it replies to. Null also when it is older than the viewer's membership.",
+        graphql_type=Annotated["Message", strawberry.lazy("schema.messages")] | None,
+        metadata={"plan": "reply_to", **OUTERMOST},
+    )
+    mentions: list[strawberry.ID] = derived_field(
+        _mentions_of,
+        description="The ids of the users it names.",
+        graphql_type=list[strawberry.ID],
+        shared=True,
+    )
+    sent_at: datetime = strawberry.field(
+        description="When the server took it.", graphql_type=DateTime, metadata=SHARED
+    )
+    edited_at: datetime | None = strawberry.field(
+        description="When its text was last changed.", graphql_type=DateTime | None, metadata=SHARED
+    )
+    deleted_at: datetime | None = strawberry.field(
+        description=(
+            "A deleted message stays in the log as a tombstone, without text, media or reactions."
+        ),
+        graphql_type=DateTime | None,
+        metadata=SHARED,
+    )
+    status: MessageStatus | None = _fate_field(
+        "status",
+        lambda fate: fate.status,
+        "The least that holds for its whole audience: the members other than its sender whose "
+        "joinedSeq is not past "
+        "its seq. SENT when there are none.",
+        MessageStatus | None,
+    )
+    delivered_at: datetime | None = _fate_field(
+        "delivered_at",
+        lambda fate: fate.delivered_at,
+        "When the last of the audience received it.",
+        DateTime | None,
+    )
+    seen_at: datetime | None = _fate_field(
+        "seen_at",
+        lambda fate: fate.seen_at,
+        "When the last of the audience read it.",
+        DateTime | None,
+    )
+    delivered_count: int | None = _fate_field(
+        "delivered_count",
+        lambda fate: fate.delivered,
+        "How many of the audience have it.",
+        int | None,
+    )
+    read_count: int | None = _fate_field(
+        "read_count", lambda fate: fate.read, "How many of the audience have read it.", int | None
+    )
+
+
+@describes(Edge)
+@strawberry.type(description="A message in a page.")
+class MessageEdge:
+    cursor: str = strawberry.field(description="Its place, for `after` and `before`.")
+    node: messages.Message = strawberry.field(description="The message.", graphql_type=Message)
+
+
+@describes(Page)
+@strawberry.type(description="A page of messages, newest last.")
+class MessageConnection:
+    edges: list[MessageEdge] = strawberry.field(description="The messages with their cursors.")
+    nodes: list[Message] = strawberry.field(description="The messages.")
+    page_info: PageInfo = strawberry.field(description="What lies around the page.")
+
+
+@strawberry.input(description="A place, in degrees (WGS 84).")
+class LocationInput:
+    latitude: float = strawberry.field(description="-90 to 90.")
+    longitude: float = strawberry.field(description="-180 to 180.")
+    label: str | None = strawberry.field(
+        description="What it is called. At most 200 characters.", default=None
+    )
+
+
+@strawberry.input(description="A message: text, a location, or both.")
+class SendMessageInput:
+    channel_id: strawberry.ID = strawberry.field(description="A channel that the viewer is in.")
+    client_message_id: strawberry.ID = strawberry.field(
+        description=(
+            "Made by the client, unique for the sender in the channel, at most 64 characters: "
+            "makes sending safe to "
+            "repeat."
+        )
+    )
+    text: str | None = strawberry.field(description="1 to 4,096 characters.", default=None)
+    location: LocationInput | None = strawberry.field(description="A place to show.", default=None)
+    reply_to_id: strawberry.ID | None = strawberry.field(
+        description="A message of the same channel that the viewer can see.", default=None
+    )
+    mentions: list[strawberry.ID] | None = strawberry.field(
+        description="Users to name; members of the channel. At most 100.", default=None
+    )
+
+
+@strawberry.type(description="The message is stored.")
+class SendMessagePayload:
+    message: messages.Message = strawberry.field(
+        description="The stored message.", graphql_type=Message
+    )
+    replayed: bool = strawberry.field(
+        description=(
+            "Whether it had been stored before, by an earlier send with the same clientMessageId."
+        )
+    )
+
+
+SendMessageResult = Annotated[
+    SendMessagePayload | Refusal,
+    strawberry.union("SendMessageResult", description="The stored message, or why it was refused."),
+]

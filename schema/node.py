@@ -1,0 +1,31 @@
+"""The interface of everything with a global id, and the field that makes such an id."""
+
+from collections.abc import Callable
+from typing import Any
+
+import strawberry
+
+ID_DESCRIPTION = "The global id. It carries its type; treat it as opaque."
+
+
+@strawberry.interface(
+    description=(
+        "Anything with a global id. Ids carry their type: usr_…, chn_…, msg_…_<seq>, mbr_…, med_…, "
+        "dev_…. Clients treat them as opaque."
+    )
+)
+class Node:
+    id: strawberry.ID = strawberry.field(description=ID_DESCRIPTION)
+
+
+def global_id_field(make: Callable[[Any], str], *, shared: bool = False) -> Any:
+    """The `id` of a Node whose source holds an inner id: `make` turns the source into the global
+    one.
+    """
+
+    def resolve(root: strawberry.Parent[Any]) -> strawberry.ID:
+        return strawberry.ID(make(root))
+
+    return strawberry.field(
+        resolver=resolve, description=ID_DESCRIPTION, metadata={"plan": make, "shared": shared}
+    )

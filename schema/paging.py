@@ -1,0 +1,145 @@
+"""Paging: cursors that are places, not counts, and what every page says of what lies around it.
+
+A cursor is opaque to clients and only ever names a place in an order, so a forged one can at most
+begin a page elsewhere.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+import msgspec
+import strawberry
+
+from models.channels import ChannelCursor
+from models.ids import MAX_SEQ
+from models.limits import Limits
+from models.refusals import Refused, invalid
+from schema.sources import describes
+
+Row = TypeVar("Row")
+
+
+class PageFacts(msgspec.Struct, frozen=True):
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+@describes(PageFacts)
+@strawberry.type(description="What lies around a page.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether more follows `endCursor`.")
+    has_previous_page: bool = strawberry.field(
+        description="Whether more comes before `startCursor`."
+    )
+    start_cursor: str | None = strawberry.field(description="The cursor of the first edge.")
+    end_cursor: str | None = strawberry.field(description="The cursor of the last edge.")
+
+
+class Edge(msgspec.Struct, Generic[Row], frozen=True):
+    cursor: str
+    node: Row
+
+
+class Page(msgspec.Struct, Generic[Row], frozen=True):
+    nodes: Sequence[Row]
+    edges: Sequence[Edge[Row]]
+    page_info: PageFacts
+
+
+def make_page(
+    nodes: Sequence[Row], cursors: Sequence[str], *, more_after: bool, more_before: bool
+) -> Page[Row]:
+    return Page(
+        nodes,
+        [Edge(cursor, node) for cursor, node in zip(cursors, nodes, strict=True)],
+        PageFacts(
+            more_after,
+            more_before,
+            cursors[0] if cursors else None,
+            cursors[-1] if cursors else None,
+        ),
+    )
+
+
+def require_count(value: int | None, field: str, limits: Limits) -> int | None:
+    """How many edges were asked for.
+
+    Raises:
+        Refused: INVALID_INPUT, for less than 1 or more than a page holds.
+    """
+    if value is not None and not 1 <= value <= limits.page_size:
+        raise invalid(f"A page has 1 to {limits.page_size} edges.", field)
+    return value
+
+
+def _encode(kind: str, place: str) -> str:
+    return base64.urlsafe_b64encode(f"{kind}:{place}".encode()).decode().rstrip("=")
+
+
+def _decode(kind: str, cursor: str, field: str) -> str:
+    try:
+        text = base64.b64decode(
+            cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True
+        ).decode()
+    except (binascii.Error, ValueError):
+        raise _forged(field) from None
+    if not text.startswith(kind + ":") or _encode(kind, text[len(kind) + 1 :]) != cursor:
+        raise _forged(field)
+    return text[len(kind) + 1 :]
+
+
+def _forged(field: str) -> Refused:
+    return invalid("This is not a cursor of this list.", field)
+
+
+def message_cursor(seq: int) -> str:
+    return _encode("s", str(seq))
+
+
+def parse_message_cursor(cursor: str | None, field: str) -> int | None:
+    if cursor is None:
+        return None
+    place = _decode("s", cursor, field)
+    if not (place.isascii() and place.isdigit()) or len(place) > 10 or int(place) > MAX_SEQ:
+        raise _forged(field)
+    return int(place)
+
+
+def id_cursor(inner_id: str) -> str:
+    return _encode("i", inner_id)
+
+
+def parse_id_cursor(cursor: str | None, field: str) -> str | None:
+    if cursor is None:
+        return None
+    return _inner_id(_decode("i", cursor, field), field)
+
+
+def channel_cursor(last_at: datetime, channel_id: str) -> str:
+    micros = round(last_at.timestamp() * 1_000_000)
+    return _encode("c", f"{micros}.{channel_id}")
+
+
+def parse_channel_cursor(cursor: str | None, field: str) -> ChannelCursor | None:
+    if cursor is None:
+        return None
+    micros, _, channel_id = _decode("c", cursor, field).partition(".")
+    if not (micros.isascii() and micros.isdigit()) or len(micros) > 17:
+        raise _forged(field)
+    seconds, rest = divmod(int(micros), 1_000_000)
+    try:
+        at = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+    except (OverflowError, ValueError, OSError):
+        raise _forged(field) from None
+    return ChannelCursor(at, _inner_id(channel_id, field))
+
+
+def _inner_id(text: str, field: str) -> str:
+    if len(text) != 32 or not all(c in "0123456789abcdef" for c in text):
+        raise _forged(field)
+    return text

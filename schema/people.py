@@ -1,0 +1,67 @@
+"""People: users as others see them, and what the viewer changes of their own profile."""
+
+from typing import Annotated
+
+import strawberry
+
+from models import users
+from models.ids import user_global_id
+from schema.context import context_of
+from schema.node import Node, global_id_field
+from schema.refusals import Refusal
+from schema.scalars import PhoneNumber
+from schema.sources import describes
+
+
+def _id_of(user: users.User) -> str:
+    return user_global_id(user.id)
+
+
+@describes(users.User)
+@strawberry.type(description="A person with an account, as of the fetch.")
+class User(Node):
+    id: strawberry.ID = global_id_field(_id_of, shared=True)
+    name: str = strawberry.field(
+        description="What they call themselves. 1 to 100 characters.",
+        metadata={"plan": "name", "shared": True},
+    )
+    about: str | None = strawberry.field(
+        description="A line about themselves. At most 500 characters.",
+        metadata={"plan": "about", "shared": True},
+    )
+
+    @strawberry.field(
+        description="Null unless it is the viewer's own number or the viewer already knew it.",
+        graphql_type=PhoneNumber | None,
+    )
+    async def phone_number(
+        root: strawberry.Parent[users.User], info: strawberry.Info
+    ) -> str | None:
+        return await context_of(info).loaders.phone_numbers.load(root.id)
+
+
+@strawberry.input(description="What to change of the viewer's profile. Absent keeps, null clears.")
+class UpdateProfileInput:
+    name: str | None = strawberry.field(
+        description="1 to 100 characters, in one line. It cannot be cleared.",
+        default=strawberry.UNSET,
+    )
+    about: str | None = strawberry.field(
+        description="At most 500 characters. Null or a blank one clears it.",
+        default=strawberry.UNSET,
+    )
+
+
+@strawberry.type(description="The profile was changed.")
+class UpdateProfilePayload:
+    user: users.User = strawberry.field(
+        description="The viewer, as they are now.", graphql_type=User
+    )
+
+
+UpdateProfileResult = Annotated[
+    UpdateProfilePayload | Refusal,
+    strawberry.union(
+        "UpdateProfileResult", description="The changed profile, or why it was refused."
+    ),
+]

@@ -1,0 +1,83 @@
+"""Refusals as answers: the type, its codes, and the decorator of every mutation."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import ParamSpec, TypeVar
+
+import strawberry
+
+from models.refusals import RefusalCode, Refused
+from schema.enums import describe_enum
+
+Params = ParamSpec("Params")
+Answer = TypeVar("Answer")
+
+describe_enum(
+    RefusalCode,
+    "Why something was refused.",
+    {
+        "INVALID_INPUT": "The input breaks a rule; `field` says where.",
+        "NOT_FOUND": "There is none, or none that the viewer may know of; both look alike.",
+        "FORBIDDEN": "The viewer's role does not allow it.",
+        "CONFLICT": "A client-made id was used before with another input, or another was first.",
+        "GROUP_FULL": "The group has no seat left for all of them.",
+        "LAST_OWNER": "A group cannot be without an owner.",
+        "BLOCKED": "One of the two has blocked the other.",
+        "CODE_WRONG": "The code is not the one that was sent. It cost one of the few tries.",
+        "CODE_EXPIRED": "No code is in force: it ended, was used or guessed at too often.",
+        "SESSION_REVOKED": "The session is over. Sign in again.",
+        "INVITE_EXPIRED": "The invite ended or is used up.",
+        "MEDIA_NOT_READY": "The file has not arrived or is still being processed.",
+        "MEDIA_REJECTED": "The file is not what it was said to be, or not allowed.",
+        "TOO_LARGE": "It is larger than the limits allow.",
+        "EDIT_WINDOW_CLOSED": "It is too old to be changed.",
+        "RATE_LIMITED": "A budget is spent; `retryAfterMs` says when the same would pass.",
+        "UNAVAILABLE": "The server cannot do it right now. Repeat it.",
+    },
+)
+
+
+@strawberry.type(
+    description=(
+        "An expected no. Unexpected failures are top-level errors, with no detail but an id to "
+        "report."
+    )
+)
+class Refusal:
+    code: RefusalCode = strawberry.field(description="Why; for a program to act on.")
+    reason: str = strawberry.field(
+        description="A full sentence for a developer; show your own words to people."
+    )
+    field: str | None = strawberry.field(
+        description="The input field at fault, as a path: userIds.3", default=None
+    )
+    retry_after_ms: int | None = strawberry.field(
+        description="Milliseconds after which it may be asked again, when that can be said.",
+        default=None,
+    )
+
+
+def refusal_of(refused: Refused) -> Refusal:
+    return Refusal(
+        code=refused.code,
+        reason=refused.reason,
+        field=refused.field,
+        retry_after_ms=refused.retry_after_ms,
+    )
+
+
+def answers_refusals(
+    resolver: Callable[Params, Awaitable[Answer]],
+) -> Callable[Params, Awaitable[Answer | Refusal]]:
+    """For resolvers of mutations, below `strawberry.mutation`: what the models refuse becomes the
+    answer.
+    """
+
+    @functools.wraps(resolver)
+    async def answer(*args: Params.args, **kwargs: Params.kwargs) -> Answer | Refusal:
+        try:
+            return await resolver(*args, **kwargs)
+        except Refused as refused:
+            return refusal_of(refused)
+
+    return answer

@@ -1,0 +1,87 @@
+"""Sign-in: one-time codes, and the sessions that they are traded for."""
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from models import devices, sessions, users
+from schema.devices import Device, DeviceInput
+from schema.people import User
+from schema.refusals import Refusal
+from schema.scalars import DateTime, LanguageTag, PhoneNumber
+from schema.sources import describes
+
+
+@strawberry.input(description="Where to send a one-time code.")
+class RequestCodeInput:
+    phone_number: str = strawberry.field(
+        description="The number to sign in with.", graphql_type=PhoneNumber
+    )
+    language: str | None = strawberry.field(
+        description="The language of the SMS; English when absent or not among ours.",
+        graphql_type=LanguageTag | None,
+        default=None,
+    )
+
+
+@strawberry.type(description="A code is on its way, whether the number has an account or not.")
+class RequestCodePayload:
+    expires_at: datetime = strawberry.field(
+        description="Until when the code works. It works once.", graphql_type=DateTime
+    )
+    next_request_at: datetime = strawberry.field(
+        description="When the next code for this number may be asked for. It replaces this one.",
+        graphql_type=DateTime,
+    )
+    development_code: str | None = strawberry.field(
+        description="The code itself, in development only; null in production."
+    )
+
+
+RequestCodeResult = Annotated[
+    RequestCodePayload | Refusal,
+    strawberry.union(
+        "RequestCodeResult", description="How long the code works, or why none was sent."
+    ),
+]
+
+
+@strawberry.input(description="A one-time code, and who signs in with it.")
+class SignInInput:
+    phone_number: str = strawberry.field(
+        description="The number that the code was sent to.", graphql_type=PhoneNumber
+    )
+    code: str = strawberry.field(
+        description="The 6 digits of the newest code. At most 5 wrong tries."
+    )
+    device: DeviceInput = strawberry.field(description="The installation that signs in.")
+    name: str | None = strawberry.field(
+        description="The name of a new account, 1 to 100 characters; ignored for an existing one.",
+        default=None,
+    )
+
+
+@describes(sessions.Session)
+@strawberry.type(description="A signed-in device and its tokens.")
+class Session:
+    access_token: str = strawberry.field(
+        description="Shown with every request: `Authorization: Bearer <accessToken>`."
+    )
+    access_token_expires_at: datetime = strawberry.field(
+        description="When the access token ends. Refresh before.", graphql_type=DateTime
+    )
+    refresh_token: str = strawberry.field(
+        description="Traded for the next pair by refreshSession within 60 days. Keep it secret."
+    )
+    user: users.User = strawberry.field(description="Who is signed in.", graphql_type=User)
+    device: devices.Device = strawberry.field(
+        description="The device that is signed in.", graphql_type=Device
+    )
+    is_new_user: bool = strawberry.field(description="Whether this sign-in made the account.")
+
+
+SignInResult = Annotated[
+    Session | Refusal,
+    strawberry.union("SignInResult", description="A session, or why there is none."),
+]
