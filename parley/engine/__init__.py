@@ -1,0 +1,1 @@
+"""The GraphQL engine: documents read once, limits first, plans, then graphql-core."""

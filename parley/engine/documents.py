@@ -1,0 +1,250 @@
+"""Documents: each text is parsed, limited and validated once, and kept while it is used.
+
+Only documents that validated are kept, the least recently used go first, and the memory they take
+is bounded: a thousand distinct documents of a thousand tokens would be most of a gigabyte.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+from typing import Any, Literal
+
+from graphql import GraphQLError, GraphQLObjectType, Undefined, specified_rules, validate
+from graphql.execution.collect_fields import FragmentDetails
+from graphql.execution.values import VariableValues
+from graphql.language import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    OperationDefinitionNode,
+    VariableNode,
+)
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from models.limits import Limits
+from parley.engine.cost import Cost
+from parley.engine.errors import VALIDATION_FAILED, DocumentRefused, with_code
+from parley.engine.facts import SchemaFacts
+from parley.engine.limits import parse_document, require_modest, walk
+from parley.engine.outline import Outline, Outliner
+from parley.engine.shapes import Shape
+from parley.engine.sharing import Sharing, hashable, variables_below
+from parley.engine.variables import Variables
+
+Kind = Literal["query", "mutation", "subscription"]
+
+MAX_DOCUMENTS = 1000
+MAX_KEPT_TEXT = 16 * 1024
+# Measured: a token of a parsed document, with its node, location and outline, takes some 1,000
+# bytes.
+BYTES_PER_TOKEN = 1000
+MAX_KEPT_BYTES = 32 * 1024 * 1024
+
+MAX_VALIDATION_ERRORS = 10
+
+_RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+_PUBLIC = frozenset({"__schema", "__type", "__typename"})
+
+
+class Operation:
+    """One operation of a document, with all that follows from it alone."""
+
+    def __init__(
+        self,
+        facts: SchemaFacts,
+        limits: Limits,
+        node: OperationDefinitionNode,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        fields: list[Outline],
+        *,
+        public_fields: frozenset[str],
+        hide_suggestions: bool,
+    ) -> None:
+        self.node = node
+        self.kind: Kind = node.operation.value
+        self.name = node.name.value if node.name else None
+        self.root_fields = tuple(dict.fromkeys(field.field_name for field in fields))
+        self.public = all(name in public_fields or name in _PUBLIC for name in self.root_fields)
+        self.fragment_definitions = dict(fragments)
+        self.fragments = {name: FragmentDetails(each) for name, each in fragments.items()}
+        self.variables = Variables(
+            facts.schema, node.variable_definitions or (), hide_suggestions=hide_suggestions
+        )
+        self.cost = Cost(facts, limits, fields)
+        root_type = facts.schema.get_root_type(node.operation)
+        assert root_type is not None
+        self.root_type: GraphQLObjectType = root_type
+        self.shared = self.kind == "subscription" and Sharing(facts, fragments).is_shared(
+            node.selection_set
+        )
+        self._facts = facts
+        self._below_root = variables_below(
+            [each for field in fields for each, _ in field.nodes], fragments
+        )
+        self._switches = _switches(node, fragments)
+        self._shapes: dict[tuple[Any, ...], Shape] = {}
+        # What is selected, when that does not depend on variables.
+        self.only_shape = None if self._switches else self.shape(VariableValues({}, {}))
+
+    def shape(self, values: VariableValues) -> Shape:
+        """What the operation selects, given its variables.
+
+        Raises:
+            GraphQLError: a variable of @skip or @include has no value.
+        """
+        key = tuple(values.coerced.get(name, Undefined) for name in self._switches)
+        shape = self._shapes.get(key)
+        if shape is None:
+            switches = VariableValues(
+                {name: values.sources[name] for name in self._switches if name in values.sources},
+                {name: values.coerced[name] for name in self._switches if name in values.coerced},
+            )
+            shape = self._shapes[key] = Shape(
+                self._facts, self.node, self.fragments, self.root_type, switches
+            )
+        return shape
+
+    def share_key(self, variables: Mapping[str, Any] | None) -> Hashable:
+        """Equal for subscriptions that get the same text for the same event.
+
+        The operation, and the values of the variables that are used below its root.
+        """
+        if not self._below_root:
+            return self
+        coerced = self.variables.coerce(variables).coerced
+        return (
+            self,
+            *(
+                hashable(coerced[name]) if name in coerced else None
+                for name in sorted(self._below_root)
+            ),
+        )
+
+
+class Documents:
+    """The operations of documents, by text."""
+
+    def __init__(
+        self,
+        facts: SchemaFacts,
+        limits: Limits,
+        *,
+        public_fields: frozenset[str],
+        hide_suggestions: bool,
+    ) -> None:
+        self._facts = facts
+        self._limits = limits
+        self._public_fields = public_fields
+        self._hide_suggestions = hide_suggestions
+        self._kept: OrderedDict[str, tuple[dict[str | None, Operation], int]] = OrderedDict()
+        self._kept_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def kept_bytes(self) -> int:
+        """An estimate of the memory that the kept documents take."""
+        return self._kept_bytes
+
+    def get_operation(self, text: str, name: str | None) -> Operation:
+        """The operation of that name, or the only one.
+
+        Raises:
+            DocumentRefused: the document, or the name, is not right.
+        """
+        kept = self._kept.get(text)
+        if kept is None:
+            operations = self._read(text)
+        else:
+            self._kept.move_to_end(text)
+            operations = kept[0]
+        if name is None and len(operations) == 1:
+            return next(iter(operations.values()))
+        operation = operations.get(name) if name is not None else None
+        if operation is None:
+            raise DocumentRefused([with_code(_no_operation(operations, name), VALIDATION_FAILED)])
+        return operation
+
+    def _read(self, text: str) -> dict[str | None, Operation]:
+        document = parse_document(text, self._limits)
+        require_modest(document, self._limits)
+        fragments = {
+            each.name.value: each
+            for each in document.definitions
+            if isinstance(each, FragmentDefinitionNode)
+        }
+        outliner = Outliner(self._facts.schema, fragments, self._limits)
+        outlines = [
+            (each, outliner.outline(each))
+            for each in document.definitions
+            if isinstance(each, OperationDefinitionNode)
+        ]
+        self._validate(document)
+        operations = {
+            (node.name.value if node.name else None): Operation(
+                self._facts,
+                self._limits,
+                node,
+                fragments,
+                fields,
+                public_fields=self._public_fields,
+                hide_suggestions=self._hide_suggestions,
+            )
+            for node, fields in outlines
+        }
+        self._keep(text, document, operations)
+        return operations
+
+    def _validate(self, document: DocumentNode) -> None:
+        errors = validate(
+            self._facts.schema,
+            document,
+            _RULES,
+            max_errors=MAX_VALIDATION_ERRORS,
+            hide_suggestions=self._hide_suggestions,
+        )
+        if errors:
+            raise DocumentRefused([with_code(error, VALIDATION_FAILED) for error in errors])
+
+    def _keep(
+        self, text: str, document: DocumentNode, operations: dict[str | None, Operation]
+    ) -> None:
+        if len(text) > MAX_KEPT_TEXT:
+            return
+        size = 4 * len(text) + BYTES_PER_TOKEN * _count_tokens(document)
+        self._kept[text] = (operations, size)
+        self._kept_bytes += size
+        while len(self._kept) > MAX_DOCUMENTS or self._kept_bytes > MAX_KEPT_BYTES:
+            _, (_, freed) = self._kept.popitem(last=False)
+            self._kept_bytes -= freed
+
+
+def _no_operation(operations: Mapping[str | None, Operation], name: str | None) -> GraphQLError:
+    if name is not None:
+        return GraphQLError("There is no operation of that name in the document.")
+    if operations:
+        return GraphQLError("The document has several operations: operationName must name one.")
+    return GraphQLError("The document has no operation.")
+
+
+def _count_tokens(document: DocumentNode) -> int:
+    count = 0
+    token = document.loc.start_token if document.loc else None
+    while token is not None:
+        count += 1
+        token = token.next
+    return count
+
+
+def _switches(
+    node: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
+) -> tuple[str, ...]:
+    """The variables that decide what is selected."""
+    names: dict[str, None] = {}
+    for definition in (node, *fragments.values()):
+        for each in walk(definition):
+            for directive in getattr(each, "directives", None) or ():
+                for argument in directive.arguments or ():
+                    if isinstance(argument.value, VariableNode):
+                        names[argument.value.name.value] = None
+    return tuple(names)

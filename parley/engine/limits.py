@@ -1,0 +1,96 @@
+"""The limits on a document's text and form, checked before validation (attacks.md A2 to A4).
+
+What is checked here costs a few microseconds a token; what is behind it may cost more, because it
+is bounded by this.
+"""
+
+from collections.abc import Iterator
+
+from graphql import GraphQLError, GraphQLSyntaxError, parse
+from graphql.language import (
+    DocumentNode,
+    ListValueNode,
+    Node,
+    ObjectValueNode,
+    SelectionSetNode,
+    StringValueNode,
+    VariableDefinitionNode,
+)
+
+from models.limits import Limits
+from parley.engine.errors import (
+    INVALID_INPUT,
+    LIMIT_EXCEEDED,
+    PARSE_FAILED,
+    DocumentRefused,
+    exceeded,
+    with_code,
+)
+from parley.engine.variables import BAD_TEXT, is_bad_text
+
+# Characters of a document: a thousand tokens take some ten thousand, and reading padding costs time
+# too.
+MAX_TEXT_LENGTH = 64 * 1024
+MAX_COMMENTS = 200
+
+
+def parse_document(text: str, limits: Limits) -> DocumentNode:
+    """The document as a tree.
+
+    Raises:
+        DocumentRefused: LIMIT_EXCEEDED or GRAPHQL_PARSE_FAILED.
+    """
+    if len(text) > MAX_TEXT_LENGTH:
+        raise exceeded(f"A document may have {MAX_TEXT_LENGTH} characters at most.")
+    try:
+        return parse(text, max_lexical_tokens=limits.query_tokens, max_comments=MAX_COMMENTS)
+    except GraphQLSyntaxError as error:
+        # graphql-core says so of its limits: tokens, comments, nesting.
+        limit = error.message.endswith("Parsing aborted.")
+        raise DocumentRefused(
+            [with_code(error, LIMIT_EXCEEDED if limit else PARSE_FAILED)]
+        ) from None
+
+
+def require_modest(document: DocumentNode, limits: Limits) -> None:
+    """Count what is written in the document, fragments once.
+
+    Raises:
+        DocumentRefused: LIMIT_EXCEEDED; INVALID_INPUT for text that cannot be stored.
+    """
+    aliases = directives = 0
+    for node in walk(*document.definitions):
+        directives += len(getattr(node, "directives", None) or ())
+        aliases += getattr(node, "alias", None) is not None
+        if aliases > limits.query_aliases:
+            raise exceeded(f"At most {limits.query_aliases} aliases are allowed.", node)
+        if directives > limits.query_directives:
+            raise exceeded(f"At most {limits.query_directives} directives are allowed.", node)
+        if isinstance(node, StringValueNode) and is_bad_text(node.value):
+            raise DocumentRefused(
+                [GraphQLError(BAD_TEXT, node, extensions={"code": INVALID_INPUT})]
+            )
+
+
+def walk(*definitions: Node) -> Iterator[Node]:
+    """Every selection, directive and value of the definitions, fragments not entered."""
+    pending: list[Node] = list(definitions)
+    while pending:
+        node = pending.pop()
+        yield node
+        pending.extend(_children(node))
+
+
+def _children(node: Node) -> Iterator[Node]:
+    if isinstance(node, ListValueNode):
+        yield from node.values
+    elif isinstance(node, ObjectValueNode):
+        yield from (field.value for field in node.fields)
+    elif isinstance(node, VariableDefinitionNode):
+        yield from [node.default_value] if node.default_value else ()
+    else:
+        selection_set: SelectionSetNode | None = getattr(node, "selection_set", None)
+        yield from selection_set.selections if selection_set else ()
+        yield from getattr(node, "variable_definitions", None) or ()
+        yield from (argument.value for argument in getattr(node, "arguments", None) or ())
+    yield from getattr(node, "directives", None) or ()

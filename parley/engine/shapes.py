@@ -1,0 +1,139 @@
+"""A shape of an operation: what it selects under one setting of its @skip and @include variables.
+
+graphql-core collects the fields of each selection set again for each execution, and keeps them by
+the identity of a list; here the lists live as long as the operation, so nothing is collected twice
+and nothing grows with the number of executions. Plans are written from the second use on: most
+documents that are sent once are never sent again.
+"""
+
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import orjson
+from graphql import (
+    GraphQLError,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    get_nullable_type,
+    is_leaf_type,
+)
+from graphql.execution.collect_fields import (
+    CollectedFields,
+    FieldDetailsList,
+    FragmentDetails,
+    GroupedFieldSet,
+    collect_fields,
+    collect_subfields,
+)
+from graphql.execution.values import VariableValues
+from graphql.language import OperationDefinitionNode, OperationType
+
+from parley.engine.facts import SchemaFacts
+from parley.engine.plan import Plan, Planner, Unplannable
+
+
+class EventPlan(NamedTuple):
+    """The plan of a subscription's root field, and what its answer begins with."""
+
+    start: str
+    plan: Plan
+
+
+# One field of an object: its name in the answer, its nodes, and its plan if there is one.
+PlannedField = tuple[str, FieldDetailsList, Plan | None]
+
+
+class Shape:
+    """Collected fields and plans. `switches` holds the variables of @skip and @include, no other.
+
+    Raises:
+        GraphQLError: a switch has no value.
+    """
+
+    def __init__(
+        self,
+        facts: SchemaFacts,
+        node: OperationDefinitionNode,
+        fragments: dict[str, FragmentDetails],
+        root_type: GraphQLObjectType,
+        switches: VariableValues,
+    ) -> None:
+        self._facts = facts
+        self._node = node
+        self._fragments = fragments
+        self._switches = switches
+        self._root_type = root_type
+        # A subscription is used for each of its events.
+        self._uses = 1 if node.operation is OperationType.SUBSCRIPTION else 0
+        self._planner = Planner(facts, self.collect)
+        self._collected: dict[tuple[str, int], CollectedFields] = {}
+        self._values: dict[tuple[int, int], Plan | None] = {}
+        self._fields: dict[int, list[PlannedField]] = {}
+        self.root = collect_fields(
+            facts.schema, fragments, switches, root_type, node
+        ).grouped_field_set
+
+    def note_use(self) -> None:
+        self._uses += 1
+
+    @property
+    def planned(self) -> bool:
+        return self._uses > 1
+
+    @cached_property
+    def event_plan(self) -> EventPlan | None:
+        """The plan for the events of a subscription, where there is one."""
+        name, details = next(iter(self.root.items()))
+        field = self._root_type.fields.get(details[0].node.name.value)
+        if field is None:
+            return None
+        plan = self._write_value_plan(get_nullable_type(field.type), details)
+        return EventPlan(f'{{"data":{{{orjson.dumps(name).decode()}:', plan) if plan else None
+
+    def collect(self, type_: GraphQLObjectType, details: FieldDetailsList) -> CollectedFields:
+        """What the field selects below an object of the type."""
+        key = (type_.name, id(details))
+        collected = self._collected.get(key)
+        if collected is None:
+            collected = self._collected[key] = collect_subfields(
+                self._facts.schema, self._fragments, self._switches, self._node, type_, details
+            )
+        return collected
+
+    def value_plan(self, type_: GraphQLOutputType, details: FieldDetailsList) -> Plan | None:
+        """The plan for a list or an object, null excluded; None where there is none."""
+        if self._uses < 2 or isinstance(type_, GraphQLNonNull):
+            return None
+        key = (id(type_), id(details))
+        if key not in self._values:
+            self._values[key] = self._write_value_plan(type_, details)
+        return self._values[key]
+
+    def field_plans(self, type_: GraphQLObjectType, grouped: GroupedFieldSet) -> list[PlannedField]:
+        """Every field of the selection set, with a plan where one can be made."""
+        fields = self._fields.get(id(grouped))
+        if fields is None:
+            fields = self._fields[id(grouped)] = [
+                (name, details, self._write_field_plan(type_, details))
+                for name, details in grouped.items()
+            ]
+        return fields
+
+    def describes(self, type_: GraphQLObjectType, source: Any) -> bool:
+        """Whether plans may read the source as an object of the type."""
+        return source.__class__ in self._facts.classes.get(type_.name, ())
+
+    def _write_value_plan(self, type_: GraphQLOutputType, details: FieldDetailsList) -> Plan | None:
+        if is_leaf_type(type_):
+            return None
+        try:
+            return self._planner.value_plan(GraphQLNonNull(type_), details)  # type: ignore[arg-type]
+        except (Unplannable, GraphQLError):
+            return None
+
+    def _write_field_plan(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Plan | None:
+        try:
+            return self._planner.field_plan(type_, details)
+        except (Unplannable, GraphQLError):
+            return None

@@ -1,0 +1,189 @@
+"""Which subscriptions are rendered once for many recipients, and under which key (design.md §5).
+
+An operation is shared when every field that it selects below its root is marked as shared on every
+type the field can be asked of. No mark means not shared: that costs speed, never privacy.
+"""
+
+from collections.abc import Awaitable, Hashable, Iterable, Mapping
+from typing import Any, Protocol
+
+from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_abstract_type
+from graphql.language import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    ListValueNode,
+    Node,
+    ObjectValueNode,
+    SelectionSetNode,
+    VariableNode,
+)
+
+from models.events import Occurrence
+from parley.engine.facts import SchemaFacts
+
+Possible = frozenset[str]
+
+
+class Renderer(Protocol):
+    def render(
+        self, operation: Any, variables: Mapping[str, Any] | None, event: Any, context: Any
+    ) -> str | Awaitable[str]: ...
+
+
+class Keyed(Protocol):
+    shared: bool
+
+    def share_key(self, variables: Mapping[str, Any] | None) -> Hashable: ...
+
+
+def render_shared(
+    renderer: Renderer,
+    operation: Keyed,
+    variables: Mapping[str, Any] | None,
+    event: Any,
+    context: Any,
+) -> str | Awaitable[str]:
+    """The text of one event for one subscriber: what another of its class got, if one did."""
+    if not isinstance(event, Occurrence):
+        return renderer.render(operation, variables, event, context)
+    if event.renderings is None or not operation.shared:
+        return renderer.render(operation, variables, event.value, context)
+    key = operation.share_key(variables)
+    text = event.renderings.get(key)
+    if text is not None:
+        return text
+    rendered = renderer.render(operation, variables, event.value, context)
+    if not isinstance(rendered, str):
+        return _keep_later(rendered, event.renderings, key)
+    event.renderings[key] = rendered
+    return rendered
+
+
+async def _keep_later(
+    rendering: Awaitable[str], renderings: dict[Hashable, str], key: Hashable
+) -> str:
+    text = renderings[key] = await rendering
+    return text
+
+
+class Sharing:
+    """Walks what one subscription selects below its root."""
+
+    def __init__(self, facts: SchemaFacts, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+        self._facts = facts
+        self._schema: GraphQLSchema = facts.schema
+        self._fragments = fragments
+
+    def is_shared(self, root: SelectionSetNode) -> bool:
+        root_type = self._schema.subscription_type
+        if root_type is None:
+            return False
+        return all(
+            node.selection_set is None
+            or self._all_shared(node.selection_set, self._below({root_type.name}, node), False)
+            for node, _ in self._fields(root, frozenset({root_type.name}))
+        )
+
+    def _all_shared(self, selection_set: SelectionSetNode, possible: Possible, inner: bool) -> bool:
+        """`inner`: below a field that is shared only as the outermost."""
+        for node, types in self._fields(selection_set, possible):
+            name = node.name.value
+            if name == "__typename":
+                continue
+            marks = {self._facts.shared.get((type_, name), False) for type_ in types}
+            if False in marks or (inner and "outermost" in marks):
+                return False
+            below = inner or "outermost" in marks
+            if node.selection_set and not self._all_shared(
+                node.selection_set, self._below(types, node), below
+            ):
+                return False
+        return True
+
+    def _fields(
+        self, selection_set: SelectionSetNode, possible: Possible
+    ) -> Iterable[tuple[FieldNode, Possible]]:
+        """Every field node, fragments entered, with the object types it can be asked of."""
+        pending = [(selection_set, possible)]
+        spread: set[tuple[str, Possible]] = set()
+        while pending:
+            selections, types = pending.pop()
+            for selection in selections.selections:
+                if isinstance(selection, FieldNode):
+                    yield selection, types
+                    continue
+                fragment = self._fragment(selection)
+                condition = fragment.type_condition
+                narrowed = types & self._possible(condition.name.value) if condition else types
+                if isinstance(selection, FragmentSpreadNode):
+                    if (selection.name.value, narrowed) in spread:
+                        continue
+                    spread.add((selection.name.value, narrowed))
+                pending.append((fragment.selection_set, narrowed))
+
+    def _fragment(self, selection: Node) -> InlineFragmentNode | FragmentDefinitionNode:
+        if isinstance(selection, FragmentSpreadNode):
+            return self._fragments[selection.name.value]
+        assert isinstance(selection, InlineFragmentNode)
+        return selection
+
+    def _below(self, types: Iterable[str], node: FieldNode) -> Possible:
+        below: set[str] = set()
+        for name in types:
+            type_ = self._schema.type_map[name]
+            assert isinstance(type_, GraphQLObjectType)
+            field = self._schema.get_field(type_, node.name.value)
+            if field is not None:
+                below |= self._possible(get_named_type(field.type).name)
+        return frozenset(below)
+
+    def _possible(self, name: str) -> Possible:
+        type_ = self._schema.type_map[name]
+        if is_abstract_type(type_):
+            return frozenset(each.name for each in self._schema.get_possible_types(type_))
+        return frozenset({name})
+
+
+def variables_below(
+    root: Iterable[FieldNode], fragments: Mapping[str, FragmentDefinitionNode]
+) -> frozenset[str]:
+    """The variables that the operation uses anywhere but in the arguments of its root fields."""
+    found: set[str] = set()
+    seen: set[str] = set()
+    pending: list[Node] = []
+    for field in root:
+        pending += field.directives or ()
+        pending += [field.selection_set] if field.selection_set else []
+    while pending:
+        node = pending.pop()
+        if isinstance(node, VariableNode):
+            found.add(node.name.value)
+        elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+            seen.add(node.name.value)
+            pending.append(fragments[node.name.value])
+        pending += _below(node)
+    return frozenset(found)
+
+
+def _below(node: Node) -> list[Node]:
+    if isinstance(node, SelectionSetNode):
+        return list(node.selections)
+    if isinstance(node, ListValueNode):
+        return list(node.values)
+    if isinstance(node, ObjectValueNode):
+        return [field.value for field in node.fields]
+    below: list[Node] = [argument.value for argument in getattr(node, "arguments", None) or ()]
+    below += getattr(node, "directives", None) or ()
+    selection_set: SelectionSetNode | None = getattr(node, "selection_set", None)
+    return [*below, selection_set] if selection_set else below
+
+
+def hashable(value: Any) -> Hashable:
+    """A coerced input value as a key: equal for equal values of the same classes only."""
+    if isinstance(value, dict):
+        return ("dict", *((name, hashable(entry)) for name, entry in sorted(value.items())))
+    if isinstance(value, list):
+        return ("list", *map(hashable, value))
+    return (type(value), value)

@@ -1,0 +1,147 @@
+"""Variables: types looked up once per operation, values checked for each execution.
+
+No text with a NUL or a lone surrogate gets past here: PostgreSQL refuses the one and UTF-8 the
+other, far too late.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from graphql import GraphQLError, GraphQLSchema, Undefined, is_non_null_type
+from graphql.execution.get_variable_signature import (
+    GraphQLVariableSignature,
+    get_variable_signature,
+)
+from graphql.execution.values import (
+    VariableValues,
+    VariableValueSource,
+    get_variable_values,
+    input_is_nested_too_deeply,
+)
+from graphql.language import VariableDefinitionNode
+from graphql.utilities import coerce_input_value
+from graphql.utilities.coerce_input_value import coerce_default_value
+
+from parley.engine.errors import INVALID_INPUT, DocumentRefused, with_code
+
+MAX_ERRORS = 10
+
+_BAD_CHARACTER = re.compile("[\0\ud800-\udfff]")
+
+BAD_TEXT = "Text may not hold a NUL character or a lone surrogate."
+
+
+class _Variable(NamedTuple):
+    name: str
+    signature: GraphQLVariableSignature
+    nullable: bool
+
+
+class Variables:
+    """The variables that one operation declares."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        nodes: tuple[VariableDefinitionNode, ...],
+        *,
+        hide_suggestions: bool,
+    ) -> None:
+        self._schema = schema
+        self._nodes = nodes
+        self._hide_suggestions = hide_suggestions
+        self._variables = [
+            _Variable(signature.name, signature, not is_non_null_type(signature.type))
+            for signature in (get_variable_signature(schema, node) for node in nodes)
+            if isinstance(signature, GraphQLVariableSignature)
+        ]
+
+    def coerce(self, inputs: Mapping[str, Any] | None) -> VariableValues:
+        """The values as the resolvers want them.
+
+        Raises:
+            DocumentRefused: INVALID_INPUT, for every value that is not of its type.
+        """
+        if not self._variables:
+            return VariableValues({}, {})
+        given = inputs or {}
+        for variable in self._variables:
+            self._require_clean(variable.name, given.get(variable.name))
+        return self._coerce_fast(given) or self._coerce_slowly(dict(given))
+
+    def _require_clean(self, name: str, value: Any) -> None:
+        path = find_bad_text(value)
+        if path is not None:
+            where = ".".join([name, *map(str, path)])
+            raise DocumentRefused(
+                [
+                    GraphQLError(
+                        f"Variable '${where}' has invalid value: {BAD_TEXT}",
+                        extensions={"code": INVALID_INPUT, "field": where},
+                    )
+                ]
+            )
+
+    def _coerce_fast(self, given: Mapping[str, Any]) -> VariableValues | None:
+        """As graphql-core does, without looking up the types again; None when anything is wrong."""
+        try:
+            return self._coerce_known(given)
+        except (GraphQLError, RecursionError):
+            return None
+
+    def _coerce_known(self, given: Mapping[str, Any]) -> VariableValues | None:
+        sources: dict[str, VariableValueSource] = {}
+        coerced: dict[str, Any] = {}
+        for name, signature, nullable in self._variables:
+            value = given.get(name, Undefined)
+            sources[name] = VariableValueSource(signature, value)
+            if value is not Undefined:
+                if input_is_nested_too_deeply(value, signature.type):
+                    return None
+                coerced_value = coerce_input_value(value, signature.type)
+                if coerced_value is Undefined:
+                    return None
+                coerced[name] = coerced_value
+            elif signature.default is not None:
+                coerced[name] = coerce_default_value(signature)
+            elif not nullable:
+                return None
+        return VariableValues(sources, coerced)
+
+    def _coerce_slowly(self, given: dict[str, Any]) -> VariableValues:
+        """graphql-core finds the words for what is wrong."""
+        values = get_variable_values(
+            self._schema,
+            self._nodes,
+            given,
+            max_errors=MAX_ERRORS,
+            hide_suggestions=self._hide_suggestions,
+        )
+        if isinstance(values, list):
+            raise DocumentRefused([with_code(error, INVALID_INPUT) for error in values])
+        return values
+
+
+def is_bad_text(text: str) -> bool:
+    """Whether PostgreSQL or UTF-8 would refuse it."""
+    return "\0" in text if text.isascii() else _BAD_CHARACTER.search(text) is not None
+
+
+def find_bad_text(value: Any) -> list[str | int] | None:
+    """Where in a JSON value such a text is."""
+    if value.__class__ is str:
+        return [] if is_bad_text(value) else None
+    if value.__class__ is not dict and value.__class__ is not list:
+        return None
+    pending: list[tuple[list[str | int], Any]] = [([], value)]
+    while pending:
+        path, current = pending.pop()
+        entries = current.items() if isinstance(current, dict) else enumerate(current)
+        for key, entry in entries:
+            if entry.__class__ is str:
+                if is_bad_text(entry):
+                    return [*path, key]
+            elif entry.__class__ is dict or entry.__class__ is list:
+                pending.append(([*path, key], entry))
+    return None
