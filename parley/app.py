@@ -1,0 +1,150 @@
+"""The ASGI app: /graphql over HTTP, server-sent events and websockets; health; the explorer.
+
+The app under test is the app that ships: everything comes from settings. `/graphql` is taken before
+Starlette's router, which serves the rest.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from models.events import StreamCut
+from models.refusals import Refused
+from models.viewer import Viewer
+from parley.engine.executor import Engine
+from parley.explorer import explorer_page, explorer_routes
+from parley.migrations import newest_revision
+from parley.resources import Process, open_process
+from parley.schema import PUBLIC_FIELDS, make_schema
+from parley.settings import Settings
+from parley.transport.http import GraphQLHTTP
+from parley.transport.origins import Origins
+from parley.transport.websocket import GraphQLWebSocket
+from schema.context import Context
+
+PATH = "/graphql"
+EXPLORER_DIR = Path(__file__).resolve().parent.parent / "explorer"
+# A load balancer asks each process every second or so; the answer is this fresh.
+READY_CACHE_S = 0.5
+READY_TIMEOUT_S = 1.0
+
+
+class App:
+    """Opens its parts at start-up; `drain` ends its streams as a deploy ends them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._engine = Engine(
+            make_schema(),
+            limits=settings.limits,
+            public_fields=PUBLIC_FIELDS,
+            development=settings.development,
+        )
+        self._draining = False
+        self._ready = (0.0, False)
+        self._process: Process
+        self._http: GraphQLHTTP
+        self._websocket: GraphQLWebSocket
+        self._other = Starlette(
+            routes=[
+                Route("/healthz", self._healthz),
+                Route("/readyz", self._readyz),
+                *explorer_routes(EXPLORER_DIR),
+            ],
+            lifespan=self._lifespan,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            if scope["path"] == PATH:
+                await self._websocket(scope, receive, send)
+            else:
+                await receive()
+                await send({"type": "websocket.close", "code": 1008})
+        elif scope["type"] == "http" and scope["path"] == PATH:
+            if _wants_page(scope):
+                await explorer_page(EXPLORER_DIR)(scope, receive, send)
+            else:
+                await self._http(scope, receive, send)
+        else:
+            await self._other(scope, receive, send)
+
+    async def drain(self) -> None:
+        """Not ready; sockets close with 1012, and other streams are cut."""
+        self._draining = True
+        await self._websocket.drain()
+        self._process.hub.cut(StreamCut(1012, "Service restart"))
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        settings = self._settings
+        async with open_process(settings) as process:
+            origins = Origins(settings.allowed_origins, settings.trusted_proxies)
+            resources = process.resources
+
+            def make_context(viewer: Viewer | None, client_address: str) -> Context:
+                return Context(resources=resources, viewer=viewer, client_address=client_address)
+
+            self._process = process
+            self._http = GraphQLHTTP(
+                self._engine,
+                resources.sessions.authenticate,
+                make_context,
+                settings.limits,
+                origins=origins,
+            )
+            self._websocket = GraphQLWebSocket(
+                self._engine,
+                resources.sessions,
+                process.watch,
+                make_context,
+                settings.limits,
+                origins,
+            )
+            yield
+
+    async def _healthz(self, _: Request) -> PlainTextResponse:
+        """The process is alone asked: a restart would not mend what it depends on."""
+        return PlainTextResponse("alive\n")
+
+    async def _readyz(self, _: Request) -> JSONResponse:
+        ready = not self._draining and await self._can_write()
+        return JSONResponse({"ready": ready}, 200 if ready else 503)
+
+    async def _can_write(self) -> bool:
+        """PostgreSQL takes writes, and has the newest migration. Valkey away only slows
+        delivery.
+        """
+        asked_at, ready = self._ready
+        if time.monotonic() - asked_at > READY_CACHE_S:
+            try:
+                ready = await asyncio.wait_for(self._ask_database(), READY_TIMEOUT_S)
+            except (Refused, TimeoutError):
+                ready = False
+            self._ready = (time.monotonic(), ready)
+        return ready
+
+    async def _ask_database(self) -> bool:
+        found = await self._process.resources.database.fetchval(
+            "SELECT version_num FROM alembic_version WHERE NOT pg_is_in_recovery()"
+        )
+        return bool(found == newest_revision())
+
+
+def _wants_page(scope: Scope) -> bool:
+    """A browser that comes to look, and asks for no query's answer."""
+    if scope["method"] != "GET" or b"query=" in scope["query_string"]:
+        return False
+    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+
+
+def build_app(settings: Settings) -> App:
+    return App(settings)

@@ -1,0 +1,67 @@
+"""The schema object: the contract as Strawberry builds it from the types and resolvers."""
+
+import strawberry
+from graphql import (
+    GraphQLArgument,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    Undefined,
+)
+from graphql import print_schema as print_graphql_schema
+from strawberry.tools import merge_types
+
+from resolvers.channels import ChannelMutations, ChannelQueries
+from resolvers.devices import DeviceMutations, DeviceQueries
+from resolvers.limits import LimitQueries
+from resolvers.messages import MessageMutations
+from resolvers.nodes import NodeQueries
+from resolvers.people import PeopleMutations, PeopleQueries
+from resolvers.sign_in import SignInMutations
+from schema.channels import Chat, Member
+from schema.devices import Device
+from schema.events import InboxReady, MessageAdded, ResyncRequired, SessionExpiring
+from schema.scalars import make_schema_config
+from subscriptions.fields import Subscription
+
+# Root fields that need no viewer, and that ignore whatever token comes with them.
+PUBLIC_FIELDS = frozenset({"requestCode", "signIn", "refreshSession", "limits"})
+
+QUERIES = (PeopleQueries, NodeQueries, ChannelQueries, DeviceQueries, LimitQueries)
+MUTATIONS = (SignInMutations, DeviceMutations, PeopleMutations, ChannelMutations, MessageMutations)
+
+
+def make_schema() -> strawberry.Schema:
+    schema = strawberry.Schema(
+        query=merge_types("Query", QUERIES),
+        mutation=merge_types("Mutation", MUTATIONS),
+        subscription=Subscription,
+        types=[Chat, Member, Device, MessageAdded, InboxReady, ResyncRequired, SessionExpiring],
+        config=make_schema_config(),
+    )
+    _drop_null_defaults(schema._schema)
+    return schema
+
+
+def _drop_null_defaults(schema: GraphQLSchema) -> None:
+    """Python's `= None` only says that an argument may be left out; `= null` in the SDL would say
+    more.
+    """
+    for type_ in schema.type_map.values():
+        inputs: list[GraphQLArgument | GraphQLInputField] = []
+        if isinstance(type_, GraphQLInputObjectType):
+            inputs += type_.fields.values()
+        elif isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
+            inputs += (
+                argument for field in type_.fields.values() for argument in field.args.values()
+            )
+        for each in inputs:
+            if each.default_value is None:
+                each.default_value = Undefined
+
+
+def print_schema() -> str:
+    """The SDL, as committed in schema.graphql."""
+    return print_graphql_schema(make_schema()._schema) + "\n"

@@ -1,0 +1,211 @@
+"""GraphQL over HTTP, as plain ASGI: reads the request, finds the viewer, executes, answers.
+
+- Every answer that says no is JSON with `errors`, each with a code. 401 is 401 whatever was
+  accepted.
+- A public operation does not look at the `Authorization` header: an expired token must keep nobody
+  from renewing it.
+- A mutation that has begun runs to its end, whether its client waits or not; a query ends at the
+  deadline.
+"""
+
+import asyncio
+from collections.abc import AsyncIterable, Awaitable, Callable
+from typing import Any
+
+from graphql import GraphQLError
+
+from models.limits import Limits
+from models.refusals import RefusalCode, Refused, unavailable
+from models.sessions import Unauthenticated
+from models.viewer import Viewer
+from parley.engine.documents import Operation
+from parley.engine.errors import DocumentRefused, error_answer, exception_answer
+from parley.engine.executor import Engine
+from parley.engine.sharing import render_shared
+from parley.transport.origins import Origins
+from parley.transport.reply import Reply
+from parley.transport.request import (
+    PLAIN_JSON,
+    BadRequest,
+    GraphQLRequest,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    parse_body,
+    parse_query_string,
+    read_accept,
+    read_body,
+    require_json_content,
+)
+from parley.transport.sse import EventStream
+
+Authenticate = Callable[[str | None], Awaitable[Viewer | None]]
+MakeContext = Callable[[Viewer | None, str], Any]
+
+
+class GraphQLHTTP:
+    """The ASGI app for HTTP at /graphql; `authenticate` is given the `Authorization` header."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        authenticate: Authenticate,
+        make_context: MakeContext,
+        limits: Limits,
+        origins: Origins,
+    ) -> None:
+        self._engine = engine
+        self._authenticate = authenticate
+        self._make_context = make_context
+        self._limits = limits
+        self._origins = origins
+        self._streams: set[EventStream] = set()
+        self._mutations: set[asyncio.Task[bytes]] = set()
+        self._draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        reply = Reply(send)
+        try:
+            await self._reply(scope, receive, reply)
+        except BadRequest as bad:
+            error = GraphQLError(bad.reason, extensions={"code": bad.code})
+            await reply.write(bad.status, error_answer([error]), bad.headers)
+        except Unauthenticated as error:
+            await reply.write(401, exception_answer(error), [(b"www-authenticate", b"Bearer")])
+        except Refused as refused:
+            status = 503 if refused.code is RefusalCode.UNAVAILABLE else 403
+            await reply.write(status, exception_answer(refused))
+        except Exception as error:
+            answer = exception_answer(error)
+            if not reply.begun:
+                await reply.write(500, answer)
+
+    async def drain(self) -> None:
+        """Cut the streams, whose clients then connect elsewhere; let mutations end."""
+        self._draining = True
+        for stream in list(self._streams):
+            stream.cut()
+        if self._mutations:
+            await asyncio.wait(self._mutations)
+
+    async def _reply(self, scope: Scope, receive: Receive, reply: Reply) -> None:
+        headers: Headers = dict(scope["headers"])
+        self._check_origin(headers, reply)
+        if scope["method"] == "OPTIONS":
+            await reply.write_preflight()
+            return
+        acceptable = read_accept(headers.get(b"accept"))
+        reply.json_type = acceptable.json or PLAIN_JSON
+        if acceptable.json is None and not acceptable.stream:
+            raise BadRequest(406, "Accept application/json or text/event-stream.")
+        request = await self._read(scope, receive, headers)
+        stream = None if acceptable.json else EventStream(receive, reply)
+        try:
+            operation = self._prepare(request, scope["method"])
+        except DocumentRefused as refused:
+            await _write_result(error_answer(refused.errors), reply, stream)
+            return
+        viewer = await self._find_viewer(operation, headers)
+        address = self._origins.client_address(scope)
+        if operation.kind == "subscription":
+            if not acceptable.stream:
+                raise BadRequest(406, "Subscriptions need text/event-stream, or a websocket.")
+            await self._follow(
+                operation, request, viewer, address, stream or EventStream(receive, reply)
+            )
+            return
+        context = self._make_context(viewer, address)
+        await _write_result(await self._execute(operation, request, context), reply, stream)
+
+    def _check_origin(self, headers: Headers, reply: Reply) -> None:
+        origin = headers.get(b"origin")
+        if origin is None:
+            return
+        if not self._origins.allows_origin(origin, headers.get(b"host", b"")):
+            raise BadRequest(403, "This origin is not allowed.", "FORBIDDEN")
+        reply.allow_origin(origin)
+
+    async def _read(self, scope: Scope, receive: Receive, headers: Headers) -> GraphQLRequest:
+        if scope["method"] == "POST":
+            require_json_content(headers)
+            return parse_body(await read_body(receive, headers, self._limits.body_bytes))
+        if scope["method"] == "GET":
+            return parse_query_string(scope["query_string"], self._limits.body_bytes)
+        raise BadRequest(405, "Use GET or POST.", headers=((b"allow", b"GET, POST, OPTIONS"),))
+
+    def _prepare(self, request: GraphQLRequest, method: str) -> Operation:
+        operation = self._engine.prepare(request.query, request.operation_name)
+        if method == "GET" and operation.kind == "mutation":
+            raise BadRequest(405, "Mutations need POST.", headers=((b"allow", b"POST"),))
+        return operation
+
+    async def _find_viewer(self, operation: Operation, headers: Headers) -> Viewer | None:
+        if operation.public:
+            return None
+        authorization = headers.get(b"authorization")
+        viewer = await self._authenticate(
+            None if authorization is None else authorization.decode("latin-1")
+        )
+        if viewer is None:
+            raise Unauthenticated
+        return viewer
+
+    async def _execute(self, operation: Operation, request: GraphQLRequest, context: Any) -> bytes:
+        running = self._engine.execute(operation, request.variables, context)
+        deadline_s = self._limits.request_deadline_s
+        if operation.kind == "query":
+            try:
+                async with asyncio.timeout(deadline_s):
+                    return await running
+            except TimeoutError:
+                raise unavailable("The answer takes too long; ask for less.") from None
+        task = asyncio.create_task(running)
+        self._mutations.add(task)
+        task.add_done_callback(self._mutations.discard)
+        done, _ = await asyncio.wait({task}, timeout=deadline_s)
+        if not done:
+            raise unavailable("The answer takes too long; what was asked may still be done.")
+        return task.result()
+
+    async def _follow(
+        self,
+        operation: Operation,
+        request: GraphQLRequest,
+        viewer: Viewer | None,
+        address: str,
+        stream: EventStream,
+    ) -> None:
+        if self._draining:
+            raise unavailable("This process is about to end; connect again.")
+        engine, variables = self._engine, request.variables
+
+        def render(event: Any) -> str | Awaitable[str]:
+            context = self._make_context(viewer, address)
+            return render_shared(engine, operation, variables, event, context)
+
+        source = await self._subscribe(operation, request, self._make_context(viewer, address))
+        if isinstance(source, bytes):
+            await stream.write_answer(source)
+            return
+        self._streams.add(stream)
+        try:
+            await stream.follow(source, render)
+        finally:
+            self._streams.discard(stream)
+
+    async def _subscribe(
+        self, operation: Operation, request: GraphQLRequest, context: Any
+    ) -> AsyncIterable[Any] | bytes:
+        try:
+            async with asyncio.timeout(self._limits.request_deadline_s):
+                return await self._engine.subscribe(operation, request.variables, context)
+        except TimeoutError:
+            raise unavailable() from None
+
+
+async def _write_result(answer: bytes, reply: Reply, stream: EventStream | None) -> None:
+    if stream is None:
+        await reply.write_result(answer)
+    else:
+        await stream.write_answer(answer)

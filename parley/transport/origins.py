@@ -1,0 +1,86 @@
+"""Who is asking: which browser origins may, and from which address behind which proxies.
+
+An origin is allowed when its host is the one that was asked, or when it is on the list, letter for
+letter. What comes without an `Origin` header is no browser, and holds a token or nothing.
+`X-Forwarded-For` counts only as far as it was written by trusted proxies.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+
+_ORIGIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Origins:
+    """
+    Raises:
+        ValueError: a trusted proxy is neither an address nor a network.
+    """
+
+    def __init__(
+        self, allowed_origins: Iterable[str] = (), trusted_proxies: Iterable[str] = ()
+    ) -> None:
+        self._allowed = frozenset(origin.rstrip("/").lower() for origin in allowed_origins)
+        self._trusted = tuple(ipaddress.ip_network(proxy) for proxy in trusted_proxies)
+
+    def allows(self, scope: Scope) -> bool:
+        """Whether a page of that origin may read the answer, or hold the socket."""
+        headers = dict(scope["headers"])
+        origin = headers.get(b"origin")
+        return origin is None or self.allows_origin(origin, headers.get(b"host", b""))
+
+    def allows_origin(self, origin: bytes, host: bytes) -> bool:
+        text = origin.decode("latin-1").lower()
+        return text in self._allowed or _is_same_host(text, host.decode("latin-1").lower())
+
+    def client_address(self, scope: Scope) -> str:
+        """The nearest address that is not a trusted proxy's."""
+        client = scope.get("client")
+        address = client[0] if client else ""
+        if not self._trusted or not self._is_trusted(address):
+            return str(address)
+        for hop in reversed(_forwarded_for(scope["headers"])):
+            if _parse(hop) is None:
+                break
+            address = hop
+            if not self._is_trusted(hop):
+                break
+        return str(_parse(address) or address)
+
+    def _is_trusted(self, text: str) -> bool:
+        address = _parse(text)
+        return address is not None and any(address in network for network in self._trusted)
+
+
+def _is_same_host(origin: str, host: str) -> bool:
+    found = _ORIGIN.fullmatch(origin)
+    if found is None:
+        return False
+    scheme, name, port = found[1], found[2], found[3] or _DEFAULT_PORTS[found[1]]
+    # Behind a proxy that ends TLS the scheme is not ours to know, so the origin's own says what
+    # port is meant.
+    return host in (
+        (f"{name}:{port}", name) if port == _DEFAULT_PORTS[scheme] else (f"{name}:{port}",)
+    )
+
+
+def _forwarded_for(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
+    values = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
+    return [hop.strip() for value in values for hop in value.split(",")]
+
+
+def _parse(text: str) -> Address | None:
+    """An address; one of IPv4 in IPv6's clothes as what it is."""
+    try:
+        address = ipaddress.ip_address(text.strip("[]"))
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

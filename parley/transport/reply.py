@@ -1,0 +1,68 @@
+"""The answer to one HTTP request: its headers, and how each kind of answer is written."""
+
+from collections.abc import Iterable
+
+from parley.transport.request import GRAPHQL_JSON, PLAIN_JSON, Send
+
+HeaderList = list[tuple[bytes, bytes]]
+
+_FIXED_HEADERS: HeaderList = [
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"vary", b"Accept, Origin"),
+]
+_PREFLIGHT_HEADERS: HeaderList = [
+    (b"access-control-allow-methods", b"GET, POST"),
+    (b"access-control-allow-headers", b"authorization, content-type"),
+    (b"access-control-max-age", b"7200"),
+]
+_EXECUTED = b'{"data"'
+
+
+class Reply:
+    """Knows what the client takes, and whether the answer has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._headers = _FIXED_HEADERS
+        self.json_type = PLAIN_JSON
+        self.begun = False
+
+    @property
+    def headers(self) -> HeaderList:
+        """What every answer to this request bears."""
+        return self._headers
+
+    def allow_origin(self, origin: bytes) -> None:
+        """Let a page of the origin read the answer. There are no cookies, so no credentials."""
+        self._headers = [*_FIXED_HEADERS, (b"access-control-allow-origin", origin)]
+
+    async def write_result(self, answer: bytes) -> None:
+        """The engine's answer, with the status that GraphQL over HTTP gives it."""
+        refused = self.json_type == GRAPHQL_JSON and not answer.startswith(_EXECUTED)
+        await self.write(400 if refused else 200, answer)
+
+    async def write_preflight(self) -> None:
+        await self.write(204, b"", [(b"allow", b"GET, POST, OPTIONS"), *_PREFLIGHT_HEADERS])
+
+    async def write(
+        self, status: int, body: bytes, more: Iterable[tuple[bytes, bytes]] = ()
+    ) -> None:
+        headers = [*self._headers, *more]
+        if body:
+            headers.append((b"content-type", self.json_type + b"; charset=utf-8"))
+        headers.append((b"content-length", str(len(body)).encode()))
+        self.begun = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def begin(self, headers: HeaderList) -> None:
+        """Begin an answer of unknown length."""
+        self.begun = True
+        await self._send(
+            {"type": "http.response.start", "status": 200, "headers": [*self._headers, *headers]}
+        )
+
+    async def write_part(self, body: bytes, *, last: bool = False) -> None:
+        """Write a part of it, at the client's pace."""
+        await self._send({"type": "http.response.body", "body": body, "more_body": not last})

@@ -1,0 +1,228 @@
+"""What a request to /graphql asks, or why that cannot be read; GraphQL over HTTP, JSON only.
+
+Nothing here can fail but with a `BadRequest`: bodies and JSON from outside are bounded and strict
+(no NaN, no number past a double's range, no lone surrogate, no name twice in one object).
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from parley.engine.errors import INVALID_INPUT
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = dict[bytes, bytes]
+
+GRAPHQL_JSON = b"application/graphql-response+json"
+PLAIN_JSON = b"application/json"
+EVENT_STREAM = b"text/event-stream"
+
+# A body that is not here by then is not coming.
+BODY_WITHIN_S = 10
+
+_TOO_LARGE = "TOO_LARGE"
+_PARAMETERS = 16
+# Every string of a JSON text, and whether it is an object's key.
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"\s*(:?)')
+
+
+class BadRequest(Exception):
+    """The request is not executed. `reason` is a full sentence for a developer."""
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        code: str = INVALID_INPUT,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.code = code
+        self.headers = headers
+
+
+@dataclass(slots=True, frozen=True)
+class GraphQLRequest:
+    """The parameters of one operation."""
+
+    query: str
+    operation_name: str | None
+    variables: dict[str, Any] | None
+
+
+@dataclass(slots=True, frozen=True)
+class Acceptable:
+    """What the client takes: which JSON, if any, and whether a stream of events."""
+
+    json: bytes | None
+    stream: bool
+
+
+@lru_cache(maxsize=256)
+def read_accept(accept: bytes | None) -> Acceptable:
+    """What an `Accept` header takes; of two JSON types liked equally, the more telling one."""
+    if accept is None:
+        return Acceptable(PLAIN_JSON, stream=False)
+    likings = [_read_media_range(part) for part in accept.lower().split(b",")]
+    liked: dict[bytes, float] = {}
+    for name, liking in likings:
+        liked[name] = max(liking, liked.get(name, 0.0))
+    anything = max(liked.get(b"*/*", 0.0), liked.get(b"application/*", 0.0))
+    plain = liked.get(PLAIN_JSON, anything)
+    telling = liked.get(GRAPHQL_JSON, 0.0)
+    json = GRAPHQL_JSON if telling > 0 and telling >= plain else PLAIN_JSON if plain > 0 else None
+    return Acceptable(json, stream=liked.get(EVENT_STREAM, 0.0) > 0)
+
+
+def _read_media_range(part: bytes) -> tuple[bytes, float]:
+    name, *parameters = (each.strip() for each in part.split(b";"))
+    for parameter in parameters:
+        if parameter.startswith(b"q="):
+            try:
+                return name, float(parameter[2:])
+            except ValueError:
+                return name, 0.0
+    return name, 1.0
+
+
+def require_json_content(headers: Headers) -> None:
+    """
+    Raises:
+        BadRequest: 415.
+    """
+    name, *parameters = (
+        each.strip() for each in headers.get(b"content-type", b"").lower().split(b";")
+    )
+    charset = next(
+        (each[8:].strip(b'"') for each in parameters if each.startswith(b"charset=")), b"utf-8"
+    )
+    if name != PLAIN_JSON or charset not in (b"utf-8", b"utf8"):
+        raise BadRequest(415, "The body must be application/json, in UTF-8.")
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise BadRequest(415, "The body must not be compressed.")
+
+
+async def read_body(receive: Receive, headers: Headers, max_bytes: int) -> bytes:
+    """
+    Raises:
+        BadRequest: it is too large, or does not come.
+    """
+    length = headers.get(b"content-length", b"0")
+    if not length.isdigit() or len(length) > 12 or int(length) > max_bytes:
+        raise _too_large(max_bytes)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
+        return body
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            return await _read_rest(message, receive, max_bytes)
+    except TimeoutError:
+        raise BadRequest(408, "The body did not come.", headers=_CLOSE) from None
+
+
+async def _read_rest(message: Message, receive: Receive, max_bytes: int) -> bytes:
+    body = bytearray()
+    while True:
+        if message["type"] == "http.disconnect":
+            raise BadRequest(400, "The body broke off.")
+        body += message.get("body", b"")
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
+        if not message.get("more_body"):
+            return bytes(body)
+        message = await receive()
+
+
+_CLOSE = ((b"connection", b"close"),)
+
+
+def _too_large(max_bytes: int) -> BadRequest:
+    return BadRequest(413, f"A body may have {max_bytes} bytes at most.", _TOO_LARGE, _CLOSE)
+
+
+def parse_body(body: bytes) -> GraphQLRequest:
+    """
+    Raises:
+        BadRequest: it is not a JSON object with the parameters of GraphQL over HTTP.
+    """
+    parameters = _parse_json(body, "The body")
+    if isinstance(parameters, list):
+        raise BadRequest(400, "Send one operation a request: batches are not taken.")
+    if not isinstance(parameters, dict):
+        raise BadRequest(400, "The body must be a JSON object.")
+    return _check(parameters)
+
+
+def parse_query_string(query_string: bytes, max_bytes: int) -> GraphQLRequest:
+    """
+    Raises:
+        BadRequest: the parameters are not those of GraphQL over HTTP.
+    """
+    if len(query_string) > max_bytes:
+        raise BadRequest(414, f"A query string may have {max_bytes} bytes at most.", _TOO_LARGE)
+    try:
+        pairs = parse_qsl(
+            query_string.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_PARAMETERS,
+        )
+    except ValueError:
+        raise BadRequest(400, "The query string cannot be read.") from None
+    parameters: dict[str, Any] = dict(pairs)
+    if len(parameters) != len(pairs):
+        raise BadRequest(400, "A parameter is given more than once.")
+    for name in ("variables", "extensions"):
+        if name in parameters:
+            parameters[name] = _parse_json(parameters[name].encode(), f"The parameter {name}")
+    return _check(parameters)
+
+
+def _parse_json(text: bytes, what: str) -> Any:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise BadRequest(400, f"{what} is not valid JSON in UTF-8.") from None
+    if _STRING.findall(text).count(b":") != _count_keys(value):
+        raise BadRequest(400, f"{what} has an object that names something twice.")
+    return value
+
+
+def _count_keys(value: Any) -> int:
+    count = 0
+    pending = [value]
+    while pending:
+        current = pending.pop()
+        if isinstance(current, dict):
+            count += len(current)
+            pending.extend(each for each in current.values() if each.__class__ in (dict, list))
+        elif isinstance(current, list):
+            pending.extend(each for each in current if each.__class__ in (dict, list))
+    return count
+
+
+def _check(parameters: dict[str, Any]) -> GraphQLRequest:
+    query = parameters.get("query")
+    if not isinstance(query, str) or not query:
+        raise BadRequest(400, "The parameter query must be the text of a document.")
+    operation_name = parameters.get("operationName")
+    if operation_name is not None and not isinstance(operation_name, str):
+        raise BadRequest(400, "The parameter operationName must be a string.")
+    for name in ("variables", "extensions"):
+        if not isinstance(parameters.get(name), dict | None):
+            raise BadRequest(400, f"The parameter {name} must be an object.")
+    return GraphQLRequest(query, operation_name, parameters.get("variables"))
