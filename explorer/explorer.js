@@ -1,0 +1,154 @@
+// GraphiQL for Parley: one place for the viewer's token, tabs for the main job, and subscriptions
+// whose events add up in the result pane.
+
+import { fillIn, learn } from "./known.js";
+import { Session } from "./session.js";
+
+const ENDPOINT = "/graphql";
+const EVENTS_SHOWN = 100;
+const SHOW_EVERY_MS = 100;
+
+const CLOSED = {
+  1001: "the server went away",
+  1006: "the connection broke",
+  1009: "the frame was too large",
+  1012: "the server is being replaced: run again to go on",
+  1013: "too slow or too much at once: run again to go on",
+  4401: "the session is over: sign in again",
+  4408: "the server waited too long for connection_init",
+  4429: "connection_init was sent twice",
+};
+
+const byId = (id) => document.getElementById(id);
+const session = new Session(ENDPOINT, () => queueMicrotask(showViewer));
+
+function showViewer() {
+  const { text, alarm } = session.describe();
+  byId("viewer").textContent = text;
+  byId("viewer").classList.toggle("alarm", alarm);
+  if (document.activeElement !== byId("token")) byId("token").value = session.accessToken;
+}
+
+function takeOver(result, variables) {
+  const data = result.data ?? {};
+  learn(data, variables);
+  const signedIn = data.signIn ?? data.refreshSession;
+  if (signedIn?.accessToken) session.keep(signedIn);
+  if (data.signOut?.deviceId) session.keep({ accessToken: "" });
+}
+
+async function overHttp(params) {
+  const answer = await fetch(ENDPOINT, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      accept: "application/graphql-response+json, application/json",
+      ...session.headers,
+    },
+    body: JSON.stringify(params),
+  });
+  const text = await answer.text();
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { errors: [{ message: `HTTP ${answer.status}: ${text.slice(0, 500)}` }] };
+  }
+}
+
+const sockets = () =>
+  graphqlWs.createClient({
+    url: new URL(ENDPOINT, location.href).href.replace(/^http/, "ws"),
+    // As of the moment of connecting: the token changes.
+    connectionParams: () => session.headers,
+    // An explorer should see that a socket closed, and why.
+    retryAttempts: 0,
+  });
+
+function whyClosed(error) {
+  if (Array.isArray(error)) return { errors: error };
+  if (error instanceof Error) return { errors: [{ message: error.message }] };
+  const reason = error.reason || CLOSED[error.code] || "no reason given";
+  return { closed: { code: error.code, reason } };
+}
+
+// GraphiQL shows the latest result only, so each one holds those before it, the newest first. A burst
+// of events is one result.
+function overSocket(client, params) {
+  return {
+    subscribe({ next, complete }) {
+      let events = 0;
+      let shown = [];
+      let timer = 0;
+      const show = (extra) => {
+        clearTimeout(timer);
+        timer = 0;
+        next({ ...extra, events, newestFirst: shown });
+      };
+      const end = (extra) => {
+        show(extra);
+        complete();
+      };
+      const stop = client.subscribe(params, {
+        next: (result) => {
+          events += 1;
+          shown = [result.errors ? result : result.data, ...shown].slice(0, EVENTS_SHOWN);
+          timer ||= setTimeout(show, SHOW_EVERY_MS);
+        },
+        error: (error) => end(whyClosed(error)),
+        complete: () => end({ completed: true }),
+      });
+      return { unsubscribe: stop };
+    },
+  };
+}
+
+function isSubscription(document, operationName) {
+  const operations = (document?.definitions ?? []).filter(
+    ({ kind, name }) =>
+      kind === "OperationDefinition" && (!operationName || name?.value === operationName),
+  );
+  return operations[0]?.operation === "subscription";
+}
+
+function fetcher(client) {
+  return async (params, options) => {
+    let filled;
+    try {
+      filled = { ...params, variables: fillIn(params.variables ?? {}) };
+    } catch (error) {
+      return { errors: [{ message: error.message }] };
+    }
+    if (isSubscription(options?.documentAST, params.operationName)) {
+      return overSocket(client, filled);
+    }
+    const result = await overHttp(filled);
+    takeOver(result, filled.variables);
+    return result;
+  };
+}
+
+function start() {
+  const main = byId("graphiql");
+  if (!window.GraphiQL) {
+    main.className = "plain";
+    main.textContent =
+      "GraphiQL's files could not be loaded: they are not on this server, and not to be had from " +
+      "the internet either. With Node.js on the server, “make explorer” fetches them once.";
+    return;
+  }
+  const props = {
+    fetcher: fetcher(sockets()),
+    defaultTabs: JSON.parse(byId("tabs").textContent),
+    isHeadersEditorEnabled: false,
+    defaultEditorToolsVisibility: "variables",
+    plugins: [GraphiQLPluginExplorer.explorerPlugin()],
+    shouldPersistHeaders: false,
+    storage: sessionStorage,
+  };
+  ReactDOM.createRoot(main).render(React.createElement(GraphiQL, props));
+}
+
+byId("token").addEventListener("change", ({ target }) => session.paste(target.value));
+byId("forget").addEventListener("click", () => session.keep({ accessToken: "" }));
+setInterval(showViewer, 5_000);
+start();
