@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 PY = .venv/bin/python
-PIP = $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-deps --no-compile --require-hashes
+PIP = $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-deps --require-hashes
 BASE = .venv/base.stamp
 DEV = .venv/dev.stamp
 

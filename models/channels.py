@@ -62,20 +62,63 @@ class Chat(msgspec.Struct, frozen=True):
         return MemberPosition(self.viewer_id, self.delivered_seq, self.read_seq)
 
 
-Channel = Chat
+class Group(msgspec.Struct, frozen=True):
+    """A group as one of its members sees it."""
 
-_CHATS = """
-SELECT c.id, c.created_at, c.last_seq, c.last_at,
+    id: str
+    created_at: datetime
+    last_seq: int
+    last_at: datetime | None
+    viewer_id: str
+    joined_seq: int
+    delivered_seq: int
+    read_seq: int
+    muted_until: datetime | None
+    name: str
+    description: str | None
+    member_count: int
+    viewer_role: MemberRole
+
+    @property
+    def kind(self) -> ChannelKind:
+        return ChannelKind.GROUP
+
+    @property
+    def position(self) -> MemberPosition:
+        return MemberPosition(self.viewer_id, self.delivered_seq, self.read_seq)
+
+
+Channel = Chat | Group
+
+# Others' positions are as they are shown; in a chat, nobody's reading is where one of the two hides
+# theirs (a group's members never have the mark).
+_CHANNELS = """
+SELECT c.kind, c.id, c.created_at, c.last_seq, c.last_at,
        v.user_id, v.joined_seq, v.delivered_seq, v.read_seq, v.muted_until,
        coalesce(o.user_id, v.user_id),
-       coalesce(o.delivered_seq, v.delivered_seq),
-       coalesce(o.read_seq, v.read_seq)
+       coalesce(o.shown_delivered_seq, v.delivered_seq),
+       CASE WHEN o.hides_receipts OR v.hides_receipts THEN 0
+            ELSE coalesce(o.shown_read_seq, v.read_seq) END,
+       g.name, g.description,
+       CASE WHEN c.kind = 2 THEN (
+           SELECT count(*) FROM members n
+           WHERE n.channel_id = ANY ($1) AND n.channel_id = c.id AND n.left_seq IS NULL
+       ) END,
+       v.role
 FROM channels c
 JOIN members v ON v.channel_id = ANY ($1) AND v.channel_id = c.id AND v.user_id = $2
     AND v.left_seq IS NULL
-LEFT JOIN members o ON o.channel_id = ANY ($1) AND o.channel_id = c.id AND o.user_id <> $2
-WHERE c.id = ANY ($1) AND c.kind = 1
+LEFT JOIN members o ON c.kind = 1 AND o.channel_id = ANY ($1) AND o.channel_id = c.id
+    AND o.user_id <> $2
+LEFT JOIN groups g ON g.channel_id = ANY ($1) AND g.channel_id = c.id
+WHERE c.id = ANY ($1)
 """
+
+
+def _channel_of(row: asyncpg.Record) -> Channel:
+    if row[0] == ChannelKind.CHAT:
+        return Chat(*row[1:13])
+    return Group(*row[1:10], *row[13:16], MemberRole(row[16]))  # type: ignore[call-arg]
 
 
 async def list_channels(
@@ -84,8 +127,8 @@ async def list_channels(
     """Those of the channels that the viewer is in, by id."""
     if not channel_ids:
         return {}
-    rows = await database.fetch(_CHATS, list(channel_ids), viewer_id)
-    return {row[0]: Chat(*row) for row in rows}
+    rows = await database.fetch(_CHANNELS, list(channel_ids), viewer_id)
+    return {row[1]: _channel_of(row) for row in rows}
 
 
 async def find_channel(database: Database, viewer_id: str, channel_id: str) -> Channel | None:
@@ -156,6 +199,32 @@ async def count_unread(
     return {row[0]: row[1] for row in rows}
 
 
+async def find_viewer_state(
+    database: Database, viewer_id: str, channel_id: str, *, unread_most: int
+) -> tuple[str, str, int, int, int, int, datetime | None] | None:
+    """(channel, user, delivered seq, read seq, unread count, last seq, muted until), in one
+    snapshot; None when the viewer is not in the channel.
+    """
+    row = await database.fetchrow(
+        """
+        SELECT v.channel_id, v.user_id, v.delivered_seq, v.read_seq, (
+            SELECT count(*) FROM (
+                SELECT FROM messages m
+                WHERE m.channel_id = $1 AND m.seq > greatest(v.read_seq, v.joined_seq - 1)
+                  AND m.sender_id <> $2 AND m.deleted_at IS NULL
+                LIMIT $3
+            ) x
+        ), c.last_seq, v.muted_until
+        FROM members v JOIN channels c ON c.id = $1
+        WHERE v.channel_id = $1 AND v.user_id = $2 AND v.left_seq IS NULL
+        """,
+        channel_id,
+        viewer_id,
+        unread_most,
+    )
+    return None if row is None else tuple(row)
+
+
 class Member(msgspec.Struct, frozen=True):
     channel_id: str
     user_id: str
@@ -171,7 +240,11 @@ class Member(msgspec.Struct, frozen=True):
 
 
 _MEMBERS = """
-SELECT m.channel_id, m.user_id, m.role, m.joined_at, m.joined_seq, m.delivered_seq, m.read_seq
+SELECT m.channel_id, m.user_id, m.role, m.joined_at, m.joined_seq,
+       CASE WHEN m.user_id = $2 THEN m.delivered_seq ELSE m.shown_delivered_seq END,
+       CASE WHEN m.user_id = $2 THEN m.read_seq
+            WHEN EXISTS (SELECT FROM members h WHERE h.channel_id = $1 AND h.hides_receipts) THEN 0
+            ELSE m.shown_read_seq END
 FROM members m
 WHERE m.channel_id = $1 AND m.left_seq IS NULL AND EXISTS (
     SELECT FROM members v WHERE v.channel_id = $1 AND v.user_id = $2 AND v.left_seq IS NULL
@@ -204,7 +277,7 @@ async def find_member(
     return _member(row) if row else None
 
 
-async def open_chat(database: Database, viewer_id: str, peer_id: str) -> tuple[Channel, bool]:
+async def open_chat(database: Database, viewer_id: str, peer_id: str) -> tuple[Chat, bool]:
     """The chat of the two; and whether this call made it.
 
     Raises:
@@ -212,13 +285,13 @@ async def open_chat(database: Database, viewer_id: str, peer_id: str) -> tuple[C
     """
     channel_id = ids.chat_id(viewer_id, peer_id)
     chat = await find_channel(database, viewer_id, channel_id)
-    if chat is not None:
+    if isinstance(chat, Chat):
         return chat, False
     if await find_user(database, peer_id) is None:
         raise not_found("There is no such user.", "userId")
     created = await _create_chat(database, channel_id, viewer_id, peer_id)
     chat = await find_channel(database, viewer_id, channel_id)
-    assert chat is not None
+    assert isinstance(chat, Chat)
     return chat, created
 
 

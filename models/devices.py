@@ -113,7 +113,8 @@ async def list_devices(
 async def find_device(database: Database, viewer: Viewer, device_id: str) -> Device | None:
     """One of the viewer's own devices that is still signed in."""
     row = await database.fetchrow(
-        f"SELECT {DEVICE_COLUMNS} FROM devices d WHERE user_id = $1 AND id = $2 AND revoked_at IS NULL",
+        f"SELECT {DEVICE_COLUMNS} FROM devices d "
+        "WHERE user_id = $1 AND id = $2 AND revoked_at IS NULL",
         viewer.user.id,
         device_id,
     )

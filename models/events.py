@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
+from models.log import Change
 from models.messages import Message
+from models.users import User
 
 
 class MessageAdded(msgspec.Struct, frozen=True):
@@ -16,6 +18,66 @@ class MessageAdded(msgspec.Struct, frozen=True):
     channel_id: str
     seq: int
     message: Message
+
+
+class MessageUpdated(msgspec.Struct, frozen=True):
+    at: datetime
+    channel_id: str
+    seq: int
+    change: Change
+    message: Message
+
+
+class ChannelUpdated(msgspec.Struct, frozen=True):
+    """`gone`: the entry takes its recipient out, who sees the channel no more."""
+
+    at: datetime
+    channel_id: str
+    seq: int
+    message: Message
+    gone: bool
+
+
+class LogAdvanced(msgspec.Struct, frozen=True):
+    """A change to something that its recipient may not see; only moves the position."""
+
+    at: datetime
+    channel_id: str
+    seq: int
+
+
+class ReceiptUpdated(msgspec.Struct, frozen=True):
+    at: datetime
+    channel_id: str
+    user_id: str
+    delivered_seq: int
+    read_seq: int
+
+
+class TypingUpdated(msgspec.Struct, frozen=True):
+    at: datetime
+    channel_id: str
+    user_id: str
+    typing: bool
+    expires_at: datetime
+
+
+class ViewerChannelUpdated(msgspec.Struct, frozen=True):
+    """The viewer's own state in a channel, whole, as it was read."""
+
+    at: datetime
+    channel_id: str
+    user_id: str
+    delivered_seq: int
+    read_seq: int
+    unread_count: int
+    last_seq: int
+    muted_until: datetime | None
+
+
+class ViewerUpdated(msgspec.Struct, frozen=True):
+    at: datetime
+    viewer: User
 
 
 class InboxReady(msgspec.Struct, frozen=True):

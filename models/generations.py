@@ -18,14 +18,12 @@ from models.devices import DEVICE_COLUMNS, Device, device_of, end_device
 from models.limits import Limits
 from models.users import User
 
-# Refreshes of one device within the grace that are told apart; beyond it the oldest token counts as
-# late.
+# Refreshes within one grace that are told apart; of more, the oldest tokens count as late.
 MAX_EARLIER = 16
 
-
 _STANDING = f"""
-SELECT {DEVICE_COLUMNS}, d.generation, d.generation_accepted_at, d.earlier_accepted_at, d.refreshed_at,
-    d.revoked_at, u.name AS user_name, u.about
+SELECT {DEVICE_COLUMNS}, d.generation, d.generation_accepted_at, d.earlier_accepted_at,
+    d.refreshed_at, d.revoked_at, u.name AS user_name, u.about
 FROM devices d JOIN users u ON u.id = d.user_id
 WHERE d.user_id = $1 AND d.id = $2 AND u.id = $1
 """

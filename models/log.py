@@ -2,27 +2,53 @@
 
 `seq` has no holes: it is taken under the channel's row lock by the transaction that writes the
 entry, so seq order is commit order. A batch is what one outbox row says: entries, and who was in
-their channels when they were written.
+their channels when they were written. An entry is a message (`messages`) or a change to one
+(`changes`); replay is the two tables merged by seq.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from enum import IntEnum
 
+import asyncpg
 import msgspec
 
 from models.database import Database
-from models.messages import COLUMNS, Message, hydrate_replies, hydrate_senders, message_of
+from models.messages import (
+    COLUMNS,
+    Message,
+    MessageKind,
+    hydrate_replies,
+    hydrate_senders,
+    message_of,
+)
+from models.notices import hydrate_notices
+
+
+class Change(IntEnum):
+    """What an entry does to a message that is there; an entry without one adds a message."""
+
+    EDITED = 1
+    DELETED = 2
+    REACTED = 3
+    MEDIA = 4
 
 
 class Entry(msgspec.Struct):
-    """One change of a channel for its members. `message` is the one it adds (or, with other
-    changes, is about).
+    """One change of a channel for its members. `message` is the one that it adds or changes, as it
+    is after it. `takes_out`: those who are no longer in the channel after it.
     """
 
     channel_id: str
     seq: int
     at: datetime
     message: Message
+    change: Change | None = None
+    takes_out: list[str] = []
+
+    @property
+    def is_notice(self) -> bool:
+        return self.message.kind is MessageKind.SYSTEM
 
 
 class Recipients(msgspec.Struct):
@@ -49,6 +75,54 @@ async def hydrate_entries(database: Database, entries: Sequence[Entry]) -> None:
     await hydrate_replies(database, messages)
     originals = [m.reply_to for m in messages if isinstance(m.reply_to, Message)]
     await hydrate_senders(database, [*messages, *originals])
+    await hydrate_notices(database, [m.system for m in messages])
+
+
+_ENTRY_COLUMNS = f"{COLUMNS}, e.seq, e.kind, e.at"
+
+# The entries of one channel in a range of seqs, messages and changes merged. $1 channel, $2 after,
+# $3 up to, $4 at most.
+_RANGE = f"""
+SELECT {_ENTRY_COLUMNS}
+FROM (
+    (SELECT a.seq, 0::smallint AS kind, a.seq AS message_seq, a.sent_at AS at FROM messages a
+     WHERE a.channel_id = $1 AND a.seq > $2 AND a.seq <= $3 ORDER BY a.seq LIMIT $4)
+    UNION ALL
+    (SELECT c.seq, c.kind, c.message_seq, c.at FROM changes c
+     WHERE c.channel_id = $1 AND c.seq > $2 AND c.seq <= $3 ORDER BY c.seq LIMIT $4)
+) e
+JOIN messages m ON m.channel_id = $1 AND m.seq = e.message_seq
+ORDER BY e.seq LIMIT $4
+"""
+
+# The entries at given places. $1 channels, $2 seqs (parallel), $3 the channels, each once.
+_PLACES = f"""
+SELECT {_ENTRY_COLUMNS}
+FROM (
+    SELECT p.channel_id, p.seq, coalesce(c.kind, 0::smallint) AS kind,
+           coalesce(c.message_seq, p.seq) AS message_seq, c.at, p.ord
+    FROM unnest($1::uuid[], $2::integer[]) WITH ORDINALITY AS p (channel_id, seq, ord)
+    LEFT JOIN changes c ON c.channel_id = ANY ($3) AND c.channel_id = p.channel_id AND c.seq = p.seq
+) e
+JOIN messages m ON m.channel_id = ANY ($3) AND m.channel_id = e.channel_id
+    AND m.seq = e.message_seq
+ORDER BY e.ord
+"""
+
+
+def _entry_of(row: asyncpg.Record) -> Entry:
+    message = message_of(row)
+    return entry_of(
+        message,
+        seq=row[-3],
+        change=Change(row[-2]) if row[-2] else None,
+        at=row[-1] or message.sent_at,
+    )
+
+
+def entry_of(message: Message, *, seq: int, change: Change | None, at: datetime) -> Entry:
+    takes_out = [] if message.system is None or change else message.system.takes_out()
+    return Entry(message.channel_id, seq, at, message, change, takes_out)
 
 
 async def list_entries(
@@ -57,66 +131,49 @@ async def list_entries(
     """A channel's entries after one seq, up to another, oldest first. Checks no membership: the
     caller knows it.
     """
-    rows = await database.fetch(
-        f"""
-        SELECT {COLUMNS} FROM messages m
-        WHERE m.channel_id = $1 AND m.seq > $2 AND m.seq <= $3 ORDER BY m.seq LIMIT $4
-        """,
-        channel_id,
-        after_seq,
-        up_to_seq,
-        most,
-    )
-    return _entries([message_of(row) for row in rows])
+    rows = await database.fetch(_RANGE, channel_id, after_seq, up_to_seq, most)
+    return [_entry_of(row) for row in rows]
 
 
-async def list_entries_at(database: Database, places: Sequence[tuple[str, int]]) -> list[Entry]:
+async def list_entries_at(database: Database, places: Iterable[tuple[str, int]]) -> list[Entry]:
     """The entries at these places (channel and seq), in the order of the places."""
-    rows = await database.fetch(
-        f"""
-        SELECT {COLUMNS}
-        FROM unnest($1::uuid[], $2::integer[]) WITH ORDINALITY AS p (channel_id, seq, ord)
-        JOIN messages m ON m.channel_id = ANY ($1) AND m.channel_id = p.channel_id AND m.seq = p.seq
-        ORDER BY p.ord
-        """,
-        [place[0] for place in places],
-        [place[1] for place in places],
-    )
-    return _entries([message_of(row) for row in rows])
-
-
-def _entries(messages: list[Message]) -> list[Entry]:
-    return [Entry(m.channel_id, m.seq, m.sent_at, m) for m in messages]
+    channel_ids, seqs = [], []
+    for channel_id, seq in places:
+        channel_ids.append(channel_id)
+        seqs.append(seq)
+    rows = await database.fetch(_PLACES, channel_ids, seqs, sorted(set(channel_ids)))
+    return [_entry_of(row) for row in rows]
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """Where a user stands in a channel: since which entry they are in it, and how long its log
-    is.
+    """Where a user stands in a channel: since which entry they are in it, how long its log is, and
+    which entry took them out (None while they are in).
     """
 
     channel_id: str
     joined_seq: int
     last_seq: int
+    left_seq: int | None
 
 
 async def list_standings(
     database: Database, user_id: str, channel_ids: Sequence[str] | None = None
 ) -> list[Standing]:
-    """The user's channels (or those named, if the user is in them) with the newest seq of each,
-    from the primary.
+    """The user's channels, those that they left included (or those named, as far as the user was
+    ever in them), with the newest seq of each.
     """
     if channel_ids is None:
         mine = await database.fetch(
-            "SELECT channel_id FROM user_channels WHERE user_id = $1 AND left_seq IS NULL", user_id
+            "SELECT channel_id FROM user_channels WHERE user_id = $1", user_id
         )
         channel_ids = [row[0] for row in mine]
     if not channel_ids:
         return []
     rows = await database.fetch(
         """
-        SELECT v.channel_id, v.joined_seq, c.last_seq
+        SELECT v.channel_id, v.joined_seq, c.last_seq, v.left_seq
         FROM members v JOIN channels c ON c.id = ANY ($1) AND c.id = v.channel_id
-        WHERE v.channel_id = ANY ($1) AND v.user_id = $2 AND v.left_seq IS NULL
+        WHERE v.channel_id = ANY ($1) AND v.user_id = $2
         """,
         list(channel_ids),
         user_id,
@@ -127,8 +184,8 @@ async def list_standings(
 async def list_device_positions(database: Database, user_id: str, device_id: str) -> dict[str, int]:
     """Where the device's inbox resumes, by channel."""
     rows = await database.fetch(
-        "SELECT channel_id, delivered_seq FROM device_positions WHERE user_id = $1 AND "
-        "device_id = $2",
+        "SELECT channel_id, delivered_seq FROM device_positions "
+        "WHERE user_id = $1 AND device_id = $2",
         user_id,
         device_id,
     )

@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from models.database import Database
+from models.notices import SystemNotice
 from models.unloaded import UNLOADED, Unloaded
 from models.users import User, list_users
 
@@ -43,6 +44,16 @@ class Details(msgspec.Struct, frozen=True, omit_defaults=True):
 
     location: Location | None = None
     mentions: list[str] = []
+    system: SystemNotice | None = None
+
+
+class Reaction(msgspec.Struct, frozen=True):
+    emoji: str
+    user_ids: list[str]
+
+    @property
+    def count(self) -> int:
+        return len(self.user_ids)
 
 
 class Message(msgspec.Struct):
@@ -58,6 +69,9 @@ class Message(msgspec.Struct):
     deleted_at: datetime | None = None
     location: Location | None = None
     mention_ids: list[str] = []
+    system: SystemNotice | None = None
+    # (user id, emoji) in the order of reacting; one a member.
+    reacted: list[tuple[str, str]] = []
     sender: User | None | Unloaded = UNLOADED
     reply_to: "Message | None | Unloaded" = UNLOADED
     # For the sender only.
@@ -68,10 +82,20 @@ class Message(msgspec.Struct):
     seen_at: datetime | None | Unloaded = None
 
 
+def reactions_of(message: Message) -> list[Reaction]:
+    """By emoji, the one that was given first being the first; none on a deleted message."""
+    by_emoji: dict[str, list[str]] = {}
+    if message.deleted_at is None:
+        for user_id, emoji in message.reacted:
+            by_emoji.setdefault(emoji, []).append(user_id)
+    return [Reaction(emoji, user_ids) for emoji, user_ids in by_emoji.items()]
+
+
 COLUMNS = """m.channel_id, m.seq, m.kind, m.sender_id, m.client_message_id, m.text,
-m.reply_to_seq, m.sent_at, m.edited_at, m.deleted_at, m.details"""
+m.reply_to_seq, m.sent_at, m.edited_at, m.deleted_at, m.details, m.reactions"""
 
 _decode_details = msgspec.json.Decoder(Details).decode
+_decode_reactions = msgspec.json.Decoder(list[tuple[str, str]]).decode
 encode_details = msgspec.json.Encoder().encode
 
 
@@ -85,6 +109,9 @@ def message_of(row: asyncpg.Record) -> Message:
         decoded = _decode_details(details)
         message.location = decoded.location
         message.mention_ids = decoded.mentions
+        message.system = decoded.system
+    if row[11] is not None:
+        message.reacted = _decode_reactions(row[11])
     if message.reply_to_seq is None:
         message.reply_to = None
     if message.sender_id is None:
@@ -268,11 +295,20 @@ async def list_fates(
     """
     rows = await database.fetch(
         """
-        SELECT p.channel_id, p.seq, count(*), count(*) FILTER (WHERE b.delivered_seq >= p.seq),
-               count(*) FILTER (WHERE b.read_seq >= p.seq), max(d.at), max(r.at)
+        SELECT p.channel_id, p.seq, count(*),
+               count(*) FILTER (WHERE b.shown_delivered_seq >= p.seq),
+               count(*) FILTER (WHERE b.shown_read_seq >= p.seq AND NOT h.hidden),
+               max(d.at), max(r.at)
         FROM unnest($1::uuid[], $2::integer[]) AS p (channel_id, seq)
         JOIN members b ON b.channel_id = ANY ($1) AND b.channel_id = p.channel_id
             AND b.left_seq IS NULL AND b.joined_seq <= p.seq AND b.user_id <> $3
+        CROSS JOIN LATERAL (
+            -- A mark of chats: where one of the two hides reading, neither sees the other's.
+            SELECT EXISTS (
+                SELECT FROM members y
+                WHERE y.channel_id = ANY ($1) AND y.channel_id = p.channel_id AND y.hides_receipts
+            ) AS hidden
+        ) h
         LEFT JOIN LATERAL (
             SELECT x.at FROM receipts x
             WHERE x.channel_id = ANY ($1) AND x.channel_id = p.channel_id AND x.user_id = b.user_id

@@ -22,14 +22,19 @@ class Move(msgspec.Struct):
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """A member's positions after the move, and before it."""
+    """A member's positions in force, whether this moved them, and what others are shown of them,
+    now and before.
+    """
 
     channel_id: str
     user_id: str
     delivered_seq: int
     read_seq: int
-    delivered_before: int
-    read_before: int
+    moved: bool
+    shown_delivered: int
+    shown_read: int
+    shown_delivered_before: int
+    shown_read_before: int
 
 
 class MoveWriter:
@@ -70,7 +75,7 @@ class MoveWriter:
         results: list[Moved | Refused | Busy] = []
         for move, row in zip(items, rows, strict=True):
             if row[1] == 1:
-                results.append(Moved(move.channel_id, move.user_id, row[2], row[3], row[4], row[5]))
+                results.append(Moved(move.channel_id, move.user_id, *row[2:]))
             elif row[1] == 5:
                 results.append(Busy.BUSY)
             else:

@@ -183,5 +183,9 @@ def _refusal(outcome: int) -> Refused:
             return not_found("There is no such message in the channel.", "replyToId")
         case 7:
             return invalid("Only members of the channel can be mentioned.", "mentions")
+        case 8:
+            return Refused(
+                RefusalCode.BLOCKED, "One of the two has blocked the other.", field="channelId"
+            )
         case _:
             return not_found("There is no such channel.", "channelId")

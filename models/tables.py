@@ -60,6 +60,11 @@ def _integer(*, default: int | None = None, nullable: bool = False) -> Any:
     return Field(sa_column=Column(Integer, nullable=nullable, server_default=server_default))
 
 
+def _small(*, default: int | None = None) -> Any:
+    server_default = None if default is None else text(str(default))
+    return Field(sa_column=Column(SmallInteger, nullable=False, server_default=server_default))
+
+
 def _flag(default: str = "false") -> Any:
     return Field(sa_column_kwargs={"server_default": text(default)})
 
@@ -76,6 +81,12 @@ class UserRow(SQLModel, table=True):
     name: str = _text()
     about: str | None = _text(nullable=True)
     created_at: datetime = _time()
+    # Privacy: 1 everyone, 2 contacts, 3 nobody.
+    last_seen_audience: int = _small(default=1)
+    add_to_groups_audience: int = _small(default=1)
+    read_receipts: bool = _flag("true")
+    # When Valkey last let go of their presence; null when never seen.
+    last_seen_at: datetime | None = _time(nullable=True)
 
 
 class PhoneNumberRow(SQLModel, table=True):
@@ -105,8 +116,44 @@ class ContactRow(SQLModel, table=True):
     contact_id: UUID = _key()
 
 
+class BlockRow(SQLModel, table=True):
+    """`user_id` has blocked `blocked_id`; the same is marked on their member row of the chat."""
+
+    __tablename__ = "blocks"
+
+    user_id: UUID = _key()
+    blocked_id: UUID = _key()
+    at: datetime = _time()
+
+
+class BlockedByRow(SQLModel, table=True):
+    """The same fact keyed by the one who is blocked, written in the same transaction."""
+
+    __tablename__ = "blocked_by"
+
+    user_id: UUID = _key()
+    blocker_id: UUID = _key()
+
+
+class ReportRow(SQLModel, table=True):
+    """What a user reported, with a copy of the message as it was."""
+
+    __tablename__ = "reports"
+
+    user_id: UUID = _key()
+    id: UUID = _key()
+    reported_user_id: UUID | None = _id(nullable=True)
+    channel_id: UUID | None = _id(nullable=True)
+    seq: int | None = _integer(nullable=True)
+    message: dict[str, Any] | None = Field(sa_column=Column(JSONB, nullable=True))
+    reason: str = _text()
+    at: datetime = _time()
+
+
 class DeviceRow(SQLModel, table=True):
-    """One signed-in installation. `generation` numbers its token pairs; see models/generations.py."""
+    """One signed-in installation. `generation` numbers its token pairs; see
+    models/generations.py.
+    """
 
     __tablename__ = "devices"
     __table_args__: ClassVar[Any] = (
@@ -219,7 +266,46 @@ class MemberRow(SQLModel, table=True):
     left_seq: int | None = _integer(nullable=True)
     delivered_seq: int = _integer(default=0)
     read_seq: int = _integer(default=0)
+    # What others are shown of the positions: the same, but that it stands still while one blocks
+    # the other in a chat.
+    shown_delivered_seq: int = _integer(default=0)
+    shown_read_seq: int = _integer(default=0)
     muted_until: datetime | None = _time(nullable=True)
+    # Marks of a chat, copied from the member's own facts so that a send or a page reads no other
+    # family:
+    # they have blocked the other; they hide read receipts; they have said something here.
+    blocks: bool = _flag()
+    hides_receipts: bool = _flag()
+    has_sent: bool = _flag()
+
+
+class GroupRow(SQLModel, table=True):
+    """What a group is called and how it looks."""
+
+    __tablename__ = "groups"
+
+    channel_id: UUID = _key()
+    name: str = _text()
+    description: str | None = _text(nullable=True)
+    creator_id: UUID = _id()
+    # SHA-256 of the input it was created with: creating it again must say the same.
+    draft_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    # Set when the last member has left.
+    closed_at: datetime | None = _time(nullable=True)
+
+
+class InviteRow(SQLModel, table=True):
+    """A link into a group. The token holds the channel's id, so that it is found by it."""
+
+    __tablename__ = "invites"
+
+    channel_id: UUID = _key()
+    token: str = Field(sa_column=Column(Text, primary_key=True))
+    created_at: datetime = _time()
+    created_by: UUID = _id()
+    expires_at: datetime | None = _time(nullable=True)
+    uses_left: int | None = _integer(nullable=True)
+    revoked_at: datetime | None = _time(nullable=True)
 
 
 class MessageRow(SQLModel, table=True):
@@ -242,9 +328,24 @@ class MessageRow(SQLModel, table=True):
     text: str | None = _text(nullable=True)
     reply_to_seq: int | None = _integer(nullable=True)
     details: dict[str, Any] | None = Field(sa_column=Column(JSONB, nullable=True))
+    # [[user id, emoji], …] in the order of reacting; one a member.
+    reactions: list[Any] | None = Field(sa_column=Column(JSONB, nullable=True))
     sent_at: datetime = _time()
     edited_at: datetime | None = _time(nullable=True)
     deleted_at: datetime | None = _time(nullable=True)
+
+
+class ChangeRow(SQLModel, table=True):
+    """An entry of the log that changes a message: `kind` as in models.log.Change."""
+
+    __tablename__ = "changes"
+
+    channel_id: UUID = _key()
+    seq: int = Field(sa_type=Integer, primary_key=True)
+    kind: int = _small()
+    message_seq: int = _integer()
+    actor_id: UUID = _id()
+    at: datetime = _time()
 
 
 class ReceiptRow(SQLModel, table=True):

@@ -19,6 +19,7 @@ from subscriptions.hub import Hub
 from subscriptions.live import Live
 from subscriptions.node import Node
 from subscriptions.session_watch import SessionWatch
+from subscriptions.signaller import Signaller
 from workers.dispatch import Dispatcher
 from workers.relay import Relay
 
@@ -66,14 +67,20 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
     tokens = Tokens(settings.secret, limits)
     sessions = Sessions(database, tokens)
     watch = SessionWatch(sessions, notice_s=limits.session_expiring_notice_s)
+    signaller = Signaller(database, hub, unread_most=limits.unread_count)
     node = Node(
-        valkey=valkey, database=database, hub=hub, on_repaired=lambda: live.announce_repair()
+        valkey=valkey,
+        database=database,
+        hub=hub,
+        on_repaired=lambda: live.announce_repair(),
+        on_signals=signaller.receive,
     )
-    live = Live(database, hub, node, watch, limits)
+    live = Live(database, hub, node, watch, signaller, limits)
     dispatcher = Dispatcher(database, hub, node)
     committer = Committer(settings.database_url, dispatcher.on_commit)
     relay = Relay(database, hub, dispatcher)
     await node.open()
+    signaller.start(node)
     dispatcher.start()
     committer.start()
     relay.start()
@@ -81,6 +88,7 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
     resources = Resources(
         database=database,
         committer=committer,
+        publish=dispatcher.on_commit,
         live=live,
         tokens=tokens,
         sessions=sessions,
@@ -95,6 +103,7 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
         await dispatcher.close()
         await relay.close()
         await watch.close()
+        await signaller.close()
         await node.close()
         await sessions.close()
         await valkey.aclose()

@@ -22,7 +22,20 @@ from resolvers.people import PeopleMutations, PeopleQueries
 from resolvers.sign_in import SignInMutations
 from schema.channels import Chat, Member
 from schema.devices import Device
-from schema.events import InboxReady, MessageAdded, ResyncRequired, SessionExpiring
+from schema.events import (
+    ChannelUpdated,
+    InboxReady,
+    LogAdvanced,
+    MessageAdded,
+    MessageUpdated,
+    ReceiptUpdated,
+    ResyncRequired,
+    SessionExpiring,
+    TypingUpdated,
+    ViewerChannelUpdated,
+    ViewerUpdated,
+)
+from schema.groups import Group
 from schema.scalars import make_schema_config
 from subscriptions.fields import Subscription
 
@@ -32,13 +45,32 @@ PUBLIC_FIELDS = frozenset({"requestCode", "signIn", "refreshSession", "limits"})
 QUERIES = (PeopleQueries, NodeQueries, ChannelQueries, DeviceQueries, LimitQueries)
 MUTATIONS = (SignInMutations, DeviceMutations, PeopleMutations, ChannelMutations, MessageMutations)
 
+# Those that only interfaces lead to.
+TYPES = (
+    Chat,
+    Group,
+    Member,
+    Device,
+    MessageAdded,
+    MessageUpdated,
+    ChannelUpdated,
+    LogAdvanced,
+    ReceiptUpdated,
+    TypingUpdated,
+    ViewerChannelUpdated,
+    ViewerUpdated,
+    InboxReady,
+    ResyncRequired,
+    SessionExpiring,
+)
+
 
 def make_schema() -> strawberry.Schema:
     schema = strawberry.Schema(
         query=merge_types("Query", QUERIES),
         mutation=merge_types("Mutation", MUTATIONS),
         subscription=Subscription,
-        types=[Chat, Member, Device, MessageAdded, InboxReady, ResyncRequired, SessionExpiring],
+        types=TYPES,
         config=make_schema_config(),
     )
     _drop_null_defaults(schema._schema)

@@ -30,7 +30,13 @@ async def run_worker(settings: Settings) -> None:
     valkey = open_valkey(settings)
     # A node without feeds: it only looks up and publishes.
     hub = Hub(database, replay_entries=settings.limits.replay_entries)
-    node = Node(valkey=valkey, database=database, hub=hub, on_repaired=lambda: None)
+    node = Node(
+        valkey=valkey,
+        database=database,
+        hub=hub,
+        on_repaired=lambda: None,
+        on_signals=lambda _: None,
+    )
     dispatcher = Dispatcher(database, hub, node)
     relay = Relay(database, hub, dispatcher)
     sweep = Sweep(database)

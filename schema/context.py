@@ -2,12 +2,14 @@
 nothing goes stale in it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from models.committer import Committer
 from models.database import Database
 from models.limits import Limits
+from models.log import Batch
 from models.refusals import RefusalCode, Refused
 from models.sessions import Sessions
 from models.sms import SmsSender
@@ -23,6 +25,8 @@ class Resources:
 
     database: Database
     committer: Committer
+    # Told of each batch of log entries after its commit.
+    publish: Callable[[Batch], None]
     live: Live
     tokens: Tokens
     sessions: Sessions

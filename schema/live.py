@@ -2,14 +2,20 @@
 real thing.
 """
 
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Mapping, Sequence
 from typing import Protocol
 
 from models.events import Occurrence
+from models.signals import Signalled
 from models.viewer import Viewer
 
 
 class Live(Protocol):
+    def announce(self, signals: Sequence[Signalled]) -> None:
+        """Tell open streams of what has no place in a log. Never waits; a hint, which may be
+        lost.
+        """
+
     async def follow_inbox(
         self, viewer: Viewer, after: Mapping[str, int]
     ) -> AsyncIterable[Occurrence]:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
-from models import channels, ids, messages, users
+from models import channels, ids, messages, notices, users
 from models.messages import MessageKind, MessageStatus
+from models.notices import NoticeKind
 from models.unloaded import UNLOADED
 from schema.context import context_of
 from schema.enums import describe_enum
@@ -46,6 +47,23 @@ describe_enum(
 )
 
 
+describe_enum(
+    NoticeKind,
+    "What happened to a channel.",
+    {
+        "GROUP_CREATED": "The group was made; `value` is its name.",
+        "GROUP_RENAMED": "It has a new name, `value`.",
+        "GROUP_CHANGED": "Its description or picture changed.",
+        "MEMBER_JOINED": "The actor joined by an invite.",
+        "MEMBER_ADDED": "The actor added the subjects.",
+        "MEMBER_LEFT": "The actor left.",
+        "MEMBER_REMOVED": "The actor removed the subjects.",
+        "ROLE_CHANGED": "The subjects have a new role, `value`.",
+    },
+    name="SystemNoticeKind",
+)
+
+
 @describes(messages.Location)
 @strawberry.type(description="A place, in degrees (WGS 84).")
 class Location:
@@ -53,6 +71,63 @@ class Location:
     longitude: float = strawberry.field(description="-180 to 180.", metadata=SHARED)
     label: str | None = strawberry.field(
         description="What it is called. At most 200 characters.", metadata=SHARED
+    )
+
+
+@describes(messages.Reaction)
+@strawberry.type(description="One emoji on a message, and who gave it.")
+class Reaction:
+    emoji: str = strawberry.field(description="The emoji.", metadata=SHARED)
+    count: int = strawberry.field(description="How many members gave it.", metadata=SHARED)
+    user_ids: list[strawberry.ID] = derived_field(
+        lambda reaction: [ids.user_global_id(user_id) for user_id in reaction.user_ids],
+        description="Who gave it, in the order of reacting.",
+        graphql_type=list[strawberry.ID],
+        shared=True,
+    )
+
+
+async def _actor(
+    root: strawberry.Parent[notices.SystemNotice], info: strawberry.Info
+) -> users.User | None:
+    if root.actor is not UNLOADED:
+        return root.actor
+    return await context_of(info).loaders.users.load(root.actor_id or "")
+
+
+async def _subjects(
+    root: strawberry.Parent[notices.SystemNotice], info: strawberry.Info
+) -> list[users.User]:
+    if root.subjects is not UNLOADED:
+        return root.subjects
+    found = await context_of(info).loaders.users.load_many(root.subject_ids)
+    return [user for user in found if user is not None]
+
+
+@describes(notices.SystemNotice)
+@strawberry.type(
+    description=(
+        "One mutation makes one notice: who did it, to whom, and the new name or role. Only a last "
+        "owner's leave makes two (ROLE_CHANGED, MEMBER_LEFT). An update is GROUP_RENAMED when the "
+        "name changed, else GROUP_CHANGED."
+    )
+)
+class SystemNotice:
+    kind: NoticeKind = strawberry.field(description="What happened.", metadata=SHARED)
+    actor: users.User | None = strawberry.field(
+        resolver=_actor,
+        description="Who did it.",
+        graphql_type=User | None,
+        metadata={"plan": "actor", **SHARED},
+    )
+    subjects: list[users.User] = strawberry.field(
+        resolver=_subjects,
+        description="To whom it was done.",
+        graphql_type=list[User],
+        metadata={"plan": "subjects", **SHARED},
+    )
+    value: str | None = strawberry.field(
+        description="The new name, or the new role.", metadata=SHARED
     )
 
 
@@ -173,6 +248,17 @@ class Message(Node):
         description="The ids of the users it names.",
         graphql_type=list[strawberry.ID],
         shared=True,
+    )
+    reactions: list[messages.Reaction] = derived_field(
+        messages.reactions_of,
+        description="What members answered with, one a member, by emoji; the oldest emoji first.",
+        graphql_type=list[Reaction],
+        shared=True,
+    )
+    system: notices.SystemNotice | None = strawberry.field(
+        description="What happened, for SYSTEM messages.",
+        graphql_type=SystemNotice | None,
+        metadata=SHARED,
     )
     sent_at: datetime = strawberry.field(
         description="When the server took it.", graphql_type=DateTime, metadata=SHARED

@@ -35,6 +35,7 @@ class ValkeyBackend(BroadcastBackend):
         # that is a gap.
         self._received: asyncio.Queue[Event] = asyncio.Queue(10_000)
         self._tasks: list[asyncio.Task[None]] = []
+        self._renew = False
         self.connected = asyncio.Event()
 
     async def connect(self) -> None:
@@ -68,6 +69,11 @@ class ValkeyBackend(BroadcastBackend):
     async def next_published(self) -> Event:
         return await self._received.get()
 
+    def reconnect(self) -> None:
+        """Leave the connection, which is silent and may be dead, and begin another."""
+        self._renew = True
+        self.connected.clear()
+
     async def _read(self) -> None:
         pause_s = 0.05
         first = True
@@ -85,11 +91,14 @@ class ValkeyBackend(BroadcastBackend):
             pause_s = min(0.5, pause_s * 2) if not self.connected.is_set() else 0.05
 
     async def _follow(self, pubsub: PubSub, *, gap: bool) -> None:
-        """Subscribe to what is wanted, and read until the connection breaks."""
+        """Subscribe to what is wanted, and read until the connection breaks or is to be left."""
+        self._renew = False
         subscribed: set[str] = set()
-        while True:
+        confirmed: set[str] = set()
+        while not self._renew:
             if self._wanted != subscribed:
                 subscribed = await self._reconcile(pubsub, subscribed)
+                confirmed &= subscribed
             if not subscribed:
                 await self._changed.wait()
                 continue
@@ -99,10 +108,18 @@ class ValkeyBackend(BroadcastBackend):
             if message["type"] == "message":
                 await self._received.put(Event(message["channel"].decode(), message["data"]))
             elif message["type"] == "subscribe":
-                self.connected.set()
-                if gap:
-                    gap = False
-                    self._on_gap()
+                topic = message["channel"].decode()
+                # redis-py connects again by itself and says nothing, but every topic is then
+                # confirmed once more.
+                if topic in confirmed:
+                    gap = True
+                    confirmed.clear()
+                confirmed.add(topic)
+                if confirmed >= subscribed:
+                    self.connected.set()
+                    if gap:
+                        gap = False
+                        self._on_gap()
 
     async def _reconcile(self, pubsub: PubSub, subscribed: set[str]) -> set[str]:
         self._changed.clear()
@@ -140,6 +157,10 @@ class Broker:
         except TimeoutError:
             return False
         return True
+
+    def reconnect(self) -> None:
+        """Begin a new connection, with a gap: nothing has come for too long."""
+        self._backend.reconnect()
 
     async def follow(self, topic: str, on_message: Callable[[bytes], None]) -> None:
         """Call `on_message` for everything published on the topic, until cancelled."""

@@ -12,10 +12,14 @@ occurrence from then on.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from models.events import Occurrence, StreamCut
+from models.signals import ReceiptMoved, Typed
 from subscriptions.occurrences import LiveEntry
+
+# The whole inbox, or one kind of events of one channel.
+FeedKind = Literal["inbox", "messages", "receipts", "typing"]
 
 Sink = Callable[[Occurrence], None]
 
@@ -49,11 +53,13 @@ class Feed:
         user_id: str,
         device_id: str,
         *,
+        kind: FeedKind = "inbox",
         only_channel: str | None = None,
         queued_events: int = 1000,
     ) -> None:
         self.user_id = user_id
         self.device_id = device_id
+        self.kind = kind
         self.only_channel = only_channel
         self.live = False
         self.positions: dict[str, int] = {}
@@ -62,6 +68,8 @@ class Feed:
         self.held: dict[str, dict[int, LiveEntry]] = {}
         # The newest seq known of while replaying: no entry up to it may be missing.
         self.known: dict[str, int] = {}
+        # Channels that the user has left, with the entry that took them out.
+        self.left: dict[str, int] = {}
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._source = source
         self._queued_events = queued_events
@@ -77,24 +85,34 @@ class Feed:
         channel_id, seq = entry.channel_id, entry.seq
         if self.only_channel is not None and channel_id != self.only_channel:
             return
-        if joined_seq > 1:
-            self.joined_seqs[channel_id] = joined_seq
+        if self.left.get(channel_id, -1) >= joined_seq:
+            return  # Of the membership that has ended.
+        if joined_seq > 1 and self.joined_seqs.get(channel_id, 1) < joined_seq:
+            self._rejoin(channel_id, joined_seq)
         position = self.positions.get(channel_id)
         if not self.live:
             # The replay comes to this channel at its own time.
-            if position is None or seq > position:
-                self._hold(entry)
+            self._hold(entry)
             return
         if position is None:
             # A channel that joins the stream begins with the entry that brought the user in.
             position = self.positions[channel_id] = joined_seq - 1
         if seq == position + 1:
-            self.positions[channel_id] = seq
             self._emit(entry)
             self.release(channel_id)
         elif seq > position:
             self._hold(entry)
             self._source.want_gap(self, channel_id)
+
+    def _rejoin(self, channel_id: str, joined_seq: int) -> None:
+        """A membership that began later than the one known here."""
+        self.joined_seqs[channel_id] = joined_seq
+        self.left.pop(channel_id, None)
+        position = self.positions.get(channel_id)
+        if position is not None and position < joined_seq - 1:
+            # What lies between is of nobody's membership that this feed could know.
+            self.held.pop(channel_id, None)
+            self.positions[channel_id] = joined_seq - 1
 
     def _hold(self, entry: LiveEntry) -> None:
         channel_id, seq = entry.channel_id, entry.seq
@@ -111,8 +129,9 @@ class Feed:
         position = self.positions[channel_id]
         while (entry := held.pop(position + 1, None)) is not None:
             position += 1
-            self.positions[channel_id] = position
             self._emit(entry)
+            if channel_id in self.left:
+                return
         for seq in [seq for seq in held if seq <= position]:
             del held[seq]
         if not held and self.known.get(channel_id, 0) <= position:
@@ -154,14 +173,44 @@ class Feed:
         self._queue.append(occurrence)
         self._wake.set()
 
+    def put_signal(self, signal: ReceiptMoved | Typed, occurrence: Occurrence) -> None:
+        """Something without a place in a log, if this feed follows it. Of a channel that the user
+        has left, nothing.
+        """
+        if not self.live or signal.channel_id in self.left:
+            return
+        follows = self.kind == "inbox" or (
+            signal.channel_id == self.only_channel
+            and self.kind == ("receipts" if isinstance(signal, ReceiptMoved) else "typing")
+        )
+        if follows:
+            self.put(occurrence)
+
     def occurrence_of(self, entry: LiveEntry) -> Occurrence:
         joined_seq = self.joined_seqs.get(entry.channel_id, 1)
-        if self.only_channel is not None:
+        if self.kind == "messages":
             return entry.for_messages(self.user_id, joined_seq)
         return entry.for_inbox(self.user_id, joined_seq)
 
+    def take(self, entry: LiveEntry) -> Occurrence | None:
+        """Move the position to the entry, and give what the subscriber is to see of it."""
+        channel_id = entry.channel_id
+        self.positions[channel_id] = entry.seq
+        if entry.takes_out(self.user_id):
+            self.left[channel_id] = entry.seq
+            self.held.pop(channel_id, None)
+            self.known.pop(channel_id, None)
+            if self.only_channel is not None:
+                self.end()
+                return None
+        elif self.kind != "inbox" and (self.kind != "messages" or not entry.is_message):
+            return None
+        return self.occurrence_of(entry)
+
     def _emit(self, entry: LiveEntry) -> None:
-        self.put(self.occurrence_of(entry))
+        occurrence = self.take(entry)
+        if occurrence is not None:
+            self.put(occurrence)
 
     # ---------------------------------------------------------------- what goes out
 

@@ -44,6 +44,9 @@ class Hub:
         for lacking in self._gaps.values():
             lacking.discard(feed)
 
+    def feeds_of(self, user_id: str) -> tuple[Feed, ...]:
+        return tuple(self._feeds.get(user_id, ()))
+
     def users(self) -> list[str]:
         return list(self._feeds)
 

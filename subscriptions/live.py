@@ -5,7 +5,7 @@ Whatever is committed after that read is offered to the feed; what was offered m
 back, and what it does not cover is read again.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from models.database import Database
@@ -19,12 +19,14 @@ from models.log import (
     list_standings,
 )
 from models.refusals import RefusalCode, Refused, not_found
+from models.signals import Signalled
 from models.viewer import Viewer
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub, resync_occurrence
 from subscriptions.node import Node
 from subscriptions.occurrences import LiveEntry
 from subscriptions.session_watch import SessionWatch
+from subscriptions.signaller import Signaller
 
 # Entries read in one piece while replaying; the next piece is read when the client has taken this
 # one.
@@ -33,13 +35,23 @@ PIECE_ENTRIES = 200
 
 class Live:
     def __init__(
-        self, database: Database, hub: Hub, node: Node, watch: SessionWatch, limits: Limits
+        self,
+        database: Database,
+        hub: Hub,
+        node: Node,
+        watch: SessionWatch,
+        signaller: Signaller,
+        limits: Limits,
     ) -> None:
         self._database = database
         self._hub = hub
         self._node = node
         self._watch = watch
+        self._signaller = signaller
         self._limits = limits
+
+    def announce(self, signals: Sequence[Signalled]) -> None:
+        self._signaller.announce(signals)
 
     async def follow_inbox(self, viewer: Viewer, after: Mapping[str, int]) -> Feed:
         source = InboxSource(self._database, self._hub, self._node, self._limits, dict(after))
@@ -58,6 +70,7 @@ class Live:
             source,
             viewer.user.id,
             viewer.device_id,
+            kind="messages",
             only_channel=channel_id,
             queued_events=self._limits.queued_events_per_socket,
         )
@@ -84,7 +97,7 @@ class Live:
         again.
         """
         for feed in self._hub.feeds():
-            if feed.live and feed.only_channel is None:
+            if feed.live and feed.kind == "inbox":
                 feed.put(Occurrence(InboxReady(datetime.now(UTC), 0)))
 
 
@@ -95,7 +108,7 @@ class FeedSession:
         self._feed = feed
 
     def session_expiring(self, expires_at: datetime) -> None:
-        if self._feed.only_channel is None:
+        if self._feed.kind == "inbox":
             self._feed.put(Occurrence(SessionExpiring(datetime.now(UTC), expires_at)))
 
     def session_over(self) -> None:
@@ -130,8 +143,11 @@ class _Source:
             )
             await hydrate_entries(self._database, entries)
             for entry in entries:
-                feed.positions[channel_id] = entry.seq
-                yield feed.occurrence_of(LiveEntry(entry, fresh=False))
+                occurrence = feed.take(LiveEntry(entry, fresh=False))
+                if occurrence is not None:
+                    yield occurrence
+                if channel_id in feed.left:
+                    return
 
     async def _read_what_is_lacking(self, feed: Feed) -> AsyncIterator[Occurrence]:
         """What was committed during the replay and is not held back whole; then the feed goes live,
@@ -165,7 +181,8 @@ class InboxSource(_Source):
         for channel_id, seq in resyncs:
             yield resync_occurrence(channel_id, seq)
         for standing in standings:
-            async for occurrence in self._read(feed, standing.channel_id, standing.last_seq):
+            up_to = standing.last_seq if standing.left_seq is None else standing.left_seq
+            async for occurrence in self._read(feed, standing.channel_id, up_to):
                 replayed += 1
                 yield occurrence
         async for occurrence in self._read_what_is_lacking(feed):
@@ -180,6 +197,13 @@ class InboxSource(_Source):
         given back.
         """
         for at in standings:
+            if at.left_seq is not None:
+                # Only the entry that says so, unless this device knows it.
+                known = max(self._after.get(at.channel_id, 0), device.get(at.channel_id, 0))
+                feed.positions[at.channel_id] = max(at.left_seq - 1, min(known, at.left_seq))
+                if known >= at.left_seq:
+                    feed.left[at.channel_id] = at.left_seq
+                continue
             start = self._after.get(at.channel_id, device.get(at.channel_id, at.joined_seq - 1))
             named = at.channel_id in self._after
             if not named:
@@ -206,7 +230,7 @@ class ChannelSource(_Source):
         """
         assert feed.only_channel is not None
         standings = await list_standings(self._database, feed.user_id, [feed.only_channel])
-        if not standings:
+        if not standings or standings[0].left_seq is not None:
             raise not_found("There is no such channel.", "channelId")
         at = standings[0]
         start = at.last_seq if after_seq is None else max(after_seq, at.joined_seq - 1)

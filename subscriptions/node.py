@@ -22,6 +22,7 @@ from models.events import StreamCut
 from models.log import Batch
 from models.outbox import OUTBOX_KEPT_S, list_recent_batches
 from models.refusals import Refused
+from models.signals import Signalled
 from subscriptions.broker import AWAY, Broker
 from subscriptions.hub import Hub
 from subscriptions.registry import Registry
@@ -35,9 +36,13 @@ FORGET_USER_S = 1.0
 # More outbox rows than this are not read in one piece: the feeds are cut and resume by position.
 REPAIR_ROWS = 5000
 
-_BEAT = b"beat"
+# The first byte of a node's message says what follows.
+_BEAT = b"."
+_BATCHES = b"B"
+_SIGNALS = b"S"
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Batch]).decode
+_decode_batches = msgspec.msgpack.Decoder(list[Batch]).decode
+_decode_signals = msgspec.msgpack.Decoder(list[Signalled]).decode
 
 
 def topic_of(node_id: str) -> str:
@@ -52,11 +57,13 @@ class Node:
         database: Database,
         hub: Hub,
         on_repaired: Callable[[], None],
+        on_signals: Callable[[Sequence[Signalled]], None],
     ) -> None:
         self.id = secrets.token_hex(8)
         self._database = database
         self._hub = hub
         self._on_repaired = on_repaired
+        self._on_signals = on_signals
         self._registry = Registry(valkey, self.id)
         self._broker = Broker(valkey, self._lost_touch)
         self._counts: dict[str, int] = {}
@@ -158,19 +165,27 @@ class Node:
         """Hand batches to other nodes; whether each of them was there to receive. Raises what
         `AWAY` lists.
         """
-        reached = await asyncio.wait_for(
-            self._broker.publish([topic_of(node_id) for node_id in node_ids], _encode(batches)), 2
-        )
-        return all(reached)
+        return all(await self._publish(node_ids, _BATCHES + _encode(batches)))
+
+    async def publish_signals(self, node_ids: Sequence[str], signals: Sequence[Signalled]) -> None:
+        """Hand signals to other nodes. Raises what `AWAY` lists."""
+        await self._publish(node_ids, _SIGNALS + _encode(signals))
+
+    async def _publish(self, node_ids: Sequence[str], message: bytes) -> list[int]:
+        topics = [topic_of(node_id) for node_id in node_ids]
+        return await asyncio.wait_for(self._broker.publish(topics, message), 2)
 
     def _receive(self, message: bytes) -> None:
-        if message == _BEAT:
+        kind, content = message[:1], message[1:]
+        if kind == _BEAT:
             self._last_beat = time.monotonic()
             if not self._repair_wanted.is_set():
                 self._in_touch = self._last_beat
-            return
-        for batch in _decode(message):
-            self._hub.offer(batch, fresh=True)
+        elif kind == _BATCHES:
+            for batch in _decode_batches(content):
+                self._hub.offer(batch, fresh=True)
+        elif kind == _SIGNALS:
+            self._on_signals(_decode_signals(content))
 
     # ---------------------------------------------------------------- lease, beat, repair
 
@@ -181,9 +196,12 @@ class Node:
     async def _keep_lease(self) -> None:
         while True:
             await asyncio.sleep(BEAT_S)
-            if time.monotonic() - self._last_beat > BEAT_MISSED_S:
-                self._lost_touch()
             if self._repair_wanted.is_set():
+                continue
+            if time.monotonic() - self._last_beat > BEAT_MISSED_S:
+                # A connection that died without a sign looks like one on which nothing comes.
+                self._broker.reconnect()
+                self._lost_touch()
                 continue
             try:
                 if not await asyncio.wait_for(self._registry.renew_lease(), 2):

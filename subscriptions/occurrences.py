@@ -2,25 +2,26 @@
 recipient.
 
 Classes (design.md section 5): the sender's devices; the others; those who may not see what the
-entry replies to.
+entry refers to; those whom it takes out. *The sender* is that of the entry's message, not who
+changed it.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from models.events import MessageAdded, Occurrence
+from models.events import ChannelUpdated, LogAdvanced, MessageAdded, MessageUpdated, Occurrence
 from models.log import Entry
 from models.messages import Message
 from models.sends import for_sender
 from models.unloaded import UNLOADED
 
-RecipientClass = Literal["sender", "others", "reply_hidden"]
+RecipientClass = Literal["sender", "others", "reply_hidden", "sender_reply_hidden", "hidden", "out"]
 
 
 class LiveEntry:
-    """An entry on this node, shared by all feeds. `fresh`: published by whoever wrote it, so nobody
-    has received it.
+    """An entry on this node, shared by all feeds. `fresh`: published by whoever wrote it, so
+    nobody has received it.
     """
 
     __slots__ = ("_made", "channel_id", "entry", "fresh", "seq")
@@ -29,46 +30,61 @@ class LiveEntry:
         self.entry = entry
         self.channel_id = entry.channel_id
         self.seq = entry.seq
-        self.fresh = fresh
+        self.fresh = fresh and entry.change is None
         self._made: dict[tuple[str, str], Occurrence] = {}
 
+    def takes_out(self, user_id: str) -> bool:
+        return user_id in self.entry.takes_out
+
+    @property
+    def is_message(self) -> bool:
+        """Whether the entry adds a message; others change one."""
+        return self.entry.change is None
+
     def recipient_class(self, user_id: str, joined_seq: int) -> RecipientClass:
-        message = self.entry.message
+        entry, message = self.entry, self.entry.message
+        if entry.takes_out and user_id in entry.takes_out:
+            return "out"
+        if message.seq < joined_seq:
+            return "hidden"
+        reply_hidden = message.reply_to_seq is not None and message.reply_to_seq < joined_seq
         if message.sender_id == user_id:
-            return "sender"
-        if message.reply_to_seq is not None and message.reply_to_seq < joined_seq:
-            return "reply_hidden"
-        return "others"
+            return "sender_reply_hidden" if reply_hidden else "sender"
+        return "reply_hidden" if reply_hidden else "others"
 
     def for_inbox(self, user_id: str, joined_seq: int) -> Occurrence:
         kind = self.recipient_class(user_id, joined_seq)
         made = self._made.get(("inbox", kind))
         if made is None:
-            entry = self.entry
-            event = MessageAdded(
-                entry.at, entry.channel_id, entry.seq, self._message(kind, joined_seq)
-            )
-            made = self._made["inbox", kind] = Occurrence(event, {})
+            made = self._made["inbox", kind] = Occurrence(self._event(kind), {})
         return made
 
     def for_messages(self, user_id: str, joined_seq: int) -> Occurrence:
         kind = self.recipient_class(user_id, joined_seq)
         made = self._made.get(("messages", kind))
         if made is None:
-            made = self._made["messages", kind] = Occurrence(self._message(kind, joined_seq), {})
+            made = self._made["messages", kind] = Occurrence(self._message(kind), {})
         return made
 
-    def _message(self, kind: RecipientClass, joined_seq: int) -> Message:
+    def _event(self, kind: RecipientClass) -> Any:
+        entry = self.entry
+        place = (entry.at, entry.channel_id, entry.seq)
+        if kind == "hidden":
+            return LogAdvanced(*place)
+        message = self._message(kind)
+        if entry.change is not None:
+            return MessageUpdated(*place, entry.change, message)
+        if entry.is_notice:
+            return ChannelUpdated(*place, message, kind == "out")
+        return MessageAdded(*place, message)
+
+    def _message(self, kind: RecipientClass) -> Message:
         message = self.entry.message
-        if kind == "others":
-            return message
-        if kind == "reply_hidden":
-            return msgspec.structs.replace(message, reply_to=None)
-        own = for_sender(message)
-        if not self.fresh:
-            own.status = own.delivered_count = own.read_count = own.delivered_at = own.seen_at = (
-                UNLOADED
-            )
-        if message.reply_to_seq is not None and message.reply_to_seq < joined_seq:
-            own.reply_to = None
-        return own
+        if kind in ("sender", "sender_reply_hidden"):
+            message = for_sender(message)
+            if not self.fresh:
+                message.status = message.delivered_count = message.read_count = UNLOADED
+                message.delivered_at = message.seen_at = UNLOADED
+        if kind in ("reply_hidden", "sender_reply_hidden"):
+            message = msgspec.structs.replace(message, reply_to=None)
+        return message

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from models.database import Database
 from models.log import Batch, hydrate_entries
+from models.messages import Message
 from models.outbox import settle_batches
 from models.refusals import Refused
 from models.unloaded import UNLOADED
@@ -26,6 +27,15 @@ SETTLE_EVERY_S = 0.1
 ROUND_BATCHES = 64
 # Beyond this the relay takes over: memory is bounded, and nothing is lost.
 QUEUED_BATCHES = 2000
+
+
+def _lacks_something(message: Message) -> bool:
+    notice = message.system
+    return (
+        message.reply_to is UNLOADED
+        or message.sender is UNLOADED
+        or (notice is not None and notice.actor is UNLOADED)
+    )
 
 
 class Dispatcher:
@@ -54,7 +64,7 @@ class Dispatcher:
 
     def on_commit(self, batch: Batch) -> None:
         """Called by the committer for each stored batch, in commit order."""
-        if any(entry.message.reply_to is UNLOADED for entry in batch.entries):
+        if any(_lacks_something(entry.message) for entry in batch.entries):
             task = asyncio.create_task(self._hydrate(batch))
             self._hydrating.add(task)
             task.add_done_callback(self._hydrating.discard)

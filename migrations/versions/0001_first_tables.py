@@ -17,12 +17,35 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "blocked_by",
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("blocker_id", sa.Uuid(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "blocker_id", name=op.f("pk_blocked_by")),
+    )
+    op.create_table(
+        "blocks",
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("blocked_id", sa.Uuid(), nullable=False),
+        sa.Column("at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "blocked_id", name=op.f("pk_blocks")),
+    )
+    op.create_table(
         "budgets",
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("window_start", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("spent", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("spent_before", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_budgets")),
+    )
+    op.create_table(
+        "changes",
+        sa.Column("channel_id", sa.Uuid(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.SmallInteger(), nullable=False),
+        sa.Column("message_seq", sa.Integer(), nullable=False),
+        sa.Column("actor_id", sa.Uuid(), nullable=False),
+        sa.Column("at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("channel_id", "seq", name=op.f("pk_changes")),
     )
     op.create_table(
         "channels",
@@ -79,6 +102,27 @@ def upgrade() -> None:
         postgresql_where=sa.text("revoked_at IS NOT NULL"),
     )
     op.create_table(
+        "groups",
+        sa.Column("channel_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("creator_id", sa.Uuid(), nullable=False),
+        sa.Column("draft_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("closed_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("channel_id", name=op.f("pk_groups")),
+    )
+    op.create_table(
+        "invites",
+        sa.Column("channel_id", sa.Uuid(), nullable=False),
+        sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("created_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("expires_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("uses_left", sa.Integer(), nullable=True),
+        sa.Column("revoked_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("channel_id", "token", name=op.f("pk_invites")),
+    )
+    op.create_table(
         "members",
         sa.Column("channel_id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
@@ -88,7 +132,12 @@ def upgrade() -> None:
         sa.Column("left_seq", sa.Integer(), nullable=True),
         sa.Column("delivered_seq", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("read_seq", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("shown_delivered_seq", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("shown_read_seq", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("muted_until", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("blocks", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("hides_receipts", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("has_sent", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.PrimaryKeyConstraint("channel_id", "user_id", name=op.f("pk_members")),
         postgresql_with={"fillfactor": "70"},
     )
@@ -103,6 +152,7 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=True),
         sa.Column("reply_to_seq", sa.Integer(), nullable=True),
         sa.Column("details", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("reactions", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("sent_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("edited_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("deleted_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
@@ -152,6 +202,18 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "reports",
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("reported_user_id", sa.Uuid(), nullable=True),
+        sa.Column("channel_id", sa.Uuid(), nullable=True),
+        sa.Column("seq", sa.Integer(), nullable=True),
+        sa.Column("message", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "id", name=op.f("pk_reports")),
+    )
+    op.create_table(
         "sign_in_codes",
         sa.Column("number", sa.Text(), nullable=False),
         sa.Column("code_hash", sa.LargeBinary(), nullable=False),
@@ -179,6 +241,14 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("about", sa.Text(), nullable=True),
         sa.Column("created_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column(
+            "last_seen_audience", sa.SmallInteger(), server_default=sa.text("1"), nullable=False
+        ),
+        sa.Column(
+            "add_to_groups_audience", sa.SmallInteger(), server_default=sa.text("1"), nullable=False
+        ),
+        sa.Column("read_receipts", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("last_seen_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
     )
     for statement in list_functions().values():
@@ -192,12 +262,15 @@ def downgrade() -> None:
     op.drop_table("user_phone_numbers")
     op.drop_table("user_channels")
     op.drop_table("sign_in_codes")
+    op.drop_table("reports")
     op.drop_table("receipts")
     op.drop_table("phone_numbers")
     op.drop_index("ix_outbox_created_at", table_name="outbox")
     op.drop_table("outbox")
     op.drop_table("messages")
     op.drop_table("members")
+    op.drop_table("invites")
+    op.drop_table("groups")
     op.drop_index(
         "ix_devices_revoked_at",
         table_name="devices",
@@ -207,4 +280,7 @@ def downgrade() -> None:
     op.drop_table("device_positions")
     op.drop_table("contacts")
     op.drop_table("channels")
+    op.drop_table("changes")
     op.drop_table("budgets")
+    op.drop_table("blocks")
+    op.drop_table("blocked_by")

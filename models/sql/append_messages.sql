@@ -8,7 +8,8 @@
 -- Returns a row for each draft (ord from 1, outcome, seq) and, with ord 0, one for each channel that got an entry:
 -- its members now, and the entry that brought each in.
 -- Outcomes: 1 appended, 2 repeat of the same draft, 3 same client id but another draft, 4 no such channel for this sender,
--- 5 busy, 6 the message replied to is not there for this sender, 7 somebody mentioned is not a member.
+-- 5 busy, 6 the message replied to is not there for this sender, 7 somebody mentioned is not a member, 8 one of a chat blocks
+-- the other.
 CREATE OR REPLACE FUNCTION append_messages(
     p_ids uuid[],
     p_channel_ids uuid[],
@@ -37,6 +38,7 @@ DECLARE
     v_recipient_channels uuid[];
     v_recipients uuid[];
     v_joined integer[];
+    v_first_words boolean;
 BEGIN
     IF p_wait THEN
         SELECT array_agg(l.id) INTO v_locked FROM (
@@ -48,17 +50,24 @@ BEGIN
         ) l;
     END IF;
 
-    SELECT array_agg(x.outcome ORDER BY x.ord), array_agg(x.repeat_seq ORDER BY x.ord)
-    INTO v_outcomes, v_seqs
+    SELECT
+        array_agg(x.outcome ORDER BY x.ord), array_agg(x.repeat_seq ORDER BY x.ord),
+        bool_or(x.outcome = 1 AND x.first_words)
+    INTO v_outcomes, v_seqs, v_first_words
     FROM (
         SELECT
             d.ord,
+            c.kind = 1 AND NOT b.has_sent AS first_words,
             m.seq AS repeat_seq,
             (CASE
                 WHEN c.id IS NULL THEN 4
                 WHEN NOT coalesce(d.channel_id = ANY (v_locked), false) THEN 5
                 WHEN m.seq IS NOT NULL THEN CASE WHEN m.draft_hash = d.draft_hash THEN 2 ELSE 3 END
                 WHEN b.user_id IS NULL THEN 4
+                WHEN c.kind = 1 AND EXISTS (
+                    SELECT FROM members o
+                    WHERE o.channel_id = ANY (p_ids) AND o.channel_id = d.channel_id AND o.blocks
+                ) THEN 8
                 WHEN d.reply_to_seq IS NOT NULL AND NOT EXISTS (
                     SELECT FROM messages r
                     WHERE r.channel_id = ANY (p_ids) AND r.channel_id = d.channel_id
@@ -125,6 +134,13 @@ BEGIN
             WHERE d.outcome = 1 GROUP BY d.channel_id
         ) x
         WHERE c.id = x.channel_id AND c.id = ANY (v_appended);
+
+        IF v_first_words THEN
+            UPDATE members b SET has_sent = true
+            FROM unnest(p_channel_ids, p_sender_ids, v_outcomes) AS d (channel_id, sender_id, outcome)
+            WHERE b.channel_id = ANY (v_appended) AND b.channel_id = d.channel_id
+                AND b.user_id = d.sender_id AND d.outcome = 1 AND NOT b.has_sent;
+        END IF;
 
         SELECT array_agg(b.channel_id), array_agg(b.user_id), array_agg(b.joined_seq)
         INTO v_recipient_channels, v_recipients, v_joined

@@ -15,6 +15,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLResolveInfo,
+    GraphQLResolveInfoHelpers,
     Undefined,
 )
 from graphql.execution import create_source_event_stream
@@ -193,8 +194,20 @@ class PlanExecutor(Executor[None]):
             hide_suggestions=hide_suggestions,
         )
         self.shape = shape
+        self.calls = facts.calls
         self._root_type = operation.root_type
         self._serially = operation.kind == "mutation"
+
+    @property
+    def async_helpers(self) -> GraphQLResolveInfoHelpers:
+        """Made when asked for: kept, they and the executor would hold each other until the garbage
+        collector ran, after every execution.
+        """
+        return GraphQLResolveInfoHelpers(self.gather_async_work, self.track_async_work)
+
+    @async_helpers.setter
+    def async_helpers(self, _: GraphQLResolveInfoHelpers) -> None:
+        pass
 
     def run(self) -> ExecutionResult | Awaitable[ExecutionResult]:
         """Execute the root fields; of a subscription, for one event."""
@@ -305,7 +318,11 @@ class PlanExecutor(Executor[None]):
         info = self.build_resolve_info(field_def, nodes, parent_type, path)
         try:
             args = self._arguments(field_def, nodes[0]) if field_def.args else {}
-            result = (field_def.resolve or self.field_resolver)(source, info, **args)
+            call = self.calls.get((parent_type.name, nodes[0].name.value))
+            if call is not None:
+                result = call(source, info, args)
+            else:
+                result = (field_def.resolve or self.field_resolver)(source, info, **args)
             if self.is_awaitable(result):
                 return self.complete_awaitable_value(
                     return_type, field_details_list, info, path, result, None

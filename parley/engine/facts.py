@@ -24,6 +24,7 @@ from graphql import (
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
+from parley.engine.calls import Call, CallMaker
 from schema.sources import sources_of
 
 Shared = bool | Literal["outermost"]
@@ -49,11 +50,13 @@ class SchemaFacts:
     def __init__(self, schema: strawberry.Schema) -> None:
         self.schema: GraphQLSchema = schema._schema
         self.readers: dict[tuple[str, str], Reader] = {}
+        self.calls: dict[tuple[str, str], Call] = {}
         self.shared: dict[tuple[str, str], Shared] = {}
         self.list_sizes: dict[tuple[str, str], int] = {}
         # The classes whose objects are plainly of a type, and back.
         self.classes: dict[str, tuple[type, ...]] = {}
         self._types_by_class: dict[type, list[GraphQLObjectType]] = {}
+        self._call_maker = CallMaker(schema)
         self._plain_attributes = schema.config.default_resolver is getattr
         for type_, definition in self._object_types():
             self._note_classes(type_, definition)
@@ -96,6 +99,9 @@ class SchemaFacts:
         if not isinstance(field, StrawberryField):
             return
         metadata = field.metadata
+        call = self._call_maker.find_call(field)
+        if call is not None:
+            self.calls[key] = call
         if "shared" in metadata:
             self.shared[key] = metadata["shared"]
         if "list_size" in metadata:

@@ -33,7 +33,7 @@ INTROSPECTION = frozenset({"__schema", "__type"})
 # Selections that the fields of one document may come to, fragments spread out.
 MAX_STEPS = 5000
 # Times that one object's selection may name the same field: validation compares each with each.
-MAX_SAME_FIELD = 32
+MAX_SAME_FIELD = 24
 # GraphiQL and graphql-codegen ask 13 deep; graphql-core bounds how often the lists of types are
 # nested.
 MAX_INTROSPECTION_DEPTH = 20

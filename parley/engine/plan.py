@@ -81,7 +81,7 @@ class _Source:
 _LEAF_CHECKS = {
     GraphQLString.name: "{x}.__class__ is not str",
     GraphQLID.name: "{x}.__class__ is not str",
-    GraphQLBoolean.name: "False",
+    GraphQLBoolean.name: "{x} is not True and {x} is not False",
     GraphQLInt.name: "{x}.__class__ is not int or not -2147483648 <= {x} <= 2147483647",
     GraphQLFloat.name: "{x}.__class__ is not float or not low < {x} < high",
 }

@@ -1,0 +1,290 @@
+"""Seeding: people, devices, chats, one group and one long history in bulk, for development and
+measuring.
+
+Everything goes in by COPY in one transaction, so that a seed is there whole or not at all. Seeding
+again adds another world beside the first: ids are new. The people have no phone number: nobody can
+sign in as them, and their tokens are all that lets anybody in.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from models import ids
+from models.channels import ChannelKind, MemberRole
+from models.database import Connection
+from models.devices import Platform
+from models.messages import MessageKind
+from models.sends import Draft
+from models.tokens import Tokens
+from models.users import User
+
+# The newest entries of a log that its readers have, but have not read; and have not even received.
+UNREAD_ENTRIES = 10
+UNDELIVERED_ENTRIES = 5
+# A reader of the history moved their positions once for so many entries: a receipt each time.
+ENTRIES_PER_MOVE = 50
+TEXT_LENGTH = 100
+# So that followers of the group can begin at different positions.
+GROUP_ENTRIES = 100
+
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "users": ("id", "name", "created_at"),
+    "devices": (
+        "user_id",
+        "id",
+        "name",
+        "platform",
+        "created_at",
+        "last_active_at",
+        "generation",
+        "generation_accepted_at",
+        "refreshed_at",
+        "access_expires_at",
+    ),
+    "user_channels": ("user_id", "channel_id"),
+    "device_positions": ("user_id", "device_id", "channel_id", "delivered_seq"),
+    "channels": ("id", "kind", "created_at", "last_seq", "last_at"),
+    "members": (
+        "channel_id",
+        "user_id",
+        "role",
+        "joined_at",
+        "joined_seq",
+        "delivered_seq",
+        "read_seq",
+    ),
+    "messages": (
+        "channel_id",
+        "seq",
+        "kind",
+        "sender_id",
+        "client_message_id",
+        "draft_hash",
+        "text",
+        "sent_at",
+    ),
+    "receipts": ("channel_id", "user_id", "kind", "up_to_seq", "at"),
+}
+_DELIVERED, _READ = 1, 2
+
+
+class WorldPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of each. A group has its sender and at least one other member."""
+
+    pairs: int = 64
+    group_members: int = 100
+    history: int = 100_000
+    idle: int = 5000
+
+
+class PairAccess(msgspec.Struct, frozen=True):
+    """A chat with nothing said yet, and the access tokens of its two people."""
+
+    conv: str
+    a: str
+    b: str
+
+
+class GroupAccess(msgspec.Struct, frozen=True):
+    """The group, the token of one who sends, and the tokens of all members, theirs included."""
+
+    conv: str
+    sender: str
+    members: list[str]
+
+
+class MemberAccess(msgspec.Struct, frozen=True):
+    """A chat, and the token of one of its people."""
+
+    conv: str
+    token: str
+
+
+class World(msgspec.Struct, frozen=True):
+    """Global ids and access tokens of what was made: the file that load generators read."""
+
+    pairs: list[PairAccess]
+    group: GroupAccess
+    history: MemberAccess
+    idle: list[MemberAccess]
+
+
+class _Person(msgspec.Struct, frozen=True):
+    user: User
+    device_id: str
+    token: str
+
+
+class _Log(msgspec.Struct, frozen=True):
+    """A channel with its log; entry `seq` was said at `sent_at(seq)`, one a minute up to now."""
+
+    channel_id: str
+    last_seq: int
+    now: datetime
+
+    def sent_at(self, seq: int) -> datetime:
+        return self.now - timedelta(minutes=self.last_seq - seq + 1)
+
+    @property
+    def created_at(self) -> datetime:
+        return self.sent_at(0)
+
+
+async def seed_world(
+    connection: Connection, tokens: Tokens, plan: WorldPlan, *, now: datetime
+) -> World:
+    """Make it all, and let the planner know. The tokens hold as long as those that `tokens` makes.
+
+    The connection must bear statements of some seconds.
+    """
+    seeding = _Seeding(tokens, now)
+    world = World(
+        pairs=[seeding.add_pair() for _ in range(plan.pairs)],
+        group=seeding.add_group(plan.group_members),
+        history=seeding.add_history(plan.history),
+        idle=seeding.add_idle(plan.idle),
+    )
+    async with connection.transaction():
+        for table, rows in seeding.rows.items():
+            await connection.copy_records_to_table(table, records=rows, columns=_COLUMNS[table])
+    # Without it the planner takes the tables for what they were before, for a minute or more.
+    await connection.execute(f"ANALYZE {', '.join(_COLUMNS)}")
+    return world
+
+
+class _Seeding:
+    """Collects rows by table."""
+
+    def __init__(self, tokens: Tokens, now: datetime) -> None:
+        self.rows: dict[str, list[tuple[object, ...]]] = {table: [] for table in _COLUMNS}
+        self._tokens = tokens
+        self._now = now
+
+    def add_pair(self) -> PairAccess:
+        one, other = self._add_person(), self._add_person()
+        log = self._add_chat(one, other)
+        return PairAccess(ids.channel_global_id(log.channel_id), one.token, other.token)
+
+    def add_group(self, members: int) -> GroupAccess:
+        """Everybody has read all but the newest, which the first member wrote."""
+        people = [self._add_person() for _ in range(members)]
+        log = self._add_channel(ids.new_id(), ChannelKind.GROUP, GROUP_ENTRIES)
+        for person in people:
+            role = MemberRole.OWNER if person is people[0] else MemberRole.MEMBER
+            self._add_member(log, person, role, undelivered=0)
+        self._add_messages(log, people)
+        return GroupAccess(
+            ids.channel_global_id(log.channel_id), people[0].token, [p.token for p in people]
+        )
+
+    def add_history(self, entries: int) -> MemberAccess:
+        """A long chat; of what the token's owner wrote, some is read, some delivered, some only
+        sent.
+        """
+        viewer, peer = self._add_person(), self._add_person()
+        log = self._add_chat(viewer, peer, entries)
+        self._add_messages(log, [viewer, peer])
+        return MemberAccess(ids.channel_global_id(log.channel_id), viewer.token)
+
+    def add_idle(self, people: int) -> list[MemberAccess]:
+        """People who chat two by two; an odd one keeps notes."""
+        idle: list[MemberAccess] = []
+        for place in range(0, people, 2):
+            two = [self._add_person() for _ in range(min(2, people - place))]
+            conv = ids.channel_global_id(self._add_chat(two[0], two[-1]).channel_id)
+            idle += [MemberAccess(conv, person.token) for person in two]
+        return idle
+
+    def _add_person(self) -> _Person:
+        users, now = self.rows["users"], self._now
+        user = User(ids.new_id(), f"Person {len(users) + 1}", None)
+        device_id = ids.new_id()
+        token, expires_at = self._tokens.make_access(user.id, device_id, 1, now=now)
+        users.append((user.id, user.name, now))
+        self.rows["devices"].append(
+            (
+                user.id,
+                device_id,
+                "Seeded",
+                Platform.OTHER.value,
+                now,
+                now,
+                1,
+                now,
+                now,
+                expires_at,
+            )
+        )
+        return _Person(user, device_id, token)
+
+    def _add_chat(self, one: _Person, other: _Person, entries: int = 0) -> _Log:
+        log = self._add_channel(ids.chat_id(one.user.id, other.user.id), ChannelKind.CHAT, entries)
+        self._add_member(log, one, MemberRole.MEMBER, undelivered=0)
+        if other is not one:
+            self._add_member(log, other, MemberRole.MEMBER, undelivered=UNDELIVERED_ENTRIES)
+        return log
+
+    def _add_channel(self, channel_id: str, kind: ChannelKind, entries: int) -> _Log:
+        log = _Log(channel_id, entries, self._now)
+        self.rows["channels"].append(
+            (
+                channel_id,
+                kind.value,
+                log.created_at,
+                entries,
+                log.sent_at(entries) if entries else None,
+            )
+        )
+        return log
+
+    def _add_member(
+        self, log: _Log, person: _Person, role: MemberRole, *, undelivered: int
+    ) -> None:
+        user_id, channel_id = person.user.id, log.channel_id
+        delivered_seq = max(0, log.last_seq - undelivered)
+        read_seq = max(0, log.last_seq - UNREAD_ENTRIES)
+        self.rows["user_channels"].append((user_id, channel_id))
+        # As sign-in does: the device begins at the end of what there was.
+        self.rows["device_positions"].append((user_id, person.device_id, channel_id, log.last_seq))
+        self.rows["members"].append(
+            (channel_id, user_id, role.value, log.created_at, 1, delivered_seq, read_seq)
+        )
+        self._add_receipts(log, user_id, _DELIVERED, delivered_seq)
+        self._add_receipts(log, user_id, _READ, read_seq)
+
+    def _add_receipts(self, log: _Log, user_id: str, kind: int, position: int) -> None:
+        """The moves that lead to the position, each half a minute after the entry that it
+        covers.
+        """
+        if not position:
+            return
+        for up_to_seq in [*range(ENTRIES_PER_MOVE, position, ENTRIES_PER_MOVE), position]:
+            at = log.sent_at(up_to_seq) + timedelta(seconds=30)
+            self.rows["receipts"].append((log.channel_id, user_id, kind, up_to_seq, at))
+
+    def _add_messages(self, log: _Log, people: Sequence[_Person]) -> None:
+        """Said by the people in turn."""
+        messages = self.rows["messages"]
+        for seq in range(1, log.last_seq + 1):
+            draft = Draft(
+                log.channel_id,
+                people[seq % len(people)].user,
+                f"seed-{seq}",
+                MessageKind.TEXT,
+                log.sent_at(seq),
+                text=f"Message {seq} ".ljust(TEXT_LENGTH, "."),
+            )
+            messages.append(
+                (
+                    draft.channel_id,
+                    seq,
+                    draft.kind.value,
+                    draft.sender.id,
+                    draft.client_message_id,
+                    draft.fingerprint(),
+                    draft.text,
+                    draft.at,
+                )
+            )
