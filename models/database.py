@@ -20,6 +20,8 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 # asyncpg would ask a Citus coordinator for each type at 0.5 to 2.1 s; harmless on plain PostgreSQL
 # (traps.md J 9).
 SERVER_SETTINGS = {
+    # A process that stops inside a transaction lets go of its locks after this many ms.
+    "idle_in_transaction_session_timeout": "5000",
     "application_name": "parley",
     "citus.override_table_visibility": "off",
     "jit": "off",

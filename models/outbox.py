@@ -89,3 +89,12 @@ def _recipients(row: asyncpg.Record) -> dict[str, Recipients]:
         to.user_ids.append(user_id)
         to.joined_seqs.append(joined_seq)
     return recipients
+
+
+async def find_oldest_unsettled_s(database: Database) -> float:
+    """The age in seconds of the oldest batch that nobody has settled; 0 when there is none."""
+    age = await database.fetchval(
+        "SELECT extract(epoch FROM now() - min(o.created_at)) FROM outbox o "
+        "WHERE o.settled_at IS NULL"
+    )
+    return float(age or 0)

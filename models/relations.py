@@ -1,4 +1,5 @@
-"""How two people stand to each other: contacts (they have sent each other a message), and blocks."""
+"""How two people stand to each other: contacts (they have sent each other a message), and blocks.
+"""
 
 from collections.abc import Collection
 

@@ -19,8 +19,8 @@ from starlette.types import Receive, Scope, Send
 from models.events import StreamCut
 from models.refusals import Refused
 from models.viewer import Viewer
-from parley.engine.executor import Engine
 from parley.explorer import explorer_page, explorer_routes
+from parley.metrics import MeasuredEngine, Metrics
 from parley.migrations import newest_revision
 from parley.resources import Process, open_process
 from parley.schema import PUBLIC_FIELDS, make_schema
@@ -42,12 +42,14 @@ class App:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._engine = Engine(
+        self._metrics = Metrics()
+        self._engine = MeasuredEngine(
             make_schema(),
             limits=settings.limits,
             public_fields=PUBLIC_FIELDS,
             development=settings.development,
         )
+        self._engine.metrics = self._metrics
         self._draining = False
         self._ready = (0.0, False)
         self._process: Process
@@ -82,6 +84,7 @@ class App:
         self._draining = True
         await self._websocket.drain()
         self._process.hub.cut(StreamCut(1012, "Service restart"))
+        await self._http.drain()
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -109,7 +112,23 @@ class App:
                 settings.limits,
                 origins,
             )
+            watching = asyncio.create_task(self._metrics.watch(resources.database))
+            self._expose_metrics()
             yield
+            watching.cancel()
+
+    def _expose_metrics(self) -> None:
+        metrics, process = self._metrics, self._process
+        metrics.gauge("sockets", "Open websockets.", lambda: len(self._websocket.sockets))
+        metrics.gauge("feeds", "Feeds of open streams.", lambda: len(process.hub.feeds()))
+        metrics.gauge(
+            "dispatch_waiting", "Batches that wait to be dispatched.", process.dispatcher.waiting
+        )
+        pool = process.resources.database.pool
+        metrics.gauge("database_connections", "Connections in the pool.", pool.get_size)
+        metrics.gauge("database_connections_idle", "Those that are free.", pool.get_idle_size)
+        if self._settings.metrics_port is not None:
+            metrics.serve(self._settings.metrics_port, self._settings.host)
 
     async def _healthz(self, _: Request) -> PlainTextResponse:
         """The process is alone asked: a restart would not mend what it depends on."""

@@ -32,6 +32,7 @@ class Process:
     hub: Hub
     node: Node
     watch: SessionWatch
+    dispatcher: Dispatcher
 
 
 def open_valkey(settings: Settings) -> Redis:
@@ -97,7 +98,7 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
         development=settings.development,
     )
     try:
-        yield Process(resources=resources, hub=hub, node=node, watch=watch)
+        yield Process(resources=resources, hub=hub, node=node, watch=watch, dispatcher=dispatcher)
     finally:
         await committer.close()
         await dispatcher.close()

@@ -57,7 +57,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--world", metavar="FILE", type=Path, required=True, help="gets ids and tokens, as JSON"
     )
     for name, least, most, default, meaning in (
-        ("--pairs", 0, 10_000, plan.pairs, "chats of two people who have said nothing yet"),
+        ("--pairs", 0, 10_000, plan.pairs, "chats of two people"),
         ("--group-members", 2, 100, plan.group_members, "people in the one group"),
         ("--history", 0, 1_000_000, plan.history, "messages in the one long chat"),
         ("--idle", 0, 100_000, plan.idle, "more people, who chat two by two"),

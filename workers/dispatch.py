@@ -62,6 +62,10 @@ class Dispatcher:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.settle_now()
 
+    def waiting(self) -> int:
+        """How many batches wait to be dispatched."""
+        return self._queue.qsize()
+
     def on_commit(self, batch: Batch) -> None:
         """Called by the committer for each stored batch, in commit order."""
         if any(_lacks_something(entry.message) for entry in batch.entries):

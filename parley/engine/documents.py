@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from typing import Any, Literal
 
-from graphql import GraphQLError, GraphQLObjectType, Undefined, specified_rules, validate
+from graphql import GraphQLError, GraphQLObjectType, specified_rules, validate
 from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.values import VariableValues
 from graphql.language import (
@@ -22,7 +22,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from models.limits import Limits
 from parley.engine.cost import Cost
-from parley.engine.errors import VALIDATION_FAILED, DocumentRefused, with_code
+from parley.engine.errors import INVALID_INPUT, VALIDATION_FAILED, DocumentRefused, with_code
 from parley.engine.facts import SchemaFacts
 from parley.engine.limits import parse_document, require_modest, walk
 from parley.engine.outline import Outline, Outliner
@@ -79,7 +79,8 @@ class Operation:
         self._below_root = variables_below(
             [each for field in fields for each, _ in field.nodes], fragments
         )
-        self._switches = _switches(node, fragments)
+        declared = {each.variable.name.value for each in node.variable_definitions or ()}
+        self._switches = [name for name in _switches(node, fragments) if name in declared]
         self._shapes: dict[tuple[Any, ...], Shape] = {}
         # What is selected, when that does not depend on variables.
         self.only_shape = None if self._switches else self.shape(VariableValues({}, {}))
@@ -88,14 +89,16 @@ class Operation:
         """What the operation selects, given its variables.
 
         Raises:
-            GraphQLError: a variable of @skip or @include has no value.
+            DocumentRefused: a variable of @skip or @include is null.
         """
-        key = tuple(values.coerced.get(name, Undefined) for name in self._switches)
+        key = tuple(values.coerced.get(name) for name in self._switches)
         shape = self._shapes.get(key)
         if shape is None:
+            if None in key:
+                raise DocumentRefused([_null_switch(self._switches[key.index(None)])])
             switches = VariableValues(
-                {name: values.sources[name] for name in self._switches if name in values.sources},
-                {name: values.coerced[name] for name in self._switches if name in values.coerced},
+                {name: values.sources[name] for name in self._switches},
+                {name: values.coerced[name] for name in self._switches},
             )
             shape = self._shapes[key] = Shape(
                 self._facts, self.node, self.fragments, self.root_type, switches
@@ -224,6 +227,11 @@ def _no_operation(operations: Mapping[str | None, Operation], name: str | None) 
     if operations:
         return GraphQLError("The document has several operations: operationName must name one.")
     return GraphQLError("The document has no operation.")
+
+
+def _null_switch(name: str) -> GraphQLError:
+    message = f"Variable '${name}' must not be null: it decides what is included."
+    return GraphQLError(message, extensions={"code": INVALID_INPUT, "field": name})
 
 
 def _count_tokens(document: DocumentNode) -> int:

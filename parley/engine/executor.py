@@ -136,10 +136,7 @@ class Engine:
     ) -> "PlanExecutor":
         values = operation.variables.coerce(variables)
         operation.cost.require_modest(values.coerced)
-        try:
-            shape = operation.shape(values)
-        except GraphQLError as error:
-            raise DocumentRefused([with_code(error, INVALID_INPUT)]) from None
+        shape = operation.shape(values)
         shape.note_use()
         return PlanExecutor(
             self._facts, operation, shape, values, context, root_value, self._hide_suggestions

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import orjson
 from graphql import (
-    GraphQLError,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
@@ -45,11 +44,7 @@ PlannedField = tuple[str, FieldDetailsList, Plan | None]
 
 
 class Shape:
-    """Collected fields and plans. `switches` holds the variables of @skip and @include, no other.
-
-    Raises:
-        GraphQLError: a switch has no value.
-    """
+    """Collected fields and plans. `switches` holds the variables of @skip and @include, no other."""
 
     def __init__(
         self,
@@ -129,11 +124,11 @@ class Shape:
             return None
         try:
             return self._planner.value_plan(GraphQLNonNull(type_), details)  # type: ignore[arg-type]
-        except (Unplannable, GraphQLError):
+        except Unplannable:
             return None
 
     def _write_field_plan(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Plan | None:
         try:
             return self._planner.field_plan(type_, details)
-        except (Unplannable, GraphQLError):
+        except Unplannable:
             return None

@@ -1,0 +1,101 @@
+"""Metrics for operators, at `/metrics` on a port of their own (`PARLEY_METRICS_PORT`).
+
+Labels are bounded: kinds, root fields of the schema, outcomes and close codes; never an id, an
+operation's name or its text.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterable, Callable, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from models.database import Database
+from models.outbox import find_oldest_unsettled_s
+from models.refusals import Refused
+from parley.engine.executor import Engine, Operation
+
+LATENCY_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+WATCH_EVERY_S = 5.0
+
+
+class Metrics:
+    """One process's figures; gauges are read when they are asked for."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._operations = Counter(
+            "parley_operations",
+            "Operations that ended, by kind, root field and outcome.",
+            ("kind", "field", "outcome"),
+            registry=self.registry,
+        )
+        self._latency = Histogram(
+            "parley_operation_seconds",
+            "How long operations took, from the document to the answer.",
+            ("kind", "field"),
+            buckets=LATENCY_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.outbox_age = Gauge(
+            "parley_outbox_oldest_unsettled_seconds",
+            "How long the oldest batch waits that nobody has dispatched.",
+            registry=self.registry,
+        )
+        self.loop_lag = Gauge(
+            "parley_event_loop_lag_seconds",
+            "How late the event loop's last timer was.",
+            registry=self.registry,
+        )
+
+    def gauge(self, name: str, description: str, read: Callable[[], float]) -> None:
+        """A figure that is read when the metrics are asked for."""
+        Gauge(f"parley_{name}", description, registry=self.registry).set_function(read)
+
+    def note(self, operation: Operation, seconds: float, outcome: str) -> None:
+        field = operation.root_fields[0] if len(operation.root_fields) == 1 else "several"
+        self._operations.labels(operation.kind, field, outcome).inc()
+        self._latency.labels(operation.kind, field).observe(seconds)
+
+    def serve(self, port: int, host: str) -> None:
+        """Answer scrapes, from a thread of its own."""
+        start_http_server(port, addr=host, registry=self.registry)
+
+    async def watch(self, database: Database) -> None:
+        """Refresh what takes a question to find out, until cancelled."""
+        while True:
+            due = time.monotonic() + WATCH_EVERY_S
+            await asyncio.sleep(WATCH_EVERY_S)
+            self.loop_lag.set(max(0.0, time.monotonic() - due))
+            try:
+                self.outbox_age.set(await find_oldest_unsettled_s(database))
+            except Refused:
+                self.outbox_age.set(float("nan"))
+
+
+class MeasuredEngine(Engine):
+    """The engine, with each operation's time and outcome noted."""
+
+    metrics: Metrics
+
+    async def execute(
+        self, operation: Operation, variables: Mapping[str, Any] | None, context: Any
+    ) -> bytes:
+        began = time.perf_counter()
+        outcome = "failed"
+        try:
+            answer = await super().execute(operation, variables, context)
+            outcome = "errors" if b'"errors":[{' in answer[-4096:] else "answered"
+            return answer
+        finally:
+            self.metrics.note(operation, time.perf_counter() - began, outcome)
+
+    async def subscribe(
+        self, operation: Operation, variables: Mapping[str, Any] | None, context: Any
+    ) -> AsyncIterable[Any] | bytes:
+        began = time.perf_counter()
+        found = await super().subscribe(operation, variables, context)
+        outcome = "errors" if isinstance(found, bytes) else "followed"
+        self.metrics.note(operation, time.perf_counter() - began, outcome)
+        return found
