@@ -13,6 +13,7 @@ import asyncpg
 import msgspec
 
 from models import ids
+from models.chats import make_chat
 from models.database import Database
 from models.refusals import not_found
 from models.users import User, find_user
@@ -88,6 +89,21 @@ class Group(msgspec.Struct, frozen=True):
         return MemberPosition(self.viewer_id, self.delivered_seq, self.read_seq)
 
 
+class GroupFacts(msgspec.Struct, frozen=True):
+    """What all members see alike of a group; read without a viewer, so that it can be shared."""
+
+    id: str
+    created_at: datetime
+    last_seq: int
+    name: str
+    description: str | None
+    member_count: int
+
+    @property
+    def kind(self) -> ChannelKind:
+        return ChannelKind.GROUP
+
+
 Channel = Chat | Group
 
 # Others' positions are as they are shown; in a chat, nobody's reading is where one of the two hides
@@ -129,6 +145,22 @@ async def list_channels(
         return {}
     rows = await database.fetch(_CHANNELS, list(channel_ids), viewer_id)
     return {row[1]: _channel_of(row) for row in rows}
+
+
+async def list_group_facts(database: Database, channel_ids: Sequence[str]) -> dict[str, GroupFacts]:
+    """What all members see alike, by channel. Checks no membership: the caller knows it."""
+    rows = await database.fetch(
+        """
+        SELECT c.id, c.created_at, c.last_seq, g.name, g.description, (
+            SELECT count(*) FROM members n
+            WHERE n.channel_id = ANY ($1) AND n.channel_id = c.id AND n.left_seq IS NULL
+        )
+        FROM channels c JOIN groups g ON g.channel_id = ANY ($1) AND g.channel_id = c.id
+        WHERE c.id = ANY ($1)
+        """,
+        list(channel_ids),
+    )
+    return {row[0]: GroupFacts(*row) for row in rows}
 
 
 async def find_channel(database: Database, viewer_id: str, channel_id: str) -> Channel | None:
@@ -199,30 +231,41 @@ async def count_unread(
     return {row[0]: row[1] for row in rows}
 
 
-async def find_viewer_state(
-    database: Database, viewer_id: str, channel_id: str, *, unread_most: int
-) -> tuple[str, str, int, int, int, int, datetime | None] | None:
-    """(channel, user, delivered seq, read seq, unread count, last seq, muted until), in one
-    snapshot; None when the viewer is not in the channel.
-    """
-    row = await database.fetchrow(
+class ViewerState(msgspec.Struct, frozen=True):
+    """What only the viewer sees of a channel, in one snapshot: what `ViewerChannelUpdated` says."""
+
+    channel_id: str
+    user_id: str
+    delivered_seq: int
+    read_seq: int
+    unread_count: int
+    last_seq: int
+    muted_until: datetime | None
+
+
+async def list_viewer_states(
+    database: Database, viewer_id: str, channel_ids: Sequence[str], *, unread_most: int
+) -> list[ViewerState]:
+    """Of those of the channels that the viewer is in."""
+    rows = await database.fetch(
         """
         SELECT v.channel_id, v.user_id, v.delivered_seq, v.read_seq, (
             SELECT count(*) FROM (
                 SELECT FROM messages m
-                WHERE m.channel_id = $1 AND m.seq > greatest(v.read_seq, v.joined_seq - 1)
+                WHERE m.channel_id = ANY ($1) AND m.channel_id = v.channel_id
+                  AND m.seq > greatest(v.read_seq, v.joined_seq - 1)
                   AND m.sender_id <> $2 AND m.deleted_at IS NULL
                 LIMIT $3
             ) x
         ), c.last_seq, v.muted_until
-        FROM members v JOIN channels c ON c.id = $1
-        WHERE v.channel_id = $1 AND v.user_id = $2 AND v.left_seq IS NULL
+        FROM members v JOIN channels c ON c.id = ANY ($1) AND c.id = v.channel_id
+        WHERE v.channel_id = ANY ($1) AND v.user_id = $2 AND v.left_seq IS NULL
         """,
-        channel_id,
+        list(channel_ids),
         viewer_id,
         unread_most,
     )
-    return None if row is None else tuple(row)
+    return [ViewerState(*row) for row in rows]
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -289,41 +332,10 @@ async def open_chat(database: Database, viewer_id: str, peer_id: str) -> tuple[C
         return chat, False
     if await find_user(database, peer_id) is None:
         raise not_found("There is no such user.", "userId")
-    created = await _create_chat(database, channel_id, viewer_id, peer_id)
+    created = await make_chat(database, viewer_id, peer_id, now=datetime.now(UTC))
     chat = await find_channel(database, viewer_id, channel_id)
     assert isinstance(chat, Chat)
     return chat, created
-
-
-async def _create_chat(database: Database, channel_id: str, viewer_id: str, peer_id: str) -> bool:
-    """Whoever inserts the channel's row made it; a second one waits for that commit and finds it
-    there.
-    """
-    people = sorted({viewer_id, peer_id})
-    now = datetime.now(UTC)
-    async with database.transaction() as connection:
-        made = await connection.fetchval(
-            "INSERT INTO channels (id, kind, created_at) VALUES ($1, 1, $2) ON CONFLICT DO "
-            "NOTHING RETURNING 1",
-            channel_id,
-            now,
-        )
-        if not made:
-            return False
-        for user_id in people:
-            await connection.execute(
-                "INSERT INTO members (channel_id, user_id, role, joined_at, joined_seq) VALUES "
-                "($1, $2, 1, $3, 1)",
-                channel_id,
-                user_id,
-                now,
-            )
-            await connection.execute(
-                "INSERT INTO user_channels (user_id, channel_id) VALUES ($1, $2)",
-                user_id,
-                channel_id,
-            )
-    return True
 
 
 __all__ = ["Channel", "ChannelKind", "Chat", "Member", "MemberPosition", "MemberRole", "User"]

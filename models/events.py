@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from models.channels import GroupFacts
 from models.log import Change
 from models.messages import Message
 from models.users import User
@@ -36,6 +37,8 @@ class ChannelUpdated(msgspec.Struct, frozen=True):
     seq: int
     message: Message
     gone: bool
+    # What everybody sees alike of the channel now.
+    facts: GroupFacts | None
 
 
 class LogAdvanced(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from enum import IntEnum
 import asyncpg
 import msgspec
 
+from models.channels import GroupFacts, list_group_facts
 from models.database import Database
 from models.messages import (
     COLUMNS,
@@ -45,6 +46,8 @@ class Entry(msgspec.Struct):
     message: Message
     change: Change | None = None
     takes_out: list[str] = []
+    # The group as it is after a notice, hydrated.
+    group: GroupFacts | None = None
 
     @property
     def is_notice(self) -> bool:
@@ -76,6 +79,14 @@ async def hydrate_entries(database: Database, entries: Sequence[Entry]) -> None:
     originals = [m.reply_to for m in messages if isinstance(m.reply_to, Message)]
     await hydrate_senders(database, [*messages, *originals])
     await hydrate_notices(database, [m.system for m in messages])
+    await _hydrate_groups(database, [e for e in entries if e.is_notice and e.group is None])
+
+
+async def _hydrate_groups(database: Database, notices: Sequence[Entry]) -> None:
+    if notices:
+        facts = await list_group_facts(database, sorted({e.channel_id for e in notices}))
+        for entry in notices:
+            entry.group = facts.get(entry.channel_id)
 
 
 _ENTRY_COLUMNS = f"{COLUMNS}, e.seq, e.kind, e.at"

@@ -11,11 +11,13 @@ from schema.node import Node, global_id_field
 from schema.sources import describes
 
 
-async def _seats_left(root: strawberry.Parent[channels.Group], info: strawberry.Info) -> int:
+async def _seats_left(
+    root: strawberry.Parent[channels.Group | channels.GroupFacts], info: strawberry.Info
+) -> int:
     return max(0, context_of(info).resources.limits.group_members - root.member_count)
 
 
-@describes(channels.Group)
+@describes(channels.Group, channels.GroupFacts)
 @strawberry.type(description="Up to 100 people under a name.")
 class Group(Channel, Node):
     id: strawberry.ID = global_id_field(lambda group: ids.channel_global_id(group.id), shared=True)

@@ -75,7 +75,7 @@ class LiveEntry:
         if entry.change is not None:
             return MessageUpdated(*place, entry.change, message)
         if entry.is_notice:
-            return ChannelUpdated(*place, message, kind == "out")
+            return ChannelUpdated(*place, message, kind == "out", entry.group)
         return MessageAdded(*place, message)
 
     def _message(self, kind: RecipientClass) -> Message:

@@ -11,8 +11,7 @@ import logging
 from collections.abc import Sequence
 
 from models.database import Database
-from models.log import Batch, hydrate_entries
-from models.messages import Message
+from models.log import Batch, Entry, hydrate_entries
 from models.outbox import settle_batches
 from models.refusals import Refused
 from models.unloaded import UNLOADED
@@ -29,13 +28,9 @@ ROUND_BATCHES = 64
 QUEUED_BATCHES = 2000
 
 
-def _lacks_something(message: Message) -> bool:
-    notice = message.system
-    return (
-        message.reply_to is UNLOADED
-        or message.sender is UNLOADED
-        or (notice is not None and notice.actor is UNLOADED)
-    )
+def _lacks_something(entry: Entry) -> bool:
+    message = entry.message
+    return entry.is_notice or message.reply_to is UNLOADED or message.sender is UNLOADED
 
 
 class Dispatcher:
@@ -68,7 +63,7 @@ class Dispatcher:
 
     def on_commit(self, batch: Batch) -> None:
         """Called by the committer for each stored batch, in commit order."""
-        if any(_lacks_something(entry.message) for entry in batch.entries):
+        if any(_lacks_something(entry) for entry in batch.entries):
             task = asyncio.create_task(self._hydrate(batch))
             self._hydrating.add(task)
             task.add_done_callback(self._hydrating.discard)
