@@ -5,6 +5,7 @@ a lone surrogate never gets as far: the engine refuses it in any input.
 """
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NewType
 
@@ -12,6 +13,7 @@ import orjson
 import phonenumbers
 import strawberry
 from graphql import GraphQLError
+from graphql.language import StringValueNode, ValueNode
 from strawberry.schema.config import StrawberryConfig
 
 DateTime = NewType("DateTime", datetime)
@@ -108,12 +110,25 @@ def _print_text(value: Any) -> str:
     return value
 
 
+def _in_document(parse: Callable[[Any], Any]) -> Callable[..., Any]:
+    """The same for a literal, whose place the error then names."""
+
+    def parse_literal(node: ValueNode, _variables: Any = None) -> Any:
+        try:
+            return parse(node.value if isinstance(node, StringValueNode) else None)
+        except GraphQLError as error:
+            raise GraphQLError(error.message, node, extensions=error.extensions) from None
+
+    return parse_literal
+
+
 _DATE_TIME_SCALAR = strawberry.scalar(
     name="DateTime",
     description="An instant in UTC, RFC 3339 with milliseconds: 2026-01-31T12:00:00.000Z.",
     specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
     serialize=print_date_time,
     parse_value=parse_date_time,
+    parse_literal=_in_document(parse_date_time),
 )
 
 
@@ -132,6 +147,7 @@ def make_schema_config() -> StrawberryConfig:
                 specified_by_url="https://www.itu.int/rec/T-REC-E.164",
                 serialize=_print_text,
                 parse_value=parse_phone_number,
+                parse_literal=_in_document(parse_phone_number),
             ),
             LanguageTag: strawberry.scalar(
                 name="LanguageTag",
@@ -139,6 +155,7 @@ def make_schema_config() -> StrawberryConfig:
                 specified_by_url="https://www.rfc-editor.org/info/bcp47",
                 serialize=_print_text,
                 parse_value=parse_language_tag,
+                parse_literal=_in_document(parse_language_tag),
             ),
         }
     )

@@ -72,9 +72,12 @@ class Operation:
         root_type = facts.schema.get_root_type(node.operation)
         assert root_type is not None
         self.root_type: GraphQLObjectType = root_type
-        self.shared = self.kind == "subscription" and Sharing(facts, fragments).is_shared(
-            node.selection_set
-        )
+        self.shared = False
+        self._shared_types: frozenset[str] = frozenset()
+        if self.kind == "subscription":
+            possible, self._shared_types = Sharing(facts, fragments).find_types(node.selection_set)
+            self.shared = possible == self._shared_types
+        self._shares: dict[type, bool] = {}
         self._facts = facts
         self._below_root = variables_below(
             [each for field in fields for each, _ in field.nodes], fragments
@@ -105,6 +108,14 @@ class Operation:
             )
         return shape
 
+    def shares(self, event: Any) -> bool:
+        """Whether everything that is selected of such an event is shared; `shared`: of any."""
+        cls = event.__class__
+        shares = self._shares.get(cls)
+        if shares is None:
+            shares = self._shares[cls] = self._facts.is_of(cls, self._shared_types)
+        return shares
+
     def share_key(self, variables: Mapping[str, Any] | None) -> Hashable:
         """Equal for subscriptions that get the same text for the same event.
 
@@ -132,9 +143,13 @@ class Documents:
         *,
         public_fields: frozenset[str],
         hide_suggestions: bool,
+        max_documents: int = MAX_DOCUMENTS,
+        max_kept_bytes: int = MAX_KEPT_BYTES,
     ) -> None:
         self._facts = facts
         self._limits = limits
+        self._max_documents = max_documents
+        self._max_kept_bytes = max_kept_bytes
         self._public_fields = public_fields
         self._hide_suggestions = hide_suggestions
         self._kept: OrderedDict[str, tuple[dict[str | None, Operation], int]] = OrderedDict()
@@ -216,7 +231,7 @@ class Documents:
         size = 4 * len(text) + BYTES_PER_TOKEN * _count_tokens(document)
         self._kept[text] = (operations, size)
         self._kept_bytes += size
-        while len(self._kept) > MAX_DOCUMENTS or self._kept_bytes > MAX_KEPT_BYTES:
+        while len(self._kept) > self._max_documents or self._kept_bytes > self._max_kept_bytes:
             _, (_, freed) = self._kept.popitem(last=False)
             self._kept_bytes -= freed
 

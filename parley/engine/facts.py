@@ -8,7 +8,7 @@ Field marks, in `strawberry.field(metadata={...})`:
 - `list_size`: how many objects a list without paging arguments counts for in the cost.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Any, Literal
@@ -71,6 +71,11 @@ class SchemaFacts:
             if type_ in possible:
                 return type_
         return None
+
+    def is_of(self, source: type, names: Collection[str]) -> bool:
+        """Whether objects of the class have one of the object types, and no other."""
+        types = self._types_by_class.get(source, ())
+        return bool(types) and all(type_.name in names for type_ in types)
 
     def _object_types(self) -> Iterator[tuple[GraphQLObjectType, StrawberryObjectDefinition]]:
         for type_ in self.schema.type_map.values():

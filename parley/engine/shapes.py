@@ -44,7 +44,7 @@ PlannedField = tuple[str, FieldDetailsList, Plan | None]
 
 
 class Shape:
-    """Collected fields and plans. `switches` holds the variables of @skip and @include, no other."""
+    """Collected fields and plans. `switches` holds the variables of @skip and @include only."""
 
     def __init__(
         self,

@@ -1,10 +1,11 @@
 """Which subscriptions are rendered once for many recipients, and under which key (design.md §5).
 
-An operation is shared when every field that it selects below its root is marked as shared on every
-type the field can be asked of. No mark means not shared: that costs speed, never privacy.
+An operation is shared for events of a type when every field that it selects of such an event,
+however deep, is marked as shared on every type that the field can be asked of. No mark means not
+shared: that costs speed, never privacy.
 """
 
-from collections.abc import Awaitable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from typing import Any, Protocol
 
 from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_abstract_type
@@ -24,6 +25,7 @@ from models.events import Occurrence
 from parley.engine.facts import SchemaFacts
 
 Possible = frozenset[str]
+Render = Callable[[Any], str | Awaitable[str]]
 
 
 class Renderer(Protocol):
@@ -33,32 +35,38 @@ class Renderer(Protocol):
 
 
 class Keyed(Protocol):
-    shared: bool
+    def shares(self, event: Any) -> bool: ...
 
     def share_key(self, variables: Mapping[str, Any] | None) -> Hashable: ...
 
 
-def render_shared(
+def make_renderer(
     renderer: Renderer,
     operation: Keyed,
     variables: Mapping[str, Any] | None,
-    event: Any,
-    context: Any,
-) -> str | Awaitable[str]:
-    """The text of one event for one subscriber: what another of its class got, if one did."""
-    if not isinstance(event, Occurrence):
-        return renderer.render(operation, variables, event, context)
-    if event.renderings is None or not operation.shared:
-        return renderer.render(operation, variables, event.value, context)
+    make_context: Callable[[], Any],
+) -> Render:
+    """How one subscription gets the texts of its events: what another of its class got, if one did.
+
+    A context is made for an event only where it has to be rendered.
+    """
     key = operation.share_key(variables)
-    text = event.renderings.get(key)
-    if text is not None:
-        return text
-    rendered = renderer.render(operation, variables, event.value, context)
-    if not isinstance(rendered, str):
-        return _keep_later(rendered, event.renderings, key)
-    event.renderings[key] = rendered
-    return rendered
+
+    def render(event: Any) -> str | Awaitable[str]:
+        if not isinstance(event, Occurrence):
+            return renderer.render(operation, variables, event, make_context())
+        if event.renderings is None or not operation.shares(event.value):
+            return renderer.render(operation, variables, event.value, make_context())
+        text = event.renderings.get(key)
+        if text is not None:
+            return text
+        rendered = renderer.render(operation, variables, event.value, make_context())
+        if not isinstance(rendered, str):
+            return _keep_later(rendered, event.renderings, key)
+        event.renderings[key] = rendered
+        return rendered
+
+    return render
 
 
 async def _keep_later(
@@ -76,14 +84,20 @@ class Sharing:
         self._schema: GraphQLSchema = facts.schema
         self._fragments = fragments
 
-    def is_shared(self, root: SelectionSetNode) -> bool:
+    def find_types(self, root: SelectionSetNode) -> tuple[Possible, Possible]:
+        """The types that an event can have, and those for which the operation is shared."""
         root_type = self._schema.subscription_type
-        if root_type is None:
-            return False
-        return all(
-            node.selection_set is None
-            or self._all_shared(node.selection_set, self._below({root_type.name}, node), False)
-            for node, _ in self._fields(root, frozenset({root_type.name}))
+        assert root_type is not None
+        nodes = [node for node, _ in self._fields(root, frozenset({root_type.name}))]
+        possible = self._below({root_type.name}, nodes[0])
+        return possible, frozenset(
+            name
+            for name in possible
+            if all(
+                node.selection_set is None
+                or self._all_shared(node.selection_set, frozenset({name}), False)
+                for node in nodes
+            )
         )
 
     def _all_shared(self, selection_set: SelectionSetNode, possible: Possible, inner: bool) -> bool:

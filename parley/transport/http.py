@@ -21,7 +21,7 @@ from models.viewer import Viewer
 from parley.engine.documents import Operation
 from parley.engine.errors import DocumentRefused, error_answer, exception_answer
 from parley.engine.executor import Engine
-from parley.engine.sharing import render_shared
+from parley.engine.sharing import make_renderer
 from parley.transport.origins import Origins
 from parley.transport.reply import Reply
 from parley.transport.request import (
@@ -40,6 +40,9 @@ from parley.transport.request import (
 )
 from parley.transport.sse import EventStream
 
+# Proxies give up on a connection that is silent for longer, many after 30 s.
+HEARTBEAT_S = 12.0
+
 Authenticate = Callable[[str | None], Awaitable[Viewer | None]]
 MakeContext = Callable[[Viewer | None, str], Any]
 
@@ -54,12 +57,15 @@ class GraphQLHTTP:
         make_context: MakeContext,
         limits: Limits,
         origins: Origins,
+        *,
+        heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self._engine = engine
         self._authenticate = authenticate
         self._make_context = make_context
         self._limits = limits
         self._origins = origins
+        self._heartbeat_s = heartbeat_s
         self._streams: set[EventStream] = set()
         self._mutations: set[asyncio.Task[bytes]] = set()
         self._draining = False
@@ -74,8 +80,10 @@ class GraphQLHTTP:
         except Unauthenticated as error:
             await reply.write(401, exception_answer(error), [(b"www-authenticate", b"Bearer")])
         except Refused as refused:
-            status = 503 if refused.code is RefusalCode.UNAVAILABLE else 403
-            await reply.write(status, exception_answer(refused))
+            if refused.code is RefusalCode.UNAVAILABLE:
+                await reply.write(503, exception_answer(refused), [(b"retry-after", b"1")])
+            else:
+                await reply.write(403, exception_answer(refused))
         except Exception as error:
             answer = exception_answer(error)
             if not reply.begun:
@@ -100,7 +108,7 @@ class GraphQLHTTP:
         if acceptable.json is None and not acceptable.stream:
             raise BadRequest(406, "Accept application/json or text/event-stream.")
         request = await self._read(scope, receive, headers)
-        stream = None if acceptable.json else EventStream(receive, reply)
+        stream = None if acceptable.json else self._make_stream(receive, reply)
         try:
             operation = self._prepare(request, scope["method"])
         except DocumentRefused as refused:
@@ -111,12 +119,14 @@ class GraphQLHTTP:
         if operation.kind == "subscription":
             if not acceptable.stream:
                 raise BadRequest(406, "Subscriptions need text/event-stream, or a websocket.")
-            await self._follow(
-                operation, request, viewer, address, stream or EventStream(receive, reply)
-            )
+            stream = stream or self._make_stream(receive, reply)
+            await self._follow(operation, request, viewer, address, stream)
             return
         context = self._make_context(viewer, address)
         await _write_result(await self._execute(operation, request, context), reply, stream)
+
+    def _make_stream(self, receive: Receive, reply: Reply) -> EventStream:
+        return EventStream(receive, reply, self._heartbeat_s)
 
     def _check_origin(self, headers: Headers, reply: Reply) -> None:
         origin = headers.get(b"origin")
@@ -162,11 +172,17 @@ class GraphQLHTTP:
                 raise unavailable("The answer takes too long; ask for less.") from None
         task = asyncio.create_task(running)
         self._mutations.add(task)
-        task.add_done_callback(self._mutations.discard)
+        task.add_done_callback(self._forget)
         done, _ = await asyncio.wait({task}, timeout=deadline_s)
         if not done:
             raise unavailable("The answer takes too long; what was asked may still be done.")
         return task.result()
+
+    def _forget(self, task: asyncio.Task[bytes]) -> None:
+        self._mutations.discard(task)
+        if not task.cancelled():
+            # Looked at, so that asyncio does not print what nobody waited for, text and all.
+            task.exception()
 
     async def _follow(
         self,
@@ -178,16 +194,15 @@ class GraphQLHTTP:
     ) -> None:
         if self._draining:
             raise unavailable("This process is about to end; connect again.")
-        engine, variables = self._engine, request.variables
 
-        def render(event: Any) -> str | Awaitable[str]:
-            context = self._make_context(viewer, address)
-            return render_shared(engine, operation, variables, event, context)
+        def make_context() -> Any:
+            return self._make_context(viewer, address)
 
-        source = await self._subscribe(operation, request, self._make_context(viewer, address))
+        source = await self._subscribe(operation, request, make_context())
         if isinstance(source, bytes):
             await stream.write_answer(source)
             return
+        render = make_renderer(self._engine, operation, request.variables, make_context)
         self._streams.add(stream)
         try:
             await stream.follow(source, render)

@@ -13,7 +13,7 @@ _FIXED_HEADERS: HeaderList = [
 ]
 _PREFLIGHT_HEADERS: HeaderList = [
     (b"access-control-allow-methods", b"GET, POST"),
-    (b"access-control-allow-headers", b"authorization, content-type"),
+    (b"access-control-allow-headers", b"authorization, content-type, *"),
     (b"access-control-max-age", b"7200"),
 ]
 _EXECUTED = b'{"data"'

@@ -5,6 +5,7 @@ Nothing here can fail but with a `BadRequest`: bodies and JSON from outside are 
 """
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ EVENT_STREAM = b"text/event-stream"
 
 # A body that is not here by then is not coming.
 BODY_WITHIN_S = 10
+# How long, and how much, of a body that is too large is still taken, to be dropped.
+DISCARD_WITHIN_S = 1
+DISCARD_BYTES = 64 * 1024 * 1024
+
+_CLOSE = ((b"connection", b"close"),)
 
 _TOO_LARGE = "TOO_LARGE"
 _PARAMETERS = 16
@@ -120,6 +126,9 @@ async def read_body(receive: Receive, headers: Headers, max_bytes: int) -> bytes
     """
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or len(length) > 12 or int(length) > max_bytes:
+        # Whoever asks first whether to send it is not told to.
+        if b"expect" not in headers:
+            await _discard(receive)
         raise _too_large(max_bytes)
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
@@ -141,13 +150,26 @@ async def _read_rest(message: Message, receive: Receive, max_bytes: int) -> byte
             raise BadRequest(400, "The body broke off.")
         body += message.get("body", b"")
         if len(body) > max_bytes:
+            if message.get("more_body"):
+                await _discard(receive)
             raise _too_large(max_bytes)
         if not message.get("more_body"):
             return bytes(body)
         message = await receive()
 
 
-_CLOSE = ((b"connection", b"close"),)
+async def _discard(receive: Receive) -> None:
+    """Drop what a client still sends, for a while: if the connection closed before it is done, it
+    would most often lose the answer with it.
+    """
+    dropped = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_WITHIN_S):
+            while dropped < DISCARD_BYTES:
+                message = await receive()
+                dropped += len(message.get("body", b""))
+                if not message.get("more_body"):
+                    return
 
 
 def _too_large(max_bytes: int) -> BadRequest:

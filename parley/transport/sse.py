@@ -7,23 +7,20 @@ client fills no buffer here.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable
 from typing import Any
 
 from models.events import StreamCut
 from parley.engine.errors import exception_answer
+from parley.engine.sharing import Render
 from parley.transport.reply import Reply
 from parley.transport.request import EVENT_STREAM, Receive
-
-HEARTBEAT_S = 12.0
 
 _HEARTBEAT = b":\n\n"
 _COMPLETE = b"event: complete\ndata: \n\n"
 
 # Proxies are told not to wait for more.
 _HEADERS = [(b"content-type", EVENT_STREAM), (b"x-accel-buffering", b"no")]
-
-Render = Callable[[Any], str | Awaitable[str]]
 
 # What a source that has ended gives.
 _END = object()
@@ -32,9 +29,10 @@ _END = object()
 class EventStream:
     """The answer to one request."""
 
-    def __init__(self, receive: Receive, reply: Reply) -> None:
+    def __init__(self, receive: Receive, reply: Reply, heartbeat_s: float) -> None:
         self._receive = receive
         self._reply = reply
+        self._heartbeat_s = heartbeat_s
         self._cut: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def cut(self) -> None:
@@ -57,15 +55,13 @@ class EventStream:
             await self._reply.write_part(last_words, last=True)
         finally:
             gone.cancel()
-            aclose = getattr(source, "aclose", None)
-            if aclose is not None:
-                await aclose()
+            await _close(source)
 
     async def _write_events(
         self, source: AsyncIterable[Any], render: Render, gone: asyncio.Future[None]
     ) -> bytes:
         """Write all but the last words, which are returned."""
-        iterator = aiter(source)
+        iterator: Any = aiter(source)
         try:
             while not gone.done() and not self._cut.done():
                 event = await self._take(iterator, gone)
@@ -78,6 +74,8 @@ class EventStream:
             return b""
         except Exception as error:
             return _next(exception_answer(error).decode()) + _COMPLETE
+        finally:
+            await _close(iterator)
         return b""
 
     async def _take(self, iterator: Any, gone: asyncio.Future[None]) -> Any:
@@ -86,7 +84,9 @@ class EventStream:
         try:
             while not step.done():
                 any_of: set[asyncio.Future[Any]] = {step, gone, self._cut}
-                await asyncio.wait(any_of, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(
+                    any_of, timeout=self._heartbeat_s, return_when=asyncio.FIRST_COMPLETED
+                )
                 if step.done():
                     break
                 if gone.done() or self._cut.done():
@@ -103,6 +103,12 @@ class EventStream:
 
 def _next(text: str) -> bytes:
     return f"event: next\ndata: {text}\n\n".encode()
+
+
+async def _close(source: Any) -> None:
+    aclose = getattr(source, "aclose", None)
+    if aclose is not None:
+        await aclose()
 
 
 async def _stop(step: asyncio.Future[Any]) -> None:

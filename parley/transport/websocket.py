@@ -23,11 +23,12 @@ from models.viewer import Viewer
 from parley.engine.documents import Operation
 from parley.engine.errors import DocumentRefused, format_errors, wrap_error
 from parley.engine.executor import Engine
-from parley.engine.sharing import render_shared
+from parley.engine.sharing import make_renderer
 from parley.transport.origins import Origins
 from parley.transport.socket_writer import Send, SocketWriter
 from schema.context import Context
 from subscriptions.feed import Feed
+from subscriptions.presence import NodePresence
 from subscriptions.session_watch import SessionWatch
 
 logger = logging.getLogger("parley.socket")
@@ -70,6 +71,7 @@ class GraphQLWebSocket:
         engine: Engine,
         sessions: Sessions,
         watch: SessionWatch,
+        presence: NodePresence,
         make_context: MakeContext,
         limits: Limits,
         origins: Origins,
@@ -77,6 +79,7 @@ class GraphQLWebSocket:
         self.engine = engine
         self.sessions = sessions
         self.watch = watch
+        self.presence = presence
         self.make_context = make_context
         self.limits = limits
         self.origins = origins
@@ -133,6 +136,7 @@ class Socket:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         self._stop_watching: Callable[[], None] | None = None
+        self._let_go: Callable[[], None] | None = None
         self._init_timer = asyncio.get_running_loop().call_later(
             limits.connection_init_s, self.close, 4408, "Connection initialisation timeout"
         )
@@ -190,6 +194,7 @@ class Socket:
             raise Close(1013, "Try again later") from None
         if self._viewer is not None:
             self._stop_watching = self.server.watch.follow(self._viewer, self)
+            self._let_go = self.server.presence.hold(self._viewer.user.id)
         self._acknowledged = True
         self._write({"type": "connection_ack"})
 
@@ -232,6 +237,8 @@ class Socket:
         if operation.kind == "subscription":
             await running.stream(operation, request.variables)
         else:
+            if self._viewer is not None:
+                self._viewer = await self.server.sessions.look_again(self._viewer)
             answer = await engine.execute(operation, request.variables, self.context())
             running.next(answer.decode())
             running.complete()
@@ -283,6 +290,9 @@ class Socket:
         if self._stop_watching is not None:
             self._stop_watching()
             self._stop_watching = None
+        if self._let_go is not None:
+            self._let_go()
+            self._let_go = None
         for running in list(self._operations.values()):
             running.stop()
         self._operations.clear()
@@ -338,10 +348,11 @@ class _Running:
             feed.end()
             return
 
-        self._render = _renderer(socket, operation, variables)
+        self._render = make_renderer(engine, operation, variables, socket.context)
         try:
             await self._replay(feed)
-            if not feed.ended.done():
+            if feed.reason is None:
+                # What is queued is given also when the feed has been completed meanwhile.
                 feed.attach(self._sink)
                 await feed.ended
             if self._rendering is not None:
@@ -384,23 +395,6 @@ class _Running:
                 self.next(rendered if isinstance(rendered, str) else await rendered)
         finally:
             self._rendering = None
-
-
-def _renderer(
-    socket: Socket, operation: Operation, variables: dict[str, Any] | None
-) -> Callable[[Occurrence], str | Awaitable[str]]:
-    """How a subscription renders: the text that its class shares, where there is one."""
-    engine = socket.server.engine
-    key = operation.share_key(variables) if operation.shared else None
-
-    def render(occurrence: Occurrence) -> str | Awaitable[str]:
-        if key is not None and occurrence.renderings is not None:
-            text = occurrence.renderings.get(key)
-            if text is not None:
-                return text
-        return render_shared(engine, operation, variables, occurrence, socket.context())
-
-    return render
 
 
 def _parse(message: MutableMapping[str, Any]) -> ClientMessage:

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Generator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+from enum import Enum
 from random import Random
 from typing import Any
 from zlib import crc32
@@ -18,7 +19,7 @@ from graphql import (
 )
 
 from models.unloaded import UNLOADED
-from tests.engine.toy import Author, Book, Film, Mood
+from tests.engine.toy import Author, Book, BookType, Film, Mood
 
 ARGUMENTS = {
     ("Author", "greeting"): [
@@ -142,10 +143,12 @@ class DocumentWriter:
 
     def _narrow(self, type_: GraphQLNamedType) -> GraphQLNamedType:
         """A type that an object of the type may also be."""
+        possible: list[GraphQLNamedType] = [type_]
         if isinstance(type_, GraphQLObjectType):
-            return self._random.choice([type_, *type_.interfaces])
-        possible = list(self._schema.get_possible_types(type_))  # type: ignore[arg-type]
-        return self._random.choice([type_, *possible])
+            possible += type_.interfaces
+        else:
+            possible += self._schema.get_possible_types(type_)  # type: ignore[arg-type]
+        return self._random.choice(possible)
 
 
 class ValueMaker:
@@ -218,31 +221,34 @@ class ValueMaker:
     def _or_wrong(self, value: Any) -> Any:
         if self._random.random() < self._right:
             return value
-        return self._random.choice(
-            (
-                *(
-                    None,
-                    None,
-                    0,
-                    1,
-                    2**31,
-                    2.5,
-                    3.0,
-                    float("nan"),
-                    float("inf"),
-                    True,
-                    "",
-                    "5",
-                    "GLAD",
-                ),
-                *(b"x", [], {}, {"a"}, object, UNLOADED, Mood.GLAD, "glad", ValueError("a secret")),
-                *(
-                    datetime(2026, 1, 31),
-                    Soon(value),
-                    Soon(value),
-                    Soon(None),
-                    Soon(ValueError("x")),
-                ),
-                *(Author(), Book(), Film(), Soon(Author()), [value], (value,)),
-            )
-        )
+        return self._random.choice(wrong_values(value))
+
+
+class Text(str):
+    """A string, but not exactly."""
+
+
+class Number(int):
+    """A number, but not exactly."""
+
+
+class Colour(Enum):
+    RED = "glad"
+
+
+class Stray(Book):
+    """Described by no type; but it is a Book."""
+
+
+def wrong_values(value: Any) -> list[Any]:
+    """What may stand in the place of the value, and be wrong, or only a little unusual."""
+    later = datetime(2026, 1, 31, tzinfo=timezone(timedelta(hours=2)))
+    numbers = [0, 1, -1, 2**31, -(2**31), 2.5, 3.0, 1e300, float("nan"), float("inf"), Number(7)]
+    leaves = [None, True, False, "", "5", "GLAD", "glad", b"x", Text("text"), later, UNLOADED]
+    others = [object, Mood.GLAD, Colour.RED, ValueError("a secret"), datetime(2026, 1, 31)]  # noqa: DTZ001
+    soon = [Soon(value), Soon(None), Soon(ValueError("a secret")), Soon(Author())]
+    objects = [Author(), Book(), Film(), Stray(), BookType]
+    lists = [[], (), [value], (value,), [None], [[value]], [Soon(value)], [Soon(None)]]
+    filled = [[Author()], [Book()], (Film(), None), [ValueError("a secret")], [Stray()], ["x", 1]]
+    iterables = [{}, {"a"}, {"a": value}, range(2)]
+    return [*numbers, *leaves, *others, *soon, *objects, *lists, *filled, *iterables]

@@ -1,7 +1,7 @@
 """A schema with one of everything that the engine deals with, over structs that tests fill."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -61,6 +61,7 @@ class Context:
 
     value: Any = None
     sequel: Any = None
+    before_save: Awaitable[Any] | None = None
     calls: list[str] = field(default_factory=list)
 
 
@@ -191,6 +192,25 @@ class Choice:
     pages: strawberry.Maybe[int]
 
 
+@strawberry.input
+class Part:
+    name: str
+    size: int = 1
+    mood: Mood = Mood.GLAD
+    part: "Part | None" = None
+
+
+@strawberry.input
+class Everything:
+    part: Part
+    parts: list[Part] | None = strawberry.UNSET
+    moods: list[Mood] | None = None
+    names: list[str] = strawberry.field(default_factory=lambda: ["a"])
+    note: strawberry.Maybe[str]
+    cleared: strawberry.Maybe[str | None]
+    at: datetime | None = None
+
+
 def _value(info: strawberry.Info[Context, None]) -> Any:
     if isinstance(info.context.value, Exception):
         raise info.context.value
@@ -242,6 +262,18 @@ class Query:
         return "title" if choice.title else "pages"
 
     @strawberry.field
+    def describe(
+        self,
+        everything: Everything | None = None,
+        word: str = "x",
+        choice: Choice | None = None,
+        count: int | None = strawberry.UNSET,
+        grid: list[list[int | None]] | None = None,
+    ) -> str:
+        """What arrived, in Python's words."""
+        return repr((everything, word, choice, count, grid))
+
+    @strawberry.field
     def version(self) -> str:
         return "1"
 
@@ -250,6 +282,8 @@ class Query:
 class Mutation:
     @strawberry.mutation
     async def save(self, info: strawberry.Info[Context, None], input: SaveInput) -> SaveResult:
+        if info.context.before_save is not None:
+            await info.context.before_save
         info.context.calls.append(input.title)
         if not input.title:
             return Refusal(code="INVALID_INPUT", reason="A book needs a title.")

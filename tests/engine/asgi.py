@@ -1,0 +1,163 @@
+"""Asks an ASGI app in this process, without a socket."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+
+from models.limits import Limits
+from models.refusals import unavailable
+from models.sessions import Unauthenticated
+from parley.transport.http import GraphQLHTTP
+from parley.transport.origins import Origins
+from tests.engine.toy import Context, make_engine
+
+JSON = {"content-type": "application/json"}
+
+
+@dataclass
+class Response:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+    @property
+    def codes(self) -> list[str]:
+        return [error["extensions"]["code"] for error in self.json["errors"]]
+
+
+@dataclass
+class Exchange:
+    """One request under way: what the app sent so far, and what it is told next."""
+
+    task: "asyncio.Task[None]"
+    sent: list[Any] = field(default_factory=list)
+    incoming: "asyncio.Queue[Any]" = field(default_factory=asyncio.Queue)
+    outgoing: "asyncio.Queue[Any]" = field(default_factory=asyncio.Queue)
+    # Cleared, the client takes nothing.
+    flowing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def next_part(self) -> bytes:
+        """The next piece of the body."""
+        while True:
+            message = await asyncio.wait_for(self.outgoing.get(), 5)
+            if message["type"] == "http.response.body":
+                body: bytes = message["body"]
+                return body
+
+    def disconnect(self) -> None:
+        self.incoming.put_nowait({"type": "http.disconnect"})
+
+    async def response(self) -> Response:
+        """The whole answer, once the app is done."""
+        await asyncio.wait_for(self.task, 5)
+        start = next(each for each in self.sent if each["type"] == "http.response.start")
+        headers = {name.decode(): value.decode() for name, value in start["headers"]}
+        parts = [each for each in self.sent if each["type"] == "http.response.body"]
+        assert not parts[-1].get("more_body")
+        return Response(start["status"], headers, b"".join(each["body"] for each in parts))
+
+
+class Client:
+    """Talks to one app."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    def begin(
+        self,
+        method: str = "POST",
+        *,
+        headers: dict[str, str] | Iterable[tuple[str, str]] = JSON,
+        chunks: Iterable[bytes] = (),
+        query_string: bytes = b"",
+        client: tuple[str, int] | None = ("192.0.2.1", 5000),
+    ) -> Exchange:
+        pairs = headers.items() if isinstance(headers, dict) else headers
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": "/graphql",
+            "query_string": query_string,
+            "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in pairs],
+            "client": client,
+        }
+
+        async def run() -> None:
+            await self.app(scope, exchange.incoming.get, send)
+
+        async def send(message: Any) -> None:
+            exchange.sent.append(message)
+            await exchange.flowing.wait()
+            exchange.outgoing.put_nowait(message)
+
+        exchange = Exchange(asyncio.create_task(run()))
+        exchange.flowing.set()
+        for chunk in chunks:
+            exchange.incoming.put_nowait({"type": "http.request", "body": chunk, "more_body": True})
+        exchange.incoming.put_nowait({"type": "http.request", "body": b"", "more_body": False})
+        return exchange
+
+    async def request(self, method: str = "POST", **options: Any) -> Response:
+        return await self.begin(method, **options).response()
+
+    async def post(self, payload: Any, **headers: str) -> Response:
+        """Send a JSON value, or bytes as they are; `accept_charset="…"` names a header."""
+        body = payload if isinstance(payload, bytes) else orjson.dumps(payload)
+        return await self.request(headers=_named(headers), chunks=[body])
+
+    def follow(self, query: str, **headers: str) -> Exchange:
+        """Ask for a stream of events."""
+        named = _named({"accept": "text/event-stream", "authorization": "Bearer good", **headers})
+        return self.begin(headers=named, chunks=[orjson.dumps({"query": query})])
+
+    async def get(self, parameters: dict[str, str], **headers: str) -> Response:
+        return await self.request(
+            "GET", headers=_named(headers), query_string=urlencode(parameters).encode()
+        )
+
+
+def _named(headers: dict[str, str]) -> dict[str, str]:
+    return JSON | {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+@dataclass
+class App:
+    """The HTTP app over the toy schema. Tokens: good, busy (no database); all others are bad."""
+
+    context: Context = field(default_factory=Context)
+    limits: Limits = field(default_factory=Limits)
+    origins: Origins = field(default_factory=Origins)
+    addresses: list[str] = field(default_factory=list)
+    viewers: list[Any] = field(default_factory=list)
+    heartbeat_s: float = 12.0
+
+    def __post_init__(self) -> None:
+        self.http = GraphQLHTTP(
+            make_engine(self.limits),
+            self._authenticate,
+            self._make_context,
+            self.limits,
+            self.origins,
+            heartbeat_s=self.heartbeat_s,
+        )
+        self.client = Client(self.http)
+
+    async def _authenticate(self, authorization: str | None) -> Any:
+        if authorization == "Bearer busy":
+            raise unavailable()
+        if authorization not in (None, "Bearer good"):
+            raise Unauthenticated
+        return authorization and "Ada"
+
+    def _make_context(self, viewer: Any, address: str) -> Context:
+        self.viewers.append(viewer)
+        self.addresses.append(address)
+        return self.context

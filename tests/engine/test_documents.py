@@ -1,0 +1,164 @@
+"""Documents are read once, kept while they are used, and know their operations."""
+
+import pytest
+from graphql import GraphQLError
+
+from models.limits import Limits
+from parley.engine import documents
+from parley.engine.documents import Documents
+from parley.engine.errors import DocumentRefused
+from parley.engine.executor import Engine
+from parley.engine.facts import SchemaFacts
+from tests.engine.toy import make_engine, make_schema
+
+TWO = "query One { version } mutation Two { signIn } query Three { book { id } }"
+
+
+def refusals(engine: Engine, text: str, name: str | None = None) -> list[GraphQLError]:
+    with pytest.raises(DocumentRefused) as refused:
+        engine.prepare(text, name)
+    return refused.value.errors
+
+
+def codes(engine: Engine, text: str, name: str | None = None) -> list[str]:
+    return [(error.extensions or {})["code"] for error in refusals(engine, text, name)]
+
+
+def test_the_same_text_gives_the_same_operation() -> None:
+    engine = make_engine()
+
+    assert engine.prepare("{ version }", None) is engine.prepare("{ version }", None)
+    assert engine.prepare(TWO, "One") is engine.prepare(TWO, "One")
+    assert len(engine.documents) == 2
+
+
+def test_operations_know_what_they_are() -> None:
+    engine = make_engine()
+    one, two, three = (engine.prepare(TWO, name) for name in ("One", "Two", "Three"))
+
+    assert [
+        (each.kind, each.name, each.root_fields, each.public) for each in (one, two, three)
+    ] == [
+        ("query", "One", ("version",), True),
+        ("mutation", "Two", ("signIn",), True),
+        ("query", "Three", ("book",), False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "public"),
+    [
+        ("{ __schema { queryType { name } } }", True),
+        ('{ __typename a: __type(name: "Book") { name } }', True),
+        ("{ ...F } fragment F on Query { ... { version } }", True),
+        ("{ ...F } fragment F on Query { ... { version: book { id } } }", False),
+        ("{ version book { id } }", False),
+        ('{ version ...F } fragment F on Query { echo(text: "") }', False),
+        ('mutation { signIn save(input: {title: ""}) { __typename } }', False),
+    ],
+)
+def test_public_is_what_asks_for_nothing_else(query: str, public: bool) -> None:
+    assert make_engine().prepare(query, None).public is public
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "code"),
+    [
+        ("", None, "GRAPHQL_PARSE_FAILED"),
+        ("{", None, "GRAPHQL_PARSE_FAILED"),
+        ("{ version } \ud800", None, "GRAPHQL_PARSE_FAILED"),
+        ("{ nothing }", None, "GRAPHQL_VALIDATION_FAILED"),
+        ("fragment F on Query { version }", None, "GRAPHQL_VALIDATION_FAILED"),
+        ("{ ...F } fragment F on Query { ...F }", None, "GRAPHQL_VALIDATION_FAILED"),
+        ("{ book { id } } { version }", None, "GRAPHQL_VALIDATION_FAILED"),
+        ("{ version @defer }", None, "GRAPHQL_VALIDATION_FAILED"),
+        ("type Query { version: String }", None, "GRAPHQL_VALIDATION_FAILED"),
+        (TWO, None, "GRAPHQL_VALIDATION_FAILED"),
+        (TWO, "Four", "GRAPHQL_VALIDATION_FAILED"),
+        (TWO, "", "GRAPHQL_VALIDATION_FAILED"),
+        (
+            "subscription { bookAdded { id } thingAdded { __typename } }",
+            None,
+            "GRAPHQL_VALIDATION_FAILED",
+        ),
+    ],
+)
+def test_a_document_that_is_wrong_is_refused_with_a_code(
+    text: str, name: str | None, code: str
+) -> None:
+    assert codes(make_engine(), text, name)[0] == code
+
+
+def test_what_is_refused_is_not_kept() -> None:
+    engine = make_engine()
+    for text in ("{ nothing }", "{", "{ version " + "#" + "x" * documents.MAX_KEPT_TEXT + "\n}"):
+        try:
+            engine.prepare(text, None)
+        except DocumentRefused:
+            continue
+
+    assert len(engine.documents) == 0
+    assert engine.documents.kept_bytes == 0
+
+
+def make_documents(**bounds: int) -> Documents:
+    return Documents(
+        SchemaFacts(make_schema()),
+        Limits(),
+        public_fields=frozenset(),
+        hide_suggestions=True,
+        **bounds,
+    )
+
+
+def test_the_least_recently_used_go_first() -> None:
+    kept = make_documents(max_documents=10)
+    first = kept.get_operation("{ version }", None)
+    second = kept.get_operation("{ version } # 2", None)
+    for place in range(9):
+        assert kept.get_operation("{ version }", None) is first
+        kept.get_operation(f"{{ version }} # and {place}", None)
+
+    assert len(kept) == 10
+    assert kept.get_operation("{ version }", None) is first
+    assert kept.get_operation("{ version } # 2", None) is not second
+
+
+def test_the_memory_of_what_is_kept_is_bounded() -> None:
+    kept = make_documents(max_kept_bytes=1_000_000)
+    fields = "id title pages tags grid author { id name } " * 10
+    for place in range(20):
+        kept.get_operation(f"query Q{place} {{ book {{ {fields} }} }}", None)
+
+    assert 500_000 < kept.kept_bytes <= 1_000_000
+    assert 5 < len(kept) < 20
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        '{ echo(text: "", phone: "12") }',
+        '{ echo(text: "", phone: 14155550123) }',
+        'mutation { save(input: {title: "", at: "noon"}) { __typename } }',
+    ],
+)
+def test_a_literal_that_its_scalar_does_not_take_is_named(query: str) -> None:
+    (error,) = refusals(make_engine(), query)
+
+    assert error.extensions == {"code": "INVALID_INPUT"}
+    assert error.locations
+
+
+def test_names_are_suggested_in_development_only() -> None:
+    in_production = refusals(make_engine(), "{ versio }")
+    in_development = refusals(make_engine(development=True), "{ versio }")
+
+    assert "Did you mean" not in in_production[0].message
+    assert "Did you mean 'version'?" in in_development[0].message
+
+
+def test_a_document_tells_few_of_its_errors() -> None:
+    engine = make_engine(Limits(query_root_fields=1000))
+    text = "{" + " ".join(f"nothing{place}" for place in range(400)) + "}"
+
+    assert len(refusals(engine, text)) == documents.MAX_VALIDATION_ERRORS + 1

@@ -1,0 +1,94 @@
+"""Which pages may read answers, and whose address a request has."""
+
+import orjson
+import pytest
+
+from parley.transport.origins import Origins
+from tests.engine.asgi import JSON, App
+from tests.engine.test_http import BOOK, GOOD
+from tests.engine.toy import Book, Context
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        ("https://chat.example", True),
+        ("https://chat.example:443", True),
+        ("http://chat.example", True),
+        ("https://app.example", True),
+        ("capacitor://localhost", True),
+        ("https://app.example:8443", False),
+        ("http://app.example", False),
+        ("https://evil.example", False),
+        ("https://chat.example.evil.example", False),
+        ("https://evilchat.example", False),
+        ("https://chat.example@evil.example", False),
+        ("https://chat.example:8443", False),
+        ("https://sub.chat.example", False),
+        ("null", False),
+        ("file://", False),
+        ("", False),
+        ("*", False),
+    ],
+)
+async def test_only_pages_of_allowed_origins_get_answers(origin: str, allowed: bool) -> None:
+    app = App(Context(Book()), origins=Origins(["https://app.example", "capacitor://localhost"]))
+    headers = GOOD | {"origin": origin, "host": "chat.example"}
+
+    answer = await app.client.post(BOOK, **headers)
+    preflight = await app.client.request(
+        "OPTIONS", headers={"origin": origin, "host": "chat.example"}
+    )
+
+    assert (answer.status, preflight.status) == ((200, 204) if allowed else (403, 403))
+    for each in (answer, preflight):
+        assert each.headers.get("access-control-allow-origin") == (origin if allowed else None)
+        assert "access-control-allow-credentials" not in each.headers
+    if allowed:
+        assert "authorization" in preflight.headers["access-control-allow-headers"]
+
+
+async def test_no_origin_is_no_browser() -> None:
+    app = App(Context(Book()))
+    answer = await app.client.post(BOOK, host="chat.example", **GOOD)
+    options = await app.client.request("OPTIONS")
+
+    assert answer.status == 200
+    assert "access-control-allow-origin" not in answer.headers
+    assert (options.status, options.headers["allow"]) == (204, "GET, POST, OPTIONS")
+
+
+PROXIES = ("10.0.0.0/8", "127.0.0.1", "fd00::/8")
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("192.0.2.1", [], "192.0.2.1"),
+        # Whoever is no proxy of ours may write what they like.
+        ("192.0.2.1", ["203.0.113.9"], "192.0.2.1"),
+        ("10.0.0.1", ["203.0.113.9"], "203.0.113.9"),
+        ("10.0.0.1", ["6.6.6.6, 203.0.113.9, 10.1.2.3"], "203.0.113.9"),
+        ("10.0.0.1", ["6.6.6.6", "203.0.113.9"], "203.0.113.9"),
+        ("10.0.0.1", ["203.0.113.9, rubbish"], "10.0.0.1"),
+        ("10.0.0.1", [""], "10.0.0.1"),
+        ("10.0.0.1", ["10.0.0.2, 10.0.0.3"], "10.0.0.2"),
+        ("::ffff:10.0.0.1", ["2001:DB8::1"], "2001:db8::1"),
+        ("fd00::1", ["::ffff:203.0.113.9"], "203.0.113.9"),
+    ],
+)
+async def test_the_address_is_the_nearest_that_is_no_proxy_of_ours(
+    peer: str, forwarded: list[str], address: str
+) -> None:
+    app = App(Context(Book()), origins=Origins((), PROXIES))
+    headers = [*(JSON | GOOD).items(), *(("x-forwarded-for", each) for each in forwarded)]
+
+    await app.client.request(headers=headers, chunks=[orjson.dumps(BOOK)], client=(peer, 1))
+
+    assert app.addresses == [address]
+
+
+@pytest.mark.parametrize("proxy", ["10.0.0.1/8", "proxy.example", "300.0.0.1"])
+def test_a_proxy_is_an_address_or_a_network(proxy: str) -> None:
+    with pytest.raises(ValueError, match=proxy):
+        Origins((), [proxy])
