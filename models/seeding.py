@@ -6,6 +6,7 @@ again adds another world beside the first: ids are new. The people have no phone
 sign in as them, and their tokens are all that lets anybody in.
 """
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -15,7 +16,8 @@ from models import ids
 from models.channels import ChannelKind, MemberRole
 from models.database import Connection
 from models.devices import Platform
-from models.messages import MessageKind
+from models.messages import Details, MessageKind, encode_details
+from models.notices import NoticeKind, SystemNotice
 from models.sends import Draft
 from models.tokens import Tokens
 from models.users import User
@@ -30,6 +32,7 @@ TEXT_LENGTH = 100
 # the long one for empty, and reads them whole where it should look up one message.
 GROUP_ENTRIES = 100
 PAIR_ENTRIES = 50
+GROUP_NAME = "Everybody"
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "users": ("id", "name", "created_at"),
@@ -48,6 +51,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "user_channels": ("user_id", "channel_id"),
     "device_positions": ("user_id", "device_id", "channel_id", "delivered_seq"),
     "channels": ("id", "kind", "created_at", "last_seq", "last_at"),
+    "groups": ("channel_id", "name", "creator_id", "draft_hash"),
     "members": (
         "channel_id",
         "user_id",
@@ -56,6 +60,9 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "joined_seq",
         "delivered_seq",
         "read_seq",
+        "shown_delivered_seq",
+        "shown_read_seq",
+        "has_sent",
     ),
     "messages": (
         "channel_id",
@@ -65,6 +72,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "client_message_id",
         "draft_hash",
         "text",
+        "details",
         "sent_at",
     ),
     "receipts": ("channel_id", "user_id", "kind", "up_to_seq", "at"),
@@ -167,19 +175,28 @@ class _Seeding:
     def add_pair(self) -> PairAccess:
         one, other = self._add_person(), self._add_person()
         log = self._add_chat(one, other, PAIR_ENTRIES)
-        self._add_messages(log, [one, other])
         return PairAccess(ids.channel_global_id(log.channel_id), one.token, other.token)
 
     def add_group(self, members: int) -> GroupAccess:
-        """Everybody has read all but the newest, which the first member wrote."""
+        """All have received everything. The first member made it."""
         people = [self._add_person() for _ in range(members)]
+        owner = people[0]
         log = self._add_channel(ids.new_id(), ChannelKind.GROUP, GROUP_ENTRIES)
+        self.rows["groups"].append(
+            (
+                log.channel_id,
+                GROUP_NAME,
+                owner.user.id,
+                hashlib.sha256(GROUP_NAME.encode()).digest(),
+            )
+        )
         for person in people:
-            role = MemberRole.OWNER if person is people[0] else MemberRole.MEMBER
+            role = MemberRole.OWNER if person is owner else MemberRole.MEMBER
             self._add_member(log, person, role, undelivered=0)
-        self._add_messages(log, people)
+        self._add_notice(log, people)
+        self._add_messages(log, people, first_seq=2)
         return GroupAccess(
-            ids.channel_global_id(log.channel_id), people[0].token, [p.token for p in people]
+            ids.channel_global_id(log.channel_id), owner.token, [p.token for p in people]
         )
 
     def add_history(self, entries: int) -> MemberAccess:
@@ -188,7 +205,6 @@ class _Seeding:
         """
         viewer, peer = self._add_person(), self._add_person()
         log = self._add_chat(viewer, peer, entries)
-        self._add_messages(log, [viewer, peer])
         return MemberAccess(ids.channel_global_id(log.channel_id), viewer.token)
 
     def add_idle(self, people: int) -> list[MemberAccess]:
@@ -227,6 +243,7 @@ class _Seeding:
         self._add_member(log, one, MemberRole.MEMBER, undelivered=0)
         if other is not one:
             self._add_member(log, other, MemberRole.MEMBER, undelivered=UNDELIVERED_ENTRIES)
+        self._add_messages(log, [one, other])
         return log
 
     def _add_channel(self, channel_id: str, kind: ChannelKind, entries: int) -> _Log:
@@ -252,7 +269,18 @@ class _Seeding:
         # As sign-in does: the device begins at the end of what there was.
         self.rows["device_positions"].append((user_id, person.device_id, channel_id, log.last_seq))
         self.rows["members"].append(
-            (channel_id, user_id, role.value, log.created_at, 1, delivered_seq, read_seq)
+            (
+                channel_id,
+                user_id,
+                role.value,
+                log.created_at,
+                1,
+                delivered_seq,
+                read_seq,
+                delivered_seq,
+                read_seq,
+                log.last_seq > 1,
+            )
         )
         self._add_receipts(log, user_id, _DELIVERED, delivered_seq)
         self._add_receipts(log, user_id, _READ, read_seq)
@@ -267,10 +295,19 @@ class _Seeding:
             at = log.sent_at(up_to_seq) + timedelta(seconds=30)
             self.rows["receipts"].append((log.channel_id, user_id, kind, up_to_seq, at))
 
-    def _add_messages(self, log: _Log, people: Sequence[_Person]) -> None:
+    def _add_notice(self, log: _Log, people: Sequence[_Person]) -> None:
+        """The first entry of a group's log."""
+        owner, *others = (person.user.id for person in people)
+        notice = SystemNotice(NoticeKind.GROUP_CREATED, owner, others, GROUP_NAME)
+        details = encode_details(Details(system=notice)).decode()
+        self.rows["messages"].append(
+            (log.channel_id, 1, MessageKind.SYSTEM.value, *[None] * 4, details, log.sent_at(1))
+        )
+
+    def _add_messages(self, log: _Log, people: Sequence[_Person], *, first_seq: int = 1) -> None:
         """Said by the people in turn."""
         messages = self.rows["messages"]
-        for seq in range(1, log.last_seq + 1):
+        for seq in range(first_seq, log.last_seq + 1):
             draft = Draft(
                 log.channel_id,
                 people[seq % len(people)].user,
@@ -288,6 +325,7 @@ class _Seeding:
                     draft.client_message_id,
                     draft.fingerprint(),
                     draft.text,
+                    None,
                     draft.at,
                 )
             )

@@ -1,0 +1,1 @@
+"""Measures Parley beside a naive peer: `python -m bench`. What was measured is in docs/speed.md."""

@@ -1,0 +1,187 @@
+"""`python -m bench`: starts PostgreSQL, Valkey, Parley and the naive peer, seeds both, measures
+them in turn, prints medians and ratios. Exit code 1 where a floor does not hold.
+
+With two cores or more, the measured servers are kept on the first; PostgreSQL, Valkey and the
+generator on the second. Everything is on 127.0.0.1, in a data directory that goes afterwards.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.contestants import Contestant, Naive, Parley, make_naive_database
+from bench.report import PARLEY, Row, below_floor, median_row, ratios, table
+from bench.works import WORKS
+from parley.embedded import EmbeddedServers, StartError
+from parley.embedded.part import CHECKOUT, start_and_wait
+from parley.settings import SettingsError
+
+
+def main(arguments: Sequence[str]) -> int:
+    asked = _parse(arguments)
+    try:
+        with contextlib.ExitStack() as stack:
+            if asked.data_dir is None:
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="parley-bench-"))
+                asked.data_dir = Path(folder)
+            return _bench(asked)
+    except (StartError, SettingsError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _bench(asked: argparse.Namespace) -> int:
+    began = time.monotonic()
+    server_cores, rest = _share_cores()
+    if rest:
+        os.sched_setaffinity(0, rest)
+    with (
+        EmbeddedServers(asked.data_dir, only=("postgresql", "valkey")) as servers,
+        _open_contestants(servers, server_cores, asked) as contestants,
+    ):
+        _say(f"ready after {time.monotonic() - began:.0f} s; {_machine(server_cores, rest)}")
+        results = _measure(contestants, servers, asked)
+    rows = [median_row(work, name, rounds) for (work, name), rounds in results.items()]
+    _report(rows, asked)
+    failed = below_floor(rows)
+    sys.stderr.writelines(f"{sentence}\n" for sentence in failed)
+    _say(f"{time.monotonic() - began:.0f} s in all")
+    return 1 if failed else 0
+
+
+def _share_cores() -> tuple[set[int], set[int]]:
+    """The measured server's core, and the one for all else; empty where there is no choice."""
+    if not hasattr(os, "sched_getaffinity"):
+        return set(), set()
+    cores = sorted(os.sched_getaffinity(0))
+    return ({cores[0]}, {cores[1]}) if len(cores) > 1 else (set(), set())
+
+
+@contextlib.contextmanager
+def _open_contestants(
+    servers: EmbeddedServers, cores: set[int], asked: argparse.Namespace
+) -> Iterator[list[Contestant]]:
+    _say("seeding")
+    sizes = {"history": asked.history, "idle": asked.idle}
+    contestants: list[Contestant] = [Parley(servers, cores, **sizes)]
+    if not asked.alone:
+        asyncio.run(make_naive_database(servers))
+        contestants.append(Naive(servers, cores, **sizes))
+    start_and_wait(contestants)
+    try:
+        yield contestants
+    finally:
+        for contestant in contestants:
+            contestant.stop()
+
+
+def _measure(
+    contestants: Sequence[Contestant], servers: EmbeddedServers, asked: argparse.Namespace
+) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """By work and contestant, a result for each round. Contestants take turns: A B A B."""
+    results: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for work in asked.works:
+        for number in range(1, asked.rounds + 1):
+            for contestant in contestants:
+                result = _run_load(work, contestant, servers, asked)
+                results.setdefault((work, contestant.name), []).append(result)
+                _say(
+                    f"{work} round {number} {contestant.name:<6} {result['per_s']:>8,.0f}/s, "
+                    f"us: server {result['cpu_us']['server']:,.1f}, "
+                    f"postgresql {result['cpu_us'].get('postgresql', 0):,.1f}"
+                )
+    return results
+
+
+def _run_load(
+    work: str, contestant: Contestant, servers: EmbeddedServers, asked: argparse.Namespace
+) -> dict[str, Any]:
+    """One work in a process of its own, as a client is."""
+    roots = {"server": contestant.pid}
+    roots |= {name: servers.pid(name) for name in ("postgresql", "valkey")}
+    command = [
+        *(sys.executable, "-m", "bench.load", work),
+        *("--profile", str(contestant.profile)),
+        *("--world", str(contestant.world)),
+        *("--port", str(contestant.port)),
+        *("--secs", str(asked.secs)),
+        *("--rate", str(contestant.w2_rate)),
+        *(f"--root={name}={pid}" for name, pid in roots.items()),
+    ]
+    done = subprocess.run(
+        command,
+        check=False,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=CHECKOUT,
+        timeout=60 + 3 * asked.secs,
+    )
+    if done.returncode:
+        words = f" It said:\n{contestant.last_words()}" if contestant.last_words() else ""
+        raise StartError(f"{work} of {contestant.name} failed.{words}")
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def _report(rows: Sequence[Row], asked: argparse.Namespace) -> None:
+    sys.stdout.write(f"\n{table(rows)}\n\n{ratios(rows)}\n")
+    sys.stdout.flush()
+    if asked.json is not None:
+        asked.json.write_text(json.dumps([row._asdict() for row in rows], indent=2) + "\n")
+
+
+def _machine(server_cores: set[int], rest: set[int]) -> str:
+    pinned = (
+        f"server on core {server_cores}, all else on core {rest}"
+        if rest
+        else "nothing is kept on a core"
+    )
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {pinned}"
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"bench: {line}\n")
+    sys.stderr.flush()
+
+
+def _works(text: str) -> list[str]:
+    works = text.split(",")
+    unknown = [work for work in works if work not in WORKS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown {unknown}; there are {', '.join(WORKS)}")
+    return works
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=f"Measure {PARLEY} beside a naive peer."
+    )
+    parser.add_argument("--secs", type=float, default=4, help="of each round (4)")
+    parser.add_argument("--rounds", type=int, default=3, help="of each work (3)")
+    parser.add_argument(
+        "--works", type=_works, default=["w1", "w2", "w3", "w5"], help="w1,w2,w3,w5"
+    )
+    parser.add_argument("--history", type=int, default=100_000, help="messages of the long chat")
+    parser.add_argument("--idle", type=int, default=5000, help="people who do nothing")
+    parser.add_argument("--alone", action="store_true", help="without the naive peer")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="the medians go there too")
+    parser.add_argument(
+        "--data-dir", type=Path, help="keep databases and logs there, for looking into them"
+    )
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

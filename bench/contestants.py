@@ -1,0 +1,149 @@
+"""Who is measured: one API process of Parley, and the naive peer, each on a port of its own with a
+world of its own, before the same PostgreSQL and Valkey.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from bench.wire import HOST
+from parley.embedded import EmbeddedServers, Part, StartError
+from parley.embedded.part import CHECKOUT
+from parley.embedded.ports import free_port
+from parley.embedded.probes import http_status
+from parley.settings import read_environment
+
+PROFILES = Path(__file__).with_name("profiles")
+NAIVE_DATABASE = "naive"
+
+
+class Contestant(Part):
+    """A server process, kept on its cores."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        data_dir: Path,
+        port: int,
+        cores: set[int],
+        ready_path: str,
+        w2_rate: float,
+    ) -> None:
+        super().__init__(name, log_path=data_dir / "logs" / f"{name}.log")
+        self.port = port
+        self.profile = PROFILES / f"{name}.json"
+        self.world = data_dir / f"{name}.world.json"
+        # Sends a second that it can bear, with room.
+        self.w2_rate = w2_rate
+        self._command = command
+        self._environment = environment
+        self._cores = cores
+        self._ready_path = ready_path
+
+    def command(self) -> Sequence[str]:
+        return [sys.executable, "-m", *self._command]
+
+    def environment(self) -> Mapping[str, str]:
+        return self._environment
+
+    def answers(self) -> bool:
+        return http_status(self.port, self._ready_path) == 200
+
+    def start(self) -> None:
+        super().start()
+        if self._cores and self.pid is not None:
+            # It has no threads yet: those that come inherit this.
+            os.sched_setaffinity(self.pid, self._cores)
+
+
+class Parley(Contestant):
+    def __init__(
+        self, servers: EmbeddedServers, cores: set[int], *, history: int, idle: int
+    ) -> None:
+        port, environment = free_port(), _environment(servers)
+        environment |= {
+            "PARLEY_ENV": "development",
+            "PARLEY_HOST": HOST,
+            "PARLEY_PORT": str(port),
+            "PARLEY_DATA_DIR": str(servers.data_dir),
+            "PARLEY_SECRET": servers.secret,
+        }
+        super().__init__(
+            "parley",
+            ["parley", "serve"],
+            environment,
+            data_dir=servers.data_dir,
+            port=port,
+            cores=cores,
+            ready_path="/readyz",
+            w2_rate=200,
+        )
+        run_module(["parley", "migrate"], environment)
+        sizes = [f"--history={history}", f"--idle={idle}"]
+        run_module(["parley", "seed", f"--world={self.world}", *sizes], environment)
+
+
+class Naive(Contestant):
+    def __init__(
+        self, servers: EmbeddedServers, cores: set[int], *, history: int, idle: int
+    ) -> None:
+        port, environment = free_port(), _environment(servers)
+        url = urlsplit(servers.database_url)._replace(path=f"/{NAIVE_DATABASE}").geturl()
+        environment["DATABASE_URL"] = url
+        command = ["uvicorn", "bench.peers.naive:app", f"--host={HOST}", f"--port={port}"]
+        super().__init__(
+            "naive",
+            [*command, "--no-access-log", "--log-level=warning"],
+            environment,
+            data_dir=servers.data_dir,
+            port=port,
+            cores=cores,
+            ready_path="/graphql?query=%7B__typename%7D",
+            w2_rate=50,
+        )
+        sizes = [f"--history={history}", f"--idle={idle}"]
+        run_module(["bench.peers.seed", f"--world={self.world}", *sizes], environment)
+
+
+async def make_naive_database(servers: EmbeddedServers) -> None:
+    connection = await asyncpg.connect(servers.database_url)
+    if not await connection.fetchval(
+        "SELECT 1 FROM pg_database WHERE datname = $1", NAIVE_DATABASE
+    ):
+        await connection.execute(f"CREATE DATABASE {NAIVE_DATABASE}")
+    await connection.close()
+
+
+def run_module(command: Sequence[str], environment: Mapping[str, str]) -> None:
+    """
+    Raises:
+        StartError: with the last that it said.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        env=dict(environment),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    if done.returncode:
+        raise StartError(f"{' '.join(command[:2])} failed. It said:\n{done.stderr[-2000:]}")
+
+
+def _environment(servers: EmbeddedServers) -> dict[str, str]:
+    """Ours without the operator's settings, which may name other servers and other limits."""
+    inherited = {
+        name: value
+        for name, value in read_environment().items()
+        if not name.startswith(("PARLEY_", "AWS_", "S3_", "PG"))
+    }
+    return {**inherited, **servers.environment(), "PYTHONPATH": str(CHECKOUT)}

@@ -1,0 +1,1 @@
+"""Peers to be measured beside Parley."""
