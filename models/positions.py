@@ -2,7 +2,7 @@
 the log.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -39,8 +39,11 @@ class Moved(msgspec.Struct, frozen=True):
 
 class MoveWriter:
     """Writes batches of moves by `models/sql/advance_positions.sql`; moves of one member that wait
-    together are one.
+    together are one. `on_moved` is told of each batch after its commit, each move once.
     """
+
+    def __init__(self, on_moved: Callable[[Sequence[Moved]], None]) -> None:
+        self._on_moved = on_moved
 
     def lock_key(self, item: Move) -> tuple[str, str]:
         return (item.channel_id, item.user_id)
@@ -80,6 +83,7 @@ class MoveWriter:
                 results.append(Busy.BUSY)
             else:
                 results.append(Refused(RefusalCode.NOT_FOUND, "There is no such channel."))
+        self._on_moved([result for result in results if isinstance(result, Moved)])
         return results
 
 
@@ -93,6 +97,31 @@ async def advance_device(
         SELECT $1, $2, x.channel_id, x.seq
         FROM unnest($3::uuid[], $4::integer[]) AS x (channel_id, seq)
         ORDER BY x.channel_id
+        ON CONFLICT (user_id, device_id, channel_id)
+        DO UPDATE SET delivered_seq = excluded.delivered_seq
+        WHERE p.delivered_seq < excluded.delivered_seq
+        """,
+        user_id,
+        device_id,
+        list(positions),
+        list(positions.values()),
+    )
+
+
+async def advance_device_where_left(
+    database: Database, user_id: str, device_id: str, positions: dict[str, int]
+) -> None:
+    """The same for channels that the user has left, up to the entry that took them out: once
+    acknowledged, it is not replayed again. Other channels are passed over.
+    """
+    await database.execute(
+        """
+        INSERT INTO device_positions AS p (user_id, device_id, channel_id, delivered_seq)
+        SELECT $1, $2, u.channel_id, least(x.seq, u.left_seq)
+        FROM unnest($3::uuid[], $4::integer[]) AS x (channel_id, seq)
+        JOIN user_channels u ON u.user_id = $1 AND u.channel_id = x.channel_id
+        WHERE u.left_seq IS NOT NULL
+        ORDER BY u.channel_id
         ON CONFLICT (user_id, device_id, channel_id)
         DO UPDATE SET delivered_seq = excluded.delivered_seq
         WHERE p.delivered_seq < excluded.delivered_seq

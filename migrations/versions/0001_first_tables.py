@@ -214,6 +214,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_id", "id", name=op.f("pk_reports")),
     )
     op.create_table(
+        "search_blocks",
+        sa.Column("channel_id", sa.Uuid(), nullable=False),
+        sa.Column("block", sa.Integer(), nullable=False),
+        sa.Column("earliest_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("latest_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("words", postgresql.TSVECTOR(), nullable=True),
+        sa.PrimaryKeyConstraint("channel_id", "block", name=op.f("pk_search_blocks")),
+    )
+    op.create_table(
+        "search_heads",
+        sa.Column("channel_id", sa.Uuid(), nullable=False),
+        sa.Column("built_seq", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("channel_id", name=op.f("pk_search_heads")),
+    )
+    op.create_table(
         "sign_in_codes",
         sa.Column("number", sa.Text(), nullable=False),
         sa.Column("code_hash", sa.LargeBinary(), nullable=False),
@@ -262,6 +277,8 @@ def downgrade() -> None:
     op.drop_table("user_phone_numbers")
     op.drop_table("user_channels")
     op.drop_table("sign_in_codes")
+    op.drop_table("search_heads")
+    op.drop_table("search_blocks")
     op.drop_table("reports")
     op.drop_table("receipts")
     op.drop_table("phone_numbers")

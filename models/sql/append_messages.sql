@@ -87,12 +87,16 @@ BEGIN
             p_channel_ids, p_sender_ids, p_client_message_ids, p_draft_hashes, p_reply_to_seqs, p_details
         ) WITH ORDINALITY AS d (channel_id, sender_id, client_message_id, draft_hash, reply_to_seq, details, ord)
         LEFT JOIN channels c ON c.id = ANY (p_ids) AND c.id = d.channel_id
-        -- LIMIT keeps the planner from reading the whole channel for a hash join: one probe of the unique index each.
+        -- One probe of the unique index for each draft. Written as a range in that index's order, because the planner
+        -- takes equality and the primary key to be as good where its statistics say that channels are short, and then
+        -- reads the whole channel: 25 ms instead of 0.9 for 64 drafts in channels of 3,000.
         LEFT JOIN LATERAL (
             SELECT n.seq, n.draft_hash FROM messages n
             WHERE n.channel_id = ANY (p_ids) AND n.channel_id = d.channel_id
-                AND n.sender_id = d.sender_id AND n.client_message_id = d.client_message_id
-            LIMIT 1
+                AND n.sender_id = d.sender_id
+                AND n.client_message_id >= d.client_message_id
+                AND n.client_message_id <= d.client_message_id
+            ORDER BY n.sender_id, n.client_message_id LIMIT 1
         ) m ON true
         LEFT JOIN members b ON b.channel_id = ANY (p_ids) AND b.channel_id = d.channel_id
             AND b.user_id = d.sender_id AND b.left_seq IS NULL
