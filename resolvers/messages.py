@@ -66,9 +66,7 @@ def require_draft(input: SendMessageInput, sender: User, limits: Limits) -> Draf
     )
     text = input.text
     if text is not None:
-        require_text(text, "text", limits.message_length, allow_newlines=True)
-        if not text.strip():
-            raise invalid("A text needs a visible character.", "text")
+        require_message_text(text, limits)
     location = None if input.location is None else _require_location(input.location, limits)
     if text is None and location is None:
         raise invalid("A message needs a text or a location.", "text")
@@ -83,6 +81,18 @@ def require_draft(input: SendMessageInput, sender: User, limits: Limits) -> Draf
         reply_to_seq=_require_reply(input.reply_to_id, channel_id),
         mention_ids=_require_mentions(input.mentions or [], limits),
     )
+
+
+def require_message_text(text: str, limits: Limits) -> str:
+    """The text as it came.
+
+    Raises:
+        Refused: INVALID_INPUT.
+    """
+    require_text(text, "text", limits.message_length, allow_newlines=True)
+    if not text.strip():
+        raise invalid("A text needs a visible character.", "text")
+    return text
 
 
 def _require_location(location: LocationInput, limits: Limits) -> Location:

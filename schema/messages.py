@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
-from models import channels, ids, messages, notices, users
+from models import channels, ids, messages, notices, receipts, users
 from models.messages import MessageKind, MessageStatus
 from models.notices import NoticeKind
 from models.unloaded import UNLOADED
@@ -14,7 +14,7 @@ from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import OUTERMOST, SHARED, derived_field
 from schema.node import Node, global_id_field
-from schema.paging import Edge, Page, PageInfo
+from schema.paging import Edge, Page, PageInfo, id_cursor, make_page, parse_id_cursor, require_count
 from schema.people import User
 from schema.refusals import Refusal
 from schema.scalars import DateTime
@@ -173,6 +173,30 @@ async def _channel(
     return await context_of(info).loaders.channels.load(root.channel_id)
 
 
+async def _receipts(
+    root: strawberry.Parent[messages.Message],
+    info: strawberry.Info,
+    first: Annotated[
+        int | None, strawberry.argument(description="1 to 100; 50 when not said.")
+    ] = None,
+    after: Annotated[str | None, strawberry.argument(description="A cursor of this list.")] = None,
+) -> Page[receipts.Receipt] | None:
+    context = context_of(info)
+    if root.sender_id != context.require_viewer().user.id:
+        return None
+    limits = context.resources.limits
+    found, more = await context.loaders.receipts.load(
+        (
+            root.channel_id,
+            root.seq,
+            require_count(first, "first", limits) or limits.default_page_size,
+            parse_id_cursor(after, "after"),
+        )
+    )
+    cursors = [id_cursor(receipt.user_id) for receipt in found]
+    return make_page(found, cursors, more_after=more, more_before=after is not None)
+
+
 def _fate_field(
     name: str, read: Callable[[messages.Fate], Any], description: str, graphql_type: Any
 ) -> Any:
@@ -192,6 +216,43 @@ def _fate_field(
         graphql_type=graphql_type,
         metadata={"plan": name, **OUTERMOST},
     )
+
+
+@describes(receipts.Receipt)
+@strawberry.type(description="How far one of a message's audience has got with it.")
+class Receipt:
+    @strawberry.field(description="Who it is.", graphql_type=User)
+    async def user(
+        root: strawberry.Parent[receipts.Receipt], info: strawberry.Info
+    ) -> users.User | None:
+        return await context_of(info).loaders.users.load(root.user_id)
+
+    delivered_at: datetime | None = strawberry.field(
+        description="When they received it. Null while they have not.",
+        graphql_type=DateTime | None,
+    )
+    read_at: datetime | None = strawberry.field(
+        description=(
+            "When they read it. Null while they have not; in a chat, also where either of the two "
+            "hides read receipts."
+        ),
+        graphql_type=DateTime | None,
+    )
+
+
+@describes(Edge)
+@strawberry.type(description="A receipt in a page.")
+class ReceiptEdge:
+    cursor: str = strawberry.field(description="Its place, for `after`.")
+    node: receipts.Receipt = strawberry.field(description="The receipt.", graphql_type=Receipt)
+
+
+@describes(Page)
+@strawberry.type(description="A page of receipts, in the order of the users' ids.")
+class ReceiptConnection:
+    edges: list[ReceiptEdge] = strawberry.field(description="The receipts with their cursors.")
+    nodes: list[Receipt] = strawberry.field(description="The receipts.")
+    page_info: PageInfo = strawberry.field(description="What lies around the page.")
 
 
 @describes(messages.Message)
@@ -302,6 +363,14 @@ class Message(Node):
     read_count: int | None = _fate_field(
         "read_count", lambda fate: fate.read, "How many of the audience have read it.", int | None
     )
+    receipts: ReceiptConnection | None = strawberry.field(
+        resolver=_receipts,
+        description=(
+            "Who has received and read it, member by member of the audience. Null unless the "
+            "viewer sent the message. At most 100 a page; 50 when not said."
+        ),
+        graphql_type=ReceiptConnection | None,
+    )
 
 
 @describes(Edge)
@@ -312,7 +381,9 @@ class MessageEdge:
 
 
 @describes(Page)
-@strawberry.type(description="A page of messages, newest last.")
+@strawberry.type(
+    description="A page of messages: newest last in a channel, newest first in what was searched."
+)
 class MessageConnection:
     edges: list[MessageEdge] = strawberry.field(description="The messages with their cursors.")
     nodes: list[Message] = strawberry.field(description="The messages.")
@@ -363,4 +434,19 @@ class SendMessagePayload:
 SendMessageResult = Annotated[
     SendMessagePayload | Refusal,
     strawberry.union("SendMessageResult", description="The stored message, or why it was refused."),
+]
+
+
+@strawberry.type(description="The message was changed, or needed no change.")
+class MessagePayload:
+    message: messages.Message = strawberry.field(
+        description="The message as it is now.", graphql_type=Message
+    )
+
+
+MessageResult = Annotated[
+    MessagePayload | Refusal,
+    strawberry.union(
+        "MessageResult", description="The message as it is now, or why it was refused."
+    ),
 ]

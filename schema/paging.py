@@ -17,6 +17,7 @@ from models.channels import ChannelCursor
 from models.ids import MAX_SEQ
 from models.limits import Limits
 from models.refusals import Refused, invalid
+from models.search import Hit
 from schema.sources import describes
 
 Row = TypeVar("Row")
@@ -104,10 +105,13 @@ def message_cursor(seq: int) -> str:
 def parse_message_cursor(cursor: str | None, field: str) -> int | None:
     if cursor is None:
         return None
-    place = _decode("s", cursor, field)
-    if not (place.isascii() and place.isdigit()) or len(place) > 10 or int(place) > MAX_SEQ:
+    return _seq(_decode("s", cursor, field), field)
+
+
+def _seq(text: str, field: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 10 or int(text) > MAX_SEQ:
         raise _forged(field)
-    return int(place)
+    return int(text)
 
 
 def id_cursor(inner_id: str) -> str:
@@ -121,22 +125,40 @@ def parse_id_cursor(cursor: str | None, field: str) -> str | None:
 
 
 def channel_cursor(last_at: datetime, channel_id: str) -> str:
-    micros = round(last_at.timestamp() * 1_000_000)
-    return _encode("c", f"{micros}.{channel_id}")
+    return _encode("c", f"{_micros(last_at)}.{channel_id}")
 
 
 def parse_channel_cursor(cursor: str | None, field: str) -> ChannelCursor | None:
     if cursor is None:
         return None
     micros, _, channel_id = _decode("c", cursor, field).partition(".")
+    return ChannelCursor(_instant(micros, field), _inner_id(channel_id, field))
+
+
+def hit_cursor(hit: Hit) -> str:
+    return _encode("f", f"{_micros(hit.sent_at)}.{hit.channel_id}.{hit.seq}")
+
+
+def parse_hit_cursor(cursor: str | None, field: str) -> Hit | None:
+    if cursor is None:
+        return None
+    micros, _, place = _decode("f", cursor, field).partition(".")
+    channel_id, _, seq = place.partition(".")
+    return Hit(_instant(micros, field), _inner_id(channel_id, field), _seq(seq, field))
+
+
+def _micros(at: datetime) -> int:
+    return round(at.timestamp() * 1_000_000)
+
+
+def _instant(micros: str, field: str) -> datetime:
     if not (micros.isascii() and micros.isdigit()) or len(micros) > 17:
         raise _forged(field)
     seconds, rest = divmod(int(micros), 1_000_000)
     try:
-        at = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
     except (OverflowError, ValueError, OSError):
         raise _forged(field) from None
-    return ChannelCursor(at, _inner_id(channel_id, field))
 
 
 def _inner_id(text: str, field: str) -> str:

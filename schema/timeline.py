@@ -105,13 +105,22 @@ async def _hydrate(context: Context, channel: Channel, found: list[Message]) -> 
     for message in found:
         show_to(message, viewer.id)
         if message.status is UNLOADED and isinstance(channel, Chat):
-            message.status = chat_status(channel, message.seq)
+            show_fate(message, channel)
 
 
-def chat_status(chat: Chat, seq: int) -> MessageStatus:
-    """The other person is the whole audience; in a chat with oneself there is none."""
-    if chat.peer_id == chat.viewer_id:
-        return MessageStatus.SENT
-    if chat.peer_read_seq >= seq:
-        return MessageStatus.READ
-    return MessageStatus.DELIVERED if chat.peer_delivered_seq >= seq else MessageStatus.SENT
+def show_fate(message: Message, chat: Chat) -> None:
+    """How one's own message fared in a chat, as far as the other's positions say; when it was
+    received and read is left to be read from the receipts. In a chat with oneself nobody is there
+    to receive it.
+    """
+    alone = chat.peer_id == chat.viewer_id
+    delivered = not alone and chat.peer_delivered_seq >= message.seq
+    read = not alone and chat.peer_read_seq >= message.seq
+    message.delivered_count, message.read_count = int(delivered), int(read)
+    message.status = (
+        MessageStatus.READ if read else MessageStatus.DELIVERED if delivered else MessageStatus.SENT
+    )
+    if not delivered:
+        message.delivered_at = None
+    if not read:
+        message.seen_at = None

@@ -98,8 +98,10 @@ class Dispatcher:
                 for _ in batches:
                     self._queue.task_done()
 
-    async def dispatch(self, batches: Sequence[Batch]) -> None:
-        """Tell the other nodes, and note what is settled. Raises what `AWAY` lists."""
+    async def dispatch(self, batches: Sequence[Batch]) -> bool:
+        """Tell the other nodes, and note what is settled; whether all of them were there. Raises
+        what `AWAY` lists.
+        """
         user_ids = list(
             {user for batch in batches for to in batch.recipients.values() for user in to.user_ids}
         )
@@ -121,6 +123,7 @@ class Dispatcher:
         self._settled += [
             (b.outbox_channel_id, b.outbox_id) for b in batches if b.outbox_id not in unreached
         ]
+        return not unreached
 
     async def _settle(self) -> None:
         while True:

@@ -43,22 +43,26 @@ class Relay:
             # Spread out, so that several processes rarely take the same batches.
             await asyncio.sleep(RELAY_EVERY_S * random.uniform(0.5, 1.5))
             try:
-                while await self._relay() == ROUND_BATCHES:
+                while await self._relay():
                     continue
             except (*AWAY, Refused) as error:
                 logger.warning("The relay waits: %s.", type(error).__name__)
 
-    async def _relay(self) -> int:
+    async def _relay(self) -> bool:
+        """Whether to go on at once. Not with a node that was killed, and whose lease still lives:
+        its batches would come again and again.
+        """
         batches = await list_unsettled_batches(
             self._database, older_than_s=UNSETTLED_S, most=ROUND_BATCHES
         )
-        if batches:
-            logger.info("Dispatching %d batches again.", len(batches))
-            for batch in batches:
-                self._hub.offer(batch, fresh=False)
-            await self._dispatcher.dispatch(batches)
-            await self._dispatcher.settle_now()
-        return len(batches)
+        if not batches:
+            return False
+        logger.info("Dispatching %d batches again.", len(batches))
+        for batch in batches:
+            self._hub.offer(batch, fresh=False)
+        reached = await self._dispatcher.dispatch(batches)
+        await self._dispatcher.settle_now()
+        return reached and len(batches) == ROUND_BATCHES
 
     async def _delete(self) -> None:
         while True:

@@ -21,13 +21,10 @@ BEGIN
     FOR v_block IN v_first .. v_whole - 1 LOOP
         INSERT INTO search_blocks (channel_id, block, earliest_at, latest_at, words)
         SELECT
-            p_channel_id, v_block, coalesce(min(m.sent_at), p.latest_at, '-infinity'),
-            greatest(max(m.sent_at), p.latest_at, '-infinity'), search_words(p_channel_id, v_block)
-        FROM (SELECT) one
-        LEFT JOIN search_blocks p ON p.channel_id = p_channel_id AND p.block = v_block - 1
-        LEFT JOIN messages m ON m.channel_id = p_channel_id AND m.kind <> 7
-            AND m.seq > v_block * 128 AND m.seq <= v_block * 128 + 128
-        GROUP BY p.latest_at;
+            p_channel_id, v_block, coalesce(min(m.sent_at), 'infinity'), coalesce(max(m.sent_at), '-infinity'),
+            search_words(p_channel_id, v_block)
+        FROM messages m
+        WHERE m.channel_id = p_channel_id AND m.kind <> 7 AND m.seq > v_block * 128 AND m.seq <= v_block * 128 + 128;
     END LOOP;
 
     UPDATE search_heads h SET built_seq = v_whole * 128 WHERE h.channel_id = p_channel_id;

@@ -1,0 +1,190 @@
+"""Changes to messages: editing, deleting and reacting, each an entry of the channel's log.
+
+A change is decided and written under the channel's row lock, so that two of them never cross, nor
+one and a removal or a block. What changes nothing takes no seq and is answered with the message, so
+that a change may be repeated. What is deleted is gone from the row, and so from the search index;
+what recognises a repeated send stays.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from models.channel_log import ChannelLog, lock_log
+from models.channels import ChannelKind, MemberRole
+from models.database import Database
+from models.log import Batch, Change
+from models.messages import COLUMNS, Message, MessageKind, message_of, show_to
+from models.refusals import RefusalCode, Refused, invalid, not_found
+
+_FIELD = "messageId"
+
+Place = tuple[str, int]
+OnCommit = Callable[[Batch], None]
+
+
+class _Target(msgspec.Struct):
+    """A message under its channel's lock, as one who may see it finds it."""
+
+    log: ChannelLog
+    viewer_id: str
+    viewer_role: MemberRole
+    message: Message
+
+    @property
+    def is_own(self) -> bool:
+        return self.message.sender_id == self.viewer_id
+
+    def answer(self) -> Message:
+        """For the viewer. A copy: the one in the log's entry is hydrated for all its recipients."""
+        return show_to(msgspec.structs.replace(self.message), self.viewer_id)
+
+    async def require_unblocked(self) -> None:
+        if self.log.kind == ChannelKind.CHAT and await self.log.connection.fetchval(
+            "SELECT EXISTS (SELECT FROM members WHERE channel_id = $1 AND blocks)",
+            self.log.channel_id,
+        ):
+            raise Refused(RefusalCode.BLOCKED, "One of the two has blocked the other.")
+
+    async def write(self, change: Change, assignments: str, *values: object) -> None:
+        """Change the row ($1 channel, $2 seq, $3 … the values), and say so in the log."""
+        log = self.log
+        row = await log.connection.fetchrow(
+            f"UPDATE messages m SET {assignments} WHERE m.channel_id = $1 AND m.seq = $2 "
+            f"RETURNING {COLUMNS}",
+            log.channel_id,
+            self.message.seq,
+            *values,
+        )
+        assert row is not None
+        self.message = message_of(row)
+        await log.append_change(change, self.message, self.viewer_id)
+
+    async def index_again(self) -> None:
+        """Let search know the text as it is now."""
+        await self.log.connection.execute(
+            "SELECT rebuild_search_block($1, $2)", self.log.channel_id, self.message.seq
+        )
+
+
+@asynccontextmanager
+async def _open_message(
+    database: Database, on_commit: OnCommit, viewer_id: str, place: Place
+) -> AsyncIterator[_Target]:
+    """Raises:
+    Refused: NOT_FOUND when there is none that the viewer may see; FORBIDDEN for a SYSTEM one.
+    """
+    channel_id, seq = place
+    async with lock_log(database, channel_id, on_commit) as log:
+        if log is None:
+            raise _no_such_message()
+        row = await log.connection.fetchrow(
+            f"""
+            SELECT {COLUMNS}, v.role FROM messages m
+            JOIN members v ON v.channel_id = $1 AND v.user_id = $3 AND v.left_seq IS NULL
+                AND v.joined_seq <= m.seq
+            WHERE m.channel_id = $1 AND m.seq = $2
+            """,
+            channel_id,
+            seq,
+            viewer_id,
+        )
+        if row is None:
+            raise _no_such_message()
+        message = message_of(row)
+        if message.kind is MessageKind.SYSTEM:
+            raise _forbidden("What the channel itself says cannot be changed.")
+        yield _Target(log, viewer_id, MemberRole(row[-1]), message)
+
+
+async def edit_message(
+    database: Database,
+    on_commit: OnCommit,
+    viewer_id: str,
+    place: Place,
+    text: str,
+    *,
+    window_s: float,
+) -> Message:
+    """The message with its new text, or as it is when it has that text. Its shape and length were
+    checked.
+
+    Raises:
+        Refused: NOT_FOUND, FORBIDDEN, INVALID_INPUT, BLOCKED, EDIT_WINDOW_CLOSED.
+    """
+    async with _open_message(database, on_commit, viewer_id, place) as target:
+        message = target.message
+        if not target.is_own:
+            raise _forbidden("Only the sender of a message can edit it.")
+        _require_not_deleted(message)
+        if message.text != text:
+            await target.require_unblocked()
+            if (target.log.now - message.sent_at).total_seconds() > window_s:
+                raise Refused(
+                    RefusalCode.EDIT_WINDOW_CLOSED,
+                    f"A message can be edited for {window_s:g} s after it was sent.",
+                    field=_FIELD,
+                )
+            await target.write(Change.EDITED, "text = $3, edited_at = $4", text, target.log.now)
+            await target.index_again()
+        return target.answer()
+
+
+async def delete_message(
+    database: Database, on_commit: OnCommit, viewer_id: str, place: Place
+) -> Message:
+    """The tombstone: of the viewer's own message, or of anybody's in a group that they run. A block
+    does not keep anybody from taking back what they said.
+
+    Raises:
+        Refused: NOT_FOUND, FORBIDDEN.
+    """
+    async with _open_message(database, on_commit, viewer_id, place) as target:
+        if not target.is_own and not _moderates(target):
+            raise _forbidden("Only the sender, or an owner or admin of the group, can delete it.")
+        if target.message.deleted_at is None:
+            await target.write(
+                Change.DELETED,
+                "text = NULL, details = NULL, reactions = NULL, deleted_at = $3",
+                target.log.now,
+            )
+            await target.index_again()
+        return target.answer()
+
+
+async def react(
+    database: Database, on_commit: OnCommit, viewer_id: str, place: Place, emoji: str | None
+) -> Message:
+    """The message with the viewer's one reaction; None takes it back.
+
+    Raises:
+        Refused: NOT_FOUND, FORBIDDEN, INVALID_INPUT, BLOCKED.
+    """
+    async with _open_message(database, on_commit, viewer_id, place) as target:
+        _require_not_deleted(target.message)
+        reacted = target.message.reacted
+        if dict(reacted).get(viewer_id) != emoji:
+            await target.require_unblocked()
+            kept = [each for each in reacted if each[0] != viewer_id]
+            given = kept if emoji is None else [*kept, (viewer_id, emoji)]
+            stored = msgspec.json.encode(given).decode() if given else None
+            await target.write(Change.REACTED, "reactions = $3", stored)
+        return target.answer()
+
+
+def _moderates(target: _Target) -> bool:
+    return target.log.kind == ChannelKind.GROUP and target.viewer_role >= MemberRole.ADMIN
+
+
+def _require_not_deleted(message: Message) -> None:
+    if message.deleted_at is not None:
+        raise invalid("A deleted message cannot be changed.", _FIELD)
+
+
+def _no_such_message() -> Refused:
+    return not_found("There is no such message.", _FIELD)
+
+
+def _forbidden(reason: str) -> Refused:
+    return Refused(RefusalCode.FORBIDDEN, reason, field=_FIELD)

@@ -1,0 +1,99 @@
+"""Changes to messages: editing, deleting, reacting."""
+
+from typing import Annotated
+
+import strawberry
+
+from models import changes, ids
+from models.emoji import require_emoji
+from models.refusals import not_found
+from resolvers.messages import require_message_text
+from schema.context import context_of
+from schema.messages import MessagePayload, MessageResult
+from schema.refusals import Refusal, answers_refusals
+
+MessageId = Annotated[
+    strawberry.ID, strawberry.argument(description="A message that the viewer can see.")
+]
+
+
+@strawberry.type
+class ChangeMutations:
+    @strawberry.mutation(
+        description=(
+            "Gives a message of the viewer's another text, for 15 minutes after it was sent "
+            "(EDIT_WINDOW_CLOSED). The text that it has changes nothing, whenever it is given."
+        ),
+        graphql_type=MessageResult,
+    )
+    @answers_refusals
+    async def edit_message(
+        self,
+        info: strawberry.Info,
+        message_id: MessageId,
+        text: Annotated[str, strawberry.argument(description="1 to 4,096 characters.")],
+    ) -> MessagePayload | Refusal:
+        context = context_of(info)
+        resources, limits = context.resources, context.resources.limits
+        message = await changes.edit_message(
+            resources.database,
+            resources.publish,
+            context.require_viewer().user.id,
+            _require_place(message_id),
+            require_message_text(text, limits),
+            window_s=limits.edit_window_s,
+        )
+        context.forget_loaded()
+        return MessagePayload(message=message)
+
+    @strawberry.mutation(
+        description=(
+            "For everyone. Leaves a tombstone. The viewer's own message, or anybody's in a group "
+            "that the viewer is an owner or admin of. A deleted one stays as it is."
+        ),
+        graphql_type=MessageResult,
+    )
+    @answers_refusals
+    async def delete_message(
+        self, info: strawberry.Info, message_id: MessageId
+    ) -> MessagePayload | Refusal:
+        context = context_of(info)
+        message = await changes.delete_message(
+            context.resources.database,
+            context.resources.publish,
+            context.require_viewer().user.id,
+            _require_place(message_id),
+        )
+        context.forget_loaded()
+        return MessagePayload(message=message)
+
+    @strawberry.mutation(
+        description="One reaction a member, in place of an earlier one; null takes it back.",
+        graphql_type=MessageResult,
+    )
+    @answers_refusals
+    async def react(
+        self,
+        info: strawberry.Info,
+        message_id: MessageId,
+        emoji: Annotated[
+            str | None, strawberry.argument(description="One emoji, of whatever kind.")
+        ] = None,
+    ) -> MessagePayload | Refusal:
+        context = context_of(info)
+        message = await changes.react(
+            context.resources.database,
+            context.resources.publish,
+            context.require_viewer().user.id,
+            _require_place(message_id),
+            None if emoji is None else require_emoji(emoji, "emoji"),
+        )
+        context.forget_loaded()
+        return MessagePayload(message=message)
+
+
+def _require_place(message_id: str) -> tuple[str, int]:
+    place = ids.parse_message(message_id)
+    if place is None:
+        raise not_found("There is no such message.", "messageId")
+    return place

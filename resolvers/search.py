@@ -1,0 +1,76 @@
+"""Search: messages by their words."""
+
+from typing import Annotated
+
+import strawberry
+
+from models import ids
+from models.messages import Message, hydrate_senders, show_to
+from models.refusals import not_found
+from models.search import search_messages
+from schema.context import context_of
+from schema.messages import MessageConnection
+from schema.paging import Page, hit_cursor, make_page, parse_hit_cursor, require_count
+
+
+@strawberry.type
+class SearchQueries:
+    @strawberry.field(
+        name="searchMessages",
+        description=(
+            "The messages, in the channels that the viewer is in, with a word that begins with "
+            "each word of the query, whatever its case; the newest first. Only what came with the "
+            "viewer's membership; without SYSTEM and deleted ones. UNAVAILABLE when it takes too "
+            "long."
+        ),
+        graphql_type=MessageConnection,
+    )
+    async def search(
+        self,
+        info: strawberry.Info,
+        query: Annotated[
+            str,
+            strawberry.argument(
+                description=(
+                    "1 to 10 words, at most 200 characters. Only letters and digits count; each "
+                    "Han and Kana character is a word."
+                )
+            ),
+        ],
+        channel_id: Annotated[
+            strawberry.ID | None, strawberry.argument(description="Only in this channel.")
+        ] = None,
+        first: Annotated[
+            int | None, strawberry.argument(description="1 to 100; 50 when not said.")
+        ] = None,
+        after: Annotated[
+            str | None, strawberry.argument(description="A cursor of this list.")
+        ] = None,
+    ) -> Page[Message]:
+        context = context_of(info)
+        viewer, limits = context.require_viewer().user, context.resources.limits
+        cursor = parse_hit_cursor(after, "after")
+        found, more = await search_messages(
+            context.resources.database,
+            viewer.id,
+            query,
+            channel_id=None if channel_id is None else _require_channel_id(channel_id),
+            first=require_count(first, "first", limits) or limits.default_page_size,
+            after=cursor,
+            limits=limits,
+        )
+        messages = [show_to(message, viewer.id) for _, message in found]
+        await hydrate_senders(context.resources.database, messages, [viewer])
+        return make_page(
+            messages,
+            [hit_cursor(hit) for hit, _ in found],
+            more_after=more,
+            more_before=cursor is not None,
+        )
+
+
+def _require_channel_id(global_id: str) -> str:
+    channel_id = ids.parse_plain("chn", global_id)
+    if channel_id is None:
+        raise not_found("There is no such channel.", "channelId")
+    return channel_id
