@@ -1,0 +1,40 @@
+"""Typing: saying that one types."""
+
+from typing import Annotated
+
+import strawberry
+
+from models import ids
+from models.refusals import not_found
+from schema.context import context_of
+from schema.refusals import Refusal, answers_refusals
+from schema.typing import SetTypingPayload, SetTypingResult
+
+
+@strawberry.type
+class TypingMutations:
+    @strawberry.mutation(
+        description=(
+            "Tells the members of a channel who are online that the viewer types, or no longer. "
+            "Nothing is stored; it ends by itself, and with the viewer's last socket."
+        ),
+        graphql_type=SetTypingResult,
+    )
+    @answers_refusals
+    async def set_typing(
+        self,
+        info: strawberry.Info,
+        channel_id: Annotated[
+            strawberry.ID, strawberry.argument(description="A channel that the viewer is in.")
+        ],
+        typing: Annotated[
+            bool, strawberry.argument(description="False takes it back before it ends by itself.")
+        ],
+    ) -> SetTypingPayload | Refusal:
+        context = context_of(info)
+        viewer = context.require_viewer()
+        inner_id = ids.parse_plain("chn", channel_id)
+        if inner_id is None:
+            raise not_found("There is no such channel.", "channelId")
+        expires_at = await context.resources.live.set_typing(viewer, inner_id, typing)
+        return SetTypingPayload(expires_at=expires_at)

@@ -1,0 +1,33 @@
+"""Presence: whether a person is online, or when they were last seen."""
+
+from datetime import datetime
+
+import strawberry
+
+from models import ids, presence
+from schema.fields import derived_field
+from schema.scalars import DateTime
+from schema.sources import describes
+
+
+@describes(presence.Presence)
+@strawberry.type(
+    description=(
+        "Whether a person is online. They are while a device of theirs has an open socket or "
+        "stream, and for half a minute after a request."
+    )
+)
+class Presence:
+    user_id: strawberry.ID = derived_field(
+        lambda seen: ids.user_global_id(seen.user_id),
+        description="Whose presence it is.",
+        graphql_type=strawberry.ID,
+    )
+    online: bool = strawberry.field(
+        description="Whether they are online.", metadata={"plan": "online"}
+    )
+    last_seen_at: datetime | None = strawberry.field(
+        description="When they were last online. Null while they are, or when never seen.",
+        graphql_type=DateTime | None,
+        metadata={"plan": "last_seen_at"},
+    )

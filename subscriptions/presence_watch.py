@@ -1,0 +1,313 @@
+"""Whose presence is followed on this node: tells each follower what they may see, first as it is,
+then as it changes.
+
+A change is a hint that names a user; the value is read here, online in Valkey first and the rest in
+PostgreSQL after it, by one task, so that two changes cannot arrive reversed. A hint that is lost is
+made up for by a look at everybody who is followed, every few seconds.
+
+Who becomes hidden from a follower is said to be offline, with nothing else: what was shown before
+must not stick.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import islice
+
+from redis.asyncio import Redis
+
+from models.database import Database
+from models.events import Occurrence
+from models.limits import Limits
+from models.presence import LastSeen, Presence, list_last_seen
+from models.refusals import RefusalCode, Refused
+from models.signals import PresenceChanged, Signalled, ViewerChanged
+from subscriptions.broker import AWAY
+from subscriptions.feed import Feed
+from subscriptions.leases import TAG
+from subscriptions.node import Node
+from subscriptions.presence import NodePresence
+from subscriptions.registry import Registry
+
+logger = logging.getLogger("parley.live")
+
+PAIRS_AT_ONCE = 500
+USERS_AT_ONCE = 500
+# Changes that come together are read, and told to other nodes, together.
+TOGETHER_S = 0.02
+AGAIN_S = 0.5
+# Beyond this, hints are dropped: memory is bounded.
+WAITING_USERS = 100_000
+
+
+class Follower:
+    """One feed: whom it follows, and what it was last shown of each; None for nothing."""
+
+    def __init__(self, feed: Feed, user_ids: Iterable[str]) -> None:
+        self.feed = feed
+        self.viewer_id = feed.user_id
+        self.shown: dict[str, Presence | None] = dict.fromkeys(user_ids)
+
+    def show(self, user_id: str, presence: Presence | None) -> None:
+        """None: hidden from this viewer."""
+        before = self.shown[user_id]
+        if presence == before or self.feed.ended.done():
+            return
+        self.shown[user_id] = presence
+        told = presence or Presence(user_id, False, None)
+        if told != before:
+            self.feed.put(Occurrence(told))
+
+    def believes_online(self, user_id: str) -> bool | None:
+        """None for who is not shown."""
+        before = self.shown[user_id]
+        return None if before is None else before.online
+
+
+class PresenceWatch:
+    def __init__(
+        self,
+        *,
+        valkey: Redis,
+        database: Database,
+        node: Node,
+        presence: NodePresence,
+        limits: Limits,
+    ) -> None:
+        self._database = database
+        self._node = node
+        self._presence = presence
+        self._limits = limits
+        # Which nodes watch a user; counts while the node's lease of presence lives.
+        self._registry = Registry(valkey, node.id, tag=TAG, name="watchers")
+        self._registered: set[str] = set()
+        self._interest_changed = False
+        self._followers: dict[str, set[Follower]] = {}
+        self._of_viewer: dict[str, set[Follower]] = {}
+        # What is to be read: in order, each once.
+        self._due: dict[tuple[Follower, str], None] = {}
+        # Whom other nodes are to be told of.
+        self._changed: dict[str, None] = {}
+        self._wake = asyncio.Event()
+        self._wake_teller = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._tasks = [
+            asyncio.create_task(self._run()),
+            asyncio.create_task(self._tell()),
+            asyncio.create_task(self._poll()),
+        ]
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # ---------------------------------------------------------------- what comes in
+
+    def follow(self, feed: Feed, user_ids: Sequence[str]) -> None:
+        """Give the feed the users' presence, until it ends.
+
+        Raises:
+            Refused: RATE_LIMITED when the viewer follows too many already.
+        """
+        follower = Follower(feed, user_ids)
+        others = self._of_viewer.get(follower.viewer_id, ())
+        followed = sum(len(other.shown) for other in others)
+        if followed + len(follower.shown) > self._limits.presence_followed:
+            raise Refused(
+                RefusalCode.RATE_LIMITED,
+                f"The presence of at most {self._limits.presence_followed} people can be followed.",
+                field="userIds",
+            )
+        self._of_viewer.setdefault(follower.viewer_id, set()).add(follower)
+        for user_id in follower.shown:
+            self._followers.setdefault(user_id, set()).add(follower)
+        self._interest_changed = True
+        feed.ended.add_done_callback(lambda _: self._forget(follower))
+        self._read_soon((follower, user_id) for user_id in follower.shown)
+
+    def _forget(self, follower: Follower) -> None:
+        _discard(self._of_viewer, follower.viewer_id, follower)
+        for user_id in follower.shown:
+            _discard(self._followers, user_id, follower)
+            self._due.pop((follower, user_id), None)
+        self._interest_changed = True
+        self._wake.set()
+
+    def announce(self, signals: Iterable[Signalled]) -> None:
+        """What changed by an operation of this node: of who sees whom, tell the followers."""
+        for signalled in signals:
+            if isinstance(signalled.signal, ViewerChanged):
+                self._read_for_viewers(signalled.user_ids)
+                self.announce_changes(signalled.user_ids)
+
+    def announce_changes(self, user_ids: Sequence[str]) -> None:
+        """Tell followers, on this node and the others. Never waits."""
+        self._read_for_followers(user_ids)
+        if len(self._changed) < WAITING_USERS:
+            self._changed |= dict.fromkeys(user_ids)
+            self._wake_teller.set()
+
+    def receive(self, signals: Iterable[Signalled]) -> None:
+        """What another node tells."""
+        for signalled in signals:
+            match signalled.signal:
+                case PresenceChanged():
+                    self._read_for_followers(signalled.user_ids)
+                case ViewerChanged():
+                    self._read_for_viewers(signalled.user_ids)
+
+    def _read_for_followers(self, user_ids: Iterable[str]) -> None:
+        self._read_soon(
+            (follower, user_id)
+            for user_id in user_ids
+            for follower in self._followers.get(user_id, ())
+        )
+
+    def _read_for_viewers(self, viewer_ids: Iterable[str]) -> None:
+        self._read_soon(
+            (follower, user_id)
+            for viewer_id in viewer_ids
+            for follower in self._of_viewer.get(viewer_id, ())
+            for user_id in follower.shown
+        )
+
+    def _read_soon(self, pairs: Iterable[tuple[Follower, str]]) -> None:
+        self._due |= dict.fromkeys(pairs)
+        self._wake.set()
+
+    # ---------------------------------------------------------------- what is shown
+
+    async def list_presences(self, viewer_id: str, user_ids: Sequence[str]) -> dict[str, Presence]:
+        """Of those whom the viewer may see, as far as it is known now."""
+        try:
+            online = await self._presence.look_up(user_ids)
+        except AWAY:
+            online = self._presence.look_up_here(user_ids)
+        last_seen = await list_last_seen(self._database, [(viewer_id, user) for user in online])
+        return {
+            user_id: _presence_of(user_id, bool(online[user_id]), seen_at)
+            for (_, user_id), seen_at in last_seen.items()
+        }
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await asyncio.sleep(TOGETHER_S)
+            try:
+                if self._interest_changed:
+                    await self._register()
+                while self._due:
+                    await self._read_some(list(islice(self._due, PAIRS_AT_ONCE)))
+            except (*AWAY, Refused):
+                self._wake.set()
+                await asyncio.sleep(AGAIN_S)
+            except Exception:
+                logger.exception("Presence could not be shown.")
+                await asyncio.sleep(AGAIN_S)
+
+    async def _register(self) -> None:
+        """Other nodes are to know whom this one watches, before it reads."""
+        self._interest_changed = False
+        try:
+            if new := list(self._followers.keys() - self._registered):
+                await asyncio.wait_for(self._registry.add(new), 2)
+                self._registered.update(new)
+            if old := list(self._registered - self._followers.keys()):
+                await asyncio.wait_for(self._registry.remove(old), 2)
+                self._registered.difference_update(old)
+        except AWAY:
+            self.register_again()
+            raise
+
+    async def _read_some(self, pairs: list[tuple[Follower, str]]) -> None:
+        for pair in pairs:
+            self._due.pop(pair, None)
+        try:
+            online = await self._presence.look_up(list({user_id for _, user_id in pairs}))
+            last_seen = await list_last_seen(
+                self._database, [(follower.viewer_id, user_id) for follower, user_id in pairs]
+            )
+        except BaseException:
+            self._due |= dict.fromkeys(pairs)
+            raise
+        for follower, user_id in pairs:
+            self._show(follower, user_id, online[user_id], last_seen)
+
+    def _show(
+        self, follower: Follower, user_id: str, online: bool | None, last_seen: LastSeen
+    ) -> None:
+        pair = (follower.viewer_id, user_id)
+        if pair not in last_seen:
+            follower.show(user_id, None)
+        elif online is not None or not follower.believes_online(user_id):
+            follower.show(user_id, _presence_of(user_id, bool(online), last_seen[pair]))
+        # Else Valkey has just lost everything: who is still there is held again in a moment, and
+        # who is not is found by the next look at all.
+
+    # ---------------------------------------------------------------- other nodes, and losses
+
+    async def _tell(self) -> None:
+        while True:
+            await self._wake_teller.wait()
+            self._wake_teller.clear()
+            await asyncio.sleep(TOGETHER_S)
+            while self._changed:
+                users = list(islice(self._changed, USERS_AT_ONCE))
+                for user_id in users:
+                    del self._changed[user_id]
+                try:
+                    await self._tell_nodes(users)
+                except AWAY:
+                    # They look for themselves every few seconds.
+                    logger.warning("Valkey is away: %d changes of presence come late.", len(users))
+
+    async def _tell_nodes(self, user_ids: Sequence[str]) -> None:
+        nodes_of = await asyncio.wait_for(self._registry.look_up(user_ids), 2)
+        by_node: dict[str, list[str]] = {}
+        for user_id, nodes in zip(user_ids, nodes_of, strict=True):
+            for node_id in nodes:
+                if node_id != self._node.id:
+                    by_node.setdefault(node_id, []).append(user_id)
+        for node_id, its_users in by_node.items():
+            await self._node.publish_signals([node_id], [Signalled(PresenceChanged(), its_users)])
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(self._limits.presence_poll_s)
+            with contextlib.suppress(*AWAY):
+                await self._look_at_all()
+
+    async def _look_at_all(self) -> None:
+        user_ids = list(self._followers)
+        for start in range(0, len(user_ids), USERS_AT_ONCE):
+            online = await self._presence.look_up(user_ids[start : start + USERS_AT_ONCE])
+            self._read_soon(
+                (follower, user_id)
+                for user_id, is_online in online.items()
+                for follower in self._followers.get(user_id, ())
+                if follower.believes_online(user_id) is (not is_online) and is_online is not None
+            )
+
+    def register_again(self) -> None:
+        """Valkey may not know whom this node watches."""
+        self._registered.clear()
+        self._interest_changed = True
+        self._wake.set()
+
+
+def _presence_of(user_id: str, online: bool, last_seen_at: datetime | None) -> Presence:
+    return Presence(user_id, online, None if online else last_seen_at)
+
+
+def _discard(sets: dict[str, set[Follower]], key: str, follower: Follower) -> None:
+    followers = sets.get(key)
+    if followers is not None:
+        followers.discard(follower)
+        if not followers:
+            del sets[key]
