@@ -132,3 +132,27 @@ async def lock_log(
             batch = await log.close()
     if batch is not None:
         on_commit(batch)
+
+
+@asynccontextmanager
+async def create_log(
+    database: Database, channel_id: str, kind: int, on_commit: Callable[[Batch], None]
+) -> AsyncIterator[ChannelLog | None]:
+    """`lock_log` of a channel that this makes; None when somebody else has made it, whose commit
+    this has waited for.
+    """
+    batch: Batch | None = None
+    async with database.transaction() as connection:
+        log = ChannelLog(connection, channel_id, kind, 0)
+        made = await connection.fetchval(
+            "INSERT INTO channels (id, kind, created_at) VALUES ($1, $2, $3) "
+            "ON CONFLICT DO NOTHING RETURNING 1",
+            channel_id,
+            kind,
+            log.now,
+        )
+        yield log if made else None
+        if made:
+            batch = await log.close()
+    if batch is not None:
+        on_commit(batch)

@@ -28,10 +28,12 @@ SERVER_SETTINGS = {
 }
 
 # A connection that cannot be had, or that broke: SQLSTATE classes 08, 53 and 57, and what asyncpg
-# and the kernel say.
+# and the kernel say. InternalClientError: the server has said goodbye on it, and it is not closed
+# yet.
 CONNECTION_ERRORS = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
     OSError,

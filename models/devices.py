@@ -75,24 +75,28 @@ async def create_device(
 
 
 async def _write_positions(connection: Connection, user_id: str, device_id: str) -> None:
-    """A new device's inbox begins at the end of every channel that the user is in."""
+    """A new device's inbox begins at the end of every channel that the user is in, and knows of
+    those that they have left.
+    """
     listed = await connection.fetch(
-        "SELECT channel_id FROM user_channels WHERE user_id = $1 AND left_seq IS NULL", user_id
+        "SELECT channel_id, left_seq FROM user_channels WHERE user_id = $1", user_id
     )
     if not listed:
         return
+    ends = {row["channel_id"]: row["left_seq"] for row in listed}
     # Statements of their own: the two families share no join (traps.md J 1).
     heads = await connection.fetch(
         "SELECT id, last_seq FROM channels WHERE id = ANY($1::uuid[])",
-        [row["channel_id"] for row in listed],
+        [channel_id for channel_id, left_seq in ends.items() if left_seq is None],
     )
+    ends |= {row["id"]: row["last_seq"] for row in heads}
     await connection.execute(
         "INSERT INTO device_positions (user_id, device_id, channel_id, delivered_seq) "
         "SELECT $1, $2, h.id, h.seq FROM unnest($3::uuid[], $4::int[]) AS h (id, seq)",
         user_id,
         device_id,
-        [row["id"] for row in heads],
-        [row["last_seq"] for row in heads],
+        list(ends),
+        list(ends.values()),
     )
 
 

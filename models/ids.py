@@ -1,5 +1,5 @@
 """Ids: 32 hex characters inside, a typed global id outside; a chat's id follows from its two
-people.
+people, and a group's from its creator and the id they gave it, if they gave one.
 
 Global ids are canonical: one id has one spelling, so that whatever parses is what would be printed.
 """
@@ -23,12 +23,19 @@ def new_id() -> str:
 
 
 def chat_id(one: str, other: str) -> str:
-    """The id of the chat of two users (or of one with themselves): opening it cannot race.
-
-    SHA-256 of the two ids in order, as a UUID of version 8 (RFC 9562, section 5.8).
-    """
+    """The id of the chat of two users (or of one with themselves): opening it cannot race."""
     low, high = sorted((one, other))
-    digest = bytearray(hashlib.sha256(b"parley chat " + bytes.fromhex(low + high)).digest()[:16])
+    return _hashed_id(b"parley chat " + bytes.fromhex(low + high))
+
+
+def group_id(creator_id: str, client_group_id: str) -> str:
+    """The id of the group that its creator knows by an id of their own: making it cannot race."""
+    return _hashed_id(b"parley group " + bytes.fromhex(creator_id) + client_group_id.encode())
+
+
+def _hashed_id(content: bytes) -> str:
+    """SHA-256 as a UUID of version 8 (RFC 9562, section 5.8)."""
+    digest = bytearray(hashlib.sha256(content).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x80
     digest[8] = digest[8] & 0x3F | 0x80
     return digest.hex()
@@ -44,6 +51,10 @@ def channel_global_id(channel_id: str) -> str:
 
 def device_global_id(device_id: str) -> str:
     return "dev_" + device_id
+
+
+def report_global_id(report_id: str) -> str:
+    return "rep_" + report_id
 
 
 def message_global_id(channel_id: str, seq: int) -> str:

@@ -21,17 +21,26 @@ class Limits:
 
     # Conversation
     group_members: int = 100
+    group_invites: int = 20  # invites of one group that are in force at once
+    invite_uses: int = 1000  # `maxUses` of one invite, at most
     message_length: int = 4096  # characters (code points)
+    edit_window_s: int = 900  # for how long after sending a message can be edited
     client_message_id_length: int = 64  # characters
     name_length: int = 100  # characters: a user's or a device's name
     about_length: int = 500  # characters
+    description_length: int = 500  # characters: a group's description
     label_length: int = 200  # characters: a location's label
     mentions: int = 100  # people named in one message
+    report_reason_length: int = 1000  # characters
+    blocked_users: int = 1000  # whom one user may have blocked
     page_size: int = 100  # edges in one page, at most
     default_page_size: int = 50
     unread_count: int = 1000  # unread counts stop here
     node_ids: int = 100  # ids in one `nodes` call
     phone_numbers: int = 100  # numbers in one `usersByPhone` call
+    search_length: int = 200  # characters of a search
+    search_words: int = 10  # words of a search
+    search_deadline_s: float = 2.0  # a search that takes longer is given up
     position_inputs: int = 1000  # channels named in one `acknowledge` or `inbox`
 
     # One document (attacks.md A1 to A4)
@@ -47,6 +56,8 @@ class Limits:
     frame_bytes: int = 64 * 1024
     request_deadline_s: float = 5.0
     connection_init_s: float = 5.0
+    ping_interval_s: float = 20.0
+    ping_timeout_s: float = 20.0  # a socket that does not answer a ping for this long is closed
     operations_per_socket: int = 100
     queued_events_per_socket: int = 1000
     queued_bytes_per_socket: int = 1024 * 1024
@@ -55,6 +66,17 @@ class Limits:
     replay_entries: int = (
         1000  # entries of one channel that are replayed; further back says ResyncRequired
     )
+
+    # Presence and typing
+    presence_user_ids: int = 100  # people named in one `presence`
+    presence_followed: int = 1000  # people whose presence one viewer follows, on one process
+    presence_grace_s: float = 6.0  # from the end of somebody's last stream until they are offline
+    presence_idle_s: float = 30.0  # how long a request keeps its sender online
+    presence_lease_s: float = 10.0  # a process that died holds nobody online for longer
+    presence_poll_s: float = 5.0  # between two looks at those who are followed; changes come sooner
+    presence_settle_s: float = 5.0  # after Valkey lost everything, until an absence is believed
+    typing_interval_s: float = 3.0  # between two announcements that one person types in one channel
+    typing_ttl_s: float = 6.0  # for how long an announcement holds; not less than the interval
 
     # Sign-in
     code_ttl_s: int = 600
@@ -74,4 +96,5 @@ class Limits:
     refresh_token_ttl_s: int = 60 * 24 * 3600
     refresh_grace_s: int = 10
     session_expiring_notice_s: int = 60
+    reports_per_user: Budget = Budget(amount=50, window_s=24 * 3600)
     contact_numbers_per_user: Budget = Budget(amount=5000, window_s=24 * 3600)

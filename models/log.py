@@ -107,16 +107,27 @@ ORDER BY e.seq LIMIT $4
 """
 
 # The entries at given places. $1 channels, $2 seqs (parallel), $3 the channels, each once.
+# Two probes of primary keys a place, whatever the statistics say: without LIMIT the planner reads
+# whole channels for a hash join, without ORDER BY it takes the index of client ids, which begins
+# with the channel too (2,000 places of one channel: 560 ms instead of 20).
 _PLACES = f"""
 SELECT {_ENTRY_COLUMNS}
 FROM (
     SELECT p.channel_id, p.seq, coalesce(c.kind, 0::smallint) AS kind,
            coalesce(c.message_seq, p.seq) AS message_seq, c.at, p.ord
     FROM unnest($1::uuid[], $2::integer[]) WITH ORDINALITY AS p (channel_id, seq, ord)
-    LEFT JOIN changes c ON c.channel_id = ANY ($3) AND c.channel_id = p.channel_id AND c.seq = p.seq
+    LEFT JOIN LATERAL (
+        SELECT b.kind, b.message_seq, b.at FROM changes b
+        WHERE b.channel_id = ANY ($3) AND b.channel_id = p.channel_id AND b.seq = p.seq
+        LIMIT 1
+    ) c ON true
 ) e
-JOIN messages m ON m.channel_id = ANY ($3) AND m.channel_id = e.channel_id
-    AND m.seq = e.message_seq
+CROSS JOIN LATERAL (
+    SELECT * FROM messages n
+    WHERE n.channel_id = ANY ($3) AND n.channel_id = e.channel_id AND n.seq >= e.message_seq
+    ORDER BY n.seq LIMIT 1
+) m
+WHERE m.seq = e.message_seq
 ORDER BY e.ord
 """
 

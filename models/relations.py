@@ -1,26 +1,56 @@
-"""How two people stand to each other: contacts (they have sent each other a message), and blocks.
-"""
+"""How two people stand to each other: contacts (they sent each other a message), and blocks."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from models import ids
 from models.database import Connection
+
+# Two user ids.
+Pair = tuple[str, str]
 
 
 async def list_contacts(
     connection: Connection, user_id: str, other_ids: Collection[str]
 ) -> set[str]:
     """Those of the others who, like the user, have sent a message to the chat of the two."""
-    by_chat = {ids.chat_id(user_id, other): other for other in other_ids if other != user_id}
+    pairs = [(user_id, other) for other in other_ids if other != user_id]
+    return {other for _, other in await list_contact_pairs(connection, pairs)}
+
+
+async def list_contact_pairs(connection: Connection, pairs: Sequence[Pair]) -> set[Pair]:
+    """Those of the pairs who have sent each other a message."""
+    if not pairs:
+        return set()
+    chats = [ids.chat_id(*pair) for pair in pairs]
     rows = await connection.fetch(
         """
         SELECT b.channel_id FROM members b
         WHERE b.channel_id = ANY ($1) AND b.has_sent
         GROUP BY b.channel_id HAVING count(*) = 2
         """,
-        list(by_chat),
+        list(set(chats)),
     )
-    return {by_chat[row[0]] for row in rows}
+    found = {row[0] for row in rows}
+    return {pair for pair, chat in zip(pairs, chats, strict=True) if chat in found}
+
+
+async def list_blocked_pairs(connection: Connection, pairs: Sequence[Pair]) -> set[Pair]:
+    """Those of the pairs of whom one has blocked the other."""
+    if not pairs:
+        return set()
+    both_ways = [*pairs, *((other, one) for one, other in pairs)]
+    rows = await connection.fetch(
+        """
+        SELECT b.user_id, b.blocked_id
+        FROM unnest($1::uuid[], $2::uuid[]) AS p (user_id, blocked_id)
+        JOIN blocks b ON b.user_id = ANY ($1) AND b.user_id = p.user_id
+            AND b.blocked_id = p.blocked_id
+        """,
+        [one for one, _ in both_ways],
+        [other for _, other in both_ways],
+    )
+    found = {(row[0], row[1]) for row in rows}
+    return {pair for pair in pairs if pair in found or (pair[1], pair[0]) in found}
 
 
 async def list_blockers(

@@ -109,6 +109,21 @@ class Sessions:
             user=standing.user, device_id=claims.device_id, token_expires_at=claims.expires_at
         )
 
+    async def look_again(self, viewer: Viewer) -> Viewer:
+        """The viewer as they are now, whose token was good when their socket opened: a socket lives
+        longer than what is believed of a device.
+
+        Raises:
+            Unauthenticated: the device has ended.
+            Refused: UNAVAILABLE.
+        """
+        standing = self._find_known(viewer.device_id)
+        if standing is None:
+            standing = await self._read_shared(viewer.user.id, viewer.device_id)
+        if standing is None or standing.revoked:
+            raise Unauthenticated
+        return Viewer(standing.user, viewer.device_id, viewer.token_expires_at)
+
     async def refresh(self, refresh_token: str, *, now: datetime | None = None) -> Session:
         """Trade a refresh token for a new pair, as `models.generations` says, and let the device's
         sockets live on.
@@ -150,6 +165,14 @@ class Sessions:
         self._known.pop(device_id, None)
         self._reading.pop(device_id, None)
 
+    def forget_user(self, user_id: str) -> None:
+        """Believe nothing that was read before now about the user and their devices."""
+        for device_id, known in tuple(self._known.items()):
+            if known.standing is not None and known.standing.user.id == user_id:
+                del self._known[device_id]
+        # Whose they are is not known until they are read: none of them is kept.
+        self._reading.clear()
+
     async def list_revoked(self, since_s: float) -> list[tuple[str, str]]:
         """(user id, device id) of the devices that ended within the last `since_s` seconds; for
         closing their sockets.
@@ -175,37 +198,36 @@ class Sessions:
         return claims
 
     async def _get_standing(self, claims: AccessClaims) -> DeviceStanding:
-        standing = self._find_known(claims)
+        standing = self._find_known(claims.device_id)
         if standing is None:
-            standing = await self._read_shared(claims)
+            standing = await self._read_shared(claims.user_id, claims.device_id)
         if standing is not None and standing.generation < claims.generation:
             # The reading that we joined had begun before the refresh that made this token.
             self.forget(claims.device_id)
-            standing = await self._read_shared(claims)
+            standing = await self._read_shared(claims.user_id, claims.device_id)
         if standing is None or standing.revoked or standing.generation < claims.generation:
             raise Unauthenticated
         return standing
 
-    def _find_known(self, claims: AccessClaims) -> DeviceStanding | None:
-        known = self._known.get(claims.device_id)
+    def _find_known(self, device_id: str) -> DeviceStanding | None:
+        known = self._known.get(device_id)
         if known is None or time.monotonic() - known.read_at > self._cache_s:
             return None
-        self._known.move_to_end(claims.device_id)
+        self._known.move_to_end(device_id)
         return known.standing
 
-    async def _read_shared(self, claims: AccessClaims) -> DeviceStanding | None:
+    async def _read_shared(self, user_id: str, device_id: str) -> DeviceStanding | None:
         """Read the row, or wait for who reads it now. One who stops waiting stops nobody else."""
-        device_id = claims.device_id
         reading = self._reading.get(device_id)
         if reading is None:
-            reading = asyncio.create_task(self._read(claims))
+            reading = asyncio.create_task(self._read(user_id, device_id))
             self._reading[device_id] = reading
             reading.add_done_callback(functools.partial(self._keep, device_id, time.monotonic()))
         return await asyncio.shield(reading)
 
-    async def _read(self, claims: AccessClaims) -> DeviceStanding | None:
+    async def _read(self, user_id: str, device_id: str) -> DeviceStanding | None:
         async with self._database.connection() as connection:
-            return await generations.find_standing(connection, claims.user_id, claims.device_id)
+            return await generations.find_standing(connection, user_id, device_id)
 
     def _keep(
         self, device_id: str, began: float, reading: "asyncio.Task[DeviceStanding | None]"

@@ -6,8 +6,12 @@ arrive reversed.
 """
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
+
+# Signals of one channel that can be followed by themselves.
+SignalKind = Literal["receipts", "typing"]
 
 
 class ViewerChannelChanged(msgspec.Struct, tag="viewer_channel", frozen=True):
@@ -40,7 +44,13 @@ class Typed(msgspec.Struct, tag="typing", frozen=True):
     expires_at: datetime
 
 
-Signal = ViewerChannelChanged | ViewerChanged | ReceiptMoved | Typed
+class PresenceChanged(msgspec.Struct, tag="presence", frozen=True):
+    """The users named (not recipients, here) may be seen otherwise than before: online, last seen,
+    or by whom.
+    """
+
+
+Signal = ViewerChannelChanged | ViewerChanged | ReceiptMoved | Typed | PresenceChanged
 
 
 class Signalled(msgspec.Struct):

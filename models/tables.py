@@ -23,7 +23,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, TSVECTOR
 from sqlmodel import Field, SQLModel
 
 # Names by rule, so that a migration can name what it drops and code can recognise a constraint by
@@ -346,6 +346,33 @@ class ChangeRow(SQLModel, table=True):
     message_seq: int = _integer()
     actor_id: UUID = _id()
     at: datetime = _time()
+
+
+class SearchHeadRow(SQLModel, table=True):
+    """How far a channel is indexed for search: every block up to `built_seq` is there. Its lock
+    orders who builds a block and who changes a message of it.
+    """
+
+    __tablename__ = "search_heads"
+
+    channel_id: UUID = _key()
+    built_seq: int = _integer()
+
+
+class SearchBlockRow(SQLModel, table=True):
+    """The words of a block of 128 entries of a log: `block` n holds the seqs after 128 n. A word's
+    positions are the seqs of its messages, counted within the block. Null where it is too much to
+    index: whoever searches looks at the messages.
+    """
+
+    __tablename__ = "search_blocks"
+
+    channel_id: UUID = _key()
+    block: int = Field(sa_type=Integer, primary_key=True)
+    # No message of the block was sent before the one, or after the other.
+    earliest_at: datetime = _time()
+    latest_at: datetime = _time()
+    words: str | None = Field(sa_column=Column(TSVECTOR, nullable=True))
 
 
 class ReceiptRow(SQLModel, table=True):

@@ -96,10 +96,16 @@ class App:
             def make_context(viewer: Viewer | None, client_address: str) -> Context:
                 return Context(resources=resources, viewer=viewer, client_address=client_address)
 
+            async def authenticate(authorization: str | None) -> Viewer | None:
+                viewer = await resources.sessions.authenticate(authorization)
+                if viewer is not None:
+                    process.presence.touch(viewer.user.id)
+                return viewer
+
             self._process = process
             self._http = GraphQLHTTP(
                 self._engine,
-                resources.sessions.authenticate,
+                authenticate,
                 make_context,
                 settings.limits,
                 origins=origins,
@@ -108,6 +114,7 @@ class App:
                 self._engine,
                 resources.sessions,
                 process.watch,
+                process.presence,
                 make_context,
                 settings.limits,
                 origins,

@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 
 from models.committer import Committer
 from models.database import Database
+from models.log import Batch
 from models.sessions import Sessions
 from models.sms import DevelopmentSmsSender, SmsSender, SnsSmsSender
 from models.tokens import Tokens
@@ -18,9 +19,15 @@ from schema.context import Resources
 from subscriptions.hub import Hub
 from subscriptions.live import Live
 from subscriptions.node import Node
+from subscriptions.presence import NodePresence
+from subscriptions.presence_watch import PresenceWatch
+from subscriptions.receipts import Receipts
 from subscriptions.session_watch import SessionWatch
 from subscriptions.signaller import Signaller
+from subscriptions.typing import Typing
+from subscriptions.viewer_states import ViewerStates
 from workers.dispatch import Dispatcher
+from workers.indexing import Indexing
 from workers.relay import Relay
 
 
@@ -32,6 +39,7 @@ class Process:
     hub: Hub
     node: Node
     watch: SessionWatch
+    presence: NodePresence
     dispatcher: Dispatcher
 
 
@@ -68,28 +76,53 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
     tokens = Tokens(settings.secret, limits)
     sessions = Sessions(database, tokens)
     watch = SessionWatch(sessions, notice_s=limits.session_expiring_notice_s)
-    signaller = Signaller(database, hub, unread_most=limits.unread_count)
+    states = ViewerStates(database, hub, unread_most=limits.unread_count)
+    signaller = Signaller(hub, states, on_viewer_changed=sessions.forget_user)
     node = Node(
         valkey=valkey,
         database=database,
         hub=hub,
         on_repaired=lambda: live.announce_repair(),
-        on_signals=signaller.receive,
+        on_signals=lambda signals: live.receive(signals),
     )
-    live = Live(database, hub, node, watch, signaller, limits)
+    typing = Typing(valkey, database, signaller.announce, limits)
+    presence = NodePresence(
+        valkey=valkey,
+        database=database,
+        node_id=node.id,
+        limits=limits,
+        on_changed=lambda user_ids: presence_watch.announce_changes(user_ids),
+        on_streams_ended=typing.end,
+        on_held_again=lambda: presence_watch.register_again(),
+    )
+    presence_watch = PresenceWatch(
+        valkey=valkey, database=database, node=node, presence=presence, limits=limits
+    )
+    live = Live(database, hub, node, watch, signaller, presence, presence_watch, typing, limits)
     dispatcher = Dispatcher(database, hub, node)
-    committer = Committer(settings.database_url, dispatcher.on_commit)
+    indexing = Indexing(database)
+
+    def on_commit(batch: Batch) -> None:
+        dispatcher.on_commit(batch)
+        indexing.on_commit(batch)
+
+    receipts = Receipts(database, live.announce)
+    committer = Committer(settings.database_url, on_commit, receipts.on_moved)
     relay = Relay(database, hub, dispatcher)
     await node.open()
     signaller.start(node)
+    presence.start()
+    presence_watch.start()
+    receipts.start()
     dispatcher.start()
+    indexing.start()
     committer.start()
     relay.start()
     watch.start()
     resources = Resources(
         database=database,
         committer=committer,
-        publish=dispatcher.on_commit,
+        publish=on_commit,
         live=live,
         tokens=tokens,
         sessions=sessions,
@@ -98,13 +131,26 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
         development=settings.development,
     )
     try:
-        yield Process(resources=resources, hub=hub, node=node, watch=watch, dispatcher=dispatcher)
+        yield Process(
+            resources=resources,
+            hub=hub,
+            node=node,
+            watch=watch,
+            presence=presence,
+            dispatcher=dispatcher,
+        )
     finally:
         await committer.close()
         await dispatcher.close()
+        await indexing.close()
         await relay.close()
         await watch.close()
+        await presence_watch.close()
+        await presence.close()
+        await typing.close()
+        await receipts.close()
         await signaller.close()
+        await states.close()
         await node.close()
         await sessions.close()
         await valkey.aclose()

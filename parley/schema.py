@@ -13,13 +13,20 @@ from graphql import (
 from graphql import print_schema as print_graphql_schema
 from strawberry.tools import merge_types
 
+from resolvers.blocks import BlockMutations, BlockQueries
+from resolvers.changes import ChangeMutations
 from resolvers.channels import ChannelMutations, ChannelQueries
 from resolvers.devices import DeviceMutations, DeviceQueries
+from resolvers.groups import GroupMutations, GroupQueries
 from resolvers.limits import LimitQueries
 from resolvers.messages import MessageMutations
 from resolvers.nodes import NodeQueries
 from resolvers.people import PeopleMutations, PeopleQueries
+from resolvers.privacy import PrivacyMutations, PrivacyQueries
+from resolvers.reports import ReportMutations
+from resolvers.search import SearchQueries
 from resolvers.sign_in import SignInMutations
+from resolvers.typing import TypingMutations
 from schema.channels import Chat, Member
 from schema.devices import Device
 from schema.events import (
@@ -42,8 +49,30 @@ from subscriptions.fields import Subscription
 # Root fields that need no viewer, and that ignore whatever token comes with them.
 PUBLIC_FIELDS = frozenset({"requestCode", "signIn", "refreshSession", "limits"})
 
-QUERIES = (PeopleQueries, NodeQueries, ChannelQueries, DeviceQueries, LimitQueries)
-MUTATIONS = (SignInMutations, DeviceMutations, PeopleMutations, ChannelMutations, MessageMutations)
+QUERIES = (
+    PeopleQueries,
+    NodeQueries,
+    ChannelQueries,
+    GroupQueries,
+    SearchQueries,
+    DeviceQueries,
+    LimitQueries,
+    PrivacyQueries,
+    BlockQueries,
+)
+MUTATIONS = (
+    SignInMutations,
+    DeviceMutations,
+    PeopleMutations,
+    ChannelMutations,
+    GroupMutations,
+    MessageMutations,
+    ChangeMutations,
+    PrivacyMutations,
+    BlockMutations,
+    ReportMutations,
+    TypingMutations,
+)
 
 # Those that only interfaces lead to.
 TYPES = (

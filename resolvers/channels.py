@@ -1,21 +1,26 @@
 """Channels: the viewer's list, one by id, opening a chat, and acknowledging."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Annotated
 
 import strawberry
 
 from models import channels, ids
-from models.channels import ChannelKind, open_chat, page_channels
-from models.positions import Move, advance_device
+from models.channels import ChannelKind, find_channel, open_chat, page_channels
+from models.mutes import mute_channel
+from models.positions import Move, advance_device, advance_device_where_left
 from models.refusals import invalid, not_found
+from models.signals import Signalled, ViewerChannelChanged
 from schema.channels import (
     AcknowledgeInput,
     AcknowledgePayload,
     AcknowledgeResult,
     Channel,
     ChannelConnection,
+    ChannelPayload,
     ChannelPosition,
+    ChannelResult,
     OpenChatPayload,
     OpenChatResult,
     PositionInput,
@@ -23,6 +28,7 @@ from schema.channels import (
 from schema.context import context_of
 from schema.paging import Page, channel_cursor, make_page, parse_channel_cursor, require_count
 from schema.refusals import Refusal, answers_refusals
+from schema.scalars import DateTime
 
 
 @strawberry.type
@@ -134,6 +140,11 @@ class ChannelMutations:
         }
         if stored:
             await advance_device(resources.database, viewer.user.id, viewer.device_id, stored)
+        left = {c: seq for c, seq in delivered.items() if c not in stored}
+        if left:
+            await advance_device_where_left(
+                resources.database, viewer.user.id, viewer.device_id, left
+            )
         return AcknowledgePayload(
             positions=[
                 ChannelPosition(
@@ -144,6 +155,37 @@ class ChannelMutations:
                 for m in sorted(moved, key=lambda m: m.channel_id)
             ]
         )
+
+    @strawberry.mutation(
+        description=(
+            "No push of this channel until a time, for the viewer alone; null ends it. A time far "
+            "off mutes for good. What is live does not change."
+        ),
+        graphql_type=ChannelResult,
+    )
+    @answers_refusals
+    async def mute_channel(
+        self,
+        info: strawberry.Info,
+        channel_id: Annotated[
+            strawberry.ID, strawberry.argument(description="A channel that the viewer is in.")
+        ],
+        until: Annotated[
+            DateTime | None, strawberry.argument(description="Later than now; null unmutes.")
+        ] = None,
+    ) -> ChannelPayload | Refusal:
+        context = context_of(info)
+        viewer_id = context.require_viewer().user.id
+        resources = context.resources
+        inner_id = ids.parse_plain("chn", channel_id)
+        if inner_id is None:
+            raise not_found("There is no such channel.", "channelId")
+        await mute_channel(resources.database, viewer_id, inner_id, until, now=datetime.now(UTC))
+        resources.live.announce([Signalled(ViewerChannelChanged(inner_id), [viewer_id])])
+        channel = await find_channel(resources.database, viewer_id, inner_id)
+        if channel is None:
+            raise not_found("There is no such channel.", "channelId")
+        return ChannelPayload(channel=channel)
 
 
 def require_positions(

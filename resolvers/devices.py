@@ -8,6 +8,7 @@ import strawberry
 from models import devices, ids
 from models.devices import list_devices, revoke_device
 from models.refusals import not_found
+from models.signals import Signalled, ViewerChanged
 from schema.context import Context, context_of
 from schema.devices import Device, RevokeDevicePayload, RevokeDeviceResult
 from schema.refusals import Refusal, answers_refusals
@@ -16,6 +17,7 @@ from schema.refusals import Refusal, answers_refusals
 async def _sign_out(context: Context, user_id: str, device_id: str) -> RevokeDevicePayload:
     await revoke_device(context.resources.database, user_id, device_id)
     context.resources.sessions.forget(device_id)
+    context.resources.live.announce([Signalled(ViewerChanged(), [user_id])])
     return RevokeDevicePayload(device_id=strawberry.ID(ids.device_global_id(device_id)))
 
 

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from models import ids, users
 from models.phone_numbers import discover_contacts
 from models.refusals import not_found
+from models.signals import Signalled, ViewerChanged
 from models.users import ProfileChanges, update_profile
 from schema.context import context_of
 from schema.people import UpdateProfileInput, UpdateProfilePayload, UpdateProfileResult, User
@@ -90,7 +91,7 @@ class PeopleMutations:
         user = await update_profile(
             resources.database, viewer.user.id, changes, limits=resources.limits
         )
-        resources.sessions.forget(viewer.device_id)
+        resources.live.announce([Signalled(ViewerChanged(), [user.id])])
         return UpdateProfilePayload(user=user)
 
 

@@ -10,6 +10,7 @@ import strawberry
 from models import sessions
 from models.codes import request_code
 from models.sign_in import SignIn, sign_in
+from models.signals import Signalled, ViewerChanged
 from schema.context import context_of
 from schema.refusals import Refusal, answers_refusals
 from schema.sign_in import (
@@ -77,13 +78,16 @@ class SignInMutations:
             name=input.name,
         )
         resources = context.resources
-        return await sign_in(
+        session = await sign_in(
             resources.database,
             resources.tokens,
             asked,
             address=context.client_address,
             now=datetime.now(UTC),
         )
+        # Their devices.
+        resources.live.announce([Signalled(ViewerChanged(), [session.user.id])])
+        return session
 
     @strawberry.mutation(
         description=(

@@ -254,6 +254,19 @@ OpenChatResult = Annotated[
 ]
 
 
+@strawberry.type(description="The channel was changed for the viewer.")
+class ChannelPayload:
+    channel: channels.Channel = strawberry.field(
+        description="The channel as it is now.", graphql_type=Channel
+    )
+
+
+ChannelResult = Annotated[
+    ChannelPayload | Refusal,
+    strawberry.union("ChannelResult", description="The channel, or why it was refused."),
+]
+
+
 @strawberry.input(description="A place in a channel's log.")
 class PositionInput:
     channel_id: strawberry.ID = strawberry.field(description="The channel.")

@@ -47,9 +47,16 @@ class Context:
         """Made when first asked for: most events need none."""
         if self._loaders is None:
             self._loaders = Loaders(
-                self.resources.database, self.viewer, unread_most=self.resources.limits.unread_count
+                self.resources.database,
+                self.resources.live,
+                self.viewer,
+                unread_most=self.resources.limits.unread_count,
             )
         return self._loaders
+
+    def forget_loaded(self) -> None:
+        """After a mutation has changed what loaders may hold."""
+        self._loaders = None
 
     def require_viewer(self) -> Viewer:
         """The viewer. Operations that need one are refused before they start; this is the second

@@ -132,7 +132,8 @@ class ChannelUpdated(LogEvent, InboxEvent):
         resolver=_channel,
         description="The channel as it is now. Null for those whom this entry takes out.",
         graphql_type=Channel | None,
-        metadata=SHARED,
+        # Not shared: who has left by a later entry sees it no more, and must not decide what the
+        # others see.
     )
 
 
@@ -161,8 +162,12 @@ def _user_id_field() -> Any:
 @describes(events.ReceiptUpdated)
 @strawberry.type(
     description=(
-        "Someone's position now covers more of the viewer's messages in a channel. At most one a "
-        "second for each member and channel; the last one says where they are."
+        "Someone's position now covers more of the viewer's messages in a channel. The first comes "
+        "at once, then at most one a second for each member and channel, with where they are then: "
+        "in a group of 100 in which all acknowledge every message, an author gets at most 99 a "
+        "second, however many messages there are. One who comes back after more than 2,000 entries "
+        "is told to every member. Not sent in a chat for reading that one of the two hides, nor "
+        "while one blocks the other."
     )
 )
 class ReceiptUpdated(InboxEvent):

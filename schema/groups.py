@@ -1,30 +1,194 @@
-"""Groups: up to 100 people under a name."""
+"""Groups: up to 100 people under a name, and the links that lead into one."""
+
+from datetime import datetime
+from typing import Annotated
 
 import strawberry
 
-from models import channels, ids
+from models import channels, ids, invites, users
 from models.channels import MemberRole
 from schema.channels import Channel
 from schema.context import context_of
-from schema.fields import SHARED
+from schema.fields import SHARED, derived_field
 from schema.node import Node, global_id_field
+from schema.people import User
+from schema.refusals import Refusal
+from schema.scalars import DateTime
 from schema.sources import describes
 
 
-async def _seats_left(
-    root: strawberry.Parent[channels.Group | channels.GroupFacts], info: strawberry.Info
-) -> int:
-    return max(0, context_of(info).resources.limits.group_members - root.member_count)
+def _seats_left(info: strawberry.Info, member_count: int) -> int:
+    return max(0, context_of(info).resources.limits.group_members - member_count)
 
 
-@describes(channels.Group, channels.GroupFacts)
+@describes(invites.Invite)
+@strawberry.type(description="A link into a group. Whoever has the token may join.")
+class GroupInvite:
+    token: str = strawberry.field(description="For `joinGroup` and `groupInvite`: a secret.")
+    group_id: strawberry.ID = derived_field(
+        lambda invite: ids.channel_global_id(invite.channel_id),
+        description="The group that it leads into.",
+        graphql_type=strawberry.ID,
+    )
+    created_at: datetime = strawberry.field(description="When it was made.", graphql_type=DateTime)
+
+    @strawberry.field(description="Who made it.", graphql_type=User)
+    async def created_by(
+        root: strawberry.Parent[invites.Invite], info: strawberry.Info
+    ) -> users.User | None:
+        return await context_of(info).loaders.users.load(root.created_by_id)
+
+    expires_at: datetime | None = strawberry.field(
+        description="When it ends; null when it does not end by itself.",
+        graphql_type=DateTime | None,
+    )
+    uses_left: int | None = strawberry.field(
+        description="How often it can still be used; null when that is not limited."
+    )
+
+
+async def _group_seats_left(root: strawberry.Parent[channels.Group], info: strawberry.Info) -> int:
+    return _seats_left(info, root.member_count)
+
+
+async def _invites(
+    root: strawberry.Parent[channels.Group], info: strawberry.Info
+) -> list[invites.Invite] | None:
+    if root.viewer_role < MemberRole.ADMIN:
+        return None
+    return await context_of(info).loaders.invites.load(root.id)
+
+
+@describes(channels.Group)
 @strawberry.type(description="Up to 100 people under a name.")
 class Group(Channel, Node):
     id: strawberry.ID = global_id_field(lambda group: ids.channel_global_id(group.id), shared=True)
-    name: str = strawberry.field(description="What it is called.", metadata=SHARED)
-    description: str | None = strawberry.field(description="What it is about.", metadata=SHARED)
+    name: str = strawberry.field(
+        description="What it is called. 1 to 100 characters.", metadata=SHARED
+    )
+    description: str | None = strawberry.field(
+        description="What it is about. At most 500 characters.", metadata=SHARED
+    )
     member_count: int = strawberry.field(description="How many are in it.", metadata=SHARED)
     seats_left: int = strawberry.field(
-        resolver=_seats_left, description="How many may still join.", metadata=SHARED
+        resolver=_group_seats_left, description="How many may still join.", metadata=SHARED
     )
     viewer_role: MemberRole = strawberry.field(description="What the viewer may do.")
+
+    invites: list[GroupInvite] | None = strawberry.field(
+        resolver=_invites,
+        description=(
+            "The invites in force, the newest first; at most 20. Null unless the viewer is an "
+            "owner or admin."
+        ),
+        graphql_type=list[GroupInvite] | None,
+    )
+
+
+async def _preview_seats_left(
+    root: strawberry.Parent[invites.InvitePreview], info: strawberry.Info
+) -> int:
+    return _seats_left(info, root.member_count)
+
+
+@describes(invites.InvitePreview)
+@strawberry.type(description="What a link leads to, without joining.")
+class GroupInvitePreview:
+    name: str = strawberry.field(description="What the group is called.")
+    member_count: int = strawberry.field(description="How many are in it.")
+    seats_left: int = strawberry.field(
+        resolver=_preview_seats_left, description="How many may still join."
+    )
+
+
+@strawberry.input(description="A new group; the viewer becomes its owner.")
+class CreateGroupInput:
+    name: str = strawberry.field(description="1 to 100 characters, in one line.")
+    description: str | None = strawberry.field(
+        description="At most 500 characters. A blank one is none.", default=None
+    )
+    member_ids: list[strawberry.ID] = strawberry.field(
+        description="The other members, at most 99: all of them, or there is no group."
+    )
+    client_group_id: strawberry.ID | None = strawberry.field(
+        description=(
+            "Made by the client, at most 64 characters: creating again with the same one and the "
+            "same input answers with the first group; with another input, CONFLICT."
+        ),
+        default=None,
+    )
+
+
+@strawberry.input(description="What to change of a group. Absent keeps, null clears.")
+class UpdateGroupInput:
+    group_id: strawberry.ID = strawberry.field(
+        description="A group of which the viewer is an owner or admin."
+    )
+    name: str | None = strawberry.field(
+        description="1 to 100 characters, in one line. It cannot be cleared.",
+        default=strawberry.UNSET,
+    )
+    description: str | None = strawberry.field(
+        description="At most 500 characters. Null or a blank one clears it.",
+        default=strawberry.UNSET,
+    )
+
+
+@strawberry.input(description="Which link to use.")
+class JoinGroupInput:
+    invite_token: str = strawberry.field(description="The token of an invite.")
+
+
+@strawberry.input(description="A new link into a group.")
+class CreateGroupInviteInput:
+    group_id: strawberry.ID = strawberry.field(
+        description="A group of which the viewer is an owner or admin."
+    )
+    expires_at: datetime | None = strawberry.field(
+        description="When it is to end, in the future. Without it, it does not end by itself.",
+        graphql_type=DateTime | None,
+        default=None,
+    )
+    max_uses: int | None = strawberry.field(
+        description="How often it can be used, 1 to 1,000. Without it, that is not limited.",
+        default=None,
+    )
+
+
+@strawberry.type(description="The group, after what was asked for.")
+class GroupPayload:
+    group: channels.Group = strawberry.field(
+        description="The group as it is now.", graphql_type=Group
+    )
+
+
+GroupResult = Annotated[
+    GroupPayload | Refusal,
+    strawberry.union("GroupResult", description="The group, or why it was refused."),
+]
+
+
+@strawberry.type(description="The viewer has left the group.")
+class LeaveGroupPayload:
+    group_id: strawberry.ID = strawberry.field(description="The group that was left.")
+
+
+LeaveGroupResult = Annotated[
+    LeaveGroupPayload | Refusal,
+    strawberry.union("LeaveGroupResult", description="What was left, or why it was refused."),
+]
+
+
+@strawberry.type(description="The invite is in force.")
+class CreateGroupInvitePayload:
+    invite: invites.Invite = strawberry.field(
+        description="The new invite.", graphql_type=GroupInvite
+    )
+
+
+CreateGroupInviteResult = Annotated[
+    CreateGroupInvitePayload | Refusal,
+    strawberry.union(
+        "CreateGroupInviteResult", description="The new invite, or why there is none."
+    ),
+]

@@ -3,10 +3,12 @@ real thing.
 """
 
 from collections.abc import AsyncIterable, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from models.events import Occurrence
-from models.signals import Signalled
+from models.presence import Presence
+from models.signals import SignalKind, Signalled
 from models.viewer import Viewer
 
 
@@ -29,4 +31,34 @@ class Live(Protocol):
         Raises:
             Refused: NOT_FOUND when the viewer is not in the channel.
             TooFarBehind: more was missed than is replayed.
+        """
+
+    async def follow_signals(
+        self, viewer: Viewer, channel_id: str, kind: SignalKind
+    ) -> AsyncIterable[Occurrence]:
+        """One channel's receipts, or typing. Completes when the viewer leaves the channel.
+
+        Raises:
+            Refused: NOT_FOUND when the viewer is not in the channel.
+        """
+
+    async def follow_presence(
+        self, viewer: Viewer, user_ids: Sequence[str]
+    ) -> AsyncIterable[Occurrence]:
+        """What the viewer may see of the users' presence: first as it is, then as it changes.
+
+        Raises:
+            Refused: RATE_LIMITED when the viewer follows too many people.
+        """
+
+    async def list_presences(
+        self, viewer_id: str, user_ids: Sequence[str]
+    ) -> Mapping[str, Presence]:
+        """Of those whom the viewer may see, as far as it is known now."""
+
+    async def set_typing(self, viewer: Viewer, channel_id: str, typing: bool) -> datetime:
+        """Tell the channel's other members; when what they were told ends by itself.
+
+        Raises:
+            Refused: NOT_FOUND, BLOCKED.
         """

@@ -6,6 +6,7 @@ from strawberry.dataloader import DataLoader
 
 from models.channels import Channel, count_unread, list_channels
 from models.database import Database
+from models.invites import Invite, list_invites
 from models.messages import (
     NO_FATE,
     Fate,
@@ -16,16 +17,23 @@ from models.messages import (
     show_to,
 )
 from models.phone_numbers import list_known_numbers
+from models.presence import Presence
+from models.receipts import Receipt, page_receipts
+from models.relations import list_blocked
 from models.users import User, list_users
 from models.viewer import Viewer
+from schema.live import Live
 
 # Of one statement; a page holds at most 100 of anything.
 MAX_BATCH = 500
 
 
 class Loaders:
-    def __init__(self, database: Database, viewer: Viewer | None, *, unread_most: int) -> None:
+    def __init__(
+        self, database: Database, live: Live, viewer: Viewer | None, *, unread_most: int
+    ) -> None:
         self._database = database
+        self._live = live
         self._viewer = viewer
         self._unread_most = unread_most
         # By inner id; None for who does not exist.
@@ -35,6 +43,14 @@ class Loaders:
         # By the user's inner id; None for a number that the viewer does not know.
         self.phone_numbers: DataLoader[str, str | None] = DataLoader(
             self._load_phone_numbers, max_batch_size=MAX_BATCH
+        )
+        # By the user's inner id: whether the viewer has blocked them.
+        self.blocked: DataLoader[str, bool] = DataLoader(
+            self._load_blocked, max_batch_size=MAX_BATCH
+        )
+        # By the user's inner id; None for who is hidden from the viewer.
+        self.presences: DataLoader[str, Presence | None] = DataLoader(
+            self._load_presences, max_batch_size=MAX_BATCH
         )
         # By channel id; None for one that the viewer is not in.
         self.channels: DataLoader[str, Channel | None] = DataLoader(
@@ -46,6 +62,10 @@ class Loaders:
         self.unread_counts: DataLoader[str, int] = DataLoader(
             self._load_unread_counts, max_batch_size=MAX_BATCH
         )
+        # By channel id; those in force. None where the viewer is no owner or admin.
+        self.invites: DataLoader[str, list[Invite] | None] = DataLoader(
+            self._load_invites, max_batch_size=MAX_BATCH
+        )
         # By channel id and seq; None for what the viewer may not see.
         self.messages: DataLoader[tuple[str, int], Message | None] = DataLoader(
             self._load_messages, max_batch_size=MAX_BATCH
@@ -53,6 +73,10 @@ class Loaders:
         # By channel id and seq, of the viewer's own messages.
         self.fates: DataLoader[tuple[str, int], Fate] = DataLoader(
             self._load_fates, max_batch_size=MAX_BATCH
+        )
+        # By channel id and seq, how many, and the user after whom the page begins.
+        self.receipts: DataLoader[tuple[str, int, int, str | None], tuple[list[Receipt], bool]] = (
+            DataLoader(self._load_receipts, max_batch_size=MAX_BATCH)
         )
 
     async def _load_users(self, user_ids: list[str]) -> list[User | None]:
@@ -64,6 +88,19 @@ class Loaders:
             return [None] * len(user_ids)
         numbers = await list_known_numbers(self._database, self._viewer.user.id, user_ids)
         return [numbers.get(user_id) for user_id in user_ids]
+
+    async def _load_blocked(self, user_ids: list[str]) -> list[bool]:
+        if self._viewer is None:
+            return [False] * len(user_ids)
+        async with self._database.connection() as connection:
+            blocked = await list_blocked(connection, self._viewer.user.id, user_ids)
+        return [user_id in blocked for user_id in user_ids]
+
+    async def _load_presences(self, user_ids: list[str]) -> list[Presence | None]:
+        if self._viewer is None:
+            return [None] * len(user_ids)
+        found = await self._live.list_presences(self._viewer_id, user_ids)
+        return [found.get(user_id) for user_id in user_ids]
 
     @property
     def _viewer_id(self) -> str:
@@ -86,6 +123,10 @@ class Loaders:
         )
         return [found.get(channel_id, 0) for channel_id in channel_ids]
 
+    async def _load_invites(self, channel_ids: list[str]) -> list[list[Invite] | None]:
+        found = await list_invites(self._database, self._viewer_id, channel_ids)
+        return [found.get(channel_id) for channel_id in channel_ids]
+
     async def _load_messages(self, places: list[tuple[str, int]]) -> list[Message | None]:
         found = await list_messages(self._database, self._viewer_id, places)
         return [
@@ -95,3 +136,16 @@ class Loaders:
     async def _load_fates(self, places: list[tuple[str, int]]) -> list[Fate]:
         found = await list_fates(self._database, self._viewer_id, places)
         return [found.get(place, NO_FATE) for place in places]
+
+    async def _load_receipts(
+        self, asked: list[tuple[str, int, int, str | None]]
+    ) -> list[tuple[list[Receipt], bool]]:
+        """One look-up for each shape of page: mostly one for all messages of the operation."""
+        pages: dict[tuple[str, int, int, str | None], tuple[list[Receipt], bool]] = {}
+        for first, after in {(first, after) for _, _, first, after in asked}:
+            places = [(each[0], each[1]) for each in asked if each[2:] == (first, after)]
+            found = await page_receipts(
+                self._database, self._viewer_id, places, first=first, after_user_id=after
+            )
+            pages |= {(*place, first, after): page for place, page in found.items()}
+        return [pages.get(each, ([], False)) for each in asked]

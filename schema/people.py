@@ -6,8 +6,10 @@ import strawberry
 
 from models import users
 from models.ids import user_global_id
+from models.presence import Presence as PresenceValue
 from schema.context import context_of
 from schema.node import Node, global_id_field
+from schema.presence import Presence
 from schema.refusals import Refusal
 from schema.scalars import PhoneNumber
 from schema.sources import describes
@@ -31,6 +33,13 @@ class User(Node):
     )
 
     @strawberry.field(
+        description="Whether the viewer has blocked them. Whether they did is not told.",
+        graphql_type=bool,
+    )
+    async def is_blocked(root: strawberry.Parent[users.User], info: strawberry.Info) -> bool:
+        return await context_of(info).loaders.blocked.load(root.id)
+
+    @strawberry.field(
         description="Null unless it is the viewer's own number or the viewer already knew it.",
         graphql_type=PhoneNumber | None,
     )
@@ -38,6 +47,18 @@ class User(Node):
         root: strawberry.Parent[users.User], info: strawberry.Info
     ) -> str | None:
         return await context_of(info).loaders.phone_numbers.load(root.id)
+
+    @strawberry.field(
+        description=(
+            "Null when this user hides it from the viewer, or the viewer hides theirs; and while "
+            "it cannot be known."
+        ),
+        graphql_type=Presence | None,
+    )
+    async def presence(
+        root: strawberry.Parent[users.User], info: strawberry.Info
+    ) -> PresenceValue | None:
+        return await context_of(info).loaders.presences.load(root.id)
 
 
 @strawberry.input(description="What to change of the viewer's profile. Absent keeps, null clears.")

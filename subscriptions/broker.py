@@ -35,6 +35,9 @@ class ValkeyBackend(BroadcastBackend):
         # that is a gap.
         self._received: asyncio.Queue[Event] = asyncio.Queue(10_000)
         self._tasks: list[asyncio.Task[None]] = []
+        self._confirmed: set[str] = set()
+        # Something may have been lost, and nobody was told yet.
+        self._gap = False
         self._renew = False
         self.connected = asyncio.Event()
 
@@ -76,50 +79,54 @@ class ValkeyBackend(BroadcastBackend):
 
     async def _read(self) -> None:
         pause_s = 0.05
-        first = True
         while True:
             pubsub = self._valkey.pubsub(ignore_subscribe_messages=False)
             try:
-                await self._follow(pubsub, gap=not first)
+                await self._follow(pubsub)
             except AWAY as error:
                 logger.warning("Valkey's pub/sub is away: %s.", type(error).__name__)
             finally:
+                pause_s = 0.05 if self.connected.is_set() else min(0.5, pause_s * 2)
                 self.connected.clear()
-                first = False
+                self._gap = True
                 await _close(pubsub)
             await asyncio.sleep(pause_s)
-            pause_s = min(0.5, pause_s * 2) if not self.connected.is_set() else 0.05
 
-    async def _follow(self, pubsub: PubSub, *, gap: bool) -> None:
+    async def _follow(self, pubsub: PubSub) -> None:
         """Subscribe to what is wanted, and read until the connection breaks or is to be left."""
         self._renew = False
+        self._confirmed.clear()
         subscribed: set[str] = set()
-        confirmed: set[str] = set()
         while not self._renew:
             if self._wanted != subscribed:
                 subscribed = await self._reconcile(pubsub, subscribed)
-                confirmed &= subscribed
             if not subscribed:
+                # What changed is taken in; a flag left over would make this loop spin.
+                self._changed.clear()
                 await self._changed.wait()
                 continue
             message = await pubsub.get_message(timeout=1.0)
             if message is None:
                 continue
+            topic = message["channel"].decode()
             if message["type"] == "message":
-                await self._received.put(Event(message["channel"].decode(), message["data"]))
+                await self._received.put(Event(topic, message["data"]))
             elif message["type"] == "subscribe":
-                topic = message["channel"].decode()
-                # redis-py connects again by itself and says nothing, but every topic is then
-                # confirmed once more.
-                if topic in confirmed:
-                    gap = True
-                    confirmed.clear()
-                confirmed.add(topic)
-                if confirmed >= subscribed:
-                    self.connected.set()
-                    if gap:
-                        gap = False
-                        self._on_gap()
+                self._confirm(topic, subscribed)
+
+    def _confirm(self, topic: str, subscribed: set[str]) -> None:
+        """redis-py connects again by itself and says nothing, but every topic is then confirmed
+        once more.
+        """
+        if topic in self._confirmed:
+            self._gap = True
+            self._confirmed.clear()
+        self._confirmed.add(topic)
+        if self._confirmed >= subscribed:
+            self.connected.set()
+            if self._gap:
+                self._gap = False
+                self._on_gap()
 
     async def _reconcile(self, pubsub: PubSub, subscribed: set[str]) -> set[str]:
         self._changed.clear()
@@ -128,6 +135,7 @@ class ValkeyBackend(BroadcastBackend):
             await pubsub.subscribe(*sorted(new))
         if old := subscribed - wanted:
             await pubsub.unsubscribe(*sorted(old))
+            self._confirmed -= old
         return wanted
 
 
@@ -150,6 +158,10 @@ class Broker:
 
     async def close(self) -> None:
         await self._broadcast.disconnect()
+
+    @property
+    def connected(self) -> bool:
+        return self._backend.connected.is_set()
 
     async def wait_connected(self, within_s: float) -> bool:
         try:

@@ -12,16 +12,21 @@ occurrence from then on.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Literal, Protocol
 
-from models.events import Occurrence, StreamCut
+from models.events import Occurrence, ResyncRequired, StreamCut
 from models.signals import ReceiptMoved, Typed
 from subscriptions.occurrences import LiveEntry
 
-# The whole inbox, or one kind of events of one channel.
-FeedKind = Literal["inbox", "messages", "receipts", "typing"]
+# The whole inbox, one kind of events of one channel, or the presence of people.
+FeedKind = Literal["inbox", "messages", "receipts", "typing", "presence"]
 
 Sink = Callable[[Occurrence], None]
+
+
+def resync_occurrence(channel_id: str, seq: int) -> Occurrence:
+    return Occurrence(ResyncRequired(datetime.now(UTC), channel_id, seq))
 
 
 class FeedSource(Protocol):
@@ -70,6 +75,7 @@ class Feed:
         self.known: dict[str, int] = {}
         # Channels that the user has left, with the entry that took them out.
         self.left: dict[str, int] = {}
+        self._lost: dict[str, int] = {}
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._source = source
         self._queued_events = queued_events
@@ -83,12 +89,12 @@ class Feed:
     def offer(self, entry: LiveEntry, joined_seq: int) -> None:
         """An entry for this user: next in order, seen already, or ahead of its turn."""
         channel_id, seq = entry.channel_id, entry.seq
-        if self.only_channel is not None and channel_id != self.only_channel:
+        if self.kind == "presence" or self.only_channel not in (None, channel_id):
             return
-        if self.left.get(channel_id, -1) >= joined_seq:
-            return  # Of the membership that has ended.
         if joined_seq > 1 and self.joined_seqs.get(channel_id, 1) < joined_seq:
             self._rejoin(channel_id, joined_seq)
+        if self.left.get(channel_id, -1) >= joined_seq or self.ended.done():
+            return  # Of the membership that has ended.
         position = self.positions.get(channel_id)
         if not self.live:
             # The replay comes to this channel at its own time.
@@ -106,13 +112,30 @@ class Feed:
 
     def _rejoin(self, channel_id: str, joined_seq: int) -> None:
         """A membership that began later than the one known here."""
+        saw_the_end = self.left.pop(channel_id, None) is not None
         self.joined_seqs[channel_id] = joined_seq
-        self.left.pop(channel_id, None)
         position = self.positions.get(channel_id)
-        if position is not None and position < joined_seq - 1:
-            # What lies between is of nobody's membership that this feed could know.
-            self.held.pop(channel_id, None)
-            self.positions[channel_id] = joined_seq - 1
+        if position is None or position >= joined_seq - 1:
+            return
+        # What lies between is of nobody's membership that this feed could know.
+        self.held.pop(channel_id, None)
+        self.known.pop(channel_id, None)
+        self.positions[channel_id] = joined_seq - 1
+        if saw_the_end:
+            return
+        if self.only_channel is not None:
+            self.end()
+        elif self.live:
+            self.put(resync_occurrence(channel_id, joined_seq - 1))
+        else:
+            self._lost[channel_id] = joined_seq - 1
+
+    def take_lost(self) -> dict[str, int]:
+        """Channels in which a membership ended and another began during the replay, with the place
+        from which they go on.
+        """
+        lost, self._lost = self._lost, {}
+        return lost
 
     def _hold(self, entry: LiveEntry) -> None:
         channel_id, seq = entry.channel_id, entry.seq
@@ -195,6 +218,8 @@ class Feed:
     def take(self, entry: LiveEntry) -> Occurrence | None:
         """Move the position to the entry, and give what the subscriber is to see of it."""
         channel_id = entry.channel_id
+        if entry.seq <= self.positions.get(channel_id, 0):
+            return None  # Read before it was known that a later membership had begun.
         self.positions[channel_id] = entry.seq
         if entry.takes_out(self.user_id):
             self.left[channel_id] = entry.seq

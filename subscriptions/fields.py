@@ -13,8 +13,9 @@ from models import ids
 from models.refusals import invalid, not_found
 from schema.channels import PositionInput
 from schema.context import context_of
-from schema.events import InboxEvent
+from schema.events import InboxEvent, ReceiptUpdated, TypingUpdated
 from schema.messages import Message
+from schema.presence import Presence
 
 _INBOX = """\
 Everything that happens to the viewer, on all channels, as one stream.
@@ -73,6 +74,74 @@ class Subscription:
         if after_seq is not None and after_seq < 0:
             raise invalid("A seq is not negative.", "afterSeq")
         return await context.resources.live.follow_messages(viewer, inner_id, after_seq)
+
+    @strawberry.subscription(
+        description=(
+            "One channel's receipts for the viewer's messages, as they happen; at most one a "
+            "second for each member. Completes when the viewer leaves the channel."
+        ),
+        graphql_type=AsyncGenerator[ReceiptUpdated, None],
+    )
+    async def receipt_updated(
+        self,
+        info: strawberry.Info,
+        channel_id: Annotated[
+            strawberry.ID, strawberry.argument(description="A channel that the viewer is in.")
+        ],
+    ) -> Any:
+        context = context_of(info)
+        viewer = context.require_viewer()
+        inner_id = ids.parse_plain("chn", channel_id)
+        if inner_id is None:
+            raise not_found("There is no such channel.", "channelId")
+        return await context.resources.live.follow_signals(viewer, inner_id, "receipts")
+
+    @strawberry.subscription(
+        description=(
+            "Who types in one channel, and who no longer does. Completes when the viewer leaves "
+            "the channel."
+        ),
+        graphql_type=AsyncGenerator[TypingUpdated, None],
+    )
+    async def typing_updated(
+        self,
+        info: strawberry.Info,
+        channel_id: Annotated[
+            strawberry.ID, strawberry.argument(description="A channel that the viewer is in.")
+        ],
+    ) -> Any:
+        context = context_of(info)
+        viewer = context.require_viewer()
+        inner_id = ids.parse_plain("chn", channel_id)
+        if inner_id is None:
+            raise not_found("There is no such channel.", "channelId")
+        return await context.resources.live.follow_signals(viewer, inner_id, "typing")
+
+    @strawberry.subscription(
+        description=(
+            "Online and last seen of up to 100 people: first as it is, then as it changes. Who "
+            "hides theirs from the viewer is left out; who begins to is shown offline once more."
+        ),
+        graphql_type=AsyncGenerator[Presence, None],
+    )
+    async def presence(
+        self,
+        info: strawberry.Info,
+        user_ids: Annotated[
+            list[strawberry.ID],
+            strawberry.argument(
+                description="Whom to follow. At most 100; unknown ones are left out."
+            ),
+        ],
+    ) -> Any:
+        context = context_of(info)
+        viewer = context.require_viewer()
+        most = context.resources.limits.presence_user_ids
+        if len(user_ids) > most:
+            raise invalid(f"At most {most} people are allowed here.", "userIds")
+        inner_ids = [ids.parse_plain("usr", user_id) for user_id in user_ids]
+        known = [inner_id for inner_id in inner_ids if inner_id is not None]
+        return await context.resources.live.follow_presence(viewer, known)
 
 
 def _positions(after: list[PositionInput], most: int) -> Mapping[str, int]:

@@ -8,13 +8,12 @@ then the gap is read once for all feeds that lack it.
 import asyncio
 import logging
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from models.database import Database
-from models.events import Occurrence, ResyncRequired, StreamCut, TooFarBehind
+from models.events import StreamCut, TooFarBehind
 from models.log import Batch, hydrate_entries, list_entries
 from models.refusals import Refused
-from subscriptions.feed import Feed
+from subscriptions.feed import Feed, resync_occurrence
 from subscriptions.occurrences import LiveEntry
 
 logger = logging.getLogger("parley.live")
@@ -134,7 +133,3 @@ def resync(feed: Feed, channel_id: str, seq: int) -> None:
         return
     feed.put(resync_occurrence(channel_id, seq))
     feed.skip_to(channel_id, seq)
-
-
-def resync_occurrence(channel_id: str, seq: int) -> Occurrence:
-    return Occurrence(ResyncRequired(datetime.now(UTC), channel_id, seq))

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from models.database import Database
-from models.events import InboxReady, Occurrence, SessionExpiring, TooFarBehind
+from models.events import InboxReady, Occurrence, ResyncRequired, SessionExpiring, TooFarBehind
 from models.limits import Limits
 from models.log import (
     Standing,
@@ -18,15 +18,19 @@ from models.log import (
     list_entries,
     list_standings,
 )
+from models.presence import Presence
 from models.refusals import RefusalCode, Refused, not_found
-from models.signals import Signalled
+from models.signals import SignalKind, Signalled
 from models.viewer import Viewer
-from subscriptions.feed import Feed
-from subscriptions.hub import Hub, resync_occurrence
+from subscriptions.feed import Feed, FeedKind, resync_occurrence
+from subscriptions.hub import Hub
 from subscriptions.node import Node
 from subscriptions.occurrences import LiveEntry
+from subscriptions.presence import NodePresence
+from subscriptions.presence_watch import PresenceWatch
 from subscriptions.session_watch import SessionWatch
 from subscriptions.signaller import Signaller
+from subscriptions.typing import Typing
 
 # Entries read in one piece while replaying; the next piece is read when the client has taken this
 # one.
@@ -41,6 +45,9 @@ class Live:
         node: Node,
         watch: SessionWatch,
         signaller: Signaller,
+        presence: NodePresence,
+        presence_watch: PresenceWatch,
+        typing: Typing,
         limits: Limits,
     ) -> None:
         self._database = database
@@ -48,10 +55,19 @@ class Live:
         self._node = node
         self._watch = watch
         self._signaller = signaller
+        self._presence = presence
+        self._presence_watch = presence_watch
+        self._typing = typing
         self._limits = limits
 
     def announce(self, signals: Sequence[Signalled]) -> None:
         self._signaller.announce(signals)
+        self._presence_watch.announce(signals)
+
+    def receive(self, signals: Sequence[Signalled]) -> None:
+        """What another node announced."""
+        self._signaller.receive(signals)
+        self._presence_watch.receive(signals)
 
     async def follow_inbox(self, viewer: Viewer, after: Mapping[str, int]) -> Feed:
         source = InboxSource(self._database, self._hub, self._node, self._limits, dict(after))
@@ -65,12 +81,45 @@ class Live:
         return feed
 
     async def follow_messages(self, viewer: Viewer, channel_id: str, after_seq: int | None) -> Feed:
+        return await self._follow_channel(viewer, channel_id, "messages", after_seq)
+
+    async def follow_signals(self, viewer: Viewer, channel_id: str, kind: SignalKind) -> Feed:
+        return await self._follow_channel(viewer, channel_id, kind, None)
+
+    async def follow_presence(self, viewer: Viewer, user_ids: Sequence[str]) -> Feed:
+        source = PresenceSource(self._database, self._hub, self._node, self._limits)
+        feed = Feed(
+            source,
+            viewer.user.id,
+            viewer.device_id,
+            kind="presence",
+            queued_events=self._limits.queued_events_per_socket,
+        )
+        await self._attach(feed, viewer)
+        try:
+            self._presence_watch.follow(feed, user_ids)
+        except BaseException:
+            feed.end()
+            raise
+        return feed
+
+    async def list_presences(
+        self, viewer_id: str, user_ids: Sequence[str]
+    ) -> Mapping[str, Presence]:
+        return await self._presence_watch.list_presences(viewer_id, user_ids)
+
+    async def set_typing(self, viewer: Viewer, channel_id: str, typing: bool) -> datetime:
+        return await self._typing.set_typing(viewer.user.id, channel_id, typing)
+
+    async def _follow_channel(
+        self, viewer: Viewer, channel_id: str, kind: FeedKind, after_seq: int | None
+    ) -> Feed:
         source = ChannelSource(self._database, self._hub, self._node, self._limits)
         feed = Feed(
             source,
             viewer.user.id,
             viewer.device_id,
-            kind="messages",
+            kind=kind,
             only_channel=channel_id,
             queued_events=self._limits.queued_events_per_socket,
         )
@@ -86,6 +135,9 @@ class Live:
         self._hub.add(feed)
         stop_watching = self._watch.follow(viewer, FeedSession(feed))
         feed.ended.add_done_callback(lambda _: stop_watching())
+        # A socket holds its user by itself; this is for streams without one.
+        let_go = self._presence.hold(feed.user_id)
+        feed.ended.add_done_callback(lambda _: let_go())
         try:
             await self._node.add_user(feed.user_id)
         except BaseException:
@@ -153,11 +205,17 @@ class _Source:
         """What was committed during the replay and is not held back whole; then the feed goes live,
         without a pause.
         """
-        while lacking := self._lacking(feed):
-            for channel_id, up_to_seq in lacking:
-                async for occurrence in self._read(feed, channel_id, up_to_seq):
-                    yield occurrence
-        feed.go_live()
+        while not feed.ended.done():
+            if lost := feed.take_lost():
+                for channel_id, seq in lost.items():
+                    yield resync_occurrence(channel_id, seq)
+            elif lacking := self._lacking(feed):
+                for channel_id, up_to_seq in lacking:
+                    async for occurrence in self._read(feed, channel_id, up_to_seq):
+                        yield occurrence
+            else:
+                feed.go_live()
+                return
 
     def _lacking(self, feed: Feed) -> list[tuple[str, int]]:
         for channel_id in feed.held.keys() - feed.positions.keys():
@@ -186,7 +244,7 @@ class InboxSource(_Source):
                 replayed += 1
                 yield occurrence
         async for occurrence in self._read_what_is_lacking(feed):
-            replayed += 1
+            replayed += not isinstance(occurrence.value, ResyncRequired)
             yield occurrence
         yield Occurrence(InboxReady(datetime.now(UTC), replayed))
 
@@ -197,6 +255,12 @@ class InboxSource(_Source):
         given back.
         """
         for at in standings:
+            known_joined_seq = feed.joined_seqs.get(at.channel_id, 1)
+            if known_joined_seq > at.joined_seq:
+                # They came in (again) since this was read: what is held begins with that.
+                at = Standing(at.channel_id, known_joined_seq, known_joined_seq - 1, None)
+            if at.joined_seq > 1:
+                feed.joined_seqs[at.channel_id] = at.joined_seq
             if at.left_seq is not None:
                 # Only the entry that says so, unless this device knows it.
                 known = max(self._after.get(at.channel_id, 0), device.get(at.channel_id, 0))
@@ -208,13 +272,21 @@ class InboxSource(_Source):
             named = at.channel_id in self._after
             if not named:
                 start = max(start, at.joined_seq - 1)
-            if at.joined_seq > 1:
-                feed.joined_seqs[at.channel_id] = at.joined_seq
             wrong = start > at.last_seq or start < at.joined_seq - 1
             if wrong or at.last_seq - start > self._limits.replay_entries:
                 start = at.last_seq
                 yield at.channel_id, at.last_seq
             feed.positions[at.channel_id] = start
+
+
+class PresenceSource(_Source):
+    """Nothing is missed: the watch gives what is, as the first change."""
+
+    async def replay(self, feed: Feed) -> AsyncIterator[Occurrence]:
+        feed.go_live()
+        missed: tuple[Occurrence, ...] = ()
+        for occurrence in missed:
+            yield occurrence
 
 
 class ChannelSource(_Source):
@@ -229,10 +301,9 @@ class ChannelSource(_Source):
             Refused, TooFarBehind: as `Live.follow_messages`.
         """
         assert feed.only_channel is not None
-        standings = await list_standings(self._database, feed.user_id, [feed.only_channel])
-        if not standings or standings[0].left_seq is not None:
+        at = await self._read_standing(feed, feed.only_channel)
+        if at is None or at.left_seq is not None:
             raise not_found("There is no such channel.", "channelId")
-        at = standings[0]
         start = at.last_seq if after_seq is None else max(after_seq, at.joined_seq - 1)
         if start > at.last_seq or at.last_seq - start > self._limits.replay_entries:
             raise TooFarBehind
@@ -240,6 +311,13 @@ class ChannelSource(_Source):
             feed.joined_seqs[at.channel_id] = at.joined_seq
         feed.positions[at.channel_id] = start
         self._last_seq = at.last_seq
+
+    async def _read_standing(self, feed: Feed, channel_id: str) -> Standing | None:
+        while True:
+            found = await list_standings(self._database, feed.user_id, [channel_id])
+            # Else they came in (again) since it was read.
+            if not found or found[0].joined_seq >= feed.joined_seqs.get(channel_id, 1):
+                return found[0] if found else None
 
     async def replay(self, feed: Feed) -> AsyncIterator[Occurrence]:
         assert feed.only_channel is not None

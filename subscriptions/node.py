@@ -219,8 +219,11 @@ class Node:
             if back and offered and losses == self._losses:
                 self._repair_wanted.clear()
                 self._on_repaired()
-            else:
+            elif back or self._broker.connected:
                 await asyncio.sleep(0.1 if back else AWAY_REPAIR_S)
+            else:
+                # At once when Valkey is back.
+                await self._broker.wait_connected(AWAY_REPAIR_S)
 
     async def _register_again(self) -> bool:
         """Subscribed, leased and all users registered: whoever looks up from now on finds them

@@ -14,7 +14,6 @@ LEASE_MS = 10_000
 
 # All keys of a shard share a hash tag, so that a script may use them together on a cluster.
 _TAG = "parley:{registry}:"
-_USERS = _TAG + "users"
 
 # KEYS: users hash. ARGV: node id, node key prefix, user ids. Writes the node into each user's
 # entry.
@@ -78,25 +77,32 @@ return found
 class Registry:
     """Raises what redis-py raises when Valkey is away; callers decide what that means."""
 
-    def __init__(self, valkey: Redis, node_id: str) -> None:
+    def __init__(
+        self, valkey: Redis, node_id: str, *, tag: str = _TAG, name: str = "users"
+    ) -> None:
         self._valkey = valkey
         self._node_id = node_id
-        self._node_prefix = _TAG + "node:"
+        self._node_prefix = tag + "node:"
+        self._users = tag + name
         self._add: Any = valkey.register_script(_ADD)
         self._remove: Any = valkey.register_script(_REMOVE)
         self._look_up: Any = valkey.register_script(_LOOK_UP)
 
     async def add(self, user_ids: Sequence[str]) -> None:
         for start in range(0, len(user_ids), 1000):
-            await self._add(keys=[_USERS], args=[self._node_id, *user_ids[start : start + 1000]])
+            await self._add(
+                keys=[self._users], args=[self._node_id, *user_ids[start : start + 1000]]
+            )
 
     async def remove(self, user_ids: Sequence[str]) -> None:
         for start in range(0, len(user_ids), 1000):
-            await self._remove(keys=[_USERS], args=[self._node_id, *user_ids[start : start + 1000]])
+            await self._remove(
+                keys=[self._users], args=[self._node_id, *user_ids[start : start + 1000]]
+            )
 
     async def look_up(self, user_ids: Sequence[str]) -> list[list[str]]:
         """For each user the ids of the living nodes that hold feeds of theirs."""
-        found = await self._look_up(keys=[_USERS], args=[self._node_prefix, *user_ids])
+        found = await self._look_up(keys=[self._users], args=[self._node_prefix, *user_ids])
         return [nodes.decode().split() if nodes else [] for nodes in found]
 
     async def take_lease(self) -> None:

@@ -3,24 +3,17 @@
 Own streams are served at once, others by one look-up and one publish a node for all that waits. A
 signal is a hint: one that cannot be delivered is dropped, and clients fetch again after a repair.
 Where a signal stands for a value (the viewer's own state), the node that receives it reads the
-value, one read at a time for each user and channel, so that two changes cannot arrive reversed.
+value. Receipts are paced here too, since a member may acknowledge on several nodes.
 """
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Coroutine, Sequence
+from typing import NamedTuple
 
-from models.channels import find_viewer_state
-from models.database import Database
-from models.events import (
-    Occurrence,
-    ReceiptUpdated,
-    TypingUpdated,
-    ViewerChannelUpdated,
-    ViewerUpdated,
-)
-from models.refusals import Refused
+import msgspec
+
+from models.events import Occurrence, ReceiptUpdated, TypingUpdated
 from models.signals import (
     ReceiptMoved,
     Signalled,
@@ -28,11 +21,12 @@ from models.signals import (
     ViewerChanged,
     ViewerChannelChanged,
 )
-from models.users import find_user
 from subscriptions.broker import AWAY
-from subscriptions.feed import Feed
 from subscriptions.hub import Hub
 from subscriptions.node import Node
+from subscriptions.pacing import Pacer
+from subscriptions.receipts import RECEIPTS_EVERY_S
+from subscriptions.viewer_states import ViewerStates
 
 logger = logging.getLogger("parley.live")
 
@@ -40,20 +34,36 @@ logger = logging.getLogger("parley.live")
 WAITING_SIGNALS = 10_000
 
 
+class _Receipt(NamedTuple):
+    """A receipt on its way to one author; the occurrence is shared with the others."""
+
+    author_id: str
+    signal: ReceiptMoved
+    occurrence: Occurrence
+
+
 class Signaller:
-    def __init__(self, database: Database, hub: Hub, *, unread_most: int) -> None:
-        self._database = database
+    """`on_viewer_changed` is told of each user whose profile, privacy, blocks or devices changed,
+    wherever that was done; it must not raise.
+    """
+
+    def __init__(
+        self, hub: Hub, states: ViewerStates, *, on_viewer_changed: Callable[[str], None]
+    ) -> None:
         self._hub = hub
-        self._unread_most = unread_most
+        self._states = states
+        self._on_viewer_changed = on_viewer_changed
+        self._receipts = Pacer[tuple[str, str, str], _Receipt](
+            self._put_receipts, _merge_receipts, every_s=RECEIPTS_EVERY_S
+        )
         self._waiting: asyncio.Queue[Signalled] = asyncio.Queue(WAITING_SIGNALS)
-        # What is being read, by user and channel ("" for the user's own); True: read again after.
-        self._reading: dict[tuple[str, str], bool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, node: Node) -> None:
         self._spawn_task(self._publish(node))
 
     async def close(self) -> None:
+        self._receipts.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -69,60 +79,42 @@ class Signaller:
     def receive(self, signals: Sequence[Signalled]) -> None:
         """Give signals to this node's feeds."""
         for signalled in signals:
+            user_ids = signalled.user_ids
             match signalled.signal:
-                case ReceiptMoved() | Typed() as signal:
-                    self._put(signalled.user_ids, signal)
+                case ReceiptMoved() as signal:
+                    self._pace(user_ids, signal)
+                case Typed() as signal:
+                    self._put(user_ids, signal)
                 case ViewerChannelChanged(channel_id):
-                    self._read_for(signalled.user_ids, channel_id)
+                    for user_id in user_ids:
+                        self._states.want(user_id, channel_id)
                 case ViewerChanged():
-                    self._read_for(signalled.user_ids, "")
+                    for user_id in user_ids:
+                        self._on_viewer_changed(user_id)
+                        self._states.want(user_id)
 
-    def _put(self, user_ids: Sequence[str], signal: ReceiptMoved | Typed) -> None:
-        occurrence = Occurrence(_event_of(signal), {})
+    def _put(self, user_ids: Sequence[str], signal: Typed) -> None:
+        occurrence = Occurrence(
+            TypingUpdated(
+                signal.at, signal.channel_id, signal.user_id, signal.typing, signal.expires_at
+            ),
+            {},
+        )
         for user_id in user_ids:
             for feed in self._hub.feeds_of(user_id):
                 feed.put_signal(signal, occurrence)
 
-    def _read_for(self, user_ids: Sequence[str], channel_id: str) -> None:
-        for user_id in user_ids:
-            if self._hub.feeds_of(user_id):
-                self._read(user_id, channel_id)
+    def _pace(self, author_ids: Sequence[str], signal: ReceiptMoved) -> None:
+        occurrence = _occurrence_of(signal)
+        for author_id in author_ids:
+            if self._hub.feeds_of(author_id):
+                key = (signal.channel_id, signal.user_id, author_id)
+                self._receipts.offer(key, _Receipt(author_id, signal, occurrence))
 
-    # ---------------------------------------------------------------- values that are read here
-
-    def _read(self, user_id: str, channel_id: str) -> None:
-        key = (user_id, channel_id)
-        if key in self._reading:
-            self._reading[key] = True
-            return
-        self._reading[key] = False
-        self._spawn_task(self._read_and_put(user_id, channel_id))
-
-    async def _read_and_put(self, user_id: str, channel_id: str) -> None:
-        key = (user_id, channel_id)
-        try:
-            while True:
-                self._reading[key] = False
-                occurrence = await self._find_state(user_id, channel_id)
-                if occurrence is not None:
-                    for feed in self._hub.feeds_of(user_id):
-                        _put_on_inbox(feed, occurrence)
-                if not self._reading[key]:
-                    return
-        except Refused:
-            logger.warning("A viewer's state could not be read.")
-        finally:
-            del self._reading[key]
-
-    async def _find_state(self, user_id: str, channel_id: str) -> Occurrence | None:
-        now = datetime.now(UTC)
-        if not channel_id:
-            user = await find_user(self._database, user_id)
-            return None if user is None else Occurrence(ViewerUpdated(now, user))
-        state = await find_viewer_state(
-            self._database, user_id, channel_id, unread_most=self._unread_most
-        )
-        return None if state is None else Occurrence(ViewerChannelUpdated(now, *state))
+    def _put_receipts(self, receipts: list[_Receipt]) -> None:
+        for author_id, signal, occurrence in receipts:
+            for feed in self._hub.feeds_of(author_id):
+                feed.put_signal(signal, occurrence)
 
     # ---------------------------------------------------------------- other nodes
 
@@ -152,13 +144,21 @@ class Signaller:
         task.add_done_callback(self._tasks.discard)
 
 
-def _event_of(signal: ReceiptMoved | Typed) -> ReceiptUpdated | TypingUpdated:
-    at, channel_id, user_id = signal.at, signal.channel_id, signal.user_id
-    if isinstance(signal, ReceiptMoved):
-        return ReceiptUpdated(at, channel_id, user_id, signal.delivered_seq, signal.read_seq)
-    return TypingUpdated(at, channel_id, user_id, signal.typing, signal.expires_at)
+def _occurrence_of(signal: ReceiptMoved) -> Occurrence:
+    return Occurrence(
+        ReceiptUpdated(
+            signal.at, signal.channel_id, signal.user_id, signal.delivered_seq, signal.read_seq
+        ),
+        {},
+    )
 
 
-def _put_on_inbox(feed: Feed, occurrence: Occurrence) -> None:
-    if feed.kind == "inbox":
-        feed.put(occurrence)
+def _merge_receipts(first: _Receipt, then: _Receipt) -> _Receipt:
+    """The farther positions, since two nodes may cross; nothing of reading once it is hidden."""
+    one, other = first.signal, then.signal
+    delivered_seq = max(one.delivered_seq, other.delivered_seq)
+    read_seq = max(one.read_seq, other.read_seq) if other.read_seq else 0
+    if (delivered_seq, read_seq) == (other.delivered_seq, other.read_seq):
+        return then
+    merged = msgspec.structs.replace(other, delivered_seq=delivered_seq, read_seq=read_seq)
+    return _Receipt(then.author_id, merged, _occurrence_of(merged))

@@ -77,18 +77,18 @@ async def test_needs_a_name(database: Database, tokens: Tokens, name: str) -> No
     assert await database.fetchval("SELECT tries_left FROM sign_in_codes") == 5
 
 
-async def test_begins_at_the_end_of_every_channel_that_its_user_is_in(
+async def test_begins_at_the_end_of_every_channel_and_knows_of_those_left(
     database: Database, tokens: Tokens
 ) -> None:
     first = await signed_in(database, tokens)
     long = await put_channel(database, first.user.id, 700)
     empty = await put_channel(database, first.user.id, 0)
-    await put_channel(database, first.user.id, 9, left_seq=9)
+    left = await put_channel(database, first.user.id, 12, left_seq=9)
     await put_channel(database, ids.new_id(), 5)
 
     second = await signed_in(database, tokens, now=after(60))
 
-    assert await positions(database, second.device.id) == {long: 700, empty: 0}
+    assert await positions(database, second.device.id) == {long: 700, empty: 0, left: 9}
     assert await positions(database, first.device.id) == {}
 
 

@@ -1,0 +1,94 @@
+"""Blocking: who wants nothing from whom.
+
+A block is two rows of people (`blocks`, `blocked_by`) and a mark on the blocker's member row of the
+chat of the two. All are written under the chat's channel row, as a send is: a message is stored
+before the block or refused after it, never in between.
+"""
+
+from datetime import datetime
+
+from models.chats import lock_chat
+from models.database import Connection, Database
+from models.limits import Limits
+from models.refusals import RefusalCode, Refused, invalid, not_found
+from models.users import User, find_user, list_users
+
+
+async def set_blocked(
+    database: Database,
+    user_id: str,
+    other_id: str,
+    blocked: bool,
+    *,
+    limits: Limits,
+    now: datetime,
+) -> tuple[User, bool]:
+    """The other, and whether this call changed anything.
+
+    Raises:
+        Refused: NOT_FOUND; INVALID_INPUT for oneself, and for one more than may be blocked.
+    """
+    if other_id == user_id:
+        raise invalid("One cannot block oneself.", "userId")
+    other = await find_user(database, other_id)
+    if other is None:
+        raise not_found("There is no such user.", "userId")
+    async with database.transaction() as connection:
+        channel_id = await lock_chat(connection, user_id, other_id, now=now, make=blocked)
+        if channel_id is None:
+            return other, False
+        marked = await connection.fetchval(
+            "UPDATE members SET blocks = $3 "
+            "WHERE channel_id = $1 AND user_id = $2 AND blocks <> $3 RETURNING 1",
+            channel_id,
+            user_id,
+            blocked,
+        )
+        if not marked:
+            return other, False
+        if blocked:
+            await _add(connection, user_id, other_id, limits, now)
+        else:
+            await _remove(connection, user_id, other_id)
+    return other, True
+
+
+async def _add(
+    connection: Connection, user_id: str, other_id: str, limits: Limits, now: datetime
+) -> None:
+    count = await connection.fetchval("SELECT count(*) FROM blocks WHERE user_id = $1", user_id)
+    if count >= limits.blocked_users:
+        raise Refused(
+            RefusalCode.INVALID_INPUT,
+            f"At most {limits.blocked_users} people can be blocked.",
+            field="userId",
+        )
+    await connection.execute(
+        "INSERT INTO blocks (user_id, blocked_id, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        user_id,
+        other_id,
+        now,
+    )
+    await connection.execute(
+        "INSERT INTO blocked_by (user_id, blocker_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        other_id,
+        user_id,
+    )
+
+
+async def _remove(connection: Connection, user_id: str, other_id: str) -> None:
+    await connection.execute(
+        "DELETE FROM blocks WHERE user_id = $1 AND blocked_id = $2", user_id, other_id
+    )
+    await connection.execute(
+        "DELETE FROM blocked_by WHERE user_id = $1 AND blocker_id = $2", other_id, user_id
+    )
+
+
+async def list_blocked_users(database: Database, user_id: str) -> list[User]:
+    """Whom the user has blocked, the last one first."""
+    rows = await database.fetch(
+        "SELECT blocked_id FROM blocks WHERE user_id = $1 ORDER BY at DESC, blocked_id", user_id
+    )
+    people = await list_users(database, [row[0] for row in rows])
+    return [people[row[0]] for row in rows if row[0] in people]

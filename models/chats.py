@@ -1,0 +1,94 @@
+"""Making chats: the rows of two people's channel, once, however many ask for it at a time.
+
+A chat is either open (both are in it), or only there to be locked: one who blocks somebody whom
+they never talked to leaves a channel in which nobody is (`left_seq` 0), which is listed nowhere and
+looks as if it did not exist, until one of the two opens it.
+"""
+
+from datetime import datetime
+
+import asyncpg
+
+from models import ids
+from models.database import Connection, Database
+from models.refusals import unavailable
+
+# `left_seq` of the members of a chat that was never opened: no entry took them out.
+NEVER_IN = 0
+
+TRIES = 3
+
+
+async def lock_chat(
+    connection: Connection, one: str, other: str, *, now: datetime, make: bool = True
+) -> str | None:
+    """Hold the row of the two people's channel, made where there is none (None unless `make`); its
+    id.
+    """
+    channel_id = ids.chat_id(one, other)
+    made = make and await connection.fetchval(
+        "INSERT INTO channels (id, kind, created_at) VALUES ($1, 1, $2) ON CONFLICT DO NOTHING "
+        "RETURNING 1",
+        channel_id,
+        now,
+    )
+    if not made:
+        there = await connection.fetchval(
+            "SELECT 1 FROM channels WHERE id = $1 FOR UPDATE", channel_id
+        )
+        return channel_id if there else None
+    for user_id in sorted({one, other}):
+        await connection.execute(
+            "INSERT INTO members (channel_id, user_id, role, joined_at, joined_seq, left_seq) "
+            "VALUES ($1, $2, 1, $3, 1, $4)",
+            channel_id,
+            user_id,
+            now,
+            NEVER_IN,
+        )
+    return channel_id
+
+
+async def make_chat(database: Database, one: str, other: str, *, now: datetime) -> bool:
+    """Open the chat of two people who exist; whether this call did, and no earlier one."""
+    for _ in range(TRIES):
+        try:
+            return await _open(database, one, other, now)
+        except asyncpg.DeadlockDetectedError:
+            # Whoever notes when many people were last seen takes their rows in any order.
+            continue
+    raise unavailable()
+
+
+async def _open(database: Database, one: str, other: str, now: datetime) -> bool:
+    people = sorted({one, other})
+    async with database.transaction() as connection:
+        channel_id = await lock_chat(connection, one, other, now=now)
+        # Held, since the marks of chats follow these rows (models/privacy.py).
+        settings = await connection.fetch(
+            "SELECT id, read_receipts FROM users WHERE id = ANY ($1) ORDER BY id FOR SHARE", people
+        )
+        opened = await connection.fetch(
+            """
+            UPDATE members b
+            SET left_seq = NULL, joined_at = $2, hides_receipts = b.user_id = ANY ($3)
+            WHERE b.channel_id = $1 AND b.left_seq = $4
+            RETURNING b.user_id
+            """,
+            channel_id,
+            now,
+            [row["id"] for row in settings if not row["read_receipts"]],
+            NEVER_IN,
+        )
+        if not opened:
+            return False
+        await connection.execute(
+            "UPDATE channels SET created_at = $2 WHERE id = $1", channel_id, now
+        )
+        for user_id in people:
+            await connection.execute(
+                "INSERT INTO user_channels (user_id, channel_id) VALUES ($1, $2)",
+                user_id,
+                channel_id,
+            )
+    return True

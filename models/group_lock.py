@@ -1,0 +1,132 @@
+"""Holding a group to change it: its channel's row, and who is in it.
+
+Whoever changes a group, its members or its invites holds its channel's row, so that roles and
+membership stand still until the commit. Who is not in a group is told what one that does not exist
+would tell them.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from models.channel_log import ChannelLog, lock_log
+from models.channels import ChannelKind, MemberRole
+from models.database import Connection, Database
+from models.limits import Limits
+from models.log import Batch
+from models.refusals import RefusalCode, Refused, not_found
+
+Publish = Callable[[Batch], None]
+
+
+class Seat(msgspec.Struct, frozen=True):
+    """One who is in a group."""
+
+    user_id: str
+    role: MemberRole
+
+
+class LockedGroup:
+    """A group that stands still: its log to append to, and who is in it, by user id; the
+    longest-serving first.
+    """
+
+    def __init__(self, log: ChannelLog, seats: dict[str, Seat]) -> None:
+        self.log = log
+        self.seats = seats
+
+    @property
+    def connection(self) -> Connection:
+        return self.log.connection
+
+    def get_seat(self, user_id: str, least: MemberRole = MemberRole.MEMBER) -> Seat:
+        """The seat of the viewer, who must be in the group, and at least of this role.
+
+        Raises:
+            Refused: NOT_FOUND, FORBIDDEN.
+        """
+        seat = self.seats.get(user_id)
+        if seat is None:
+            raise no_such_group()
+        require_role(seat.role, least)
+        return seat
+
+
+def no_such_group(field: str = "groupId") -> Refused:
+    return not_found("There is no such group.", field)
+
+
+def require_role(role: MemberRole, least: MemberRole) -> None:
+    """
+    Raises:
+        Refused: FORBIDDEN.
+    """
+    if role < least:
+        whose = "an owner" if least is MemberRole.OWNER else "an owner or admin"
+        raise Refused(RefusalCode.FORBIDDEN, f"Only {whose} of the group may do this.")
+
+
+def require_seats(members: int, limits: Limits) -> None:
+    """
+    Raises:
+        Refused: GROUP_FULL when a group cannot have so many.
+    """
+    if members > limits.group_members:
+        raise Refused(
+            RefusalCode.GROUP_FULL, f"A group has at most {limits.group_members} members."
+        )
+
+
+@asynccontextmanager
+async def lock_group(
+    database: Database, channel_id: str, publish: Publish
+) -> AsyncIterator[LockedGroup]:
+    """Hold a group; what is appended is committed at the end of the block.
+
+    Only for who may know that the group exists: it waits for whoever else holds the row.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    async with lock_log(database, channel_id, publish) as log:
+        if log is None or log.kind != ChannelKind.GROUP:
+            raise no_such_group()
+        rows = await log.connection.fetch(
+            "SELECT user_id, role FROM members "
+            "WHERE channel_id = $1 AND left_seq IS NULL ORDER BY joined_seq, user_id",
+            channel_id,
+        )
+        yield LockedGroup(log, {row[0]: Seat(row[0], MemberRole(row[1])) for row in rows})
+
+
+@asynccontextmanager
+async def lock_own_group(
+    database: Database,
+    viewer_id: str,
+    channel_id: str,
+    publish: Publish,
+    least: MemberRole = MemberRole.MEMBER,
+) -> AsyncIterator[LockedGroup]:
+    """`lock_group` for a member of at least this role.
+
+    A stranger is refused before anything is locked: they can neither hold a group up, nor tell by
+    the time it takes whether there is one.
+
+    Raises:
+        Refused: NOT_FOUND, FORBIDDEN.
+    """
+    role = await database.fetchval(
+        """
+        SELECT v.role FROM members v JOIN groups g ON g.channel_id = $1
+        WHERE v.channel_id = $1 AND v.user_id = $2 AND v.left_seq IS NULL
+        """,
+        channel_id,
+        viewer_id,
+    )
+    if role is None:
+        raise no_such_group()
+    require_role(MemberRole(role), least)
+    async with lock_group(database, channel_id, publish) as group:
+        group.get_seat(viewer_id, least)
+        yield group

@@ -1,0 +1,185 @@
+"""Groups: making one, and what it is called.
+
+Making a group is repeatable: its id follows from its creator and the id that they gave it, so a
+repeat meets the first, whichever process it asks.
+"""
+
+import hashlib
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from models import ids
+from models.channel_log import ChannelLog, create_log
+from models.channels import ChannelKind, MemberRole
+from models.database import Database
+from models.group_lock import Publish, lock_own_group, no_such_group, require_seats
+from models.limits import Limits
+from models.membership import bring_in, read_willingness
+from models.notices import NoticeKind, SystemNotice
+from models.refusals import RefusalCode, Refused, invalid
+from models.text import require_name, require_text
+
+
+class GroupDraft(msgspec.Struct, frozen=True):
+    """What `createGroup` was given."""
+
+    creator_id: str
+    name: str
+    description: str | None
+    # As named: in their order, with repeats.
+    member_ids: list[str]
+    # Made by the client: makes creating safe to repeat.
+    client_group_id: str | None = None
+
+    @property
+    def newcomers(self) -> list[str]:
+        """The others, each once."""
+        return [who for who in dict.fromkeys(self.member_ids) if who != self.creator_id]
+
+    def fingerprint(self) -> bytes:
+        """SHA-256 of what was asked for: a repeat must ask for the same."""
+        asked = msgspec.msgpack.encode((self.name, self.description, sorted(self.newcomers)))
+        return hashlib.sha256(asked).digest()
+
+
+class GroupChanges(msgspec.Struct, frozen=True):
+    """What `updateGroup` was given: UNSET keeps, None clears."""
+
+    name: str | None | UnsetType = UNSET
+    description: str | None | UnsetType = UNSET
+
+
+def require_draft(draft: GroupDraft, limits: Limits) -> GroupDraft:
+    """The draft as it is stored, with everything checked that needs no database.
+
+    Raises:
+        Refused: INVALID_INPUT naming the field; GROUP_FULL.
+    """
+    if draft.client_group_id is not None:
+        require_text(
+            draft.client_group_id, "clientGroupId", limits.client_message_id_length, min_length=1
+        )
+    require_seats(1 + len(draft.newcomers), limits)
+    return msgspec.structs.replace(
+        draft,
+        name=require_name(draft.name, "name", limits.name_length),
+        description=_require_description(draft.description, limits),
+    )
+
+
+async def create_group(
+    database: Database, draft: GroupDraft, *, limits: Limits, publish: Publish
+) -> str:
+    """The id of the group, which an earlier call with the same `client_group_id` may have made.
+
+    Raises:
+        Refused: INVALID_INPUT; NOT_FOUND and FORBIDDEN naming one of the members; GROUP_FULL;
+        CONFLICT.
+    """
+    draft = require_draft(draft, limits)
+    if draft.client_group_id is None:
+        channel_id = ids.new_id()
+    else:
+        channel_id = ids.group_id(draft.creator_id, draft.client_group_id)
+        if await _is_repeat(database, channel_id, draft):
+            return channel_id
+    newcomers = draft.newcomers
+    willingness = await read_willingness(database, draft.creator_id, newcomers)
+    willingness.require(draft.member_ids, "memberIds", among=newcomers)
+    async with create_log(database, channel_id, ChannelKind.GROUP, publish) as log:
+        if log is not None:
+            await _write_group(log, draft)
+    if log is None and not await _is_repeat(database, channel_id, draft):
+        raise no_such_group("clientGroupId")
+    return channel_id
+
+
+async def _is_repeat(database: Database, channel_id: str, draft: GroupDraft) -> bool:
+    """Whether the group has been made.
+
+    Raises:
+        Refused: CONFLICT when it was made from another draft.
+    """
+    draft_hash = await database.fetchval(
+        "SELECT draft_hash FROM groups WHERE channel_id = $1", channel_id
+    )
+    if draft_hash is not None and draft_hash != draft.fingerprint():
+        raise Refused(
+            RefusalCode.CONFLICT,
+            "This clientGroupId was used for another group.",
+            field="clientGroupId",
+        )
+    return draft_hash is not None
+
+
+async def _write_group(log: ChannelLog, draft: GroupDraft) -> None:
+    await log.connection.execute(
+        "INSERT INTO groups (channel_id, name, description, creator_id, draft_hash) "
+        "VALUES ($1, $2, $3, $4, $5)",
+        log.channel_id,
+        draft.name,
+        draft.description,
+        draft.creator_id,
+        draft.fingerprint(),
+    )
+    await log.append_notice(
+        SystemNotice(NoticeKind.GROUP_CREATED, draft.creator_id, draft.newcomers, draft.name)
+    )
+    await bring_in(log, [draft.creator_id], MemberRole.OWNER)
+    await bring_in(log, draft.newcomers, MemberRole.MEMBER)
+
+
+async def update_group(
+    database: Database,
+    viewer_id: str,
+    channel_id: str,
+    changes: GroupChanges,
+    *,
+    limits: Limits,
+    publish: Publish,
+) -> None:
+    """Change what was given: one entry, unless that changes nothing.
+
+    Raises:
+        Refused: NOT_FOUND, FORBIDDEN; INVALID_INPUT naming the field.
+    """
+    changes = _require_changes(changes, limits)
+    async with lock_own_group(database, viewer_id, channel_id, publish, MemberRole.ADMIN) as group:
+        row = await group.connection.fetchrow(
+            "SELECT name, description FROM groups WHERE channel_id = $1", channel_id
+        )
+        assert row is not None
+        name, description = row
+        new_name = name if changes.name is UNSET else changes.name
+        new_description = description if changes.description is UNSET else changes.description
+        if (new_name, new_description) == (name, description):
+            return
+        await group.connection.execute(
+            "UPDATE groups SET name = $2, description = $3 WHERE channel_id = $1",
+            channel_id,
+            new_name,
+            new_description,
+        )
+        if new_name != name:
+            notice = SystemNotice(NoticeKind.GROUP_RENAMED, viewer_id, value=new_name)
+        else:
+            notice = SystemNotice(NoticeKind.GROUP_CHANGED, viewer_id)
+        await group.log.append_notice(notice)
+
+
+def _require_changes(changes: GroupChanges, limits: Limits) -> GroupChanges:
+    name, description = changes.name, changes.description
+    if name is None:
+        raise invalid("A name cannot be cleared.", "name")
+    return GroupChanges(
+        name if name is UNSET else require_name(name, "name", limits.name_length),
+        description if description is UNSET else _require_description(description, limits),
+    )
+
+
+def _require_description(description: str | None, limits: Limits) -> str | None:
+    """A blank one is none."""
+    if description is None or not description.strip():
+        return None
+    return require_text(description, "description", limits.description_length, allow_newlines=True)

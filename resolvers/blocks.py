@@ -1,0 +1,66 @@
+"""Blocks: whom the viewer has blocked, and blocking."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import strawberry
+
+from models import ids, users
+from models.blocks import list_blocked_users, set_blocked
+from models.refusals import not_found
+from models.signals import Signalled, ViewerChanged
+from schema.blocks import SetBlockedPayload, SetBlockedResult
+from schema.context import context_of
+from schema.people import User
+from schema.refusals import Refusal, answers_refusals
+
+
+@strawberry.type
+class BlockQueries:
+    @strawberry.field(
+        name="blockedUsers",
+        description="Whom the viewer has blocked, the last one first. At most 1,000.",
+        graphql_type=list[User],
+        metadata={"list_size": 1000},
+    )
+    async def list_blocked_users(self, info: strawberry.Info) -> list[users.User]:
+        context = context_of(info)
+        return await list_blocked_users(
+            context.resources.database, context.require_viewer().user.id
+        )
+
+
+@strawberry.type
+class BlockMutations:
+    @strawberry.mutation(
+        description=(
+            "Blocks a user, or no longer; safe to repeat. While one of two has blocked the other: "
+            "no messages, edits or reactions into their chat, no presence, no receipts, no adding "
+            "to groups. What was shown stays, and groups that both are in go on. The other is not "
+            "told."
+        ),
+        graphql_type=SetBlockedResult,
+    )
+    @answers_refusals
+    async def set_blocked(
+        self,
+        info: strawberry.Info,
+        user_id: Annotated[strawberry.ID, strawberry.argument(description="Somebody else.")],
+        blocked: Annotated[bool, strawberry.argument(description="False ends it.")],
+    ) -> SetBlockedPayload | Refusal:
+        context = context_of(info)
+        viewer_id = context.require_viewer().user.id
+        other_id = ids.parse_plain("usr", user_id)
+        if other_id is None:
+            raise not_found("There is no such user.", "userId")
+        user, changed = await set_blocked(
+            context.resources.database,
+            viewer_id,
+            other_id,
+            blocked,
+            limits=context.resources.limits,
+            now=datetime.now(UTC),
+        )
+        if changed:
+            context.resources.live.announce([Signalled(ViewerChanged(), [viewer_id])])
+        return SetBlockedPayload(user=user)

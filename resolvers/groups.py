@@ -1,0 +1,322 @@
+"""Groups: making and changing them, who is in them, and the links that lead into them."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import strawberry
+from msgspec import UNSET, UnsetType
+
+from models import groups, ids, invites, membership
+from models.channels import Group, MemberRole, find_channel
+from models.group_lock import no_such_group
+from models.groups import GroupChanges, GroupDraft
+from models.invites import InvitePreview
+from models.refusals import not_found
+from schema.context import Context, context_of
+from schema.groups import (
+    CreateGroupInput,
+    CreateGroupInviteInput,
+    CreateGroupInvitePayload,
+    CreateGroupInviteResult,
+    GroupInvitePreview,
+    GroupPayload,
+    GroupResult,
+    JoinGroupInput,
+    LeaveGroupPayload,
+    LeaveGroupResult,
+    UpdateGroupInput,
+)
+from schema.refusals import Refusal, answers_refusals
+
+GroupId = Annotated[
+    strawberry.ID, strawberry.argument(description="A group that the viewer is in.")
+]
+
+
+@strawberry.type
+class GroupQueries:
+    @strawberry.field(
+        description=(
+            "What a link leads to, without joining. Null unless the invite is in force: it was "
+            "never made, has expired, is used up or was revoked, or the group is closed."
+        ),
+        graphql_type=GroupInvitePreview | None,
+    )
+    async def group_invite(
+        self,
+        info: strawberry.Info,
+        token: Annotated[str, strawberry.argument(description="The token of an invite.")],
+    ) -> InvitePreview | None:
+        context = context_of(info)
+        context.require_viewer()
+        return await invites.find_preview(context.resources.database, token)
+
+
+@strawberry.type
+class GroupMutations:
+    @strawberry.mutation(
+        description=(
+            "Makes a group with the viewer as its owner and all of the named as members, or none: "
+            "`field` names the first who does not exist (NOT_FOUND) or may not be added "
+            "(FORBIDDEN)."
+        ),
+        graphql_type=GroupResult,
+    )
+    @answers_refusals
+    async def create_group(
+        self,
+        info: strawberry.Info,
+        input: Annotated[CreateGroupInput, strawberry.argument(description="The group.")],
+    ) -> GroupPayload | Refusal:
+        context = context_of(info)
+        resources = context.resources
+        draft = GroupDraft(
+            creator_id=context.require_viewer().user.id,
+            name=input.name,
+            description=input.description,
+            member_ids=_require_user_ids(input.member_ids, "memberIds"),
+            client_group_id=input.client_group_id,
+        )
+        channel_id = await groups.create_group(
+            resources.database, draft, limits=resources.limits, publish=resources.publish
+        )
+        return await _payload(context, channel_id, "clientGroupId")
+
+    @strawberry.mutation(
+        description=(
+            "Changes the name or description. For owners and admins. One entry in the log, or "
+            "none where it changes nothing."
+        ),
+        graphql_type=GroupResult,
+    )
+    @answers_refusals
+    async def update_group(
+        self,
+        info: strawberry.Info,
+        input: Annotated[UpdateGroupInput, strawberry.argument(description="What to change.")],
+    ) -> GroupPayload | Refusal:
+        context = context_of(info)
+        resources = context.resources
+        channel_id = _require_group_id(input.group_id)
+        await groups.update_group(
+            resources.database,
+            context.require_viewer().user.id,
+            channel_id,
+            GroupChanges(_given(input.name), _given(input.description)),
+            limits=resources.limits,
+            publish=resources.publish,
+        )
+        return await _payload(context, channel_id)
+
+    @strawberry.mutation(
+        description=(
+            "Joins by an invite. One who is in the group already gets the group, and uses nothing "
+            "of the invite. INVITE_EXPIRED for one that is no longer in force."
+        ),
+        graphql_type=GroupResult,
+    )
+    @answers_refusals
+    async def join_group(
+        self,
+        info: strawberry.Info,
+        input: Annotated[JoinGroupInput, strawberry.argument(description="Which link to use.")],
+    ) -> GroupPayload | Refusal:
+        context = context_of(info)
+        resources = context.resources
+        channel_id = await invites.join_group(
+            resources.database,
+            context.require_viewer().user.id,
+            input.invite_token,
+            limits=resources.limits,
+            publish=resources.publish,
+        )
+        return await _payload(context, channel_id, "inviteToken")
+
+    @strawberry.mutation(
+        description=(
+            "Leaves. A last owner who leaves hands over to the longest-serving admin, else "
+            "member; the last to leave closes the group and ends its invites."
+        ),
+        graphql_type=LeaveGroupResult,
+    )
+    @answers_refusals
+    async def leave_group(
+        self, info: strawberry.Info, group_id: GroupId
+    ) -> LeaveGroupPayload | Refusal:
+        context = context_of(info)
+        channel_id = _require_group_id(group_id)
+        await membership.leave_group(
+            context.resources.database,
+            context.require_viewer().user.id,
+            channel_id,
+            publish=context.resources.publish,
+        )
+        return LeaveGroupPayload(group_id=strawberry.ID(ids.channel_global_id(channel_id)))
+
+    @strawberry.mutation(
+        description=(
+            "Adds all of the named, or none: `field` names the first who does not exist "
+            "(NOT_FOUND) or may not be added (FORBIDDEN). For owners and admins. Who is in the "
+            "group already is passed over."
+        ),
+        graphql_type=GroupResult,
+    )
+    @answers_refusals
+    async def add_members(
+        self,
+        info: strawberry.Info,
+        group_id: GroupId,
+        user_ids: Annotated[
+            list[strawberry.ID], strawberry.argument(description="Whom to add. At most 99.")
+        ],
+    ) -> GroupPayload | Refusal:
+        context = context_of(info)
+        resources = context.resources
+        channel_id = _require_group_id(group_id)
+        await membership.add_members(
+            resources.database,
+            context.require_viewer().user.id,
+            channel_id,
+            _require_user_ids(user_ids, "userIds"),
+            limits=resources.limits,
+            publish=resources.publish,
+        )
+        return await _payload(context, channel_id)
+
+    @strawberry.mutation(
+        description=(
+            "Takes a member out. For owners; admins may remove members only. Oneself is "
+            "INVALID_INPUT: use leaveGroup."
+        ),
+        graphql_type=GroupResult,
+    )
+    @answers_refusals
+    async def remove_member(
+        self,
+        info: strawberry.Info,
+        group_id: GroupId,
+        user_id: Annotated[strawberry.ID, strawberry.argument(description="Whom to remove.")],
+    ) -> GroupPayload | Refusal:
+        context = context_of(info)
+        channel_id = _require_group_id(group_id)
+        await membership.remove_member(
+            context.resources.database,
+            context.require_viewer().user.id,
+            channel_id,
+            _inner_user_id(user_id),
+            publish=context.resources.publish,
+        )
+        return await _payload(context, channel_id)
+
+    @strawberry.mutation(
+        description=(
+            "Changes what a member may do. For owners. LAST_OWNER for the last one who would be "
+            "an owner no more. No entry in the log where it changes nothing."
+        ),
+        graphql_type=GroupResult,
+    )
+    @answers_refusals
+    async def set_member_role(
+        self,
+        info: strawberry.Info,
+        group_id: GroupId,
+        user_id: Annotated[strawberry.ID, strawberry.argument(description="A member.")],
+        role: Annotated[MemberRole, strawberry.argument(description="Their new role.")],
+    ) -> GroupPayload | Refusal:
+        context = context_of(info)
+        channel_id = _require_group_id(group_id)
+        await membership.set_member_role(
+            context.resources.database,
+            context.require_viewer().user.id,
+            channel_id,
+            _inner_user_id(user_id),
+            role,
+            publish=context.resources.publish,
+        )
+        return await _payload(context, channel_id)
+
+    @strawberry.mutation(
+        description=(
+            "Makes a link into the group. For owners and admins. At most 20 can be in force at "
+            "once (INVALID_INPUT)."
+        ),
+        graphql_type=CreateGroupInviteResult,
+    )
+    @answers_refusals
+    async def create_group_invite(
+        self,
+        info: strawberry.Info,
+        input: Annotated[CreateGroupInviteInput, strawberry.argument(description="The invite.")],
+    ) -> CreateGroupInvitePayload | Refusal:
+        context = context_of(info)
+        resources = context.resources
+        invite = await invites.create_invite(
+            resources.database,
+            context.require_viewer().user.id,
+            _require_group_id(input.group_id),
+            expires_at=input.expires_at,
+            max_uses=input.max_uses,
+            limits=resources.limits,
+            publish=resources.publish,
+        )
+        return CreateGroupInvitePayload(invite=invite)
+
+    @strawberry.mutation(
+        description=(
+            "Ends an invite, if it has not ended. For owners and admins of its group; safe to "
+            "repeat."
+        ),
+        graphql_type=GroupResult,
+    )
+    @answers_refusals
+    async def revoke_group_invite(
+        self,
+        info: strawberry.Info,
+        token: Annotated[str, strawberry.argument(description="The token of an invite.")],
+    ) -> GroupPayload | Refusal:
+        context = context_of(info)
+        channel_id = await invites.revoke_invite(
+            context.resources.database,
+            context.require_viewer().user.id,
+            token,
+            publish=context.resources.publish,
+        )
+        return await _payload(context, channel_id, "token")
+
+
+async def _payload(context: Context, channel_id: str, field: str = "groupId") -> GroupPayload:
+    """The group as it is after the mutation, unless the viewer has been taken out meanwhile."""
+    # Of an operation's several mutations, each shows what it left behind.
+    context.forget_loaded()
+    viewer_id = context.require_viewer().user.id
+    group = await find_channel(context.resources.database, viewer_id, channel_id)
+    if not isinstance(group, Group):
+        raise no_such_group(field)
+    return GroupPayload(group=group)
+
+
+def _require_group_id(group_id: str) -> str:
+    channel_id = ids.parse_plain("chn", group_id)
+    if channel_id is None:
+        raise no_such_group()
+    return channel_id
+
+
+def _require_user_ids(user_ids: Sequence[str], field: str) -> list[str]:
+    inner_ids = []
+    for place, user_id in enumerate(user_ids):
+        inner_id = ids.parse_plain("usr", user_id)
+        if inner_id is None:
+            raise not_found("There is no such user.", f"{field}.{place}")
+        inner_ids.append(inner_id)
+    return inner_ids
+
+
+def _inner_user_id(user_id: str) -> str:
+    """Of what is no user's id, one that nobody has: who may not ask at all is told so first."""
+    return ids.parse_plain("usr", user_id) or "0" * 32
+
+
+def _given(value: str | None) -> str | None | UnsetType:
+    """Strawberry's mark of an absent field as that of the models."""
+    return UNSET if value is strawberry.UNSET else value

@@ -1,0 +1,29 @@
+"""Reports: what the viewer tells the people who run the service."""
+
+from typing import Annotated
+
+import strawberry
+
+from schema.refusals import Refusal
+
+
+@strawberry.input(description="A user, a message, or a message with its sender; and why.")
+class ReportInput:
+    user_id: strawberry.ID | None = strawberry.field(
+        description="Whom it is about. With a message, its sender.", default=None
+    )
+    message_id: strawberry.ID | None = strawberry.field(
+        description="A message that the viewer may see; it is kept as it is now.", default=None
+    )
+    reason: str = strawberry.field(description="In the viewer's words. 1 to 1,000 characters.")
+
+
+@strawberry.type(description="The report is stored.")
+class ReportPayload:
+    report_id: strawberry.ID = strawberry.field(description="To refer to it.")
+
+
+ReportResult = Annotated[
+    ReportPayload | Refusal,
+    strawberry.union("ReportResult", description="The report, or why it was refused."),
+]

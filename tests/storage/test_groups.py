@@ -1,0 +1,445 @@
+"""Groups under races: the cap, the last owner, and that nobody says or hears anything after the
+entry that takes them out. Two processes' databases and committers write at once.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from models import ids, membership
+from models.channels import MemberRole
+from models.committer import Committer
+from models.database import Database
+from models.groups import GroupChanges, GroupDraft, create_group, update_group
+from models.invites import create_invite, join_group
+from models.limits import Limits
+from models.log import Batch
+from models.messages import MessageKind
+from models.positions import Move
+from models.refusals import RefusalCode, Refused
+from models.sends import Draft, Sent
+from models.users import User, create_user
+from tests.storage.group_history import check_recipients, read_history
+
+PAIRS = 200
+LIMITS = Limits()
+
+
+@dataclass(slots=True)
+class Process:
+    """One of the processes that write: its database, its committer, and what it dispatches."""
+
+    database: Database
+    committer: Committer
+    batches: list[Batch]
+
+
+@dataclass(slots=True)
+class Processes:
+    one: Process
+    other: Process
+    _sends: int = field(default=0)
+
+    def __getitem__(self, place: int) -> Process:
+        return self.other if place % 2 else self.one
+
+    @property
+    def batches(self) -> list[Batch]:
+        return self.one.batches + self.other.batches
+
+    async def make_group(self, owner: User, *members: User) -> str:
+        draft = GroupDraft(owner.id, "Hikers", None, [member.id for member in members])
+        return await create_group(
+            self.one.database, draft, limits=LIMITS, publish=self.one.batches.append
+        )
+
+    async def make_invite(self, admin: User, group_id: str) -> str:
+        invite = await create_invite(
+            self.one.database,
+            admin.id,
+            group_id,
+            expires_at=None,
+            max_uses=None,
+            limits=LIMITS,
+            publish=self.one.batches.append,
+        )
+        return invite.token
+
+    async def send(self, place: int, sender: User, group_id: str) -> Sent:
+        self._sends += 1
+        draft = Draft(
+            group_id, sender, f"{self._sends}", MessageKind.TEXT, datetime.now(UTC), "Hello"
+        )
+        return await self[place].committer.send(draft)
+
+    async def join(self, place: int, user: User, token: str) -> None:
+        at = self[place]
+        await join_group(at.database, user.id, token, limits=LIMITS, publish=at.batches.append)
+
+    async def leave(self, place: int, user: User, group_id: str) -> None:
+        at = self[place]
+        await membership.leave_group(at.database, user.id, group_id, publish=at.batches.append)
+
+    async def remove(self, place: int, admin: User, group_id: str, user: User) -> None:
+        at = self[place]
+        await membership.remove_member(
+            at.database, admin.id, group_id, user.id, publish=at.batches.append
+        )
+
+    async def add(self, place: int, admin: User, group_id: str, *users: User) -> None:
+        at = self[place]
+        await membership.add_members(
+            at.database,
+            admin.id,
+            group_id,
+            [user.id for user in users],
+            limits=LIMITS,
+            publish=at.batches.append,
+        )
+
+    async def set_role(
+        self, place: int, owner: User, group_id: str, user: User, role: MemberRole
+    ) -> None:
+        at = self[place]
+        await membership.set_member_role(
+            at.database, owner.id, group_id, user.id, role, publish=at.batches.append
+        )
+
+    async def rename(self, place: int, admin: User, group_id: str, name: str) -> None:
+        at = self[place]
+        await update_group(
+            at.database,
+            admin.id,
+            group_id,
+            GroupChanges(name=name),
+            limits=LIMITS,
+            publish=at.batches.append,
+        )
+
+
+@pytest_asyncio.fixture
+async def processes(
+    database: Database, other_database: Database, database_url: str
+) -> AsyncIterator[Processes]:
+    made = []
+    for each in (database, other_database):
+        batches: list[Batch] = []
+        made.append(Process(each, Committer(database_url, batches.append), batches))
+        made[-1].committer.start()
+    yield Processes(made[0], made[1])
+    for process in made:
+        await process.committer.close()
+
+
+async def make_users(database: Database, count: int) -> list[User]:
+    async with database.transaction() as connection:
+        return [
+            await create_user(connection, ids.new_id(), f"User {n}", now=datetime.now(UTC))
+            for n in range(count)
+        ]
+
+
+async def race(*calls: Awaitable[Any]) -> list[Any]:
+    """What each gave: its answer, or the code of its refusal."""
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException) and not isinstance(answer, Refused):
+            raise answer
+    return [answer.code if isinstance(answer, Refused) else answer for answer in answers]
+
+
+async def count_members(database: Database, group_id: str) -> int:
+    found: int = await database.fetchval(
+        "SELECT count(*) FROM members WHERE channel_id = $1 AND left_seq IS NULL", group_id
+    )
+    return found
+
+
+# -------------------------------------------------------------------- the cap
+
+
+async def test_200_pairs_for_the_last_seat_and_one_of_each_gets_it(
+    database: Database, processes: Processes
+) -> None:
+    owner, one, other, *rest = await make_users(database, 101)
+    group_id = await processes.make_group(owner, *rest)
+    token = await processes.make_invite(owner, group_id)
+    assert await count_members(database, group_id) == 99
+
+    for n in range(PAIRS):
+        answers = await race(processes.join(n, one, token), processes.join(n + 1, other, token))
+
+        assert sorted(answers, key=str) == [None, RefusalCode.GROUP_FULL]
+        assert await count_members(database, group_id) == 100
+        await processes.leave(n, one if answers[0] is None else other, group_id)
+
+    history = await read_history(database, group_id)
+    assert history.last_seq == 1 + 2 * PAIRS
+    check_recipients(history, processes.batches)
+
+
+async def test_a_hundred_join_at_once_at_99_and_one_is_in(
+    database: Database, processes: Processes
+) -> None:
+    owner, *people = await make_users(database, 199)
+    group_id = await processes.make_group(owner, *people[:98])
+    token = await processes.make_invite(owner, group_id)
+
+    answers = await race(*(processes.join(n, who, token) for n, who in enumerate(people[98:])))
+
+    assert answers.count(None) == 1
+    assert answers.count(RefusalCode.GROUP_FULL) == 99
+    await read_history(database, group_id)
+
+
+async def test_additions_and_joins_at_once_never_pass_the_cap(
+    database: Database, processes: Processes
+) -> None:
+    """Ten who each add seven, and thirty who join: each addition is whole or not at all."""
+    owner, *people = await make_users(database, 121)
+    group_id = await processes.make_group(owner, *people[:20])
+    token = await processes.make_invite(owner, group_id)
+
+    answers = await race(
+        *(processes.add(n, owner, group_id, *people[20 + 7 * n : 27 + 7 * n]) for n in range(10)),
+        *(processes.join(n, who, token) for n, who in enumerate(people[90:])),
+    )
+
+    history = await read_history(database, group_id)
+    members = history.members[history.last_seq].keys()
+    assert len(members) <= 100
+    assert set(answers) <= {None, RefusalCode.GROUP_FULL}
+    for n, answer in enumerate(answers[:10]):
+        added = {user.id for user in people[20 + 7 * n : 27 + 7 * n]}
+        assert added & members == (added if answer is None else set())
+    assert len(members) == 21 + 7 * answers[:10].count(None) + answers[10:].count(None)
+
+
+# -------------------------------------------------------------------- removal and sends
+
+
+async def test_200_pairs_of_a_removal_and_a_send(database: Database, processes: Processes) -> None:
+    owner, member = await make_users(database, 2)
+    group_id = await processes.make_group(owner, member)
+    outcomes = []
+
+    for n in range(PAIRS):
+        calls: list[Coroutine[Any, Any, Any]] = [
+            processes.send(n + 1, member, group_id),
+            processes.remove(n, owner, group_id, member),
+        ]
+        answers = await race(*(calls if n % 3 else reversed(calls)))
+        if n % 3 == 0:
+            answers.reverse()
+
+        assert answers[1] is None
+        left_seq = await database.fetchval(
+            "SELECT left_seq FROM members WHERE user_id = $1", member.id
+        )
+        if isinstance(answers[0], Sent):
+            assert answers[0].seq == left_seq - 1
+        else:
+            assert answers[0] is RefusalCode.NOT_FOUND
+        outcomes.append(isinstance(answers[0], Sent))
+        await processes.add(n, owner, group_id, member)
+
+    history = await read_history(database, group_id)
+    assert history.last_seq == 1 + 2 * PAIRS + sum(outcomes)
+    check_recipients(history, processes.batches)
+
+
+async def test_500_removals_among_sends_by_many(database: Database, processes: Processes) -> None:
+    """Whoever is answered is in the log before their removal, and nothing goes to one who is
+    out.
+    """
+    owner, *members = await make_users(database, 6)
+    group_id = await processes.make_group(owner, *members)
+    answered: list[tuple[int, str]] = []
+    refused = 0
+    over = asyncio.Event()
+
+    async def talk(place: int, member: User) -> None:
+        nonlocal refused
+        while not over.is_set():
+            (answer,) = await race(processes.send(place, member, group_id))
+            if isinstance(answer, Sent):
+                answered.append((answer.seq, member.id))
+            else:
+                assert answer is RefusalCode.NOT_FOUND
+                refused += 1
+
+    talking = [asyncio.create_task(talk(n, member)) for n, member in enumerate(members)]
+    for n in range(500):
+        member = members[n % 5]
+        await processes.remove(n, owner, group_id, member)
+        await processes.add(n + 1, owner, group_id, member)
+    over.set()
+    await asyncio.gather(*talking)
+
+    history = await read_history(database, group_id)
+    said = {entry.seq: entry.message.sender_id for entry in history.entries}
+    assert all(said[seq] == sender_id for seq, sender_id in answered)
+    assert len(answered) == history.last_seq - 1001
+    assert answered
+    assert refused
+    check_recipients(history, processes.batches)
+
+
+# -------------------------------------------------------------------- owners
+
+
+@pytest.mark.parametrize(
+    "what", ["leave, be promoted", "leave, leave", "leave, promote", "demote, demote"]
+)
+async def test_200_pairs_never_leave_a_group_without_an_owner(
+    database: Database, processes: Processes, what: str
+) -> None:
+    """`read_history` checks it after every entry."""
+    one, other, third = await make_users(database, 3)
+    owner, admin, member = MemberRole.OWNER, MemberRole.ADMIN, MemberRole.MEMBER
+
+    for n in range(PAIRS):
+        group_id = await processes.make_group(one, other, third)
+        if what in ("leave, leave", "demote, demote"):
+            await processes.set_role(n, one, group_id, other, owner)
+        await {
+            "leave, be promoted": lambda g, n: race(
+                processes.leave(n, other, g), processes.set_role(n + 1, one, g, other, owner)
+            ),
+            "leave, leave": lambda g, n: race(
+                processes.leave(n, one, g), processes.leave(n + 1, other, g)
+            ),
+            "leave, promote": lambda g, n: race(
+                processes.leave(n, one, g), processes.set_role(n + 1, one, g, other, admin)
+            ),
+            "demote, demote": lambda g, n: race(
+                processes.set_role(n, one, g, other, member),
+                processes.set_role(n + 1, other, g, one, member),
+            ),
+        }[what](group_id, n)
+
+        history = await read_history(database, group_id)
+        assert "OWNER" in history.members[history.last_seq].values()
+
+
+async def test_the_last_two_leave_at_once_and_it_closes(
+    database: Database, processes: Processes
+) -> None:
+    one, other = await make_users(database, 2)
+
+    for n in range(20):
+        group_id = await processes.make_group(one, other)
+        token = await processes.make_invite(one, group_id)
+        answers = await race(
+            processes.leave(n, one, group_id), processes.leave(n + 1, other, group_id)
+        )
+
+        assert answers == [None, None]
+        closed_at = await database.fetchval(
+            "SELECT closed_at FROM groups WHERE channel_id = $1", group_id
+        )
+        assert closed_at is not None
+        assert await race(processes.join(n, other, token)) == [RefusalCode.INVITE_EXPIRED]
+        await read_history(database, group_id)
+
+
+async def test_leaves_among_acknowledgements_hold_nobody_up(
+    database: Database, processes: Processes
+) -> None:
+    one, other = await make_users(database, 2)
+    group_id = await processes.make_group(one, other)
+    token = await processes.make_invite(one, group_id)
+
+    for n in range(50):
+        async with asyncio.timeout(2):
+            await race(
+                processes.leave(n, one, group_id),
+                *(
+                    processes[n + m].committer.advance(
+                        [Move(group_id, who.id, 10_000, 0) for who in (one, other)]
+                    )
+                    for m in range(2)
+                ),
+            )
+        await processes.join(n, one, token)
+        one, other = other, one
+
+    await read_history(database, group_id)
+
+
+# -------------------------------------------------------------------- everything at once
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_happens_at_once_the_log_and_the_tables_agree(
+    database: Database, processes: Processes, seed: int
+) -> None:
+    """Eight people, each doing forty things at random; `read_history` checks every step."""
+    people = await make_users(database, 8)
+    group_id = await processes.make_group(people[0], *people[1:4])
+    await processes.set_role(0, people[0], group_id, people[1], MemberRole.OWNER)
+    token = await processes.make_invite(people[0], group_id)
+    allowed = {
+        None,
+        RefusalCode.NOT_FOUND,
+        RefusalCode.FORBIDDEN,
+        RefusalCode.LAST_OWNER,
+        RefusalCode.INVALID_INPUT,
+        RefusalCode.INVITE_EXPIRED,
+    }
+
+    async def live(place: int, me: User) -> None:
+        chance = random.Random(f"{seed} {place}")
+        for n in range(40):
+            you, role = chance.choice(people), chance.choice(list(MemberRole))
+            doing: Sequence[Coroutine[Any, Any, Any]] = [
+                processes.send(place, me, group_id),
+                processes.send(place, me, group_id),
+                processes.join(place, me, token),
+                processes.leave(place, me, group_id),
+                processes.remove(place, me, group_id, you),
+                processes.add(place, me, group_id, you, chance.choice(people)),
+                processes.set_role(place, me, group_id, you, role),
+                processes.rename(place, me, group_id, f"{place} {n}"),
+            ]
+            chosen = chance.choice(doing)
+            for each in doing:
+                if each is not chosen:
+                    each.close()
+            (answer,) = await race(chosen)
+            assert isinstance(answer, Sent) or answer in allowed
+
+    await asyncio.gather(*(live(n, person) for n, person in enumerate(people)))
+
+    history = await read_history(database, group_id)
+    check_recipients(history, processes.batches)
+
+
+# -------------------------------------------------------------------- strangers
+
+
+async def test_a_stranger_waits_for_no_lock_and_takes_none(
+    database: Database, processes: Processes
+) -> None:
+    """They can neither hold a group up, nor tell by the time it takes that there is one."""
+    owner, member, stranger = await make_users(database, 3)
+    group_id = await processes.make_group(owner, member)
+
+    async with database.transaction() as connection, asyncio.timeout(2):
+        await connection.execute("SELECT FROM channels WHERE id = $1 FOR UPDATE", group_id)
+        answers = await race(
+            processes.leave(1, stranger, group_id),
+            processes.remove(1, stranger, group_id, member),
+            processes.add(1, stranger, group_id, stranger),
+            processes.set_role(1, stranger, group_id, stranger, MemberRole.OWNER),
+            processes.rename(1, stranger, group_id, "Mine"),
+            processes.rename(1, member, group_id, "Mine"),
+        )
+
+    assert answers == [RefusalCode.NOT_FOUND] * 5 + [RefusalCode.FORBIDDEN]
