@@ -38,7 +38,7 @@ bench: $(DEV)   ## measure; figures and commands are in docs/speed.md
 	@$(PY) -m bench $(ARGS)
 
 demo: $(BASE)   ## two people talk through the running server
-	@$(PY) examples/two_people.py $(ARGS)
+	@$(PY) -m examples.two_people $(ARGS)
 
 install: $(DEV) explorer ## all of the above's needs, and nothing else
 

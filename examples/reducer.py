@@ -1,0 +1,151 @@
+"""The reference reducer: a client's copy of its channels, kept true by the events of `inbox`.
+
+Snapshot + events = fresh snapshot: `put` what FETCH gives of each channel of LIST, follow FOLLOW
+from `positions`, hand every event to `apply`, and the copy equals what FETCH would give now. After
+InboxReady, `put_state` what is in no log: it is not replayed.
+"""
+
+from typing import Any
+
+Json = dict[str, Any]
+
+POSITION = "position { userId deliveredSeq readSeq }"
+CHANNEL = f"""
+fragment C on Channel {{
+  __typename id kind createdAt lastSeq mutedUntil unreadCount {POSITION}
+  members(first: 100) {{ nodes {{ id role joinedSeq user {{ id }} {POSITION} }} }}
+  ... on Chat {{ peer {{ id }} }}
+  ... on Group {{ name description memberCount seatsLeft viewerRole }}
+}}
+fragment M on Message {{
+  id channelId seq kind text clientMessageId sentAt editedAt deletedAt mentions status
+  sender {{ id }} replyTo {{ id }} reactions {{ emoji count userIds }}
+  location {{ latitude longitude label }}
+  system {{ kind value actor {{ id }} subjects {{ id }} }}
+}}
+"""
+LIST = "query List { channels(first: 100) { nodes { id } } }"
+FETCH = f"""{CHANNEL}
+query Fetch($id: ID!) {{ channel(id: $id) {{ ...C messages(last: 50) {{ nodes {{ ...M }} }} }} }}
+"""
+STATE = f"""
+query State($id: ID!) {{ channel(id: $id) {{
+  mutedUntil unreadCount {POSITION} members(first: 100) {{ nodes {{ id {POSITION} }} }} }} }}
+"""
+FOLLOW = f"""{CHANNEL}
+subscription Follow($after: [PositionInput!]) {{ inbox(after: $after) {{
+  __typename
+  ... on MessageAdded {{ channelId seq message {{ ...M }} }}
+  ... on MessageUpdated {{ channelId seq message {{ ...M }} }}
+  ... on ChannelUpdated {{ channelId seq message {{ ...M }} channel {{ ...C }} }}
+  ... on LogAdvanced {{ channelId seq }}
+  ... on ReceiptUpdated {{ channelId userId deliveredSeq readSeq }}
+  ... on ViewerChannelUpdated {{ channelId unreadCount lastSeq mutedUntil {POSITION} }}
+  ... on ResyncRequired {{ channelId }}
+}} }}
+"""
+OWN = ("messages", "position", "mutedUntil", "unreadCount")
+
+
+class Replica:
+    """Channels by id, each as FETCH gives it, with members and messages by id and by seq.
+
+    `missing`: channels to fetch. `stale`: fetch what is in no log (STATE, and what else is shown:
+    profile, privacy, blocks, devices).
+    """
+
+    def __init__(self) -> None:
+        self.channels: dict[str, Json] = {}
+        self.missing: set[str] = set()
+        self.stale = False
+
+    def put(self, channel_id: str, channel: Json | None) -> None:
+        """What FETCH gave; older than what is held, it changes nothing."""
+        self.missing.discard(channel_id)
+        held = self.channels.get(channel_id)
+        if channel is not None and (held is None or held["lastSeq"] <= channel["lastSeq"]):
+            messages = {m["seq"]: m for m in channel["messages"]["nodes"]}
+            members = {m["id"]: m for m in channel["members"]["nodes"]}
+            self.channels[channel_id] = {**channel, "messages": messages, "members": members}
+
+    def put_state(self, channel_id: str, state: Json | None) -> None:
+        """What STATE gave."""
+        channel = self.channels.get(channel_id)
+        if channel is None or state is None:
+            return
+        for member in state["members"]["nodes"]:
+            if member["id"] in channel["members"]:
+                channel["members"][member["id"]]["position"] = member["position"]
+        self._take_state(channel, state)
+
+    def positions(self) -> list[Json]:
+        """Where to follow from."""
+        return [{"channelId": c["id"], "seq": c["lastSeq"]} for c in self.channels.values()]
+
+    def apply(self, event: Json) -> None:
+        if event["__typename"] in ("InboxReady", "ViewerUpdated"):
+            self.stale = True
+        channel = self.channels.get(event.get("channelId", ""))
+        if event["__typename"] == "ResyncRequired" or (channel is None and "seq" in event):
+            # Who is taken out has nothing to fetch.
+            if event.get("channel", event) is not None:
+                self.missing.add(event["channelId"])
+            self.channels.pop(event["channelId"], None)
+        elif channel is None:
+            return
+        elif event["__typename"] == "ViewerChannelUpdated":
+            self._take_state(channel, event)
+        elif event["__typename"] == "ReceiptUpdated":
+            self._take_receipt(channel, event)
+        elif event["seq"] > channel["lastSeq"]:
+            self._take_entry(channel, event)
+
+    def _take_receipt(self, channel: Json, event: Json) -> None:
+        for member in channel["members"].values():
+            if member["user"]["id"] == event["userId"]:
+                member["position"] = greater(member["position"], event)
+        self._derive(channel)
+
+    def _take_state(self, channel: Json, state: Json) -> None:
+        channel["position"] = greater(channel["position"], state["position"])
+        channel["mutedUntil"] = state["mutedUntil"]
+        self._derive(channel)
+
+    def _take_entry(self, channel: Json, event: Json) -> None:
+        if event["__typename"] == "ChannelUpdated":
+            if event["channel"] is None:
+                del self.channels[channel["id"]]
+                return
+            members = {m["id"]: m for m in event["channel"]["members"]["nodes"]}
+            channel.update({k: v for k, v in event["channel"].items() if k not in OWN})
+            channel["members"] = members
+        channel["lastSeq"] = event["seq"]
+        if "message" in event:
+            channel["messages"][event["message"]["seq"]] = event["message"]
+        self._derive(channel)
+
+    def _derive(self, channel: Json) -> None:
+        """What follows from positions: the unread count, and how one's own messages fared."""
+        own, messages = channel["position"], channel["messages"].values()
+        channel["unreadCount"] = sum(
+            m["seq"] > own["readSeq"]
+            and m["sender"] is not None
+            and m["sender"]["id"] != own["userId"]
+            and m["deletedAt"] is None
+            for m in messages
+        )
+        others = [m for m in channel["members"].values() if m["user"]["id"] != own["userId"]]
+        for message in messages:
+            if message["status"] is not None:
+                seq = message["seq"]
+                audience = [m["position"] for m in others if m["joinedSeq"] <= seq]
+                message["status"] = "SENT"
+                for field, status in (("deliveredSeq", "DELIVERED"), ("readSeq", "READ")):
+                    if audience and all(position[field] >= seq for position in audience):
+                        message["status"] = status
+
+
+def greater(held: Json, given: Json) -> Json:
+    """Of two positions of a member, as far as either goes."""
+    seqs = {name: max(held[name], given[name]) for name in ("deliveredSeq", "readSeq")}
+    return {"userId": held["userId"], **seqs}
