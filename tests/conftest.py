@@ -1,29 +1,55 @@
-"""What tests share: one embedded PostgreSQL for the run, migrated once, with empty tables for each
-test.
+"""What tests share: one embedded PostgreSQL and Valkey for the run, migrated once, with empty
+tables for each test; the app on two nodes, under the server that ships; and people to use it.
+
+Tests, nodes and clients share one event loop, of the kind that serves.
 """
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import pytest_asyncio
+import uvloop
 
+from models.committer import Committer
 from models.database import Database
 from models.limits import Limits
 from models.tables import metadata
 from models.tokens import Tokens
 from parley.embedded import EmbeddedServers
 from parley.migrations import migrate
+from parley.settings import DEVELOPMENT_LIMITS, Settings
+from tests.make import AnotherDevice, MakePerson, Person, make_device, make_person
+from tests.serving import ServedWith, Server, serve
 
 SECRET = "a secret of the tests, of no use anywhere else"
+ALLOWED_ORIGIN = "https://chat.example"
 EMPTY_ALL = ";".join(f"DELETE FROM {table.name}" for table in metadata.sorted_tables)
 
 
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"uvloop": uvloop.new_event_loop}
+
+
+# -------------------------------------------------------------------- servers and database
+
+
 @pytest.fixture(scope="session")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
     folder = tmp_path_factory.mktemp("servers")
-    with EmbeddedServers(folder, only=("postgresql",), durable=False) as servers:
+    with EmbeddedServers(folder, only=("postgresql", "valkey"), durable=False) as servers:
         migrate(servers.database_url)
-        yield servers.database_url
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def database_url(embedded: EmbeddedServers) -> str:
+    return embedded.database_url
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -55,3 +81,120 @@ def limits() -> Limits:
 @pytest.fixture
 def tokens(limits: Limits) -> Tokens:
     return Tokens(SECRET, limits)
+
+
+# -------------------------------------------------------------------- the app
+
+
+@pytest.fixture(scope="session")
+def settings(embedded: EmbeddedServers) -> Settings:
+    """Those of `make serve`, but for the ports. Settings of a test's own are `replace`d from it."""
+    return Settings(
+        environment="development",
+        port=0,
+        database_url=embedded.database_url,
+        redis_url=embedded.redis_url,
+        secret=SECRET,
+        limits=DEVELOPMENT_LIMITS,
+    )
+
+
+@pytest_asyncio.fixture(scope="session")
+async def nodes(settings: Settings) -> AsyncIterator[tuple[Server, Server]]:
+    async with serve(settings) as one, serve(settings) as other:
+        yield one, other
+
+
+@pytest.fixture
+def server(database: Database, nodes: tuple[Server, Server]) -> Server:
+    """A node, with empty tables."""
+    return nodes[0]
+
+
+@pytest.fixture
+def other_server(server: Server, nodes: tuple[Server, Server]) -> Server:
+    """Another node on the same servers."""
+    return nodes[1]
+
+
+@pytest.fixture
+def served_with(server: Server, settings: Settings) -> ServedWith:
+    """`async with served_with(access_token_ttl_s=3) as server`: a node with limits of its own."""
+
+    def served(
+        *, connections: int = settings.database_connections, **limits: Any
+    ) -> AbstractAsyncContextManager[Server]:
+        changed = replace(
+            settings,
+            database_connections=connections,
+            limits=replace(settings.limits, **limits),
+        )
+        return serve(changed)
+
+    return served
+
+
+@pytest_asyncio.fixture(scope="session")
+async def guarded_node(settings: Settings) -> AsyncIterator[Server]:
+    async with serve(replace(settings, allowed_origins=(ALLOWED_ORIGIN,))) as node:
+        yield node
+
+
+@pytest.fixture
+def guarded(server: Server, guarded_node: Server) -> Server:
+    """A node that lets the pages of one more origin ask."""
+    return guarded_node
+
+
+# -------------------------------------------------------------------- people
+
+
+@pytest.fixture
+def person(server: Server, database: Database, tokens: Tokens) -> MakePerson:
+    """Makes more people: `await person("Dora")`."""
+
+    async def make(name: str) -> Person:
+        return await make_person(server, database, tokens, name)
+
+    return make
+
+
+@pytest.fixture
+def another_device(database: Database, tokens: Tokens) -> AnotherDevice:
+    """Signs somebody in once more: `await another_device(bob)`."""
+
+    async def make(person: Person) -> Person:
+        return await make_device(person.server, database, tokens, person.user, person.number)
+
+    return make
+
+
+@pytest_asyncio.fixture
+async def alice(person: MakePerson) -> Person:
+    return await person("Alice")
+
+
+@pytest_asyncio.fixture
+async def bob(person: MakePerson) -> Person:
+    return await person("Bob")
+
+
+@pytest_asyncio.fixture
+async def carol(person: MakePerson) -> Person:
+    """Somebody else: a stranger to Alice and Bob."""
+    return await person("Carol")
+
+
+@pytest_asyncio.fixture
+async def chat(alice: Person, bob: Person) -> str:
+    """The id of Alice's and Bob's chat."""
+    return await alice.open_chat(bob)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def committer(database_url: str) -> AsyncIterator[Committer]:
+    """Writes long histories; what it writes is dispatched by relays."""
+    committer = Committer(database_url, lambda batch: None)
+    committer.start()
+    yield committer
+    await committer.close()

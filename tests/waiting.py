@@ -4,14 +4,18 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 Value = TypeVar("Value")
 
 POLL_S = 0.01
 
 
-async def eventually(check: Callable[[], Value | Awaitable[Value]], within_s: float = 5) -> Value:
+@overload
+async def eventually(check: Callable[[], Awaitable[Value]], within_s: float = 5) -> Value: ...
+@overload
+async def eventually(check: Callable[[], Value], within_s: float = 5) -> Value: ...
+async def eventually(check: Callable[[], Any], within_s: float = 5) -> Any:
     """The first true value of `check`, which may be a coroutine function.
 
     Raises:
@@ -20,7 +24,7 @@ async def eventually(check: Callable[[], Value | Awaitable[Value]], within_s: fl
     deadline = time.monotonic() + within_s
     while True:
         given = check()
-        value: Value = await given if inspect.isawaitable(given) else given
+        value = await given if inspect.isawaitable(given) else given
         if value:
             return value
         if time.monotonic() > deadline:

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("parley", "models", "schema", "resolvers", "subscriptions", "workers", "tests")
+PACKAGES = (
+    "parley",
+    "models",
+    "schema",
+    "resolvers",
+    "subscriptions",
+    "workers",
+    "tests",
+    "examples",
+)
 
 
 @pytest.mark.parametrize("package", PACKAGES)

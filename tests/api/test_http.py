@@ -1,0 +1,152 @@
+"""GraphQL over HTTP: methods, media types, origins; and server-sent events for what is no
+subscription.
+"""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.client import codes_of
+from tests.conftest import ALLOWED_ORIGIN
+from tests.make import OPEN_CHAT, Person
+from tests.serving import ServedWith, Server
+
+VIEWER = "{ viewer { name } }"
+TELLING = "application/graphql-response+json"
+
+
+async def ask(person: Person, document: str, **headers: str) -> Any:
+    return await person.server.http.post(
+        person.server.url, json={"query": document}, headers={**person.headers, **headers}
+    )
+
+
+async def test_a_query_may_come_by_get_and_a_mutation_may_not(alice: Person) -> None:
+    def get(document: str) -> Any:
+        url = f"{alice.server.url}?query={quote(document)}"
+        return alice.server.http.get(url, headers=alice.headers)
+
+    query, mutation = await get(VIEWER), await get("mutation { signOut { __typename } }")
+
+    assert query.json() == {"data": {"viewer": {"name": "Alice"}}}
+    assert mutation.status_code == 405
+    assert mutation.headers["allow"] == "POST"
+    assert await alice.mutate(VIEWER) == {"name": "Alice"}
+
+
+async def test_get_takes_variables_and_a_name(alice: Person, bob: Person) -> None:
+    document = "query A($id: ID!) { user(id: $id) { name } } query B { viewer { name } }"
+    variables = json.dumps({"id": bob.id})
+    url = f"{alice.server.url}?query={quote(document)}&operationName=A&variables={quote(variables)}"
+
+    answer = await alice.server.http.get(url, headers=alice.headers)
+
+    assert answer.json() == {"data": {"user": {"name": "Bob"}}}
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+async def test_other_methods_are_refused(alice: Person, method: str) -> None:
+    answer = await alice.server.http.request(method, alice.server.url, headers=alice.headers)
+
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, POST, OPTIONS"
+    assert codes_of(answer.json()["errors"]) == ["INVALID_INPUT"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type", "status"),
+    [
+        ("*/*", "application/json", 200),
+        ("application/json", "application/json", 200),
+        (TELLING, TELLING, 400),
+        (f"{TELLING}, application/json;q=0.9", TELLING, 400),
+        (f"application/json, {TELLING};q=0.9", "application/json", 200),
+    ],
+)
+async def test_a_refused_document_is_told_as_the_client_likes(
+    alice: Person, accept: str, content_type: str, status: int
+) -> None:
+    good, bad = await ask(alice, VIEWER, accept=accept), await ask(alice, "{", accept=accept)
+
+    assert (good.status_code, bad.status_code) == (200, status)
+    for answer in (good, bad):
+        assert answer.headers["content-type"] == f"{content_type}; charset=utf-8"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_a_client_that_takes_nothing_of_ours_is_told(alice: Person) -> None:
+    assert (await ask(alice, VIEWER, accept="text/plain")).status_code == 406
+    inbox = "subscription { inbox { at } }"
+    assert (await ask(alice, inbox, accept="application/json")).status_code == 406
+
+
+async def test_queries_and_mutations_can_be_streamed_too(alice: Person, bob: Person) -> None:
+    async with alice.listen(OPEN_CHAT, userId=bob.id) as stream:
+        opened = await stream.event()
+        assert opened["created"] is True
+    answer = await ask(alice, "{ nothing }", accept="text/event-stream")
+
+    kind, data, end, *_ = answer.text.splitlines()
+    assert kind == "event: next"
+    errors = json.loads(data.removeprefix("data: "))["errors"]
+    assert codes_of(errors) == ["GRAPHQL_VALIDATION_FAILED"]
+    assert answer.text.endswith("event: complete\ndata: \n\n")
+
+
+ORIGINS = {
+    "http://{host}": True,
+    "HTTP://{host}": True,
+    ALLOWED_ORIGIN: True,
+    "https://chat.example:443": False,
+    "http://chat.example": False,
+    "https://chat.example.evil.example": False,
+    "https://evilchat.example": False,
+    "https://evil.example": False,
+    "https://chat.example@evil.example": False,
+    "http://{host}.evil.example": False,
+    "http://evil.example/http://{host}": False,
+    "http://127.0.0.1": False,
+    "http://127.0.0.1:1": False,
+    "null": False,
+    "file://": False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize(("origin", "allowed"), ORIGINS.items(), ids=list(ORIGINS))
+async def test_only_pages_of_our_own_and_of_the_list_may_ask(
+    alice: Person, guarded: Server, origin: str, allowed: bool
+) -> None:
+    """attacks.md A10."""
+    origin = origin.format(host=guarded.host)
+    headers = {**alice.headers, "origin": origin}
+
+    answer = await guarded.http.post(guarded.url, json={"query": VIEWER}, headers=headers)
+    preflight = await guarded.http.options(guarded.url, headers=headers)
+
+    assert answer.status_code == (200 if allowed else 403)
+    assert preflight.status_code == (204 if allowed else 403)
+    for each in (answer, preflight):
+        assert each.headers.get("access-control-allow-origin") == (origin if allowed else None)
+        assert "access-control-allow-credentials" not in each.headers
+        assert "Origin" in each.headers["vary"]
+
+
+async def test_health_and_readiness(server: Server) -> None:
+    address = f"http://{server.host}"
+
+    assert (await server.http.get(f"{address}/healthz")).status_code == 200
+    ready = await server.http.get(f"{address}/readyz")
+    assert (ready.status_code, ready.json()) == (200, {"ready": True})
+
+
+async def test_a_server_that_drains_is_not_ready(served_with: ServedWith) -> None:
+    async with served_with() as server:
+        await server.app.drain()
+
+        ready = await server.http.get(f"http://{server.host}/readyz")
+        assert (ready.status_code, ready.json()) == (503, {"ready": False})
+        assert (await server.http.get(f"http://{server.host}/healthz")).status_code == 200

@@ -1,0 +1,83 @@
+"""An API process of its own, which a test may kill."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import httpx2
+
+from parley.embedded.part import CHECKOUT
+from parley.embedded.ports import LOOPBACK, free_port
+from parley.embedded.probes import http_status
+from parley.settings import Settings
+from tests.serving import Server
+from tests.waiting import eventually
+
+
+@dataclass(frozen=True, slots=True)
+class ApiProcess:
+    process: asyncio.subprocess.Process
+    port: int
+    http: httpx2.AsyncClient
+
+    @property
+    def host(self) -> str:
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}/graphql"
+
+    @property
+    def socket_url(self) -> str:
+        return f"ws://{self.host}/graphql"
+
+    @property
+    def server(self) -> Server:
+        """As people take it: they ask for no more than its addresses."""
+        return cast(Server, self)
+
+
+@asynccontextmanager
+async def api_process(
+    settings: Settings, log_path: Path, **limits: Any
+) -> AsyncIterator[ApiProcess]:
+    """`python -m parley serve`, on the same servers; ready when it is entered, gone when it is
+    left.
+    """
+    port = free_port()
+    environment = {
+        **os.environ,
+        "PARLEY_ENV": settings.environment,
+        "PARLEY_SECRET": settings.secret,
+        "PARLEY_PORT": "0",
+        "PARLEY_OWN_PORT": str(port),
+        "DATABASE_URL": settings.database_url or "",
+        "REDIS_URL": settings.redis_url or "",
+        **{f"PARLEY_{name.upper()}": str(value) for name, value in limits.items()},
+    }
+    with log_path.open("w") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "parley", "serve"),
+            cwd=CHECKOUT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+    async with httpx2.AsyncClient(timeout=15, trust_env=False) as http:
+
+        async def is_ready() -> bool:
+            return await asyncio.to_thread(http_status, port, "/readyz") == 200
+
+        try:
+            await eventually(is_ready, within_s=20)
+            yield ApiProcess(process, port, http)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()

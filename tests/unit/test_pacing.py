@@ -1,0 +1,86 @@
+"""Pacing: the first value of a key at once, then at most one an interval, the last one always."""
+
+import asyncio
+
+from subscriptions.pacing import Pacer
+from tests.waiting import eventually
+
+
+class Emitted:
+    """What a pacer of sums gave, and when."""
+
+    def __init__(self, every_s: float) -> None:
+        self.values: list[tuple[str, int]] = []
+        self.times: list[float] = []
+        self.pacer = Pacer[str, tuple[str, int]](
+            self._take, lambda one, other: (one[0], one[1] + other[1]), every_s=every_s
+        )
+
+    def _take(self, values: list[tuple[str, int]]) -> None:
+        self.values += values
+        self.times += [asyncio.get_running_loop().time()] * len(values)
+
+    def offer(self, key: str, number: int) -> None:
+        self.pacer.offer(key, (key, number))
+
+
+async def test_the_first_comes_at_once_and_the_rest_as_one() -> None:
+    emitted = Emitted(0.05)
+
+    for number in (1, 2, 3, 4):
+        emitted.offer("a", number)
+
+    assert emitted.values == [("a", 1)]
+    await eventually(lambda: len(emitted.values) == 2)
+    assert emitted.values == [("a", 1), ("a", 9)]
+    assert emitted.times[1] - emitted.times[0] >= 0.05
+
+
+async def test_keys_do_not_wait_for_each_other() -> None:
+    emitted = Emitted(10)
+
+    for key in "abc":
+        emitted.offer(key, 1)
+
+    assert emitted.values == [("a", 1), ("b", 1), ("c", 1)]
+    emitted.pacer.close()
+
+
+async def test_never_two_within_an_interval_however_many_come() -> None:
+    emitted = Emitted(0.05)
+    loop = asyncio.get_running_loop()
+    began, offered = loop.time(), 0
+
+    while loop.time() < began + 0.3:
+        emitted.offer("a", 1)
+        offered += 1
+        await asyncio.sleep(0)
+    await eventually(lambda: sum(number for _, number in emitted.values) == offered)
+
+    pauses = [then - one for one, then in zip(emitted.times, emitted.times[1:], strict=False)]
+    assert len(emitted.values) <= 8
+    assert min(pauses) >= 0.05
+
+
+async def test_after_a_quiet_interval_the_next_comes_at_once() -> None:
+    emitted = Emitted(0.02)
+    emitted.offer("a", 1)
+    await eventually(lambda: not emitted.pacer._until)
+
+    emitted.offer("a", 2)
+
+    assert emitted.values == [("a", 1), ("a", 2)]
+
+
+async def test_closing_drops_what_is_held() -> None:
+    emitted = Emitted(0.02)
+    emitted.offer("a", 1)
+    emitted.offer("a", 2)
+
+    emitted.pacer.close()
+    other = Emitted(0.05)
+    other.offer("b", 1)
+    other.offer("b", 2)
+    await eventually(lambda: len(other.values) == 2)
+
+    assert emitted.values == [("a", 1)]
