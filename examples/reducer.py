@@ -44,7 +44,7 @@ subscription Follow($after: [PositionInput!]) {{ inbox(after: $after) {{
   ... on ResyncRequired {{ channelId }}
 }} }}
 """
-OWN = ("messages", "position", "mutedUntil", "unreadCount")
+OWN = ("position", "mutedUntil", "unreadCount")
 
 
 class Replica:
@@ -116,9 +116,8 @@ class Replica:
             if event["channel"] is None:
                 del self.channels[channel["id"]]
                 return
-            members = {m["id"]: m for m in event["channel"]["members"]["nodes"]}
             channel.update({k: v for k, v in event["channel"].items() if k not in OWN})
-            channel["members"] = members
+            channel["members"] = {m["id"]: m for m in channel["members"]["nodes"]}
         channel["lastSeq"] = event["seq"]
         if "message" in event:
             channel["messages"][event["message"]["seq"]] = event["message"]

@@ -17,8 +17,7 @@ from models.refusals import unavailable
 # In quotes, since asyncpg's classes take their parameter only when types are checked.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
-# asyncpg would ask a Citus coordinator for each type at 0.5 to 2.1 s; harmless on plain PostgreSQL
-# (traps.md J 9).
+# asyncpg would ask a Citus coordinator for each type at 0.5 to 2.1 s; harmless on plain PostgreSQL.
 SERVER_SETTINGS = {
     # A process that stops inside a transaction lets go of its locks after this many ms.
     "idle_in_transaction_session_timeout": "5000",

@@ -84,7 +84,7 @@ async def _write_positions(connection: Connection, user_id: str, device_id: str)
     if not listed:
         return
     ends = {row["channel_id"]: row["left_seq"] for row in listed}
-    # Statements of their own: the two families share no join (traps.md J 1).
+    # Statements of their own: the two families share no join.
     heads = await connection.fetch(
         "SELECT id, last_seq FROM channels WHERE id = ANY($1::uuid[])",
         [channel_id for channel_id, left_seq in ends.items() if left_seq is None],

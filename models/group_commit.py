@@ -1,5 +1,4 @@
-"""Group commit: everything that waits is written by one call, in the order it came (design.md
-section 4).
+"""Group commit: everything that waits is written by one call, in the order it came.
 
 A lane has one batch under way at a time, over one connection of its own; what arrives meanwhile is
 the next batch. An item whose row somebody else holds moves to the waiting side, and later items for

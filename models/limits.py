@@ -43,7 +43,7 @@ class Limits:
     search_deadline_s: float = 2.0  # a search that takes longer is given up
     position_inputs: int = 1000  # channels named in one `acknowledge` or `inbox`
 
-    # One document (attacks.md A1 to A4)
+    # One document
     query_depth: int = 10
     query_cost: int = 5000
     query_aliases: int = 15

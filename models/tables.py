@@ -1,6 +1,6 @@
 """The schema of record: every table, as SQLModel classes that Alembic compares with the database.
 
-Two families (design.md section 4): rows keyed by `channel_id` first, and rows keyed by `user_id`
+Two families (ARCHITECTURE.md): rows keyed by `channel_id` first, and rows keyed by `user_id`
 first. No key, join or foreign key crosses from one to the other, so that the same SQL runs on one
 PostgreSQL and distributed over many. Hot paths do not use these classes; they are hand-written SQL
 beside the rules they serve.

@@ -3,7 +3,7 @@
 A message is a hint: it may be lost, repeated, or come late. What is promised is that a loss is
 noticed: whenever the connection was down, `on_gap` is called after the topics are subscribed again,
 and the caller reads the table. broadcaster's own Redis backend loses its first topic, and its
-listener dies with the connection (traps.md 0 and B).
+listener dies with the connection.
 """
 
 import asyncio

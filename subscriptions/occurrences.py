@@ -1,7 +1,7 @@
 """A log entry as it reaches this node: decoded once, made into an event once per class of
 recipient.
 
-Classes (design.md section 5): the sender's devices; the others; those who may not see what the
+Classes: the sender's devices; the others; those who may not see what the
 entry refers to; those whom it takes out. *The sender* is that of the entry's message, not who
 changed it.
 """

@@ -15,12 +15,14 @@ from datetime import UTC, datetime
 from models.database import Database
 from models.positions import Moved
 from models.receipt_signals import ShownMove, list_receipt_signals, merge_moves
+from models.refusals import Refused
 from models.signals import Signalled, ViewerChannelChanged
 from subscriptions.pacing import Pacer
 
 logger = logging.getLogger("parley.live")
 
 RECEIPTS_EVERY_S = 1.0
+BUSY_S = 0.25
 # Moves whose authors are asked for in one statement.
 MOVES_AT_ONCE = 200
 # Beyond this they are dropped: memory is bounded.
@@ -79,6 +81,10 @@ class Receipts:
                     signals = await list_receipt_signals(
                         self._database, moves, at=datetime.now(UTC)
                     )
+                except Refused:
+                    # PostgreSQL is busy: what waits meanwhile goes with it.
+                    self._due.extendleft(reversed(moves))
+                    await asyncio.sleep(BUSY_S)
                 except Exception as error:
                     logger.warning(
                         "%d moves are not told to authors: %s.", len(moves), type(error).__name__

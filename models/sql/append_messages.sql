@@ -1,4 +1,4 @@
--- Append a batch of drafts to their channels' logs: one call is one transaction (design.md section 4, group commit).
+-- Append a batch of drafts to their channels' logs: one call is one transaction.
 --
 -- p_ids: the channels, each once; with repeats in it the planner takes the wrong index for the repeat check (100 x).
 -- The other arrays are parallel, one element a draft, in order of arrival. Each step is a statement of its own, because a statement

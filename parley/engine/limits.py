@@ -1,4 +1,4 @@
-"""The limits on a document's text and form, checked before validation (attacks.md A2 to A4).
+"""The limits on a document's text and form, checked before validation.
 
 What is checked here costs a few microseconds a token; what is behind it may cost more, because it
 is bounded by this.

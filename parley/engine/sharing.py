@@ -1,4 +1,4 @@
-"""Which subscriptions are rendered once for many recipients, and under which key (design.md §5).
+"""Which subscriptions are rendered once for many recipients, and under which key.
 
 An operation is shared for events of a type when every field that it selects of such an event,
 however deep, is marked as shared on every type that the field can be asked of. No mark means not

@@ -2,7 +2,7 @@
 
 A subscription's events are written as they come (a feed calls its sink); a client that falls behind
 the bound of its socket is closed with 1013 and resumes by position. Close codes are those of
-design.md section 1.
+ARCHITECTURE.md.
 """
 
 import asyncio

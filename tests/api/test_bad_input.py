@@ -193,7 +193,7 @@ async def test_variables_of_the_wrong_type_are_errors_with_a_code(
 
 @pytest.mark.parametrize("seq", [2**31, -(2**31) - 1, 10**400, 1.5, "1", True])
 async def test_an_int_is_an_int(alice: Person, chat: str, seq: Any) -> None:
-    """Also one of 400 digits (attacks.md A21)."""
+    """Also one of 400 digits."""
     body = {
         "query": ACKNOWLEDGE,
         "variables": {"input": {"read": [{"channelId": chat, "seq": seq}]}},
@@ -277,7 +277,7 @@ async def test_a_body_without_a_length_is_bounded_too(alice: Person) -> None:
     ids=str,
 )
 async def test_only_plain_json_is_read(alice: Person, headers: dict[str, str]) -> None:
-    """What a page may post without asking first is none (attacks.md A9); nor is what inflates."""
+    """What a page may post without asking first is none; nor is what inflates."""
     response = await post(alice, b'{"query": "{ viewer { id } }"}', **headers)
 
     assert response.status_code == 415

@@ -419,7 +419,7 @@ def questions(group_id: str, member: Person, stranger: Person, token: str) -> li
 async def test_one_who_is_not_in_it_cannot_tell_it_from_none(
     alice: Person, bob: Person, carol: Person, database: Database, who: str
 ) -> None:
-    """Byte by byte (attacks.md A14, A15); and nothing comes of asking."""
+    """Byte by byte; and nothing comes of asking."""
     group_id = await make_group(alice, bob)
     token = await make_invite(alice, group_id)
     if who == "ex-member":

@@ -1,4 +1,4 @@
-"""The limits in force, and that they hold for documents (attacks.md A1 to A5)."""
+"""The limits in force, and that they hold for documents."""
 
 import asyncio
 import time

@@ -77,7 +77,7 @@ async def test_what_is_no_id_is_null(alice: Person, node_id: str) -> None:
 async def test_a_stranger_sees_nothing_of_a_chat(
     alice: Person, bob: Person, carol: Person, chat: str, another_device: AnotherDevice
 ) -> None:
-    """As what does not exist, byte by byte (attacks.md A14, A15)."""
+    """As what does not exist, byte by byte."""
     message = await alice.say(chat, "Hello")
     theirs = [
         chat,

@@ -168,7 +168,7 @@ async def test_parameters_may_be_null_and_others_are_ignored(app: App) -> None:
     ],
 )
 async def test_only_json_is_taken_from_whatever_origin(content_type: str) -> None:
-    """What a page of another origin can send without asking first (attacks.md A9)."""
+    """What a page of another origin can send without asking first."""
     app = App()
     headers = {"content-type": content_type, **GOOD}
 

@@ -31,7 +31,7 @@ def grown_bytes(work: Callable[[], Any], times: int) -> int:
 
 @pytest.mark.parametrize(("query", "times"), [(PLANNED, 20_000), (EXECUTED, 2_000)])
 def test_events_leave_nothing_behind(query: str, times: int) -> None:
-    """graphql-core 3.3.2 alone keeps 3.6 KB for each event (traps.md section 0, item 4)."""
+    """graphql-core 3.3.2 alone keeps 3.6 KB for each event."""
     engine = make_engine()
     operation = engine.prepare(query, None)
     event = Book(author=Author(friend=Author()))

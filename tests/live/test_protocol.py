@@ -1,4 +1,4 @@
-"""graphql-transport-ws, message by message, and the bounds of a socket (attacks.md A10 to A12)."""
+"""graphql-transport-ws, message by message, and the bounds of a socket."""
 
 import asyncio
 from typing import Any

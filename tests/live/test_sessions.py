@@ -1,4 +1,4 @@
-"""The end of a session ends its streams: sign-out, revocation, expiry (design.md, promise 8)."""
+"""The end of a session ends its streams: sign-out, revocation, expiry."""
 
 import asyncio
 import time
@@ -167,7 +167,7 @@ async def test_a_refresh_anywhere_renews_every_open_stream_of_the_device(
 async def test_a_token_that_was_stolen_ends_the_streams_of_its_device(
     alice: Person, bob: Person, chat: str, other_server: Server, database: Database
 ) -> None:
-    """A refresh token that is shown again too late (design.md section 8)."""
+    """A refresh token that is shown again too late."""
     await bob.say(chat, "Hello")
     session = await alice.mutate(REFRESH, token=alice.refresh_token)
     renewed = alice.at(other_server, session["accessToken"])

@@ -1,5 +1,5 @@
 """Shared rendering: once for each operation and class of recipient; what depends on the viewer is
-never shared (design.md section 5).
+never shared.
 """
 
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Snapshot + events = fresh snapshot (design.md section 1, promise 5): for every mutation of the
+"""Snapshot + events = fresh snapshot: for every mutation of the
 schema, for everybody whom it may concern, with their streams open throughout, and cut and resumed.
 
 What is in a log must be right as soon as the copy is as far as the log is; what is in none, soon.

@@ -1,4 +1,4 @@
-"""A context lasts for one operation, not for a socket: nothing in it goes stale (traps.md A1)."""
+"""A context lasts for one operation, not for a socket: nothing in it goes stale."""
 
 from tests.client import until
 from tests.make import AnotherDevice, Person

@@ -1,5 +1,5 @@
 """graphql-core's executors share a memo that is never freed, 3.6 KB an event; ours keep nothing of
-an event (traps.md section 0, item 4).
+an event.
 """
 
 import gc

@@ -1,5 +1,5 @@
 """More requests than database connections wait for their turn; none is lost and none waits for
-another (traps.md section 0).
+another.
 """
 
 import asyncio

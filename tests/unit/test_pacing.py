@@ -5,6 +5,9 @@ import asyncio
 from subscriptions.pacing import Pacer
 from tests.waiting import eventually
 
+# The loop's timers are as exact as this.
+CLOCK_S = 0.001
+
 
 class Emitted:
     """What a pacer of sums gave, and when."""
@@ -33,7 +36,7 @@ async def test_the_first_comes_at_once_and_the_rest_as_one() -> None:
     assert emitted.values == [("a", 1)]
     await eventually(lambda: len(emitted.values) == 2)
     assert emitted.values == [("a", 1), ("a", 9)]
-    assert emitted.times[1] - emitted.times[0] >= 0.05
+    assert emitted.times[1] - emitted.times[0] >= 0.05 - CLOCK_S
 
 
 async def test_keys_do_not_wait_for_each_other() -> None:
@@ -59,7 +62,7 @@ async def test_never_two_within_an_interval_however_many_come() -> None:
 
     pauses = [then - one for one, then in zip(emitted.times, emitted.times[1:], strict=False)]
     assert len(emitted.values) <= 8
-    assert min(pauses) >= 0.05
+    assert min(pauses) >= 0.05 - CLOCK_S
 
 
 async def test_after_a_quiet_interval_the_next_comes_at_once() -> None:
