@@ -2,8 +2,9 @@
 loses.
 
 A node that misses its lease, its beat, or its connection subscribes and registers again, then
-offers the outbox of the last half minute to its feeds; while Valkey is away it does so every 2 s. Out of touch for longer than the outbox reaches back, it cuts its feeds, and
-clients resume by position.
+offers the outbox of the last half minute to its feeds; while Valkey is away it does so every 2 s.
+Out of touch for longer than the outbox reaches back, it cuts its feeds, and clients resume by
+position.
 """
 
 import asyncio
