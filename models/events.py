@@ -37,7 +37,7 @@ class ChannelUpdated(msgspec.Struct, frozen=True):
     seq: int
     message: Message
     gone: bool
-    # What everybody sees alike of the channel now.
+    # What everybody sees alike of the channel as it is at this entry; None when it has gone on.
     facts: GroupFacts | None
 
 

@@ -132,8 +132,7 @@ class ChannelUpdated(LogEvent, InboxEvent):
         resolver=_channel,
         description="The channel as it is now. Null for those whom this entry takes out.",
         graphql_type=Channel | None,
-        # Not shared: who has left by a later entry sees it no more, and must not decide what the
-        # others see.
+        metadata=SHARED,
     )
 
 

@@ -47,7 +47,9 @@ class GroupInvite:
     )
 
 
-async def _group_seats_left(root: strawberry.Parent[channels.Group], info: strawberry.Info) -> int:
+async def _group_seats_left(
+    root: strawberry.Parent[channels.Group | channels.GroupFacts], info: strawberry.Info
+) -> int:
     return _seats_left(info, root.member_count)
 
 
@@ -59,7 +61,7 @@ async def _invites(
     return await context_of(info).loaders.invites.load(root.id)
 
 
-@describes(channels.Group)
+@describes(channels.Group, channels.GroupFacts)
 @strawberry.type(description="Up to 100 people under a name.")
 class Group(Channel, Node):
     id: strawberry.ID = global_id_field(lambda group: ids.channel_global_id(group.id), shared=True)

@@ -56,7 +56,7 @@ class LiveEntry:
         kind = self.recipient_class(user_id, joined_seq)
         made = self._made.get(("inbox", kind))
         if made is None:
-            made = self._made["inbox", kind] = Occurrence(self._event(kind), {})
+            made = self._made["inbox", kind] = self._occurrence(kind)
         return made
 
     def for_messages(self, user_id: str, joined_seq: int) -> Occurrence:
@@ -65,6 +65,12 @@ class LiveEntry:
         if made is None:
             made = self._made["messages", kind] = Occurrence(self._message(kind), {})
         return made
+
+    def _occurrence(self, kind: RecipientClass) -> Occurrence:
+        event = self._event(kind)
+        # Without facts each recipient asks for the channel, and may no longer be in it.
+        alone = isinstance(event, ChannelUpdated) and not event.gone and event.facts is None
+        return Occurrence(event, None if alone else {})
 
     def _event(self, kind: RecipientClass) -> Any:
         entry = self.entry
@@ -75,7 +81,9 @@ class LiveEntry:
         if entry.change is not None:
             return MessageUpdated(*place, entry.change, message)
         if entry.is_notice:
-            return ChannelUpdated(*place, message, kind == "out", entry.group)
+            # Facts of later than the entry are not for who has left since.
+            exact = entry.group is not None and entry.group.last_seq == entry.seq
+            return ChannelUpdated(*place, message, kind == "out", entry.group if exact else None)
         return MessageAdded(*place, message)
 
     def _message(self, kind: RecipientClass) -> Message:

@@ -28,9 +28,9 @@ INBOX = """subscription ($after: [PositionInput!]) { inbox(after: $after) { __ty
         message { channel { id } system { kind actor { name } subjects { name } value } }
         channel { id lastSeq ... on Group { name memberCount viewerRole } } }
     ... on InboxReady { replayed } ... on ResyncRequired { channelId seq } } }"""
-# Everything of it may be shared between recipients, but for the channel.
+# All of it is the same for all members, and may be shared between them.
 SHARED = """subscription { inbox { __typename ... on ChannelUpdated {
-    seq message { seq system { kind } } channel { id ... on Group { name } } } } }"""
+    seq message { seq system { kind } } channel { ... on Group { id name } } } } }"""
 ADDED = """subscription ($id: ID!, $after: Int) { messageAdded(channelId: $id, afterSeq: $after) {
     seq text system { kind } } }"""
 
@@ -193,9 +193,7 @@ async def test_a_last_owners_leave_is_two_entries(
 async def test_what_a_leaver_is_shown_is_not_shown_to_others(
     alice: Person, bob: Person, carol: Person, follow: Follow
 ) -> None:
-    """All on one node, with one document, of which all but the channel is shared; the leaver's
-    streams come first.
-    """
+    """All on one node, with one document, which is shared; the leaver's stream comes first."""
     group_id = await make_group(alice, bob, carol)
     async with (
         follow(alice, SHARED) as own,
