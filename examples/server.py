@@ -80,13 +80,28 @@ class RunningServer:
         async with self.valkey() as valkey:
             await valkey.flushall()
 
-    async def cut_subscriptions(self, most: int = 1) -> int:
-        """Cut the pub/sub connections of so many API processes; how many there were."""
+    async def cut_all_subscriptions(self) -> None:
+        """Cut every process's pub/sub connection (CLIENT KILL), all at once."""
         async with self.valkey() as valkey:
-            clients = await valkey.client_list(_type="pubsub")
-            for client in clients[:most]:
-                await valkey.client_kill_filter(_id=client["id"])
-            return len(clients[:most])
+            for client_id in await _subscribers(valkey):
+                await valkey.client_kill_filter(_id=client_id)
+
+    async def cut_each_subscription(self) -> None:
+        """Cut the pub/sub connection of one process after the other, each when the last is back."""
+        async with self.valkey() as valkey:
+            client_ids = await _subscribers(valkey)
+            for client_id in client_ids:
+                await valkey.client_kill_filter(_id=client_id)
+                async with asyncio.timeout(5):
+                    while True:
+                        now = await _subscribers(valkey)
+                        if len(now) >= len(client_ids) and client_id not in now:
+                            break
+                        await asyncio.sleep(0.02)
+
+
+async def _subscribers(valkey: Redis) -> list[str]:
+    return [client["id"] for client in await valkey.client_list(_type="pubsub")]
 
 
 def find_server(data_dir: Path) -> RunningServer | None:

@@ -151,8 +151,8 @@ async def flush_valkey(server: RunningServer) -> float:
     return time.monotonic()
 
 
-async def cut_subscription(server: RunningServer) -> float:
-    await server.cut_subscriptions()
+async def cut_subscriptions(server: RunningServer) -> float:
+    await server.cut_each_subscription()
     return time.monotonic()
 
 
@@ -167,7 +167,7 @@ async def kill_api(server: RunningServer) -> float:
 FAULTS: dict[str, Strike] = {
     "Valkey is killed (-9), and started again": kill_valkey,
     "Valkey is emptied (FLUSHALL)": flush_valkey,
-    "the subscription of an API process is cut (CLIENT KILL)": cut_subscription,
+    "the subscription of one process after the other is cut (CLIENT KILL)": cut_subscriptions,
     "an API process is killed (-9), and started again": kill_api,
 }
 

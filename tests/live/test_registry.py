@@ -12,8 +12,9 @@ from subscriptions.registry import Registry
 
 @pytest_asyncio.fixture
 async def valkey(embedded: EmbeddedServers) -> AsyncIterator[Redis]:
-    client = Redis.from_url(embedded.redis_url)
-    await client.flushall()
+    """A database of its own, so that the nodes' registry stays."""
+    client = Redis.from_url(embedded.redis_url, db=3)
+    await client.flushdb()
     yield client
     await client.aclose()
 
@@ -67,7 +68,7 @@ async def test_a_lease_is_renewed_only_while_it_is_there(valkey: Redis) -> None:
     one = await living(valkey, "one")
     assert await one.renew_lease()
 
-    await valkey.flushall()
+    await valkey.flushdb()
 
     assert not await one.renew_lease()
     await one.take_lease()
