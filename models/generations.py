@@ -85,6 +85,17 @@ def next_generation(
     return None
 
 
+def is_refreshed_away(
+    standing: DeviceStanding, shown: int, *, limits: Limits, now: datetime
+) -> bool:
+    """Whether the pair that replaced generation `shown` has been accepted for longer than the
+    grace: then the access token of `shown` is good no more, either.
+    """
+    if shown >= standing.generation:
+        return False
+    return next_generation(standing, shown, limits=limits, now=now) is None
+
+
 async def advance_generation(
     database: Database,
     user_id: str,

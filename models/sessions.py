@@ -104,6 +104,10 @@ class Sessions:
         if claims is None:
             raise Unauthenticated
         standing = await self._get_standing(claims)
+        if generations.is_refreshed_away(
+            standing, claims.generation, limits=self._tokens.limits, now=now
+        ):
+            raise Unauthenticated
         await self._note_use(standing, claims, now)
         return Viewer(
             user=standing.user, device_id=claims.device_id, token_expires_at=claims.expires_at

@@ -245,6 +245,18 @@ async def test_refresh_leaves_the_old_access_token_to_its_own_end(
     assert not await let_in(sessions, first, now=after(900))
 
 
+async def test_access_token_goes_with_its_pair_once_the_new_one_was_accepted_for_the_grace(
+    database: Database, tokens: Tokens, sessions: Sessions
+) -> None:
+    first = await signed_in(database, tokens)
+    second = await sessions.refresh(first.refresh_token, now=after(600))
+    assert await let_in(sessions, second, now=after(700))
+
+    assert await let_in(sessions, first, now=after(710))
+    assert not await let_in(sessions, first, now=after(711))
+    assert await let_in(sessions, second, now=after(711))
+
+
 async def test_refresh_whose_answer_got_lost_answers_the_same_again_hours_later(
     database: Database, tokens: Tokens, sessions: Sessions
 ) -> None:
