@@ -95,6 +95,8 @@ def run_api(app: ASGIApp, settings: Settings, *, among_others: bool = False) -> 
     else:
         shared = reserve(settings.host, settings.port)
     with shared, listening_socket(LOOPBACK, settings.own_port, shared=False) as own:
+        for listening in (shared, own):
+            limit_silence(listening, settings.limits.ping_timeout_s)
         server = ApiServer(configuration(app, settings), app, shared)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(server.serve([shared, own]))
@@ -135,6 +137,16 @@ def spare_collections() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+def limit_silence(listening: socket.socket, silent_s: float) -> None:
+    """End connections whose client takes nothing that was sent for so long: the accepted sockets
+    inherit it.
+
+    A stream of server-sent events has no pings to tell that its client is gone without a word.
+    """
+    if sys.platform == "linux":
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(silent_s * 1000))
 
 
 def raise_file_limit() -> None:

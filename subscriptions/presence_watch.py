@@ -10,7 +10,6 @@ must not stick.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -19,13 +18,13 @@ from itertools import islice
 from redis.asyncio import Redis
 
 from models.database import Database
-from models.events import Occurrence
 from models.limits import Limits
 from models.presence import LastSeen, Presence, list_last_seen
 from models.refusals import RefusalCode, Refused
 from models.signals import PresenceChanged, Signalled, ViewerChanged
 from subscriptions.broker import AWAY
 from subscriptions.feed import Feed
+from subscriptions.follower import Follower
 from subscriptions.leases import TAG
 from subscriptions.node import Node
 from subscriptions.presence import NodePresence
@@ -40,30 +39,6 @@ TOGETHER_S = 0.02
 AGAIN_S = 0.5
 # Beyond this, hints are dropped: memory is bounded.
 WAITING_USERS = 100_000
-
-
-class Follower:
-    """One feed: whom it follows, and what it was last shown of each; None for nothing."""
-
-    def __init__(self, feed: Feed, user_ids: Iterable[str]) -> None:
-        self.feed = feed
-        self.viewer_id = feed.user_id
-        self.shown: dict[str, Presence | None] = dict.fromkeys(user_ids)
-
-    def show(self, user_id: str, presence: Presence | None) -> None:
-        """None: hidden from this viewer."""
-        before = self.shown[user_id]
-        if presence == before or self.feed.ended.done():
-            return
-        self.shown[user_id] = presence
-        told = presence or Presence(user_id, False, None)
-        if told != before:
-            self.feed.put(Occurrence(told))
-
-    def believes_online(self, user_id: str) -> bool | None:
-        """None for who is not shown."""
-        before = self.shown[user_id]
-        return None if before is None else before.online
 
 
 class PresenceWatch:
@@ -280,8 +255,12 @@ class PresenceWatch:
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(self._limits.presence_poll_s)
-            with contextlib.suppress(*AWAY):
+            try:
                 await self._look_at_all()
+            except AWAY:
+                continue
+            except Exception:
+                logger.exception("Nobody looked whose presence changed.")
 
     async def _look_at_all(self) -> None:
         user_ids = list(self._followers)

@@ -251,6 +251,8 @@ async def test_a_deploy_shows_nothing_to_who_comes_back_and_the_end_of_who_does_
             assert await stream.event() == online(carol)
         assert await bobs.close_code() == 1012
         gone = await clock()
+        # Within the grace, the other node looks.
+        await passes(1.5 * QUICK["presence_poll_s"])
         await sockets.enter_async_context(bob.at(here).socket())
 
         assert await offline(stream, carol) <= gone + SLACK
