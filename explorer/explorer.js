@@ -136,9 +136,14 @@ function start() {
       "the internet either. With Node.js on the server, “make explorer” fetches them once.";
     return;
   }
+  const tabs = JSON.parse(byId("tabs").textContent);
+  // GraphiQL takes the first tab's variables from its storage only, never from defaultTabs.
+  if (!sessionStorage.getItem("graphiql:tabState")) {
+    sessionStorage.setItem("graphiql:variables", tabs[0].variables);
+  }
   const props = {
     fetcher: fetcher(sockets()),
-    defaultTabs: JSON.parse(byId("tabs").textContent),
+    defaultTabs: tabs,
     isHeadersEditorEnabled: false,
     defaultEditorToolsVisibility: "variables",
     plugins: [GraphiQLPluginExplorer.explorerPlugin()],

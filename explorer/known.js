@@ -7,7 +7,8 @@ const LEARNED = {
   code: (data) => data.requestCode?.developmentCode,
   viewer: (data) => data.signIn?.user?.id,
   person: (data) => data.usersByPhone?.[0]?.id,
-  chat: (data) => data.openChat?.chat?.id,
+  channel: (data) => data.openChat?.chat?.id ?? data.createGroup?.group?.id,
+  message: (data) => data.sendMessage?.message?.id,
 };
 
 const TOLD_BY = {
@@ -15,7 +16,8 @@ const TOLD_BY = {
   code: "Run tab 1 first; in production, write the code from the SMS here.",
   viewer: "Run tab 2 first.",
   person: "Run tab 3 first, or tab 2 for a chat with yourself.",
-  chat: "Run tab 4 first.",
+  channel: "Run tab 4 first, or tab 8.",
+  message: "Run tab 5 first.",
 };
 
 function random() {
@@ -28,7 +30,8 @@ export function learn(data, variables) {
   // Another person, another conversation.
   if (data.signIn?.user && data.signIn.user.id !== known.viewer) {
     delete known.person;
-    delete known.chat;
+    delete known.channel;
+    delete known.message;
   }
   for (const [word, find] of Object.entries(LEARNED)) {
     const value = find(data, variables ?? {});
