@@ -1,1 +1,1 @@
-"""What happens later, or once more: dispatch, relay, push, media, sweep. No GraphQL."""
+"""What happens later, or once more: dispatch, relay, indexing, sweep. No GraphQL."""
