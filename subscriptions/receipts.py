@@ -82,6 +82,7 @@ class Receipts:
                         self._database, moves, at=datetime.now(UTC)
                     )
                 except Refused:
+                    logger.warning("PostgreSQL is busy or away: %d receipts wait.", len(moves))
                     # PostgreSQL is busy: what waits meanwhile goes with it.
                     self._due.extendleft(reversed(moves))
                     await asyncio.sleep(BUSY_S)

@@ -123,7 +123,7 @@ async def over_socket(person: Person, body: dict[str, Any]) -> set[str]:
 async def test_text_that_cannot_be_stored_is_refused_everywhere(
     alice: Person, chat: str, database: Database, place: Place, text: str
 ) -> None:
-    """attacks.md A22. In a variable, and over a socket."""
+    """NUL and lone surrogates: in a variable, and over a socket."""
     document, variables_of = place
     body = {"query": document, "variables": variables_of(chat, text)}
 
@@ -238,7 +238,6 @@ BODIES: dict[str, tuple[bytes, int]] = {
 async def test_a_body_that_cannot_be_read_is_refused(
     alice: Person, body: bytes, status: int
 ) -> None:
-    """attacks.md A21."""
     response = await post(alice, body)
 
     assert response.status_code == status

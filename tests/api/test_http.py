@@ -120,7 +120,7 @@ ORIGINS = {
 async def test_only_pages_of_our_own_and_of_the_list_may_ask(
     alice: Person, guarded: Server, origin: str, allowed: bool
 ) -> None:
-    """attacks.md A10."""
+    """Else a page elsewhere could ask from the visitor's network."""
     origin = origin.format(host=guarded.host)
     headers = {**alice.headers, "origin": origin}
 

@@ -32,6 +32,7 @@ ADD_TO_GROUPS = """mutation ($audience: Audience!) {
     updatePrivacy(input: { addToGroups: $audience }) { __typename } }"""
 NODE = "query ($id: ID!) { node(id: $id) { __typename } }"
 AROUND = """query ($id: ID!) { channel(id: $id) { unreadCount lastMessage { seq }
+    position { deliveredSeq readSeq }
     messages(first: 50, aroundSeq: 1) { nodes { seq } pageInfo { hasPreviousPage } } } }"""
 
 
@@ -391,7 +392,8 @@ async def test_a_rejoin_is_a_new_membership(alice: Person, bob: Person) -> None:
         "joinedSeq": 6,
         "position": {"deliveredSeq": 5, "readSeq": 5},
     }
-    assert (await bob.mutate(AROUND, id=group_id))["unreadCount"] == 1
+    own = await bob.mutate(AROUND, id=group_id)
+    assert (own["unreadCount"], own["position"]) == (1, {"deliveredSeq": 5, "readSeq": 5})
     moved = await bob.acknowledge(group_id, delivered=2, read=7)
     assert moved == [{"channelId": group_id, "deliveredSeq": 7, "readSeq": 7}]
 

@@ -242,7 +242,7 @@ COUNTED = {
 async def test_a_page_has_1_to_100_edges(
     alice: Person, chat: str, selection: str, count: int
 ) -> None:
-    """attacks.md A1; whether the count is a variable or written in the document."""
+    """Whether the count is a variable or written in the document."""
     by_variable = f"query ($id: ID!, $n: Int) {selection}"
     in_document = f"query ($id: ID!) {selection.replace('$n', str(count))}"
 

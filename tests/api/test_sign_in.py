@@ -104,7 +104,7 @@ async def test_a_code_works_once(server: Server, other_server: Server, database:
 
 
 async def test_five_wrong_codes_end_it_over_all_nodes(server: Server, other_server: Server) -> None:
-    """attacks.md A17; also as aliases of one document (A2)."""
+    """Also as aliases of one document."""
     code = await ask(ApiClient(server))
     wrong = f"{(int(code) + 1) % 1_000_000:06}"
     guess = (

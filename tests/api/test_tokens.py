@@ -88,7 +88,6 @@ FORGED: dict[str, Callable[[Person], str]] = {
 
 @pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
 async def test_a_forged_token_lets_nobody_in(alice: Person, forge: Callable[[Person], str]) -> None:
-    """attacks.md A19."""
     token = forge(alice)
     headers = {b"authorization": f"Bearer {token}".rstrip().encode()}
     inbox = {"query": INBOX}

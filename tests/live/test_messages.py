@@ -101,7 +101,6 @@ async def test_a_negative_seq_is_refused(bob: Person, chat: str, follow: Follow)
 async def test_a_strangers_chat_looks_like_none_at_all(
     carol: Person, chat: str, follow: Follow
 ) -> None:
-    """attacks.md A13."""
     ends = []
     for channel_id in (chat, "chn_" + "0" * 32, "usr_" + "0" * 32, "nonsense"):
         async with follow(carol, ADDED, id=channel_id, after=0) as stream:

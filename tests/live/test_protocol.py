@@ -134,7 +134,6 @@ async def test_pings_before_the_init_do_not_keep_it_open(served_with: ServedWith
     ids=["legacy", "none", "another", "a hundred"],
 )
 async def test_other_protocols_are_refused(server: Server, protocols: list[str]) -> None:
-    """attacks.md A11."""
     async with open_socket(server, protocols=protocols) as socket:
         assert await socket.close_code() == 4406
 
@@ -150,7 +149,7 @@ async def test_ours_is_taken_among_others(alice: Person) -> None:
 async def test_only_pages_of_our_own_and_of_the_list_may_open_one(
     guarded: Server, origin: str, allowed: bool
 ) -> None:
-    """attacks.md A10: a page elsewhere could use the visitor's network."""
+    """A page elsewhere could use the visitor's network."""
     headers = {"Origin": origin.format(host=guarded.host)}
     if allowed:
         async with open_socket(guarded, headers=headers) as socket:
@@ -308,7 +307,7 @@ async def test_a_mutation_that_nobody_waits_for_still_runs(alice: Person) -> Non
 async def test_a_socket_has_so_many_operations_at_most(
     alice: Person, served_with: ServedWith
 ) -> None:
-    """attacks.md A12. The socket stays, and a place that was freed can be taken."""
+    """The socket stays, and a place that was freed can be taken."""
     async with served_with(operations_per_socket=3) as server, alice.at(server).socket() as socket:
         for n in range(3):
             await until(await socket.subscribe(INBOX, str(n)), "InboxReady")

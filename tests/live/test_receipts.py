@@ -383,7 +383,7 @@ async def told_of_all(stream: SocketStream, count: int, seq: int) -> list[Json]:
     told: list[Json] = []
     there: set[str] = set()
     while len(there) < count:
-        told.append(await stream.event())
+        told.append(await stream.event(20))
         if told[-1]["readSeq"] >= seq:
             there.add(told[-1]["userId"])
     return told

@@ -119,7 +119,6 @@ async def test_nobody_is_told_of_a_stop_without_a_start(
 async def test_a_thousand_in_a_second_are_a_few_for_each_recipient(
     alice: Person, bob: Person, chat: str, server: Server, other_server: Server, alternating: bool
 ) -> None:
-    """attacks.md A34."""
     both = [alice.at(server), alice.at(other_server)]
     async with bob.at(other_server).follow(INBOX) as inbox:
         await until(inbox, "InboxReady")

@@ -70,7 +70,7 @@ def _apply(notice: SystemNotice, members: dict[str, str], seq: int) -> None:
         members[subjects[0]] = notice.value
     for who in notice.takes_out():
         del members[who]
-    if members and notice.kind is not NoticeKind.ROLE_CHANGED:
+    if members:
         assert "OWNER" in members.values(), f"{seq}: nobody owns it"
 
 

@@ -295,7 +295,14 @@ async def test_500_removals_among_sends_by_many(database: Database, processes: P
 
 
 @pytest.mark.parametrize(
-    "what", ["leave, be promoted", "leave, leave", "leave, promote", "demote, demote"]
+    "what",
+    [
+        "leave, be promoted",
+        "leave, leave",
+        "leave, promote",
+        "demote, demote",
+        "step down, step down",
+    ],
 )
 async def test_200_pairs_never_leave_a_group_without_an_owner(
     database: Database, processes: Processes, what: str
@@ -306,7 +313,7 @@ async def test_200_pairs_never_leave_a_group_without_an_owner(
 
     for n in range(PAIRS):
         group_id = await processes.make_group(one, other, third)
-        if what in ("leave, leave", "demote, demote"):
+        if what in ("leave, leave", "demote, demote", "step down, step down"):
             await processes.set_role(n, one, group_id, other, owner)
         await {
             "leave, be promoted": lambda g, n: race(
@@ -321,6 +328,10 @@ async def test_200_pairs_never_leave_a_group_without_an_owner(
             "demote, demote": lambda g, n: race(
                 processes.set_role(n, one, g, other, member),
                 processes.set_role(n + 1, other, g, one, member),
+            ),
+            "step down, step down": lambda g, n: race(
+                processes.set_role(n, one, g, one, member),
+                processes.set_role(n + 1, other, g, other, member),
             ),
         }[what](group_id, n)
 
