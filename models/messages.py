@@ -124,9 +124,14 @@ def message_of(row: asyncpg.Record) -> Message:
 def show_to(message: Message, viewer_id: str) -> Message:
     """Mark what the sender of a message may ask about it, to be read when they do."""
     if message.sender_id == viewer_id:
-        message.status = message.delivered_count = message.read_count = UNLOADED
-        message.delivered_at = message.seen_at = UNLOADED
+        leave_fate_unread(message)
     return message
+
+
+def leave_fate_unread(message: Message) -> None:
+    """Have the six fields about receipts read when they are asked for; only its sender gets any."""
+    message.status = message.delivered_count = message.read_count = UNLOADED
+    message.delivered_at = message.seen_at = UNLOADED
 
 
 async def page_messages(

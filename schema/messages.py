@@ -208,7 +208,10 @@ def _fate_field(
         value = getattr(root, name)
         if value is not UNLOADED:
             return value
-        return read(await context_of(info).loaders.fates.load((root.channel_id, root.seq)))
+        context = context_of(info)
+        if root.sender_id != context.require_viewer().user.id:
+            return None
+        return read(await context.loaders.fates.load((root.channel_id, root.seq)))
 
     return strawberry.field(
         resolver=resolve,

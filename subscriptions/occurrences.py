@@ -12,9 +12,8 @@ import msgspec
 
 from models.events import ChannelUpdated, LogAdvanced, MessageAdded, MessageUpdated, Occurrence
 from models.log import Entry
-from models.messages import Message
+from models.messages import Message, leave_fate_unread
 from models.sends import for_sender
-from models.unloaded import UNLOADED
 
 RecipientClass = Literal["sender", "others", "reply_hidden", "sender_reply_hidden", "hidden", "out"]
 
@@ -32,6 +31,9 @@ class LiveEntry:
         self.seq = entry.seq
         self.fresh = fresh and entry.change is None
         self._made: dict[tuple[str, str], Occurrence] = {}
+        # Any recipient may have sent what it replies to: that is looked at when it is asked for.
+        if isinstance(entry.message.reply_to, Message):
+            leave_fate_unread(entry.message.reply_to)
 
     def takes_out(self, user_id: str) -> bool:
         return user_id in self.entry.takes_out
@@ -91,8 +93,7 @@ class LiveEntry:
         if kind in ("sender", "sender_reply_hidden"):
             message = for_sender(message)
             if not self.fresh:
-                message.status = message.delivered_count = message.read_count = UNLOADED
-                message.delivered_at = message.seen_at = UNLOADED
+                leave_fate_unread(message)
         if kind in ("reply_hidden", "sender_reply_hidden"):
             message = msgspec.structs.replace(message, reply_to=None)
         return message

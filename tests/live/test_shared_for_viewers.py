@@ -1,0 +1,322 @@
+"""A field that is not marked as shared is never shared: each field of each event of a log, by
+itself and beside all that are marked, for three viewers who see different things, on one server;
+what each gets is what graphql-core gives it alone, of an entry read for it alone.
+
+A forgotten mark costs only speed and is not noticed here; a wrong one is.
+"""
+
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import orjson
+import pytest_asyncio
+from graphql import (
+    GraphQLField,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    get_named_type,
+    is_abstract_type,
+    is_leaf_type,
+    parse,
+)
+from graphql.execution import execute_subscription_event
+
+from models.events import ChannelUpdated, LogAdvanced, MessageAdded, MessageUpdated
+from models.limits import Limits
+from models.log import Entry, hydrate_entries, list_entries_at
+from models.viewer import Viewer
+from parley.engine.executor import Engine
+from parley.engine.facts import SchemaFacts
+from parley.engine.sharing import make_renderer
+from parley.resources import Process, open_process
+from parley.schema import PUBLIC_FIELDS, make_schema
+from parley.settings import Settings
+from schema.context import Context
+from subscriptions.occurrences import LiveEntry
+from tests.changes import DELETE, EDIT, REACT
+from tests.client import Json, Socket, added, until
+from tests.engine.reference import Reference, formatted, is_same
+from tests.groups import ADD, SET_ROLE, UPDATE, inner_id, make_group, make_invite, promote
+from tests.make import MakePerson, Person
+
+ENGINE = Engine(make_schema(), limits=Limits(), public_fields=PUBLIC_FIELDS)
+FACTS = SchemaFacts(make_schema())
+SCHEMA: GraphQLSchema = FACTS.schema
+LOG_EVENTS = (MessageAdded, MessageUpdated, ChannelUpdated, LogAdvanced)
+NAMES = [event.__name__ for event in LOG_EVENTS]
+# Who is online is each node's own look; that it is not marked is asserted.
+ELSEWHERE = {("User", "presence")}
+# Operations of one socket.
+AT_ONCE = 90
+
+
+def fields_of(name: str) -> dict[str, GraphQLField]:
+    type_ = SCHEMA.type_map[name]
+    assert isinstance(type_, GraphQLObjectType)
+    fields: dict[str, GraphQLField] = type_.fields
+    return fields
+
+
+def possible(type_: GraphQLNamedType) -> list[str]:
+    if is_abstract_type(type_):
+        return [each.name for each in SCHEMA.get_possible_types(type_)]
+    return [type_.name]
+
+
+Path = tuple[str, ...]
+
+
+def list_paths() -> Iterator[tuple[bool, Path]]:
+    """The shortest selection that leads to each field from an event of the log, once above and once
+    below the original of a reply; and whether all on the way are marked.
+    """
+    pending = deque((name, True, False, (f"... on {name}",)) for name in NAMES)
+    seen: set[tuple[str, str, bool]] = set()
+    while pending:
+        type_name, marked, inner, way = pending.popleft()
+        for name, field in fields_of(type_name).items():
+            place = (type_name, name)
+            if (*place, inner) in seen or place in ELSEWHERE:
+                continue
+            seen.add((*place, inner))
+            mark = FACTS.shared.get(place, False)
+            now_marked = marked and bool(mark) and not (inner and mark == "outermost")
+            below = inner or place == ("Message", "replyTo")
+            type_ = get_named_type(field.type)
+            if is_leaf_type(type_):
+                yield now_marked, (*way, name)
+                continue
+            for each in possible(type_):
+                inside = (f"... on {each}",) if is_abstract_type(type_) else ()
+                pending.append((each, now_marked, below, (*way, name, *inside)))
+
+
+def make_documents() -> list[str]:
+    """All that is marked together, then each field by itself."""
+    paths = list(list_paths())
+    selections = [[path for marked, path in paths if marked], *([path] for _, path in paths)]
+    return [
+        f"subscription ($after: [PositionInput!]) {{ inbox(after: $after) {_merged(selected)} }}"
+        for selected in selections
+    ]
+
+
+def _merged(paths: list[Path]) -> str:
+    tree: dict[str, Any] = {"__typename": {}, "... on LogEvent": {"channelId": {}, "seq": {}}}
+    for path in paths:
+        of_a_message = path[:2] == ("... on MessageAdded", "message")
+        # What is asked of one event's message is asked of every event's.
+        events = NAMES[:3] if of_a_message else [path[0].removeprefix("... on ")]
+        for event in events:
+            here = tree
+            for name in (f"... on {event}", *path[1:]):
+                here = here.setdefault(name, {})
+    return _printed(tree)
+
+
+def _printed(tree: dict[str, Any]) -> str:
+    parts = (f"{name} {_printed(below)}" if below else name for name, below in tree.items())
+    return "{ " + " ".join(parts) + " }"
+
+
+DOCUMENTS = make_documents()
+
+
+def test_the_documents_ask_for_every_field() -> None:
+    text = "\n".join(DOCUMENTS)
+    for name in ("status", "receipts", "viewerRole", "invites", "phoneNumber", "isBlocked"):
+        assert f"{name} " in text, name
+    assert text.count("replyTo {") > len(fields_of("Message"))
+    assert not any(FACTS.shared.get(place) for place in ELSEWHERE)
+
+
+@pytest_asyncio.fixture
+async def alone(settings: Settings, alice: Person) -> AsyncIterator[Process]:
+    """A process that serves nobody but the reference."""
+    async with open_process(settings) as process:
+        yield process
+
+
+class Followed:
+    """A viewer who follows every document on one server."""
+
+    def __init__(self, person: Person, positions: list[Json]) -> None:
+        self.person = person
+        self._positions = positions
+        self._sockets: list[tuple[Socket, list[str]]] = []
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        for start in range(0, len(DOCUMENTS), AT_ONCE):
+            socket = await stack.enter_async_context(self.person.socket())
+            documents = DOCUMENTS[start : start + AT_ONCE]
+            for place, document in enumerate(documents):
+                await socket.subscribe(document, str(place), after=self._positions)
+            self._sockets.append((socket, documents))
+            await self._collect(socket, len(documents), "InboxReady")
+
+    async def answers(self, seq: int) -> dict[str, Json]:
+        """By document, what came for the entry."""
+        found: dict[str, Json] = {}
+        for socket, documents in self._sockets:
+            collected = await self._collect(socket, len(documents), seq)
+            found |= {documents[int(place)]: answer for place, answer in collected.items()}
+        return found
+
+    async def _collect(self, socket: Socket, count: int, wanted: int | str) -> dict[str, Json]:
+        found: dict[str, Json] = {}
+        while len(found) < count:
+            message = await socket.receive()
+            assert message["type"] == "next", message
+            event = message["payload"]["data"]["inbox"]
+            if wanted in (event.get("seq"), event["__typename"]):
+                found[message["id"]] = message["payload"]
+        return found
+
+
+async def read_alone(process: Process, viewer: Viewer, channel_id: str, seq: int) -> Any:
+    """The event of an entry, read from the log for one viewer."""
+    feed: Any = await process.resources.live.follow_inbox(viewer, {channel_id: seq - 1})
+    try:
+        async for occurrence in feed.replay():
+            if isinstance(occurrence.value, LOG_EVENTS) and occurrence.value.seq == seq:
+                return occurrence.value
+    finally:
+        feed.end()
+    raise AssertionError(f"no entry {seq}")
+
+
+async def execute_alone(process: Process, viewer: Viewer, document: str, event: Any) -> Json:
+    context = Context(resources=process.resources, viewer=viewer, client_address="")
+    executor = Reference.build(SCHEMA, parse(document), None, context, {})
+    assert isinstance(executor, Reference)
+    result = execute_subscription_event(executor.build_per_event_executor(event))
+    return formatted(await result if isinstance(result, Awaitable) else result)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One entry as one viewer may see it."""
+
+    person: Person
+    viewer: Viewer
+    joined_seq: int
+    event: Any
+
+
+async def render_in_turn(
+    process: Process, entry: Entry, document: str, readers: list[Seen]
+) -> list[Json]:
+    """What each reader gets when the one before it has been answered: what may be shared is."""
+    live = LiveEntry(entry, fresh=True)
+    operation = ENGINE.prepare(document, None)
+    answers = []
+    for reader in readers:
+        make_context = partial(
+            Context, resources=process.resources, viewer=reader.viewer, client_address=""
+        )
+        render = make_renderer(ENGINE, operation, {}, make_context)
+        text = render(live.for_inbox(reader.person.user.id, reader.joined_seq))
+        answers.append(orjson.loads(text if isinstance(text, str) else await text))
+    return answers
+
+
+async def test_each_viewer_gets_what_it_would_get_alone(
+    alice: Person, bob: Person, person: MakePerson, alone: Process
+) -> None:
+    """Alice owns the group; Bob is an admin, knows her number and has blocked Lea, who joined
+    late. Each is asked about what each of them did.
+    """
+    lea = await person("Lea")
+    group = await make_group(alice, bob)
+    await promote(alice, group, bob)
+    await make_invite(alice, group)
+    old = await alice.say(group, "old")
+    old_of_bob = await bob.say(group, "old of bob", replyToId=old["id"])
+    added = await alice.mutate(ADD, groupId=group, userIds=[lea.id])
+    joined_seq = added["group"]["lastSeq"]
+    new = await alice.say(group, "new", replyToId=old_of_bob["id"])
+    new_of_bob = await bob.say(group, "new of bob", replyToId=new["id"])
+    await bob.acknowledge(group, read=99)
+    await bob.query(
+        "query ($n: [PhoneNumber!]!) { usersByPhone(phoneNumbers: $n) { id } }", n=[alice.number]
+    )
+    block = "mutation ($id: ID!) { setBlocked(userId: $id, blocked: true) { __typename } }"
+    await bob.mutate(block, id=lea.id)
+    last = new_of_bob["seq"]
+    place = {"latitude": 1.5, "longitude": 2.5, "label": "Here"}
+    changes: list[Callable[[], Awaitable[Any]]] = [
+        lambda: alice.say(
+            group, "a place", location=place, replyToId=new_of_bob["id"], mentions=[bob.id]
+        ),
+        lambda: bob.say(group, "a reply to what Lea may not see", replyToId=old["id"]),
+        lambda: lea.say(group, "of Lea", replyToId=new["id"]),
+        lambda: alice.mutate(EDIT, id=new["id"], text="edited"),
+        lambda: bob.mutate(EDIT, id=old_of_bob["id"], text="edited"),
+        lambda: bob.mutate(REACT, id=new_of_bob["id"], emoji="👍"),
+        lambda: bob.mutate(DELETE, id=new_of_bob["id"]),
+        lambda: alice.mutate(UPDATE, input={"groupId": group, "name": "Climbers"}),
+        lambda: alice.mutate(SET_ROLE, groupId=group, userId=lea.id, role="ADMIN"),
+    ]
+    channel_id = inner_id(group)
+    followers = [Followed(each, [{"channelId": group, "seq": last}]) for each in (alice, bob, lea)]
+    kinds: set[str] = set()
+
+    async with AsyncExitStack() as stack:
+        for followed in followers:
+            await followed.open(stack)
+        for seq, change in enumerate(changes, last + 1):
+            assert (await change()).get("code") is None
+            database = alone.resources.database
+            (entry,) = await list_entries_at(database, [(channel_id, seq)])
+            await hydrate_entries(database, [entry])
+            readers = []
+            for each in (alice, bob, lea):
+                viewer = Viewer(each.user, each.inner_device_id, datetime.now(UTC))
+                event = await read_alone(alone, viewer, channel_id, seq)
+                readers.append(Seen(each, viewer, joined_seq if each is lea else 1, event))
+                kinds.add(type(event).__name__)
+            arrived = [await followed.answers(seq) for followed in followers]
+            for document in DOCUMENTS:
+                expected = [
+                    await execute_alone(alone, reader.viewer, document, reader.event)
+                    for reader in readers
+                ]
+                in_turn = await render_in_turn(alone, entry, document, readers)
+                back = await render_in_turn(alone, entry, document, readers[::-1])
+                found = ([answers[document] for answers in arrived], in_turn, back[::-1])
+                for given in found:
+                    for answer, right in zip(given, expected, strict=True):
+                        assert is_same(answer, right), (seq, document)
+
+    assert kinds == set(NAMES)
+
+
+async def test_the_status_of_what_is_replied_to_is_its_senders(
+    alice: Person, bob: Person, chat: str
+) -> None:
+    """Live and replayed, as it is when it is fetched."""
+    document = """subscription ($after: [PositionInput!]) { inbox(after: $after) { __typename
+        ... on MessageAdded { message { status replyTo { status deliveredCount } } } } }"""
+    said = await bob.say(chat, "Which?")
+    after = [{"channelId": chat, "seq": said["seq"]}]
+    statuses = {"Alice": ("SENT", None, None), "Bob": (None, "SENT", 0)}
+
+    async with alice.follow(document, after=after) as one, bob.follow(document, after=after) as two:
+        streams = [(alice, one), (bob, two)]
+        for _, stream in streams:
+            await until(stream, "InboxReady")
+        await alice.say(chat, "This", replyToId=said["id"])
+        live = [(person, await added(stream)) for person, stream in streams]
+    async with alice.follow(document, after=after) as one, bob.follow(document, after=after) as two:
+        replayed = [(alice, await added(one)), (bob, await added(two))]
+
+    for person, event in (*live, *replayed):
+        message, original = event["message"], event["message"]["replyTo"]
+        found = (message["status"], original["status"], original["deliveredCount"])
+        assert found == statuses[person.user.name]
