@@ -1,0 +1,153 @@
+"""Who may ask what of whose ids; what may not be seen is, to the byte, as what does not exist.
+
+The table is tests/authorization.py: every argument of a root field that takes an id or a token.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from graphql import (
+    GraphQLArgument,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    get_named_type,
+)
+
+from parley.schema import make_schema
+from tests.authorization import EXEMPT, FOLLOWED, ROLES, ROWS, Row, World, make_world, unknown
+from tests.client import ApiClient, Ended, Json, SocketStream, ending, until
+from tests.groups import LEAVE
+from tests.make import AnotherDevice, MakePerson, Person
+from tests.serving import Server
+
+OUTCOMES = {"f": "FORBIDDEN", "b": "BLOCKED", "i": "INVALID_INPUT", "n": "nothing"}
+INBOX = """subscription ($after: [PositionInput!]) { inbox(after: $after) { __typename
+    ... on LogEvent { channelId seq } ... on ResyncRequired { channelId } } }"""
+
+
+def list_places() -> Iterator[str]:
+    """The arguments and input fields of root fields that name something by an id or a token."""
+    schema = make_schema()._schema
+    for root in (schema.query_type, schema.mutation_type, schema.subscription_type):
+        assert isinstance(root, GraphQLObjectType)
+        for name, field in root.fields.items():
+            yield from _places(name, field.args)
+
+
+def _places(
+    start: str, inputs: dict[str, GraphQLArgument] | dict[str, GraphQLInputField]
+) -> Iterator[str]:
+    for name, each in inputs.items():
+        type_ = get_named_type(each.type)
+        if isinstance(type_, GraphQLInputObjectType):
+            yield from _places(f"{start}.{name}", type_.fields)
+        elif type_.name == "ID" or name in ("token", "inviteToken"):
+            yield f"{start}.{name}"
+
+
+def test_every_place_of_an_id_has_a_row_or_a_reason() -> None:
+    with_row = {row.place for row in (*ROWS, *FOLLOWED)}
+
+    assert with_row | EXEMPT.keys() == set(list_places())
+    assert not with_row & EXEMPT.keys()
+
+
+@pytest.fixture
+async def world(person: MakePerson, another_device: AnotherDevice) -> World:
+    return await make_world(person, another_device)
+
+
+def outcome(answer: Json) -> str:
+    """What an answer that does not look like one of nothing says."""
+    if "errors" in answer:
+        return answer["errors"][0]["extensions"]["code"]  # type: ignore[no-any-return]
+    (value,) = answer["data"].values()
+    if isinstance(value, dict) and value.get("__typename") == "Refusal":
+        return value["code"]  # type: ignore[no-any-return]
+    return "y" if _is_something(value) else "nothing"
+
+
+def _is_something(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(each is not None for each in value)
+    return value is not None and value.get("nodes") != [] and value.get("positions") != []
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+async def test_who_may(world: World, server: Server, row: Row) -> None:
+    target = world.ids[row.target]
+
+    async def post(client: ApiClient, id_: str, role: str) -> Any:
+        variables = row.variables(id_, world.ids, role)
+        return await client.post(row.document, **declared(row.document, variables))
+
+    for id_ in (target, unknown(target)):
+        response = await post(ApiClient(server), id_, "stranger")
+        assert response.status_code == 401
+        assert outcome(response.json()) == "UNAUTHENTICATED"
+    for role, expected in zip(ROLES, row.outcomes, strict=True):
+        client = world.people[role]
+        nothing = await post(client, unknown(target), role)
+        found = await post(client, target, role)
+        if expected == "e":
+            assert (role, found.content) == (role, nothing.content)
+            assert found.status_code == nothing.status_code
+            assert outcome(found.json()) != "y"
+        else:
+            told = outcome(found.json())
+            assert (role, told) == (role, OUTCOMES.get(expected, expected)), found.text
+
+
+def declared(document: str, variables: Json) -> Json:
+    """Those that the document uses."""
+    return {name: value for name, value in variables.items() if f"${name}:" in document}
+
+
+@pytest.mark.parametrize("row", FOLLOWED, ids=str)
+async def test_who_may_follow(world: World, server: Server, row: Row) -> None:
+    target = world.ids[row.target]
+
+    for id_ in (target, unknown(target)):
+        async with ApiClient(server).follow(row.document, id=id_) as stream:
+            (error,) = await error_of(stream)
+        assert error["extensions"]["code"] == "UNAUTHENTICATED"
+    for role, expected in zip(ROLES, row.outcomes, strict=True):
+        client = world.people[role]
+        if expected == "y":
+            assert await follows(client, row, target)
+            continue
+        async with client.follow(row.document, id=target) as stream:
+            found = await error_of(stream)
+        async with client.follow(row.document, id=unknown(target)) as stream:
+            nothing = await error_of(stream)
+        assert (role, found) == (role, nothing)
+        assert found[0]["extensions"]["code"] == "NOT_FOUND"
+
+
+async def follows(client: Person, row: Row, target: str) -> bool:
+    """Whether the stream goes on: it completes only when they leave, if they can."""
+    async with client.follow(row.document, id=target) as stream:
+        with pytest.raises(TimeoutError):
+            await stream.event(0.2)
+        if row.target == "group":
+            await client.mutate(LEAVE, groupId=target)
+            return (await ending(stream)).complete
+    return True
+
+
+async def error_of(stream: SocketStream) -> list[Json]:
+    with pytest.raises(Ended) as ended:
+        await stream.event()
+    return ended.value.ending.errors
+
+
+async def test_a_position_of_another_s_channel_is_passed_over(world: World) -> None:
+    for role in ("stranger", "blocked"):
+        seen = []
+        for id_ in (world.ids["group"], unknown(world.ids["group"])):
+            after = [{"channelId": id_, "seq": 1}]
+            async with world.people[role].follow(INBOX, after=after) as stream:
+                seen.append(await until(stream, "InboxReady"))
+        assert seen[0] == seen[1]

@@ -1,0 +1,136 @@
+"""What a page costs: a fixed number of SQL statements, however much is on it."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+import pytest_asyncio
+
+from models.database import Connection, Database, prepare_connection
+from models.limits import Limits
+from models.viewer import Viewer
+from parley.engine.executor import Engine
+from parley.resources import open_process
+from parley.schema import PUBLIC_FIELDS, make_schema
+from parley.settings import Settings
+from schema.context import Context, Resources
+from tests.changes import REACT
+from tests.client import Json
+from tests.groups import make_group
+from tests.make import Person
+
+# The channel, its messages, their senders, what they reply to, the senders of that, and the fates
+# of the viewer's own.
+STATEMENTS_OF_A_PAGE = 6
+# The viewer's list, its order, the channels, their last messages, the unread counts, the chats'
+# people, the senders, and the fates of the viewer's own last messages.
+STATEMENTS_OF_A_LIST = 8
+
+PAGE = """query ($id: ID!, $last: Int!) { channel(id: $id) { messages(last: $last) { nodes {
+    id seq kind text sentAt sender { id name } reactions { emoji count userIds }
+    replyTo { id text sender { name } } status deliveredAt seenAt deliveredCount readCount
+    } } } }"""
+LIST = """query ($first: Int!) { channels(first: $first) { nodes {
+    id kind lastSeq unreadCount mutedUntil position { deliveredSeq readSeq }
+    lastMessage { id seq text sentAt sender { id name } status }
+    ... on Chat { peer { id name } } ... on Group { name memberCount viewerRole } } } }"""
+
+
+class Statements:
+    """Runs queries on a pool of one connection, which tells of each statement."""
+
+    def __init__(self, resources: Resources) -> None:
+        self.resources = resources
+        self.texts: list[str] = []
+        self._engine = Engine(make_schema(), limits=Limits(), public_fields=PUBLIC_FIELDS)
+
+    def note(self, statement: Any) -> None:
+        self.texts.append(statement.query)
+
+    async def count(self, person: Person, document: str, **variables: Any) -> tuple[int, Json]:
+        """How many it took, and the answer's data."""
+        viewer = Viewer(person.user, person.inner_device_id, datetime.now(UTC))
+        operation = self._engine.prepare(document, None)
+        # Once before, for what the connection asks about types.
+        for _ in range(2):
+            self.texts.clear()
+            context = Context(resources=self.resources, viewer=viewer, client_address="")
+            answer = orjson.loads(await self._engine.execute(operation, variables, context))
+            assert "errors" not in answer, answer
+        data: Json = answer["data"]
+        return len(self.texts), data
+
+
+@pytest_asyncio.fixture
+async def statements(settings: Settings, alice: Person) -> AsyncIterator[Statements]:
+    async def prepare(connection: Connection) -> None:
+        await prepare_connection(connection)
+        connection.add_query_logger(lambda statement: counting.note(statement))
+
+    async def keep(_: Connection) -> None:
+        return None
+
+    assert settings.database_url is not None
+    async with (
+        open_process(settings) as process,
+        asyncpg.create_pool(
+            settings.database_url, min_size=1, max_size=1, init=prepare, reset=keep
+        ) as pool,
+    ):
+        resources = process.resources
+        counted = {name: getattr(resources, name) for name in Resources.__dataclass_fields__}
+        counting = Statements(
+            Resources(**counted | {"database": Database(pool, settings.database_url)})
+        )
+        yield counting
+
+
+@pytest.mark.parametrize("kind", ["group", "chat"])
+async def test_a_page_of_messages(
+    alice: Person, bob: Person, carol: Person, statements: Statements, kind: str
+) -> None:
+    """Each third is Alice's own; each replies to one of another sender, and has reactions."""
+    in_group = kind == "group"
+    channel = await (make_group(alice, bob, carol) if in_group else alice.open_chat(bob))
+    people = [alice, bob, carol] if in_group else [alice, bob]
+    said = [await alice.say(channel, "first"), await bob.say(channel, "second")]
+    for n in range(48):
+        sender = people[n % len(people)]
+        said.append(await sender.say(channel, str(n), replyToId=said[-2]["id"]))
+    said.append(await alice.say(channel, "last", replyToId=said[-2]["id"]))
+    for message in said:
+        await bob.mutate(REACT, id=message["id"], emoji="👍")
+    await bob.acknowledge(channel, read=999)
+
+    one, _ = await statements.count(alice, PAGE, id=channel, last=1)
+    texts = list(statements.texts)
+    fifty, data = await statements.count(alice, PAGE, id=channel, last=50)
+
+    nodes = data["channel"]["messages"]["nodes"]
+    assert len(nodes) == 50
+    assert all(node["reactions"] and node["replyTo"] for node in nodes[1:])
+    assert any(node["deliveredCount"] for node in nodes)
+    expected = STATEMENTS_OF_A_PAGE
+    assert (one, fifty) == (expected, expected), "\n".join([*texts, "", *statements.texts])
+
+
+async def test_a_list_of_channels(alice: Person, bob: Person, statements: Statements) -> None:
+    for n in range(49):
+        group = await make_group(alice, bob, name=f"Group {n}")
+        await (bob if n % 2 else alice).say(group, "Hello")
+    await bob.say(await bob.open_chat(alice), "Hello")
+
+    two, _ = await statements.count(alice, LIST, first=2)
+    texts = list(statements.texts)
+    fifty, data = await statements.count(alice, LIST, first=50)
+
+    nodes = data["channels"]["nodes"]
+    assert len(nodes) == 50
+    assert {node["kind"] for node in nodes[:2]} == {"CHAT", "GROUP"}
+    assert {node["unreadCount"] for node in nodes} == {0, 1}
+    assert {node["lastMessage"]["status"] for node in nodes} == {"SENT", None}
+    expected = STATEMENTS_OF_A_LIST
+    assert (two, fifty) == (expected, expected), "\n".join([*texts, "", *statements.texts])
