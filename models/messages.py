@@ -173,6 +173,19 @@ async def page_messages(
     return messages, len(rows) > count
 
 
+# The messages at given places: $1 channels and $2 seqs (parallel), $3 the channels, each once. A
+# probe of the primary key for each, whatever the statistics say; models.log says why in this form.
+_AT_PLACES = f"""
+SELECT {COLUMNS}
+FROM unnest($1::uuid[], $2::integer[]) AS p (channel_id, seq)
+CROSS JOIN LATERAL (
+    SELECT * FROM messages n
+    WHERE n.channel_id = ANY ($3) AND n.channel_id = p.channel_id AND n.seq >= p.seq
+    ORDER BY n.seq LIMIT 1
+) m
+"""
+
+
 async def list_messages(
     database: Database, viewer_id: str, places: Sequence[tuple[str, int]]
 ) -> dict[tuple[str, int], Message]:
@@ -180,15 +193,15 @@ async def list_messages(
     if not places:
         return {}
     rows = await database.fetch(
-        f"""
-        SELECT {COLUMNS}
-        FROM unnest($1::uuid[], $2::integer[]) AS p (channel_id, seq)
-        JOIN messages m ON m.channel_id = ANY ($1) AND m.channel_id = p.channel_id AND m.seq = p.seq
-        JOIN members v ON v.channel_id = ANY ($1) AND v.channel_id = p.channel_id AND v.user_id = $3
+        _AT_PLACES
+        + """
+        JOIN members v ON v.channel_id = ANY ($3) AND v.channel_id = p.channel_id AND v.user_id = $4
             AND v.left_seq IS NULL AND v.joined_seq <= m.seq
+        WHERE m.seq = p.seq
         """,
         [place[0] for place in places],
         [place[1] for place in places],
+        sorted({place[0] for place in places}),
         viewer_id,
     )
     return {(row[0], row[1]): message_of(row) for row in rows}
@@ -257,13 +270,10 @@ async def hydrate_replies(database: Database, messages: Iterable[Message]) -> No
     if not lacking:
         return
     rows = await database.fetch(
-        f"""
-        SELECT {COLUMNS}
-        FROM unnest($1::uuid[], $2::integer[]) AS p (channel_id, seq)
-        JOIN messages m ON m.channel_id = ANY ($1) AND m.channel_id = p.channel_id AND m.seq = p.seq
-        """,
+        _AT_PLACES + "WHERE m.seq = p.seq",
         [m.channel_id for m in lacking],
         [m.reply_to_seq for m in lacking],
+        sorted({m.channel_id for m in lacking}),
     )
     originals = {(row[0], row[1]): message_of(row) for row in rows}
     for message in lacking:
