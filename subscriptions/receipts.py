@@ -22,7 +22,10 @@ from subscriptions.pacing import Pacer
 logger = logging.getLogger("parley.live")
 
 RECEIPTS_EVERY_S = 1.0
+# When PostgreSQL cannot be asked: the pause before the next try, and when the receipts are given up
+# as the hints that they are.
 BUSY_S = 0.25
+MOST_TRIES = 20
 # Moves whose authors are asked for in one statement.
 MOVES_AT_ONCE = 200
 # Beyond this they are dropped: memory is bounded.
@@ -72,6 +75,7 @@ class Receipts:
         self._wake.set()
 
     async def _tell(self) -> None:
+        tries = 0
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -82,8 +86,12 @@ class Receipts:
                         self._database, moves, at=datetime.now(UTC)
                     )
                 except Refused:
+                    tries += 1
+                    if tries == MOST_TRIES:
+                        logger.warning("%d receipts are given up.", len(moves))
+                        tries = 0
+                        continue
                     logger.warning("PostgreSQL is busy or away: %d receipts wait.", len(moves))
-                    # PostgreSQL is busy: what waits meanwhile goes with it.
                     self._due.extendleft(reversed(moves))
                     await asyncio.sleep(BUSY_S)
                 except Exception as error:
@@ -91,4 +99,5 @@ class Receipts:
                         "%d moves are not told to authors: %s.", len(moves), type(error).__name__
                     )
                 else:
+                    tries = 0
                     self._announce(signals)
