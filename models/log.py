@@ -62,12 +62,16 @@ class Recipients(msgspec.Struct):
 
 
 class Batch(msgspec.Struct):
-    """Committed entries, and their recipients by channel."""
+    """Committed entries, and their recipients by channel. `fresh`: passed on by whoever wrote them,
+    right after the commit, so that nobody can have received them yet; not so once they were read
+    back from the outbox.
+    """
 
     outbox_channel_id: str
     outbox_id: str
     entries: list[Entry]
     recipients: dict[str, Recipients]
+    fresh: bool = True
 
 
 async def hydrate_entries(database: Database, entries: Sequence[Entry]) -> None:

@@ -77,6 +77,7 @@ async def _batches(database: Database, rows: Sequence[asyncpg.Record]) -> list[B
             row[1],
             [by_place[place] for place in zip(row[2], row[3], strict=True) if place in by_place],
             _recipients(row),
+            fresh=False,
         )
         for row in rows
     ]

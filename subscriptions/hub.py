@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from models.database import Database
 from models.events import StreamCut, TooFarBehind
 from models.log import Batch, hydrate_entries, list_entries
-from models.refusals import Refused
 from subscriptions.feed import Feed, resync_occurrence
 from subscriptions.occurrences import LiveEntry
 
@@ -52,20 +51,22 @@ class Hub:
     def feeds(self) -> list[Feed]:
         return [feed for feeds in self._feeds.values() for feed in feeds]
 
-    def offer(self, batch: Batch, *, fresh: bool) -> None:
-        """Offer a batch's entries to the feeds of their recipients. Never waits, never raises."""
+    def offer(self, batch: Batch) -> None:
+        """Offer a batch's entries to the feeds of their recipients. Never waits, never raises: a
+        feed that fails is cut alone, and its client resumes by position.
+        """
         for entry in batch.entries:
             recipients = batch.recipients.get(entry.channel_id)
             if recipients is None:
                 continue
-            live_entry = LiveEntry(entry, fresh=fresh)
+            live_entry = LiveEntry(entry, fresh=batch.fresh)
             for user_id, joined_seq in zip(
                 recipients.user_ids, recipients.joined_seqs, strict=True
             ):
                 feeds = self._feeds.get(user_id)
                 if feeds:
                     for feed in tuple(feeds):
-                        feed.offer(live_entry, joined_seq)
+                        _offer(feed, live_entry, joined_seq)
 
     def want_gap(self, feed: Feed, channel_id: str) -> None:
         lacking = self._gaps.get(channel_id)
@@ -99,14 +100,16 @@ class Hub:
                     self._database, channel_id, after_seq=after, up_to_seq=up_to, most=up_to - after
                 )
                 await hydrate_entries(self._database, entries)
-            except Refused:
+            except Exception as error:
+                # Whoever lacks these entries would wait for ever if this gave up.
+                logger.warning("A gap is read again: %s.", type(error).__name__)
                 pause_s = READ_AGAIN_S
                 continue
             pause_s = 0
             for entry in entries:
                 live_entry = LiveEntry(entry, fresh=False)
                 for feed in lacking:
-                    feed.offer(live_entry, feed.joined_seqs.get(channel_id, 1))
+                    _offer(feed, live_entry, feed.joined_seqs.get(channel_id, 1))
 
     def _give_up(self, channel_id: str, lacking: Iterable[Feed]) -> None:
         """More is missing than would be replayed: say so, and go on from the newest known entry."""
@@ -124,6 +127,14 @@ class Hub:
         for feed in self.feeds():
             if feed.device_id == device_id:
                 feed.end(reason)
+
+
+def _offer(feed: Feed, entry: LiveEntry, joined_seq: int) -> None:
+    try:
+        feed.offer(entry, joined_seq)
+    except Exception as error:
+        logger.error("A feed failed and is cut: %s.", type(error).__name__)
+        feed.end(StreamCut(1013, "The stream failed: connect again and resume by position."))
 
 
 def resync(feed: Feed, channel_id: str, seq: int) -> None:

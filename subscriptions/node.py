@@ -183,7 +183,7 @@ class Node:
                 self._in_touch = self._last_beat
         elif kind == _BATCHES:
             for batch in _decode_batches(content):
-                self._hub.offer(batch, fresh=True)
+                self._hub.offer(batch)
         elif kind == _SIGNALS:
             self._on_signals(_decode_signals(content))
 
@@ -256,6 +256,6 @@ class Node:
                 over_s=5,
             )
         for batch in batches or ():
-            self._hub.offer(batch, fresh=False)
+            self._hub.offer(batch)
         self._in_touch = started
         return True

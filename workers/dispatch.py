@@ -79,7 +79,7 @@ class Dispatcher:
         self._pass_on(batch)
 
     def _pass_on(self, batch: Batch) -> None:
-        self._hub.offer(batch, fresh=True)
+        self._hub.offer(batch)
         if not self._queue.full():
             self._queue.put_nowait(batch)
 
@@ -94,6 +94,9 @@ class Dispatcher:
                 logger.warning(
                     "Valkey is away (%s): batches are left to the relay.", type(error).__name__
                 )
+            except Exception as error:
+                # One bad answer must not end dispatch for good; the relay tries these again.
+                logger.error("Batches are left to the relay: %s.", type(error).__name__)
             finally:
                 for _ in batches:
                     self._queue.task_done()

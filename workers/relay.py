@@ -59,7 +59,7 @@ class Relay:
             return False
         logger.info("Dispatching %d batches again.", len(batches))
         for batch in batches:
-            self._hub.offer(batch, fresh=False)
+            self._hub.offer(batch)
         reached = await self._dispatcher.dispatch(batches)
         await self._dispatcher.settle_now()
         return reached and len(batches) == ROUND_BATCHES
