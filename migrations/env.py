@@ -13,8 +13,18 @@ from sqlalchemy.pool import NullPool
 from models.tables import metadata
 
 
+def _is_ours(_object: object, name: str | None, kind: str, *_: object) -> bool:
+    """The tables of jobs are pgqueuer's own."""
+    return not (kind == "table" and (name or "").startswith("pgqueuer"))
+
+
 def _run(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=metadata, compare_server_default=True)
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        compare_server_default=True,
+        include_object=_is_ours,
+    )
     with context.begin_transaction():
         # Wait for a lock no longer than users would; one migrator at a time.
         connection.execute(text("SET LOCAL lock_timeout = '1s'"))

@@ -38,6 +38,7 @@ class ChannelLog:
         )
         message.system = notice
         message.sender = message.reply_to = None
+        message.media = []
         await self.connection.execute(
             "INSERT INTO messages (channel_id, seq, kind, details, sent_at) "
             "VALUES ($1, $2, $3, $4, $5)",

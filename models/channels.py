@@ -15,6 +15,7 @@ import msgspec
 from models import ids
 from models.chats import make_chat
 from models.database import Database
+from models.media import Media, picture_of
 from models.refusals import not_found
 from models.users import User, find_user
 
@@ -38,8 +39,8 @@ class MemberPosition(msgspec.Struct, frozen=True):
     read_seq: int
 
 
-class Chat(msgspec.Struct, frozen=True):
-    """A chat as one of its two people sees it; in a chat with oneself the peer is the viewer."""
+class _ViewersChannel(msgspec.Struct, frozen=True):
+    """What a viewer sees of any channel that they are in."""
 
     id: str
     created_at: datetime
@@ -50,6 +51,15 @@ class Chat(msgspec.Struct, frozen=True):
     delivered_seq: int
     read_seq: int
     muted_until: datetime | None
+
+    @property
+    def position(self) -> MemberPosition:
+        return MemberPosition(self.viewer_id, self.delivered_seq, self.read_seq)
+
+
+class Chat(_ViewersChannel, frozen=True):
+    """A chat as one of its two people sees it; in a chat with oneself the peer is the viewer."""
+
     peer_id: str
     peer_delivered_seq: int
     peer_read_seq: int
@@ -58,35 +68,19 @@ class Chat(msgspec.Struct, frozen=True):
     def kind(self) -> ChannelKind:
         return ChannelKind.CHAT
 
-    @property
-    def position(self) -> MemberPosition:
-        return MemberPosition(self.viewer_id, self.delivered_seq, self.read_seq)
 
-
-class Group(msgspec.Struct, frozen=True):
+class Group(_ViewersChannel, frozen=True):
     """A group as one of its members sees it."""
 
-    id: str
-    created_at: datetime
-    last_seq: int
-    last_at: datetime | None
-    viewer_id: str
-    joined_seq: int
-    delivered_seq: int
-    read_seq: int
-    muted_until: datetime | None
     name: str
     description: str | None
+    avatar: Media | None
     member_count: int
     viewer_role: MemberRole
 
     @property
     def kind(self) -> ChannelKind:
         return ChannelKind.GROUP
-
-    @property
-    def position(self) -> MemberPosition:
-        return MemberPosition(self.viewer_id, self.delivered_seq, self.read_seq)
 
 
 class GroupFacts(msgspec.Struct, frozen=True):
@@ -98,6 +92,7 @@ class GroupFacts(msgspec.Struct, frozen=True):
     name: str
     description: str | None
     member_count: int
+    avatar: Media | None = None
 
     @property
     def kind(self) -> ChannelKind:
@@ -115,7 +110,7 @@ SELECT c.kind, c.id, c.created_at, c.last_seq, c.last_at,
        coalesce(o.shown_delivered_seq, v.delivered_seq),
        CASE WHEN o.hides_receipts OR v.hides_receipts THEN 0
             ELSE coalesce(o.shown_read_seq, v.read_seq) END,
-       g.name, g.description,
+       g.name, g.description, g.avatar,
        CASE WHEN c.kind = 2 THEN (
            SELECT count(*) FROM members n
            WHERE n.channel_id = ANY ($1) AND n.channel_id = c.id AND n.left_seq IS NULL
@@ -134,7 +129,8 @@ WHERE c.id = ANY ($1)
 def _channel_of(row: asyncpg.Record) -> Channel:
     if row[0] == ChannelKind.CHAT:
         return Chat(*row[1:13])
-    return Group(*row[1:10], *row[13:16], MemberRole(row[16]))  # type: ignore[call-arg]
+    avatar = picture_of(row[15])
+    return Group(*row[1:10], *row[13:15], avatar, row[16], MemberRole(row[17]))  # type: ignore[call-arg]
 
 
 async def list_channels(
@@ -154,13 +150,13 @@ async def list_group_facts(database: Database, channel_ids: Sequence[str]) -> di
         SELECT c.id, c.created_at, c.last_seq, g.name, g.description, (
             SELECT count(*) FROM members n
             WHERE n.channel_id = ANY ($1) AND n.channel_id = c.id AND n.left_seq IS NULL
-        )
+        ), g.avatar
         FROM channels c JOIN groups g ON g.channel_id = ANY ($1) AND g.channel_id = c.id
         WHERE c.id = ANY ($1)
         """,
         list(channel_ids),
     )
-    return {row[0]: GroupFacts(*row) for row in rows}
+    return {row[0]: GroupFacts(*row[:6], avatar=picture_of(row[6])) for row in rows}
 
 
 async def find_channel(database: Database, viewer_id: str, channel_id: str) -> Channel | None:

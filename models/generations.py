@@ -16,6 +16,7 @@ import msgspec
 from models.database import Connection, Database
 from models.devices import DEVICE_COLUMNS, Device, device_of, end_device
 from models.limits import Limits
+from models.media import picture_of
 from models.users import User
 
 # Refreshes within one grace that are told apart; of more, the oldest tokens count as late.
@@ -23,7 +24,7 @@ MAX_EARLIER = 16
 
 _STANDING = f"""
 SELECT {DEVICE_COLUMNS}, d.generation, d.generation_accepted_at, d.earlier_accepted_at,
-    d.refreshed_at, d.revoked_at, u.name AS user_name, u.about
+    d.refreshed_at, d.revoked_at, u.name AS user_name, u.about, u.avatar
 FROM devices d JOIN users u ON u.id = d.user_id
 WHERE d.user_id = $1 AND d.id = $2 AND u.id = $1
 """
@@ -53,7 +54,7 @@ async def find_standing(
 
 def _standing_of(row: asyncpg.Record, user_id: str) -> DeviceStanding:
     return DeviceStanding(
-        user=User(user_id, row["user_name"], row["about"]),
+        user=User(user_id, row["user_name"], row["about"], picture_of(row["avatar"])),
         device=device_of(row, row["id"]),
         generation=row["generation"],
         generation_accepted_at=row["generation_accepted_at"],

@@ -19,6 +19,7 @@ from models.messages import (
     COLUMNS,
     Message,
     MessageKind,
+    hydrate_media,
     hydrate_replies,
     hydrate_senders,
     message_of,
@@ -82,6 +83,7 @@ async def hydrate_entries(database: Database, entries: Sequence[Entry]) -> None:
     await hydrate_replies(database, messages)
     originals = [m.reply_to for m in messages if isinstance(m.reply_to, Message)]
     await hydrate_senders(database, [*messages, *originals])
+    await hydrate_media(database, [*messages, *originals])
     await hydrate_notices(database, [m.system for m in messages])
     await _hydrate_groups(database, [e for e in entries if e.is_notice and e.group is None])
 

@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from models.database import Database
+from models.media import Media, MediaState, list_media
 from models.notices import SystemNotice
 from models.unloaded import UNLOADED, Unloaded
 from models.users import User, list_users
@@ -45,6 +46,9 @@ class Details(msgspec.Struct, frozen=True, omit_defaults=True):
     location: Location | None = None
     mentions: list[str] = []
     system: SystemNotice | None = None
+    # Media ids, in the order given; and the state of each that an entry of the log told last.
+    media: list[str] = []
+    told: dict[str, MediaState] = {}
 
 
 class Reaction(msgspec.Struct, frozen=True):
@@ -70,10 +74,12 @@ class Message(msgspec.Struct):
     location: Location | None = None
     mention_ids: list[str] = []
     system: SystemNotice | None = None
+    media_ids: list[str] = []
     # (user id, emoji) in the order of reacting; one a member.
     reacted: list[tuple[str, str]] = []
     sender: User | None | Unloaded = UNLOADED
     reply_to: "Message | None | Unloaded" = UNLOADED
+    media: list[Media] | Unloaded = UNLOADED
     # For the sender only.
     status: MessageStatus | None | Unloaded = None
     delivered_count: int | None | Unloaded = None
@@ -112,12 +118,15 @@ def message_of(row: asyncpg.Record) -> Message:
         message.location = decoded.location
         message.mention_ids = decoded.mentions
         message.system = decoded.system
+        message.media_ids = decoded.media
     if row[11] is not None:
         message.reacted = _decode_reactions(row[11])
     if message.reply_to_seq is None:
         message.reply_to = None
     if message.sender_id is None:
         message.sender = None
+    if not message.media_ids:
+        message.media = []
     return message
 
 
@@ -278,6 +287,18 @@ async def hydrate_replies(database: Database, messages: Iterable[Message]) -> No
     originals = {(row[0], row[1]): message_of(row) for row in rows}
     for message in lacking:
         message.reply_to = originals.get((message.channel_id, message.reply_to_seq or 0))
+
+
+async def hydrate_media(database: Database, messages: Iterable[Message]) -> None:
+    """Give every message its media as they are now, by one look-up, where there are any. Read after
+    the message was committed, or it may miss that a worker is done with them.
+    """
+    lacking = [m for m in messages if m.media is UNLOADED]
+    if not lacking:
+        return
+    found = await list_media(database, sorted({each for m in lacking for each in m.media_ids}))
+    for message in lacking:
+        message.media = [found[each] for each in message.media_ids if each in found]
 
 
 class Fate(msgspec.Struct, frozen=True):

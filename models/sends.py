@@ -30,21 +30,29 @@ class Draft(msgspec.Struct):
     location: Location | None = None
     reply_to_seq: int | None = None
     mention_ids: list[str] = []
+    media_ids: list[str] = []
     # How often it was handed to the database: after a lost connection its own earlier try may be
     # the "repeat".
     tries: int = 0
 
     def details(self) -> str | None:
-        if self.location is None and not self.mention_ids:
+        if self.location is None and not self.mention_ids and not self.media_ids:
             return None
-        return encode_details(Details(self.location, self.mention_ids)).decode()
+        details = Details(self.location, self.mention_ids, media=self.media_ids)
+        return encode_details(details).decode()
 
     def fingerprint(self) -> bytes:
         """SHA-256 of what the sender said: a repeat must say the same."""
-        said = msgspec.msgpack.encode(
-            (self.kind, self.text, self.location, self.reply_to_seq, sorted(self.mention_ids))
+        parts: tuple[object, ...] = (
+            self.kind,
+            self.text,
+            self.location,
+            self.reply_to_seq,
+            sorted(self.mention_ids),
         )
-        return hashlib.sha256(said).digest()
+        if self.media_ids:
+            parts = (*parts[1:], self.media_ids)
+        return hashlib.sha256(msgspec.msgpack.encode(parts)).digest()
 
 
 class Sent(msgspec.Struct):
@@ -152,10 +160,13 @@ def _message(draft: Draft, seq: int) -> Message:
         draft.at,
         location=draft.location,
         mention_ids=draft.mention_ids,
+        media_ids=draft.media_ids,
         sender=draft.sender,
     )
     if draft.reply_to_seq is None:
         message.reply_to = None
+    if not draft.media_ids:
+        message.media = []
     return message
 
 

@@ -20,7 +20,7 @@ from models.phone_numbers import claim_number
 from models.sessions import Session
 from models.text import require_name
 from models.tokens import Tokens
-from models.users import NAMELESS, User, create_user
+from models.users import COLUMNS, NAMELESS, User, create_user, user_of
 
 
 class SignIn(msgspec.Struct, frozen=True):
@@ -72,9 +72,9 @@ async def _get_or_create_user(
     user_id = await claim_number(connection, number, new_id)
     if user_id == new_id:
         return await create_user(connection, user_id, name, now=now), True
-    row = await connection.fetchrow("SELECT name, about FROM users WHERE id = $1", user_id)
+    row = await connection.fetchrow(f"SELECT {COLUMNS} FROM users WHERE id = $1", user_id)
     assert row is not None  # the number's row and the user's were made in one transaction
-    return User(user_id, row["name"], row["about"]), False
+    return user_of(row), False
 
 
 async def _open_session(

@@ -1,9 +1,9 @@
 """The schema of record: every table, as SQLModel classes that Alembic compares with the database.
 
-Two families (ARCHITECTURE.md): rows keyed by `channel_id` first, and rows keyed by `user_id`
-first. No key, join or foreign key crosses from one to the other, so that the same SQL runs on one
-PostgreSQL and distributed over many. Hot paths do not use these classes; they are hand-written SQL
-beside the rules they serve.
+Families (ARCHITECTURE.md): rows keyed by `channel_id` first, rows keyed by `user_id` first, and
+rows keyed by a media file. No key, join or foreign key crosses from one to the other, so that the
+same SQL runs on one PostgreSQL and distributed over many. Hot paths do not use these classes; they
+are hand-written SQL beside the rules they serve.
 """
 
 from datetime import datetime
@@ -65,6 +65,10 @@ def _small(*, default: int | None = None) -> Any:
     return Field(sa_column=Column(SmallInteger, nullable=False, server_default=server_default))
 
 
+def _json() -> Any:
+    return Field(sa_column=Column(JSONB, nullable=True))
+
+
 def _flag(default: str = "false") -> Any:
     return Field(sa_column_kwargs={"server_default": text(default)})
 
@@ -87,6 +91,8 @@ class UserRow(SQLModel, table=True):
     read_receipts: bool = _flag("true")
     # When Valkey last let go of their presence; null when never seen.
     last_seen_at: datetime | None = _time(nullable=True)
+    # A copy of the media row of their picture, which does not change once it is one.
+    avatar: dict[str, Any] | None = _json()
 
 
 class PhoneNumberRow(SQLModel, table=True):
@@ -231,6 +237,140 @@ class DevicePositionRow(SQLModel, table=True):
     delivered_seq: int = _integer()
 
 
+class PushEndpointRow(SQLModel, table=True):
+    """Where a device that follows nothing is reached. It ends with the device."""
+
+    __tablename__ = "push_endpoints"
+
+    user_id: UUID = _key()
+    device_id: UUID = _key()
+    # APNS, FCM, WEB_PUSH, EMAIL, SMS; the address as that provider needs it.
+    kind: str = _text()
+    address: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    set_at: datetime = _time()
+
+
+class PushSettingsRow(SQLModel, table=True):
+    """How a device wants to be pushed to; without a row, as the defaults say."""
+
+    __tablename__ = "push_settings"
+
+    user_id: UUID = _key()
+    device_id: UUID = _key()
+    # What a push shows: 1 that there is something, 2 who it is from, 3 what they say.
+    preview: int = _small(default=3)
+    # Whether a mention is pushed though the channel is muted.
+    mentions_when_muted: bool = _flag("true")
+    # Quiet hours, in minutes after midnight of the time zone; null when there are none.
+    quiet_from: int | None = _integer(nullable=True)
+    quiet_until: int | None = _integer(nullable=True)
+    time_zone: str | None = _text(nullable=True)
+
+
+class PushStateRow(SQLModel, table=True):
+    """What a device should show of a channel, and what it was told to show last."""
+
+    __tablename__ = "push_states"
+    __table_args__: ClassVar[Any] = {"postgresql_with": {"fillfactor": "50"}}
+
+    user_id: UUID = _key()
+    device_id: UUID = _key()
+    channel_id: UUID = _key()
+    # The newest entry that a push is wanted for.
+    wanted_seq: int = _integer(default=0)
+    # Since when a job waits; null while none does. Whoever begins the job clears it first.
+    queued_at: datetime | None = _time(nullable=True)
+    # The newest message that was shown; 0 when nothing is on the device's screen.
+    shown_seq: int = _integer(default=0)
+    shown_at: datetime | None = _time(nullable=True)
+
+
+# ------------------------------------------------------------------ keyed by media
+
+
+class MediaRow(SQLModel, table=True):
+    """A file that somebody uploads: `state` and `kind` as in models.media."""
+
+    __tablename__ = "media"
+    __table_args__: ClassVar[Any] = (
+        # The sweep asks for what nothing uses, and for what is kept too long.
+        Index("ix_media_unused", "created_at", postgresql_where=text("used_at IS NULL")),
+        Index("ix_media_content_digest", "content_digest"),
+        Index("ix_media_completed_at", "completed_at"),
+    )
+
+    id: UUID = _key()
+    owner_id: UUID = _id()
+    kind: int = _small()
+    state: int = _small()
+    failure: str | None = _text(nullable=True)
+    file_name: str = _text()
+    # As the owner said; from the content once it is known.
+    content_type: str = _text()
+    byte_size: int = _integer()
+    # Storage's name for the upload in parts; null for a single one.
+    parts_id: str | None = _text(nullable=True)
+    created_at: datetime = _time()
+    completed_at: datetime | None = _time(nullable=True)
+    # When it was first put into a message or a picture.
+    used_at: datetime | None = _time(nullable=True)
+    # The folder of its files in storage. Media of equal content share one.
+    content_id: UUID | None = _id(nullable=True)
+    content_digest: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
+    width: int | None = _integer(nullable=True)
+    height: int | None = _integer(nullable=True)
+    duration_ms: int | None = _integer(nullable=True)
+    placeholder: str | None = _text(nullable=True)
+    renditions: list[Any] | None = _json()
+    # How often a worker began with it: one that kills its worker is given up.
+    tries: int = _integer(default=0)
+
+
+class MediaContentRow(SQLModel, table=True):
+    """A content that is stored once: what was made of it, found by its digest (SHA-256 of kind and
+    bytes).
+    """
+
+    __tablename__ = "media_contents"
+
+    digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    content_id: UUID = _id()
+    content_type: str = _text()
+    width: int | None = _integer(nullable=True)
+    height: int | None = _integer(nullable=True)
+    duration_ms: int | None = _integer(nullable=True)
+    placeholder: str | None = _text(nullable=True)
+    renditions: list[Any] = Field(sa_column=Column(JSONB, nullable=False))
+    created_at: datetime = _time()
+
+
+class MediaUseRow(SQLModel, table=True):
+    """Where media is to be seen: `holder_kind` 1 a message of the channel `holder_id` (known by its
+    sender and client id), 2 the picture of that user, 3 the picture of that group. Written before
+    what it speaks of, so that nothing holds media unseen; a row whose holder never came is swept.
+    """
+
+    __tablename__ = "media_uses"
+
+    media_id: UUID = _key()
+    holder_kind: int = Field(sa_column=Column(SmallInteger, primary_key=True))
+    holder_id: UUID = _key()
+    # Who put it there.
+    user_id: UUID = _key()
+    # Of the message; empty for a picture.
+    client_message_id: str = Field(sa_column=Column(Text, primary_key=True))
+    at: datetime = _time()
+
+
+class MediaStoredRow(SQLModel, table=True):
+    """A device of the user has stored the file for itself."""
+
+    __tablename__ = "media_stored"
+
+    media_id: UUID = _key()
+    user_id: UUID = _key()
+
+
 # ------------------------------------------------------------------ keyed by channel
 
 
@@ -292,6 +432,8 @@ class GroupRow(SQLModel, table=True):
     draft_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     # Set when the last member has left.
     closed_at: datetime | None = _time(nullable=True)
+    # As of a user.
+    avatar: dict[str, Any] | None = _json()
 
 
 class InviteRow(SQLModel, table=True):
@@ -412,3 +554,5 @@ class OutboxRow(SQLModel, table=True):
     recipient_channel_ids: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False))
     recipient_ids: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False))
     recipient_joined_seqs: list[int] = Field(sa_column=Column(ARRAY(Integer), nullable=False))
+    # When a worker looked whether its recipients have it, or need a push.
+    checked_at: datetime | None = _time(nullable=True)

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import asyncpg
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from models.database import Connection, Database
 from models.limits import Limits
+from models.media import Media, picture_of
 from models.refusals import invalid, not_found
 from models.text import require_name, require_text
 
@@ -21,6 +23,15 @@ class User(msgspec.Struct, frozen=True):
     id: str
     name: str
     about: str | None = None
+    avatar: Media | None = None
+
+
+COLUMNS = "id, name, about, avatar"
+
+
+def user_of(row: asyncpg.Record) -> User:
+    """A row of `COLUMNS` as a user."""
+    return User(row[0], row[1], row[2], picture_of(row[3]))
 
 
 class ProfileChanges(msgspec.Struct, frozen=True):
@@ -39,15 +50,13 @@ async def create_user(connection: Connection, user_id: str, name: str, *, now: d
 
 async def list_users(database: Database, user_ids: Sequence[str]) -> dict[str, User]:
     """Id to user, for those that exist."""
-    rows = await database.fetch(
-        "SELECT id, name, about FROM users WHERE id = ANY($1::uuid[])", user_ids
-    )
-    return {row[0]: User(row[0], row[1], row[2]) for row in rows}
+    rows = await database.fetch(f"SELECT {COLUMNS} FROM users WHERE id = ANY($1::uuid[])", user_ids)
+    return {row[0]: user_of(row) for row in rows}
 
 
 async def find_user(database: Database, user_id: str) -> User | None:
-    row = await database.fetchrow("SELECT id, name, about FROM users WHERE id = $1", user_id)
-    return None if row is None else User(row[0], row[1], row[2])
+    row = await database.fetchrow(f"SELECT {COLUMNS} FROM users WHERE id = $1", user_id)
+    return None if row is None else user_of(row)
 
 
 async def update_profile(
@@ -62,7 +71,7 @@ async def update_profile(
     about = _new_about(changes.about, limits)
     row = await database.fetchrow(
         "UPDATE users SET name = coalesce($2, name), about = CASE WHEN $3 THEN $4 ELSE about END "
-        "WHERE id = $1 RETURNING id, name, about",
+        f"WHERE id = $1 RETURNING {COLUMNS}",
         user_id,
         name,
         about is not UNSET,
@@ -70,7 +79,7 @@ async def update_profile(
     )
     if row is None:
         raise not_found("There is no such user.")
-    return User(row[0], row[1], row[2])
+    return user_of(row)
 
 
 def _new_name(name: str | None | UnsetType, limits: Limits) -> str | None:

@@ -30,7 +30,9 @@ QUEUED_BATCHES = 2000
 
 def _lacks_something(entry: Entry) -> bool:
     message = entry.message
-    return entry.is_notice or message.reply_to is UNLOADED or message.sender is UNLOADED
+    return entry.is_notice or any(
+        each is UNLOADED for each in (message.reply_to, message.sender, message.media)
+    )
 
 
 class Dispatcher:
