@@ -156,7 +156,11 @@ async def list_group_facts(database: Database, channel_ids: Sequence[str]) -> di
         """,
         list(channel_ids),
     )
-    return {row[0]: GroupFacts(*row[:6], avatar=picture_of(row[6])) for row in rows}
+    return {row[0]: _facts_of(row) for row in rows}
+
+
+def _facts_of(row: asyncpg.Record) -> GroupFacts:
+    return GroupFacts(row[0], row[1], row[2], row[3], row[4], row[5], picture_of(row[6]))
 
 
 async def find_channel(database: Database, viewer_id: str, channel_id: str) -> Channel | None:
