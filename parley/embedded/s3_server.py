@@ -1,4 +1,5 @@
-"""nanio on loopback, with the CORS headers that browsers ask for and our bucket made.
+"""nanio on loopback, with the headers that browsers ask for, what it lacks of S3, and our bucket
+made.
 
 `python -m parley.embedded.s3_server DATA_DIR PORT BUCKET REGION`; its keys are those of the data
 directory.
@@ -12,9 +13,11 @@ from nanio.app import build_app
 from nanio.auth.credentials import StaticCredentialResolver
 from nanio.config import Settings
 from nanio.storage.filesystem import FilesystemStorage
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from parley.embedded.folder import read_credentials
+from parley.embedded.s3_gaps import Gaps, SafeHeaders
 
 
 def main(data_dir: Path, port: int, bucket: str, region: str) -> None:
@@ -27,12 +30,15 @@ def main(data_dir: Path, port: int, bucket: str, region: str) -> None:
     storage = FilesystemStorage(settings.data_dir)
     if bucket not in {made.name for made in storage.list_buckets()}:
         storage.create_bucket(bucket)
+    nanio = build_app(settings)
+    # After nanio's own, which checks signatures.
+    nanio.user_middleware.append(Middleware(Gaps, storage=storage))
     app = CORSMiddleware(
-        build_app(settings),
+        SafeHeaders(nanio),
         allow_origins=["*"],
         allow_methods=["GET", "HEAD", "PUT", "POST", "DELETE"],
         allow_headers=["*"],
-        expose_headers=["ETag", "Content-Length", "Content-Range"],
+        expose_headers=["ETag", "Content-Length", "Content-Range", "Content-Disposition"],
         max_age=3600,
     )
     uvicorn.run(

@@ -1,0 +1,390 @@
+"""Storage: the bucket of S3 (or what speaks like it) in which all media is kept.
+
+- What clients may do, they do by signed requests, good for one key, method, type and size.
+- Everything here refuses with UNAVAILABLE while storage is away, slow or wrongly set up, within a
+  deadline, and is safe to cancel.
+- A key never reaches a log.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from models.refusals import RefusalCode, Refused, invalid, not_found
+from models.storage_calls import MISSING, Calls
+from models.storage_client import Bucket, Client, StoppableFile, bucket_url
+from models.storage_keys import AccessKeys
+from models.storage_signing import Signer
+
+Value = TypeVar("Value")
+
+THREADS = 8
+# One try is over sooner (2 s to connect, 10 s without a byte); this is for all tries, and for
+# waiting for a thread.
+DEADLINE_S = 12.0
+READY_S = 3.0
+# Copying and joining parts take storage long where it moves the bytes (2 GB).
+MOVE_S = 180.0
+# Moving bytes ourselves: 2 GB at 2 MB/s. A transfer that stands still ends after 10 s.
+TRANSFER_S = 1000.0
+CHUNK_BYTES = 256 * 1024
+# What S3 lists, and deletes, in one call at most.
+PAGE_SIZE = 1000
+EMPTY_RANGE = ("InvalidRange", "416")
+BAD_PARTS = ("InvalidPart", "InvalidPartOrder", "EntityTooSmall", "MalformedXML")
+# What is under a key never changes. Not `private`: a CDN in front should keep it.
+FOR_EVER = "max-age=31536000, immutable"
+
+
+class SignedRequest(msgspec.Struct, frozen=True):
+    """A request that a client may make of storage, just so: method, address and these headers."""
+
+    method: str
+    url: str
+    headers: list[tuple[str, str]]
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What storage says of an object; the etag changes with the bytes."""
+
+    byte_size: int
+    content_type: str
+    etag: str
+
+
+class UnfinishedParts(msgspec.Struct, frozen=True):
+    """An upload in parts that was neither finished nor aborted."""
+
+    key: str
+    parts_id: str
+    begun_at: datetime
+
+
+class Storage:
+    """One bucket. Keys are of our making: no name that a client gave is in one."""
+
+    def __init__(self, bucket: Bucket, keys: AccessKeys, signer: Signer, *, page_size: int) -> None:
+        self.signer = signer
+        self._keys = keys
+        self._bucket = bucket
+        self._page_size = page_size
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        endpoint_url: str | None,
+        public_url: str | None,
+        bucket: str,
+        region: str,
+        access_key_id: str | None,
+        secret_access_key: str | None,
+        session_token: str | None = None,
+        deadline_s: float = DEADLINE_S,
+        page_size: int = PAGE_SIZE,
+    ) -> "Storage":
+        """Asks nothing over the network. Without an endpoint it is Amazon's S3; `public_url` is
+        where clients reach the endpoint, when elsewhere. Without keys, boto3's credential chain
+        finds them, and signing refuses until it has: call `ready` first.
+        """
+        calls = Calls(threads=THREADS)
+        keys = AccessKeys.open(
+            calls.submit,
+            access_key_id=access_key_id,
+            secret_access_key=secret_access_key,
+            session_token=session_token,
+        )
+        signer = Signer(
+            base_url=bucket_url(public_url or endpoint_url, bucket, region),
+            region=region,
+            find_access_key=keys.current,
+        )
+        client = Client(keys, endpoint_url=endpoint_url, region=region, connections=THREADS)
+        return cls(Bucket(bucket, calls, client, deadline_s), keys, signer, page_size=page_size)
+
+    # ---------------------------------------------------------------- signed requests
+
+    def sign_put(self, key: str, *, content_type: str, byte_size: int, ttl_s: int) -> SignedRequest:
+        """An upload in one piece, of just this type and size.
+
+        Raises:
+            Refused: INVALID_INPUT where the type can be no header.
+        """
+        if not content_type.isascii() or not content_type.isprintable():
+            raise invalid("A content type is printable ASCII.", "contentType")
+        content_type = " ".join(content_type.split())
+        headers = [("Content-Type", content_type), ("Content-Length", str(byte_size))]
+        return self._sign_upload(key, headers, ttl_s)
+
+    def sign_part(
+        self, key: str, parts_id: str, number: int, *, byte_size: int, ttl_s: int
+    ) -> SignedRequest:
+        """One part, from 1; all but the last must have 5 MiB or more."""
+        query = [("partNumber", str(number)), ("uploadId", parts_id)]
+        return self._sign_upload(key, [("Content-Length", str(byte_size))], ttl_s, query)
+
+    def _sign_upload(
+        self,
+        key: str,
+        headers: list[tuple[str, str]],
+        ttl_s: int,
+        query: Iterable[tuple[str, str]] = (),
+    ) -> SignedRequest:
+        signed = [(name.lower(), value) for name, value in headers]
+        url = self.signer.sign("PUT", key, ttl_s=ttl_s, query=query, headers=signed)
+        return SignedRequest("PUT", url, headers)
+
+    # ---------------------------------------------------------------- uploads in parts
+
+    async def begin_parts(self, key: str, *, content_type: str) -> str:
+        """The name by which the parts are signed, listed, finished or aborted."""
+        begun = await self._bucket.ask("create_multipart_upload", Key=key, ContentType=content_type)
+        return str(begun["UploadId"])
+
+    async def list_parts(self, key: str, parts_id: str) -> dict[int, tuple[int, str]]:
+        """What has arrived: number to bytes and etag.
+
+        Raises:
+            Refused: NOT_FOUND when they were finished or aborted.
+        """
+        found: dict[int, tuple[int, str]] = {}
+        after = 0
+        while True:
+            page = await self._bucket.ask(
+                "list_parts",
+                Key=key,
+                UploadId=parts_id,
+                PartNumberMarker=after,
+                MaxParts=self._page_size,
+            )
+            for part in page.get("Parts", ()):
+                found[part["PartNumber"]] = (part["Size"], part["ETag"].strip('"'))
+            after = page.get("NextPartNumberMarker") or 0
+            if not page.get("IsTruncated") or not after:
+                return found
+
+    async def finish_parts(
+        self, key: str, parts_id: str, parts: Mapping[int, tuple[int, str]]
+    ) -> None:
+        """Make one object of the parts, as `list_parts` gave them; finished already is fine.
+
+        Raises:
+            Refused: NOT_FOUND when they were aborted, CONFLICT when one has changed, or is too
+                small.
+        """
+        listed = [
+            {"PartNumber": number, "ETag": f'"{etag}"'}
+            for number, (_, etag) in sorted(parts.items())
+        ]
+        done = await self._bucket.ask(
+            "complete_multipart_upload",
+            expecting=("NoSuchUpload", *BAD_PARTS),
+            deadline_s=MOVE_S,
+            Key=key,
+            UploadId=parts_id,
+            MultipartUpload={"Parts": listed},
+        )
+        if done in BAD_PARTS:
+            raise Refused(RefusalCode.CONFLICT, "The parts are not those that were listed.")
+        if done == "NoSuchUpload" and await self.find(key) is None:
+            raise not_found("The upload in parts is not in storage.")
+
+    async def abort_parts(self, key: str, parts_id: str) -> None:
+        """Drop what has arrived; fine when it is gone. A part under way meanwhile may survive:
+        sweep by `list_unfinished_parts`.
+        """
+        gone = ("NoSuchUpload", "404")
+        await self._bucket.ask("abort_multipart_upload", expecting=gone, Key=key, UploadId=parts_id)
+
+    async def list_unfinished_parts(self, prefix: str) -> AsyncIterator[UnfinishedParts]:
+        """In no order that counts."""
+        markers: dict[str, Any] = {}
+        while True:
+            page = await self._bucket.ask(
+                "list_multipart_uploads", Prefix=prefix, MaxUploads=self._page_size, **markers
+            )
+            for found in page.get("Uploads", ()):
+                # nanio lists all of the bucket.
+                if found["Key"].startswith(prefix):
+                    yield UnfinishedParts(found["Key"], found["UploadId"], found["Initiated"])
+            if not page.get("IsTruncated"):
+                return
+            markers = {
+                "KeyMarker": page["NextKeyMarker"],
+                "UploadIdMarker": page["NextUploadIdMarker"],
+            }
+
+    # ---------------------------------------------------------------- objects
+
+    async def find(self, key: str) -> Stored | None:
+        found = await self._bucket.ask("head_object", expecting=MISSING, Key=key)
+        if isinstance(found, str):
+            # The answer to HEAD does not tell a missing object from a missing bucket.
+            await self._bucket.require()
+            return None
+        content_type = found.get("ContentType", "")
+        return Stored(found["ContentLength"], content_type, found["ETag"].strip('"'))
+
+    async def copy(
+        self,
+        source: str,
+        target: str,
+        *,
+        content_type: str,
+        disposition: str | None,
+        cache_control: str = FOR_EVER,
+        if_etag: str | None = None,
+    ) -> None:
+        """Within storage, up to 5 GB; the copy has these headers, not the source's.
+
+        Raises:
+            Refused: NOT_FOUND without the source, CONFLICT when its etag is not `if_etag`.
+        """
+        done = await self._bucket.ask(
+            "copy_object",
+            expecting=("PreconditionFailed", "412"),
+            deadline_s=MOVE_S,
+            Key=target,
+            CopySource={"Bucket": self._bucket.name, "Key": source},
+            MetadataDirective="REPLACE",
+            **_headers(content_type, disposition, cache_control),
+            **({"CopySourceIfMatch": f'"{if_etag}"'} if if_etag else {}),
+        )
+        if isinstance(done, str):
+            raise Refused(RefusalCode.CONFLICT, "The file has changed in storage.")
+
+    async def read_start(self, key: str, count: int) -> bytes:
+        """The first `count` bytes, or all when there are fewer.
+
+        Raises:
+            Refused: NOT_FOUND.
+        """
+
+        def read() -> bytes:
+            wanted = f"bytes=0-{count - 1}"
+            found = self._bucket.call("get_object", EMPTY_RANGE, Key=key, Range=wanted)
+            if isinstance(found, str):
+                return b""
+            with closing(found["Body"]) as body:
+                content: bytes = body.read(count)
+                return content
+
+        return await self._bucket.run(read)
+
+    async def download(self, key: str, path: Path, *, most_bytes: int) -> None:
+        """Into a file, which is not there when this fails.
+
+        Raises:
+            Refused: NOT_FOUND; TOO_LARGE above `most_bytes`.
+            OSError: the file cannot be written.
+        """
+        stopped = threading.Event()
+
+        def fetch() -> None:
+            found = self._bucket.call("get_object", Key=key)
+            with closing(found["Body"]) as body, path.open("wb") as file:
+                left = most_bytes
+                while not stopped.is_set() and (chunk := body.read(CHUNK_BYTES)):
+                    left -= len(chunk)
+                    if left < 0:
+                        raise Refused(RefusalCode.TOO_LARGE, "The file is too large.")
+                    file.write(chunk)
+
+        await self._transfer(_or_without(path, fetch, stopped), stopped)
+
+    async def upload(
+        self,
+        path: Path,
+        key: str,
+        *,
+        content_type: str,
+        disposition: str | None = None,
+        cache_control: str = FOR_EVER,
+    ) -> None:
+        """From a file, up to 5 GB.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        headers = _headers(content_type, disposition, cache_control)
+        stopped = threading.Event()
+
+        def send() -> None:
+            with StoppableFile(path, stopped) as body:
+                self._bucket.call("put_object", Key=key, Body=body, **headers)
+
+        await self._transfer(send, stopped)
+
+    async def delete(self, keys: Iterable[str]) -> None:
+        """Fine for those that are not there."""
+        named = [{"Key": key} for key in keys]
+        for start in range(0, len(named), PAGE_SIZE):
+            batch = {"Objects": named[start : start + PAGE_SIZE], "Quiet": True}
+            answer = await self._bucket.ask("delete_objects", Delete=batch)
+            kept = {error["Code"] for error in answer.get("Errors", ())} - MISSING
+            if kept:
+                raise self._bucket.refusal(min(kept))
+
+    async def list_keys(self, prefix: str) -> AsyncIterator[tuple[str, datetime, int]]:
+        """Key, time of the last change and bytes of each object under a prefix."""
+        after: dict[str, Any] = {}
+        while True:
+            page = await self._bucket.ask(
+                "list_objects_v2", Prefix=prefix, MaxKeys=self._page_size, **after
+            )
+            for found in page.get("Contents", ()):
+                yield found["Key"], found["LastModified"], found["Size"]
+            if not page.get("IsTruncated"):
+                return
+            after = {"ContinuationToken": page["NextContinuationToken"]}
+
+    # ---------------------------------------------------------------- the whole
+
+    async def ready(self) -> bool:
+        """Whether the bucket answers; and finds the key by which requests are signed."""
+        try:
+            await self._bucket.run(self._keys.ask, deadline_s=READY_S)
+            await self._bucket.require(deadline_s=READY_S)
+        except Refused:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """What is under way is left to itself, and ends by its own time-outs."""
+        self._bucket.close()
+
+    async def _transfer(self, call: Callable[[], Value], stopped: threading.Event) -> Value:
+        """A call that ends soon after its caller has gone."""
+        try:
+            return await self._bucket.run(call, deadline_s=TRANSFER_S)
+        except (Refused, asyncio.CancelledError):
+            stopped.set()
+            raise
+
+
+def _headers(content_type: str, disposition: str | None, cache_control: str) -> dict[str, str]:
+    given = {"ContentType": content_type, "CacheControl": cache_control}
+    return given | ({"ContentDisposition": disposition} if disposition else {})
+
+
+def _or_without(
+    path: Path, call: Callable[[], None], stopped: threading.Event
+) -> Callable[[], None]:
+    """The call, which leaves no half of a file behind."""
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        if stopped.is_set():
+            path.unlink(missing_ok=True)
+
+    return run

@@ -1,0 +1,155 @@
+"""boto3's client of S3: how it is set up, where the bucket is, and files that it sends."""
+
+import threading
+from collections.abc import Callable, Collection
+from io import FileIO
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from models.refusals import Refused
+from models.storage_calls import MISSING, Calls, code_of
+from models.storage_keys import AccessKeys
+
+Value = TypeVar("Value")
+
+# Storage may be silent for long while it moves bytes.
+PATIENT = frozenset({"copy_object", "complete_multipart_upload"})
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class Client:
+    """Made in the thread that needs it first: its making reads big files, and may ask
+    the network for keys.
+    """
+
+    def __init__(
+        self,
+        keys: AccessKeys,
+        *,
+        endpoint_url: str | None,
+        region: str,
+        connections: int,
+    ) -> None:
+        self._keys = keys
+        self._endpoint_url = endpoint_url
+        self._region = region
+        self._connections = connections
+        self._making = threading.Lock()
+        self._made: tuple[Any, Any] | None = None
+
+    def call(self, method: str, **arguments: Any) -> Any:
+        quick, patient = self._clients()
+        return getattr(patient if method in PATIENT else quick, method)(**arguments)
+
+    def close(self) -> None:
+        for client in self._made or ():
+            client.close()
+
+    def _clients(self) -> tuple[Any, Any]:
+        with self._making:
+            if self._made is None:
+                self._made = (self._make(read_timeout_s=10), self._make(read_timeout_s=60))
+            return self._made
+
+    def _make(self, *, read_timeout_s: int) -> Any:
+        endpoint = self._endpoint_url
+        config = Config(
+            signature_version="s3v4",
+            connect_timeout=2,
+            read_timeout=read_timeout_s,
+            retries={"mode": "standard", "total_max_attempts": 2},
+            max_pool_connections=self._connections,
+            # Newer checksums, which others than Amazon often do not know.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            # Settings say where storage is, AWS_ENDPOINT_URL does not.
+            ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]
+            # A proxy of the environment leads to Amazon, never to this machine.
+            proxies={} if endpoint and urlsplit(endpoint).hostname in LOOPBACK else None,
+            s3={
+                "addressing_style": "path" if endpoint else "auto",
+                "us_east_1_regional_endpoint": "regional",
+            },
+        )
+        return self._keys.session.client(
+            "s3", endpoint_url=endpoint, region_name=self._region, config=config
+        )
+
+
+class Bucket:
+    """Calls on one bucket: `ask` for what answers soon, `call` within a thread's longer work."""
+
+    def __init__(self, name: str, calls: Calls, client: Client, deadline_s: float) -> None:
+        self.name = name
+        self._calls = calls
+        self._client = client
+        self._deadline_s = deadline_s
+
+    def call(self, method: str, expecting: Collection[str] = (), **arguments: Any) -> Any:
+        """The answer, or the code of an error that is expected; blocks."""
+        try:
+            return self._client.call(method, Bucket=self.name, **arguments)
+        except ClientError as error:
+            if (code := code_of(error)) in expecting:
+                return code
+            raise
+
+    async def run(self, call: Callable[[], Value], *, deadline_s: float | None = None) -> Value:
+        return await self._calls.run(call, deadline_s=deadline_s or self._deadline_s)
+
+    async def ask(
+        self,
+        method: str,
+        *,
+        expecting: Collection[str] = (),
+        deadline_s: float | None = None,
+        **arguments: Any,
+    ) -> Any:
+        return await self.run(
+            lambda: self.call(method, expecting, **arguments), deadline_s=deadline_s
+        )
+
+    async def require(self, *, deadline_s: float | None = None) -> None:
+        """
+        Raises:
+            Refused: UNAVAILABLE; there is none of the name.
+        """
+        found = await self.ask("head_bucket", expecting=MISSING, deadline_s=deadline_s)
+        if isinstance(found, str):
+            raise self.refusal("NoSuchBucket")
+
+    def refusal(self, why: str) -> Refused:
+        return self._calls.refusal(why)
+
+    def close(self) -> None:
+        self._calls.close()
+        self._client.close()
+
+
+class StoppableFile(FileIO):
+    """A file to send, whose reading fails once its sender should stop."""
+
+    def __init__(self, path: Path, stopped: threading.Event) -> None:
+        super().__init__(path)
+        self._stopped = stopped
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self._stopped.is_set():
+            raise OSError("nobody waits for this any more")
+        return super().read(-1 if size is None else size)
+
+
+def bucket_url(endpoint_url: str | None, bucket: str, region: str) -> str:
+    """The address below which the bucket's objects are: in the path of an endpoint, in the host of
+    Amazon's where a certificate covers it.
+    """
+    if endpoint_url:
+        return f"{endpoint_url.rstrip('/')}/{bucket}"
+    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    if "." in bucket:
+        return f"https://s3.{region}.{domain}/{bucket}"
+    return f"https://{bucket}.s3.{region}.{domain}"
