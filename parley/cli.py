@@ -32,6 +32,10 @@ COMMANDS = {
     "check-database": Command(
         "parley.commands.check_database", "compare the migrations with the code"
     ),
+    "jobs": Command(
+        "parley.commands.jobs", "what workers have to do; try again what was set aside"
+    ),
+    "check-media": Command("parley.commands.check_media", "compare storage with the rows of media"),
     "seed": Command("parley.commands.seed", "development only: make people, chats and history"),
 }
 SEVERAL = "parley.commands.serve_several"

@@ -1,0 +1,259 @@
+"""The queue as workers have it: jobs are taken, kept alive, put off, set aside or done.
+
+The table is pgqueuer's (models/jobs.py fills it), and what it means stays so: `picked` is taken by
+a worker whose heartbeat is fresh, `failed` is set aside for a person. Two things are ours:
+- `attempts` is raised by the statement that takes a job, so that a job which kills its worker is
+  counted as well as one that raises.
+- Jobs of a kind go by when they were due, found by the index on just that: pgqueuer's own statement
+  reads past every job that is due later.
+Ages and times are PostgreSQL's. `headers` keeps the last error: its class and a sentence of ours.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from models.database import CONNECTION_ERRORS, Database, connect
+from models.refusals import unavailable
+
+
+class TakenJob(msgspec.Struct, frozen=True):
+    """`tries`: how often it was taken, this time included."""
+
+    id: int
+    kind: str
+    payload: bytes
+    tries: int
+
+
+class JobFault(msgspec.Struct, frozen=True):
+    """What went wrong, without a word of what the job was about."""
+
+    name: str
+    sentence: str
+
+
+class Due(msgspec.Struct, frozen=True):
+    """What waits of a kind: whether a job is due, in how many seconds the first of the others is
+    (None: there is none), and whether a job was taken whose worker is silent.
+    """
+
+    now: bool
+    in_s: float | None
+    left_behind: bool
+
+
+class PutOff(msgspec.Struct, frozen=True):
+    """A job for later. `counts`: this try counts towards the most it may have."""
+
+    job_id: int
+    after_s: float
+    counts: bool
+    fault: JobFault | None
+
+
+class _Headers(msgspec.Struct):
+    fault: JobFault | None = None
+
+
+class _Event(msgspec.Struct):
+    operation: str = ""
+
+
+# On which pgqueuer's trigger tells that jobs were queued.
+CHANNEL = "ch_pgqueuer"
+_encode = msgspec.json.Encoder().encode
+_decode_headers = msgspec.json.Decoder(_Headers).decode
+_decode_event = msgspec.json.Decoder(_Event).decode
+UNKNOWN = JobFault("Unknown", "Nothing was noted.")
+
+# $1 kinds, $2 seconds of silence, $3 those at hand.
+_DUE = """
+SELECT k.kind,
+    EXISTS (SELECT FROM pgqueuer j WHERE j.status = 'queued' AND j.entrypoint = k.kind
+            AND j.execute_after <= now()),
+    (SELECT extract(epoch FROM min(j.execute_after) - now())::float8 FROM pgqueuer j
+     WHERE j.status = 'queued' AND j.entrypoint = k.kind AND j.execute_after > now()),
+    EXISTS (SELECT FROM pgqueuer j WHERE j.status = 'picked' AND j.entrypoint = k.kind
+            AND j.heartbeat < now() - make_interval(secs => $2) AND j.id <> ALL ($3))
+FROM unnest($1::text[]) AS k (kind)
+"""
+_TAKE = """
+WITH found AS ({found})
+UPDATE pgqueuer q SET status = 'picked', updated = now(), heartbeat = now(),
+    queue_manager_id = $1, attempts = q.attempts + 1
+FROM found WHERE q.id = found.id
+RETURNING q.id, q.entrypoint, coalesce(q.payload, ''), q.attempts
+"""
+# $1 worker, $2 kind, $3 how many.
+_TAKE_DUE = _TAKE.format(
+    found="""
+    SELECT j.id FROM pgqueuer j
+    WHERE j.entrypoint = $2 AND j.status = 'queued' AND j.execute_after <= now()
+    ORDER BY j.execute_after LIMIT $3 FOR UPDATE SKIP LOCKED
+    """
+)
+# $1 worker, $2 kind, $3 seconds of silence, $4 those at hand, $5 how often they were taken at most.
+_TAKE_LEFT_BEHIND = _TAKE.format(
+    found="""
+    SELECT j.id FROM pgqueuer j
+    WHERE j.entrypoint = $2 AND j.status = 'picked'
+      AND j.heartbeat < now() - make_interval(secs => $3) AND j.id <> ALL ($4)
+      AND j.attempts <= $5
+    ORDER BY j.heartbeat LIMIT 1 FOR UPDATE SKIP LOCKED
+    """
+)
+_OURS = "q.status = 'picked' AND q.queue_manager_id = $1"
+
+
+class JobQueue:
+    """The queue, for one worker (`worker_id`). All of it refuses with UNAVAILABLE while PostgreSQL
+    is away or busy.
+    """
+
+    def __init__(self, database: Database, worker_id: str) -> None:
+        self._database = database
+        self._worker_id = worker_id
+
+    @classmethod
+    async def open(cls, database_url: str, worker_id: str) -> "JobQueue":
+        """On connections of its own, so that no job's statements keep heartbeats waiting."""
+        return cls(await Database.open(database_url, connections=3), worker_id)
+
+    async def close(self) -> None:
+        await self._database.close()
+
+    async def listen(self, on_queued: Callable[[], None]) -> None:
+        """Tell whenever jobs are queued, until the connection ends. Jobs that became due again are
+        not told.
+        """
+
+        def hear(_: object, __: object, ___: object, payload: object) -> None:
+            if isinstance(payload, str) and _decode_event(payload).operation == "insert":
+                on_queued()
+
+        ended = asyncio.Event()
+        try:
+            connection = await connect(self._database.url)
+            connection.add_termination_listener(lambda _: ended.set())
+            try:
+                await connection.add_listener(CHANNEL, hear)
+                await ended.wait()
+            finally:
+                connection.terminate()
+        except CONNECTION_ERRORS as error:
+            raise unavailable() from error
+
+    # ---------------------------------------------------------------- taking
+
+    async def find_due(
+        self, kinds: Sequence[str], *, silent_s: float, at_hand: Sequence[int]
+    ) -> dict[str, Due]:
+        rows = await self._database.fetch(_DUE, list(kinds), silent_s, list(at_hand))
+        return {row[0]: Due(row[1], row[2], row[3]) for row in rows}
+
+    async def take_due(self, kind: str, most: int) -> list[TakenJob]:
+        """Those that were due first."""
+        rows = await self._database.fetch(_TAKE_DUE, self._worker_id, kind, most)
+        return [TakenJob(*row) for row in rows]
+
+    async def take_left_behind(
+        self, kind: str, *, silent_s: float, at_hand: Sequence[int], taken_at_most: int
+    ) -> TakenJob | None:
+        """One whose worker has been silent for so long, and not taken more often. `at_hand`
+        are jobs that this worker knows it has.
+        """
+        row = await self._database.fetchrow(
+            _TAKE_LEFT_BEHIND, self._worker_id, kind, silent_s, list(at_hand), taken_at_most
+        )
+        return None if row is None else TakenJob(*row)
+
+    async def keep(self, job_ids: Sequence[int]) -> None:
+        """Show that these jobs are worked on. Those that are just let go are passed over, so that
+        neither waits for the other.
+        """
+        await self._database.execute(
+            f"""
+            UPDATE pgqueuer SET heartbeat = now() WHERE id IN (
+                SELECT q.id FROM pgqueuer q WHERE q.id = ANY ($2::bigint[]) AND {_OURS}
+                FOR UPDATE SKIP LOCKED
+            )
+            """,
+            self._worker_id,
+            list(job_ids),
+        )
+
+    # ---------------------------------------------------------------- letting go
+
+    async def finish(self, job_ids: Sequence[int]) -> None:
+        await self._database.execute(
+            f"DELETE FROM pgqueuer q WHERE q.id = ANY ($2::bigint[]) AND {_OURS}",
+            self._worker_id,
+            list(job_ids),
+        )
+
+    async def put_off(self, jobs: Sequence[PutOff]) -> None:
+        await self._database.execute(
+            f"""
+            UPDATE pgqueuer q SET status = 'queued', updated = now(), queue_manager_id = NULL,
+                execute_after = now() + make_interval(secs => x.after_s),
+                attempts = q.attempts - x.given_back, headers = coalesce(x.headers, q.headers)
+            FROM unnest($2::bigint[], $3::float8[], $4::integer[], $5::jsonb[])
+                AS x (id, after_s, given_back, headers)
+            WHERE q.id = x.id AND {_OURS}
+            """,
+            self._worker_id,
+            [job.job_id for job in jobs],
+            [job.after_s for job in jobs],
+            [0 if job.counts else 1 for job in jobs],
+            [None if job.fault is None else _headers(job.fault) for job in jobs],
+        )
+
+    async def set_aside(self, faults: Sequence[tuple[int, JobFault]]) -> None:
+        """Keep these jobs, by id, for a person to look at."""
+        await self._database.execute(
+            f"""
+            UPDATE pgqueuer q SET status = 'failed', updated = now(), queue_manager_id = NULL,
+                headers = x.headers
+            FROM unnest($2::bigint[], $3::jsonb[]) AS x (id, headers)
+            WHERE q.id = x.id AND {_OURS}
+            """,
+            self._worker_id,
+            [job_id for job_id, _ in faults],
+            [_headers(fault) for _, fault in faults],
+        )
+
+    async def release(self) -> None:
+        """Let others have at once whatever this worker still has; does not count as a try."""
+        await self._database.execute(
+            f"""
+            UPDATE pgqueuer q SET status = 'queued', updated = now(), queue_manager_id = NULL,
+                execute_after = now(), attempts = q.attempts - 1
+            WHERE {_OURS}
+            """,
+            self._worker_id,
+        )
+
+    async def delete_old_log(self, *, older_than_s: float, most: int) -> int:
+        """Of what pgqueuer notes about each job, which nobody reads; how many rows went."""
+        done = await self._database.execute(
+            """
+            DELETE FROM pgqueuer_log WHERE id IN (
+                SELECT l.id FROM pgqueuer_log l
+                WHERE l.created < now() - make_interval(secs => $1) LIMIT $2
+            )
+            """,
+            older_than_s,
+            most,
+        )
+        return int(done.rpartition(" ")[2])
+
+
+def _headers(fault: JobFault) -> str:
+    return _encode(_Headers(fault)).decode()
+
+
+def fault_of(headers: str | None) -> JobFault:
+    """Of a row's headers: what went wrong last."""
+    return (None if headers is None else _decode_headers(headers).fault) or UNKNOWN

@@ -1,0 +1,129 @@
+"""`jobs`: what waits, what runs and what was set aside; and what is to become of the latter.
+
+    jobs [list]         kinds, states, ages and last errors
+    jobs failed         what was set aside, the newest first
+    jobs retry ID …     queue these again
+    jobs drop ID …      delete these
+    jobs retry-all KIND queue all of a kind again
+
+It asks PostgreSQL alone: it works whether a worker runs or not.
+"""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from models.database import Database
+from models.job_lists import (
+    drop_jobs,
+    list_failed_jobs,
+    list_job_counts,
+    list_last_faults,
+    retry_jobs,
+)
+from models.refusals import Refused
+from parley.logs import configure_logging
+from parley.settings import Settings, SettingsError
+
+USAGE = "Usage: python -m parley jobs [list | failed | retry ID … | drop ID … | retry-all KIND]\n"
+FAILED_SHOWN = 200
+STATES = ("waiting", "later", "running", "failed")
+
+
+def run(settings: Settings, arguments: Sequence[str], *, told: bool) -> int:
+    configure_logging(development=settings.development)
+    if not settings.database_url:
+        raise SettingsError("DATABASE_URL must name the database whose jobs are meant.")
+    try:
+        return asyncio.run(_run(settings.database_url, list(arguments) or ["list"]))
+    except (Refused, OSError):
+        sys.stderr.write("PostgreSQL cannot be reached at DATABASE_URL.\n")
+        return 1
+
+
+async def _run(database_url: str, arguments: list[str]) -> int:
+    database = await Database.open(database_url, connections=1)
+    try:
+        answer = await _answer(database, *arguments)
+    finally:
+        await database.close()
+    if answer is None:
+        sys.stderr.write(USAGE)
+        return 2
+    sys.stdout.write(answer)
+    return 0
+
+
+async def _answer(database: Database, what: str, *more: str) -> str | None:
+    """None for what is not understood."""
+    match what, more:
+        case "list", ():
+            return await _list(database)
+        case "failed", ():
+            return await _list_failed(database)
+        case "retry-all", (kind,):
+            return _said(await retry_jobs(database, None, kind), "queued again")
+    job_ids = [int(word) for word in more if word.isdigit()]
+    if not more or len(job_ids) != len(more):
+        return None
+    match what:
+        case "retry":
+            return _said(await retry_jobs(database, job_ids, None), "queued again")
+        case "drop":
+            return _said(await drop_jobs(database, job_ids), "dropped")
+    return None
+
+
+async def _list(database: Database) -> str:
+    counts = {(each.kind, each.state): each for each in await list_job_counts(database)}
+    faults = await list_last_faults(database)
+    rows = [["kind", *STATES, "oldest due", "last error"]]
+    for kind in sorted({kind for kind, _ in counts}):
+        found = [counts.get((kind, state)) for state in STATES]
+        due = counts.get((kind, "waiting"))
+        fault = faults.get(kind)
+        rows.append(
+            [
+                kind,
+                *(str(each.count) if each else "0" for each in found),
+                _age(due.age_s) if due else "-",
+                f"{fault.name}: {fault.sentence}" if fault else "-",
+            ]
+        )
+    return _table(rows) if len(rows) > 1 else "There are no jobs.\n"
+
+
+async def _list_failed(database: Database) -> str:
+    failed = await list_failed_jobs(database, most=FAILED_SHOWN)
+    rows = [["id", "kind", "tries", "age", "error"]]
+    rows += [
+        [
+            str(each.id),
+            each.kind,
+            str(each.tries),
+            _age(each.age_s),
+            f"{each.fault.name}: {each.fault.sentence}",
+        ]
+        for each in failed
+    ]
+    return _table(rows) if failed else "No job was set aside.\n"
+
+
+def _said(count: int, what: str) -> str:
+    return f"{count} {'job was' if count == 1 else 'jobs were'} {what}.\n"
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,87 @@
+"""What a worker's metrics say of jobs: how many wait, how old the oldest is, what came of them, how
+long they took, and what media and pushes came to. Labels are kinds, states and outcomes.
+"""
+
+import asyncio
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from models.database import Database
+from models.job_lists import list_job_counts
+from models.refusals import Refused
+from parley.metrics import Metrics
+
+WATCH_EVERY_S = 10.0
+DURATION_BUCKETS_S = (0.005, 0.02, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300)
+
+
+class JobMetrics:
+    def __init__(self, metrics: Metrics) -> None:
+        registry = metrics.registry
+        self._outcomes = Counter(
+            "parley_jobs",
+            "Jobs that ended, by kind and outcome; those that run again are counted each time.",
+            ("kind", "outcome"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "parley_job_seconds",
+            "How long jobs took.",
+            ("kind",),
+            buckets=DURATION_BUCKETS_S,
+            registry=registry,
+        )
+        self._waiting = Gauge(
+            "parley_jobs_in_queue",
+            "Jobs by kind and state: waiting, later, running, failed.",
+            ("kind", "state"),
+            registry=registry,
+        )
+        self._oldest = Gauge(
+            "parley_job_oldest_due_seconds",
+            "For how long the oldest job of a kind has been due.",
+            ("kind",),
+            registry=registry,
+        )
+        self._bytes = Counter(
+            "parley_media_bytes",
+            "Bytes of files, by kind: as they came in, and as they are stored now.",
+            ("kind", "stage"),
+            registry=registry,
+        )
+        self._pushes = Counter(
+            "parley_pushes", "Pushes by kind and outcome.", ("kind", "outcome"), registry=registry
+        )
+
+    def note(self, kind: str, outcome: str, tries: int, seconds: float) -> None:
+        self._outcomes.labels(kind, outcome).inc()
+        self._seconds.labels(kind).observe(seconds)
+
+    def note_bytes(self, kind: str, came_in: int, stored: int) -> None:
+        self._bytes.labels(kind, "in").inc(came_in)
+        self._bytes.labels(kind, "stored").inc(stored)
+
+    def note_push(self, kind: str, outcome: str) -> None:
+        self._pushes.labels(kind, outcome).inc()
+
+    async def watch(self, database: Database) -> None:
+        """Refresh what takes a question to find out, until cancelled."""
+        while True:
+            try:
+                await self._read(database)
+            except Refused:
+                self._clear()
+            await asyncio.sleep(WATCH_EVERY_S)
+
+    async def _read(self, database: Database) -> None:
+        counts = await list_job_counts(database)
+        self._clear()
+        for each in counts:
+            self._waiting.labels(each.kind, each.state).set(each.count)
+            if each.state == "waiting":
+                self._oldest.labels(each.kind).set(each.age_s)
+
+    def _clear(self) -> None:
+        """What is not known any more is not shown."""
+        self._waiting.clear()
+        self._oldest.clear()

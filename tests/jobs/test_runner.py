@@ -1,0 +1,270 @@
+"""Jobs run at least once, later after a failure, and never for ever; whatever dies meanwhile."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from models.database import Database
+from models.job_lists import list_failed_jobs
+from models.job_queue import TakenJob
+from models.refusals import unavailable
+from parley.embedded import EmbeddedServers
+from parley.migrations import migrate
+from tests.jobs.running import list_states, queue_jobs, running, worker_process
+from tests.waiting import eventually
+from workers.jobs import RetryLater, SetAside
+
+
+@pytest_asyncio.fixture
+async def queue(database: Database) -> AsyncIterator[Database]:
+    """A database whose queue is empty."""
+    await database.execute("DELETE FROM pgqueuer")
+    yield database
+    await database.execute("DELETE FROM pgqueuer")
+
+
+class Runs:
+    """What a job does in these tests: fail so often, and note when it was run."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.payloads: list[object] = []
+        self.at: list[float] = []
+        self.tries: list[int] = []
+        self._errors = list(errors)
+
+    async def __call__(self, job: TakenJob) -> None:
+        self.payloads.append(msgspec.json.decode(job.payload))
+        self.at.append(time.monotonic())
+        self.tries.append(job.tries)
+        if self._errors:
+            raise self._errors.pop(0)
+
+    def have_been(self, count: int) -> bool:
+        return len(self.at) == count
+
+
+async def is_empty(queue: Database) -> bool:
+    return await list_states(queue) == []
+
+
+async def test_each_job_runs_once(queue: Database, database_url: str) -> None:
+    runs = Runs()
+    await queue_jobs(queue, "count", *range(100))
+
+    async with running(database_url, count=runs), running(database_url, count=runs):
+        await queue_jobs(queue, "count", *range(100, 200))
+        await eventually(lambda: is_empty(queue))
+
+    assert sorted(str(each) for each in runs.payloads) == sorted(str(each) for each in range(200))
+
+
+async def test_a_job_that_is_queued_begins_at_once(queue: Database, database_url: str) -> None:
+    runs = Runs()
+    async with running(database_url, count=runs):
+        for number in range(1, 5):
+            await queue_jobs(queue, "count", number)
+            await eventually(partial(runs.have_been, number), within_s=1)
+
+
+async def test_a_job_waits_until_it_is_due(queue: Database, database_url: str) -> None:
+    runs = Runs()
+    queued_at = time.monotonic()
+    await queue_jobs(queue, "wait", "later", after_s=0.4)
+    await queue_jobs(queue, "wait", "now")
+
+    async with running(database_url, wait=runs):
+        await eventually(lambda: is_empty(queue))
+
+    assert runs.payloads == ["now", "later"]
+    assert 0.4 <= runs.at[1] - queued_at < 1.5
+
+
+async def test_a_job_that_fails_is_tried_again_later_each_time(
+    queue: Database, database_url: str
+) -> None:
+    runs = Runs(KeyError("a"), KeyError("b"))
+    await queue_jobs(queue, "fail", 1)
+
+    async with running(database_url, backoff_s=0.2, fail=runs):
+        await eventually(lambda: is_empty(queue))
+
+    assert runs.at[1] - runs.at[0] >= 0.15
+    assert runs.at[2] - runs.at[1] >= 0.3
+    assert runs.tries == [1, 2, 3]
+
+
+async def test_a_job_that_is_put_off_or_lacks_a_server_uses_up_no_tries(
+    queue: Database, database_url: str
+) -> None:
+    runs = Runs(*(RetryLater(0.02) for _ in range(5)))
+    await queue_jobs(queue, "later", 1)
+
+    async with running(database_url, most_tries=1, later=runs):
+        await eventually(lambda: is_empty(queue))
+
+    assert runs.tries == [1] * 6
+
+
+async def test_a_job_whose_servers_are_away_is_not_given_up(
+    queue: Database, database_url: str
+) -> None:
+    runs = Runs(unavailable())
+    await queue_jobs(queue, "away", 1)
+
+    async with running(database_url, most_tries=1, away=runs):
+        await eventually(lambda: is_empty(queue), within_s=8)
+
+    assert runs.tries == [1, 1]
+
+
+async def test_a_job_that_always_fails_is_set_aside_and_those_behind_it_run(
+    queue: Database, database_url: str
+) -> None:
+    runs, poison = Runs(), Runs(*(KeyError("secret") for _ in range(9)))
+    await queue_jobs(queue, "poison", {"secret": 1})
+    await queue_jobs(queue, "fine", 1)
+
+    async with running(database_url, concurrency=1, poison=poison, fine=runs):
+        await eventually(lambda: _is_set_aside(queue))
+
+    assert (len(poison.at), len(runs.at)) == (3, 1)
+    failed = (await list_failed_jobs(queue, most=10))[0]
+    assert (failed.kind, failed.tries, failed.fault.name) == ("poison", 3, "KeyError")
+    assert "secret" not in failed.fault.sentence
+
+
+async def _is_set_aside(queue: Database) -> bool:
+    return [state for _, state in await list_states(queue)] == ["failed"]
+
+
+async def test_a_job_can_say_that_no_further_try_helps(queue: Database, database_url: str) -> None:
+    runs = Runs(SetAside("Nobody can do this."))
+    await queue_jobs(queue, "hopeless", 1)
+
+    async with running(database_url, hopeless=runs):
+        await eventually(lambda: _is_set_aside(queue))
+
+    assert (await list_failed_jobs(queue, most=1))[0].fault.sentence == "Nobody can do this."
+
+
+async def test_a_job_that_takes_too_long_is_ended_and_counts_as_failed(
+    queue: Database, database_url: str
+) -> None:
+    async def hang(job: TakenJob) -> None:
+        await asyncio.Event().wait()
+
+    await queue_jobs(queue, "hang", 1)
+
+    async with running(database_url, most_tries=2, deadline_s=0.1, hang=hang):
+        await eventually(lambda: _is_set_aside(queue))
+
+    assert (await list_failed_jobs(queue, most=1))[0].fault.name == "TimeoutError"
+
+
+async def test_a_kind_runs_so_many_at_once_and_holds_up_no_other(
+    queue: Database, database_url: str
+) -> None:
+    runs, free, now, most = Runs(), asyncio.Event(), 0, 0
+
+    async def be_slow(job: TakenJob) -> None:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await free.wait()
+        now -= 1
+
+    await queue_jobs(queue, "slow", *range(20))
+    async with running(database_url, concurrency=3, slow=be_slow, quick=runs):
+        await eventually(lambda: now == 3)
+        await queue_jobs(queue, "quick", *range(20))
+        await eventually(lambda: len(runs.at) == 20)
+        assert now == 3
+        free.set()
+        await eventually(lambda: is_empty(queue))
+
+    assert most == 3
+
+
+async def test_a_job_that_kills_its_worker_is_set_aside_and_those_beside_it_run(
+    queue: Database, database_url: str, tmp_path: Path
+) -> None:
+    await queue_jobs(queue, "kills", 1)
+    await queue_jobs(queue, "works", 1)
+    await queue_jobs(queue, "writes", *range(10))
+
+    async with worker_process(database_url, tmp_path) as worker:
+        await eventually(lambda: list_settled(queue, [("kills", "failed")]), within_s=30)
+
+    assert worker.lines().count("kills 1") == 3
+    assert {f"writes {n}" for n in range(10)} <= set(worker.lines())
+    assert (await list_failed_jobs(queue, most=9))[0].fault.name == "WorkerDied"
+
+
+async def list_settled(queue: Database, states: list[tuple[str, str]]) -> bool:
+    return await list_states(queue) == states
+
+
+async def test_a_job_whose_worker_was_killed_runs_again_elsewhere(
+    queue: Database, database_url: str, tmp_path: Path
+) -> None:
+    runs = Runs()
+    await queue_jobs(queue, "hangs", 7)
+    async with worker_process(database_url, tmp_path) as worker:
+        await eventually(lambda: worker.lines() == ["hangs 7"], within_s=10)
+
+    async with running(database_url, hangs=runs):
+        await eventually(lambda: is_empty(queue))
+
+    assert runs.payloads == [7]
+    assert runs.tries == [2]
+
+
+async def test_a_worker_that_is_told_to_stop_leaves_its_jobs_to_others_at_once(
+    queue: Database, database_url: str, tmp_path: Path
+) -> None:
+    await queue_jobs(queue, "hangs", 7)
+    async with worker_process(database_url, tmp_path) as worker:
+        await eventually(lambda: worker.lines() == ["hangs 7"], within_s=10)
+        worker.end(signal.SIGTERM)
+        process = worker.process
+        assert process is not None
+        await asyncio.wait_for(process.wait(), 5)
+        row = await queue.fetchrow("SELECT status::text, attempts FROM pgqueuer")
+        await eventually(lambda: worker.lines() == ["hangs 7"] * 2, within_s=10)
+
+    assert row is not None
+    assert process.returncode == 0
+    assert tuple(row) == ("queued", 0)
+
+
+async def test_a_runner_outlives_a_restart_of_postgresql(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs = Runs()
+    with EmbeddedServers(tmp_path, only=("postgresql",), durable=False) as servers:
+        await asyncio.to_thread(migrate, servers.database_url)
+        database = await Database.open(servers.database_url)
+        async with running(servers.database_url, count=runs):
+            await queue_jobs(database, "count", 1)
+            await eventually(lambda: runs.payloads == [1])
+            servers.kill("postgresql")
+            await eventually(lambda: "No jobs are taken" in caplog.text)
+            servers.start("postgresql")
+            await eventually(lambda: _queues(database, "count", 2))
+            await eventually(lambda: 2 in runs.payloads, within_s=10)
+        await database.close()
+
+
+async def _queues(database: Database, kind: str, payload: object) -> bool:
+    try:
+        await queue_jobs(database, kind, payload)
+    except Exception:
+        return False
+    return True

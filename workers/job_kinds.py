@@ -1,0 +1,80 @@
+"""Kinds of jobs: how they are run, what they may raise, and what is kept of what they did."""
+
+import traceback
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from models.job_queue import JobFault, TakenJob
+from models.refusals import Refused
+
+Run = Callable[[TakenJob], Awaitable[None]]
+
+
+class RetryLater(Exception):
+    """Not now: run this job again after so many seconds. Does not count as a try. `why` is a
+    sentence of ours for operators.
+    """
+
+    def __init__(self, after_s: float, why: str = "It was put off.") -> None:
+        super().__init__(why)
+        self.after_s = after_s
+        self.why = why
+
+
+class SetAside(Exception):
+    """No further try would help. `why` is a sentence of ours for operators."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class Watcher(Protocol):
+    """Whoever counts: done, retried, later, failed, died, unavailable; tries so far; seconds."""
+
+    def note(self, kind: str, outcome: str, tries: int, seconds: float) -> None: ...
+
+
+class Kind(msgspec.Struct):
+    """How jobs of an entrypoint are run; and what is known of those that wait."""
+
+    name: str
+    run: Run
+    concurrency: int
+    most_tries: int
+    deadline_s: float
+    backoff_s: float
+    on_set_aside: Run | None
+    running: int = 0
+    # There may be more that is due.
+    more: bool = False
+    # Some are left behind by a silent worker; at most one of them is being run.
+    left_behind: bool = False
+    reviving: bool = False
+
+    @property
+    def free(self) -> int:
+        return self.concurrency - self.running
+
+
+def fault_of(error: BaseException) -> JobFault:
+    """Its class, and a sentence of ours: its own where it has one; else where it was raised,
+    without its text, which may quote what the job was about.
+    """
+    return JobFault(type(error).__name__, _sentence(error))
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, Refused):
+        return error.reason
+    if isinstance(error, TimeoutError):
+        return "It took longer than it may."
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+    where = (
+        f"{Path(ours[-1].filename).name}, line {ours[-1].lineno}" if ours else "an unknown place"
+    )
+    return f"Raised in {where}."

@@ -1,0 +1,107 @@
+"""What becomes of jobs, written in bulk: done, put off, set aside. And the beat that keeps those at
+hand from being taken by others.
+
+What cannot be written while PostgreSQL is away is written when it is back; until then the job is
+still at hand, and is not taken again here.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from models.job_queue import JobFault, JobQueue, PutOff
+from models.refusals import Refused
+
+logger = logging.getLogger("parley.jobs")
+
+# Long enough to gather what ends together, short beside any job.
+GATHER_S = 0.005
+AGAIN_S = 0.5
+AT_ONCE = 1000
+
+Outcome = int | PutOff | tuple[int, JobFault]
+
+
+class JobOutcomes:
+    """`at_hand` are the jobs that were taken and are not yet let go."""
+
+    def __init__(
+        self, queue: JobQueue, *, beat_s: float, on_put_off: Callable[[float], None]
+    ) -> None:
+        """`on_put_off` is told in how many seconds a job is due that was put off."""
+        self.at_hand: set[int] = set()
+        self._queue = queue
+        self._on_put_off = on_put_off
+        self._beat_s = beat_s
+        self._waiting: list[Outcome] = []
+        self._wake = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._beat())]
+
+    async def close(self) -> None:
+        """Write what waits, and let go of the rest. What cannot be written, others take up."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await self.write()
+            await self._queue.release()
+        except Refused:
+            logger.warning("The outcome of some jobs could not be written: they run again.")
+
+    def note(self, outcome: Outcome) -> None:
+        """Of a job: its id when it is done, else what is to become of it."""
+        self._waiting.append(outcome)
+        self._wake.set()
+
+    async def write(self) -> None:
+        """
+        Raises:
+            Refused: UNAVAILABLE; what was not written still waits.
+        """
+        async with self._writing:
+            while self._waiting:
+                batch = self._waiting[:AT_ONCE]
+                await self._write_batch(batch)
+                # Others may have come meanwhile, behind it.
+                del self._waiting[: len(batch)]
+
+    async def _write_batch(self, batch: Sequence[Outcome]) -> None:
+        done = [each for each in batch if isinstance(each, int)]
+        put_off = [each for each in batch if isinstance(each, PutOff)]
+        faults = [each for each in batch if isinstance(each, tuple)]
+        if done:
+            await self._queue.finish(done)
+        if put_off:
+            await self._queue.put_off(put_off)
+            self._on_put_off(min(each.after_s for each in put_off))
+        if faults:
+            await self._queue.set_aside(faults)
+        self.at_hand.difference_update(done)
+        self.at_hand.difference_update(each.job_id for each in put_off)
+        self.at_hand.difference_update(job_id for job_id, _ in faults)
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await asyncio.sleep(GATHER_S)
+            try:
+                await self.write()
+            except Exception as error:
+                # Whatever it was, nobody else would write them.
+                logger.warning("What became of jobs waits: %s.", type(error).__name__)
+                await asyncio.sleep(AGAIN_S)
+                self._wake.set()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._beat_s)
+            if self.at_hand:
+                try:
+                    await self._queue.keep(sorted(self.at_hand))
+                except Exception as error:
+                    logger.warning("The jobs at hand could not be kept: %s.", type(error).__name__)
