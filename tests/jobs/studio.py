@@ -1,0 +1,111 @@
+"""Files through the renderer that ships, and a look at what it made of them."""
+
+import io
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import av
+import msgspec
+from PIL import Image
+
+from models.media import MediaKind, RenditionName
+from tests.jobs.media_files import CANARY
+from workers.media.confinement import Bounds
+from workers.media.forms import Order
+from workers.media.renditions import Made, MediaLimits, Outcome, Renderer
+from workers.media.sandbox import Ended, Sandbox
+
+# What Pillow and FFmpeg say of files that say nothing themselves.
+_SAYS_NOTHING = frozenset(
+    {
+        *("jfif", "jfif_version", "jfif_unit", "jfif_density", "progressive", "progression"),
+        *("loop", "background", "duration", "timestamp"),
+        *("major_brand", "minor_version", "compatible_brands", "language", "handler_name"),
+        *("encoder",),
+    }
+)
+# Groups of exiftool that are about the file's form.
+_OF_FORM = ("[ExifTool]", "[File]", "[JFIF]", "[RIFF]", "[Composite]", "[QuickTime]", "[Opus]")
+_OF_OGG = ["[Vorbis]", "Vendor", ":", "ffmpeg"]
+
+
+class Studio:
+    """`folder` takes what is made, in one folder for each file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.sandbox = Sandbox("workers.media.rendering")
+
+    async def close(self) -> None:
+        await self.sandbox.close()
+
+    async def make(
+        self, kind: MediaKind, source: bytes | Path, limits: MediaLimits | None = None
+    ) -> Outcome:
+        path, folder = self._place(source)
+        renderer = Renderer(limits or MediaLimits(), sandbox=self.sandbox)
+        return await renderer.render(kind, path, folder)
+
+    async def measure(self, kind: MediaKind, source: bytes | Path) -> Ended:
+        """The child's own account, whatever became of the file."""
+        path, folder = self._place(source)
+        limits = MediaLimits()
+        bounds = Bounds(limits.child_memory_bytes, limits.child_file_bytes, 60, 60)
+        order = msgspec.msgpack.encode(Order(kind.name, limits))
+        return await self.sandbox.run(order, path, folder, bounds)
+
+    def _place(self, source: bytes | Path) -> tuple[Path, Path]:
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        made = folder / "made"
+        made.mkdir()
+        if isinstance(source, Path):
+            return source, made
+        path = folder / "source"
+        path.write_bytes(source)
+        return path, made
+
+
+def find(outcome: Outcome, name: RenditionName) -> Made | None:
+    return next((made for made in outcome.made if made.name is name), None)
+
+
+def get(outcome: Outcome, name: RenditionName) -> Made:
+    made = find(outcome, name)
+    assert made is not None, f"no {name.name}"
+    return made
+
+
+def shown(outcome: Outcome, name: RenditionName = RenditionName.PREVIEW) -> Image.Image:
+    """A rendition as a picture."""
+    return Image.open(io.BytesIO(get(outcome, name).path.read_bytes()))
+
+
+def check_says_nothing(outcome: Outcome, canary: bytes = CANARY.encode()) -> None:
+    """Each file is of the type that it is said to be, and holds nothing beside its form."""
+    for made in outcome.made:
+        assert canary not in made.path.read_bytes()
+        assert made.path.stat().st_size == made.byte_size
+        if made.content_type.startswith("image/"):
+            with Image.open(made.path) as picture:
+                assert set(picture.info) <= _SAYS_NOTHING
+                assert not picture.getexif()
+                assert Image.MIME[picture.format or ""] == made.content_type
+        else:
+            with av.open(made.path) as container:
+                for said in (container.metadata, *(each.metadata for each in container.streams)):
+                    assert set(said) <= _SAYS_NOTHING
+        _check_with_exiftool(made.path)
+
+
+def _check_with_exiftool(path: Path) -> None:
+    """Once more, where there is one."""
+    exiftool = shutil.which("exiftool")
+    if exiftool is None:
+        return
+    command = [exiftool, "-G", "-a", "-u", "-ee", str(path)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    more = [line.split() for line in said.splitlines() if not line.startswith(_OF_FORM)]
+    assert more in ([], [_OF_OGG])
+    assert "GPS" not in said

@@ -1,0 +1,267 @@
+"""Files that mean harm are refused, or lose what they came for; and the next file is as good as
+before.
+"""
+
+import asyncio
+import io
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from av.error import FFmpegError
+
+from models.media import MediaKind, RenditionName
+from tests.jobs.media_files import (
+    CANARY,
+    HTML,
+    SCRIPT,
+    SVG,
+    box,
+    concat_list,
+    dash_list,
+    encoded,
+    gif_and_jar,
+    heavy_exif_png,
+    heavy_profile_jpeg,
+    jpeg_and_html,
+    large_png,
+    long_apng,
+    long_gif,
+    playlist,
+    quarters,
+    wordy_png,
+    zipped_profile_png,
+    zipped_text_png,
+)
+from tests.jobs.studio import Studio, check_says_nothing, shown
+from workers.media.kinds import content_type_of
+from workers.media.renditions import Unusable
+from workers.media.timelines import Nowhere, open_container
+
+SHOWN = (MediaKind.IMAGE, MediaKind.VIDEO, MediaKind.AUDIO)
+IMAGE, VIDEO, AUDIO, FILE = *SHOWN, MediaKind.FILE
+MOST_PEAK_BYTES = 200 << 20
+ISO_HEAD = box(b"ftyp", b"isom", bytes(4), b"isommp42")
+
+
+# ------------------------------------------------------------------ bombs
+
+BOMBS: list[Callable[[], bytes]] = [
+    large_png,
+    long_gif,
+    long_apng,
+    zipped_text_png,
+    zipped_profile_png,
+    wordy_png,
+    heavy_profile_jpeg,
+    heavy_exif_png,
+]
+
+
+@pytest.mark.parametrize("bomb", BOMBS, ids=lambda bomb: bomb.__name__)
+async def test_bombs_cost_little(studio: Studio, bomb: Callable[[], bytes]) -> None:
+    ended = await studio.measure(IMAGE, bomb())
+    assert ended.exit.peak_bytes < MOST_PEAK_BYTES
+    assert ended.exit.cpu_s < 10
+    assert await _still_works(studio)
+
+
+@pytest.mark.parametrize("bomb", [large_png, zipped_text_png, zipped_profile_png])
+async def test_what_unpacks_to_too_much_is_refused(
+    studio: Studio, bomb: Callable[[], bytes]
+) -> None:
+    with pytest.raises(Unusable):
+        await studio.make(IMAGE, bomb())
+
+
+@pytest.mark.parametrize("bomb", [long_gif, long_apng])
+async def test_10_000_frames_become_few(studio: Studio, bomb: Callable[[], bytes]) -> None:
+    film = shown(await studio.make(IMAGE, bomb()), RenditionName.FULL)
+    assert 1 < getattr(film, "n_frames", 1) <= 300
+
+
+@pytest.mark.parametrize("bomb", [wordy_png, heavy_profile_jpeg, heavy_exif_png])
+async def test_what_says_much_is_shown_without(studio: Studio, bomb: Callable[[], bytes]) -> None:
+    check_says_nothing(await studio.make(IMAGE, bomb()))
+
+
+async def test_an_archive_is_never_opened(studio: Studio) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as writing:
+        writing.writestr("zeros", bytes(50_000_000))
+    outcome = await studio.make(FILE, archive.getvalue())
+    assert (outcome.content_type, outcome.made) == ("application/zip", [])
+
+
+async def test_this_process_grows_by_nothing(studio: Studio) -> None:
+    before = _own_bytes()
+    for bomb in (large_png, long_gif, zipped_text_png):
+        await studio.measure(IMAGE, bomb())
+    assert _own_bytes() - before < 30 << 20
+    assert studio.sandbox.pid is not None
+    assert _resident_bytes(studio.sandbox.pid) < 100 << 20
+
+
+# ------------------------------------------------------------------ more than one thing at once
+
+
+@pytest.mark.parametrize("polyglot", [jpeg_and_html, gif_and_jar])
+async def test_what_is_hidden_in_a_picture_is_in_no_rendition(
+    studio: Studio, polyglot: Callable[[], bytes]
+) -> None:
+    content = polyglot()
+    assert SCRIPT in content
+    outcome = await studio.make(IMAGE, content)
+    check_says_nothing(outcome, b"script")
+    check_says_nothing(outcome)
+
+
+@pytest.mark.parametrize("content", [SVG, HTML, b"\xff\xd8" + HTML, b"GIF" + HTML, b"\n\n" + SVG])
+@pytest.mark.parametrize("kind", SHOWN)
+async def test_what_a_browser_would_run_is_no_media(
+    studio: Studio, kind: MediaKind, content: bytes
+) -> None:
+    with pytest.raises(Unusable):
+        await studio.make(kind, content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        SVG,
+        HTML,
+        b"\xef\xbb\xbf  <HTML>",
+        b"words, then <ScRiPt>",
+        b"<?xml version='1.0'?><a/>",
+        b"\0" + HTML,
+        HTML.decode().encode("utf-16"),
+        b"MZ\x90\0",
+        b"\x7fELF",
+    ],
+)
+async def test_as_a_file_it_has_no_type_that_a_browser_would_run(
+    studio: Studio, content: bytes
+) -> None:
+    assert (await studio.make(FILE, content)).content_type == "application/octet-stream"
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (b"%PDF-1.7\n", "application/pdf"),
+        (b"Dear all,\nsee you at 8.\n", "text/plain"),
+        ("Grüße, 你好\n".encode() * 500, "text/plain"),
+        (encoded(quarters()), "image/jpeg"),
+        (b"PK\x03\x04" + bytes(26) + b"mimetypeapplication/vnd.oasis.opendocument.textPK", None),
+    ],
+)
+async def test_harmless_files_are_known_by_their_content(
+    studio: Studio, content: bytes, content_type: str | None
+) -> None:
+    expected = content_type or "application/vnd.oasis.opendocument.text"
+    assert (await studio.make(FILE, content)).content_type == expected
+
+
+async def test_a_document_is_known_by_the_names_in_it(studio: Studio) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as writing:
+        for name in ("[Content_Types].xml", "_rels/.rels", "word/document.xml"):
+            writing.writestr(name, "<a/>")
+    outcome = await studio.make(FILE, archive.getvalue())
+    assert outcome.content_type.endswith("wordprocessingml.document")
+
+
+# ------------------------------------------------------------------ other people's files
+
+
+@pytest.mark.parametrize("kind", SHOWN)
+@pytest.mark.parametrize(
+    "head", [b"", ISO_HEAD, b"\x1a\x45\xdf\xa3\x93\x42\x82\x88matroska", b"ID3"]
+)
+@pytest.mark.parametrize("make", [playlist, concat_list, dash_list])
+async def test_lists_of_files_lead_nowhere(
+    studio: Studio, tmp_path: Path, kind: MediaKind, head: bytes, make: Callable[[str], bytes]
+) -> None:
+    secret = tmp_path / "secret.ts"
+    secret.write_text(CANARY * 1000)
+    hits: list[object] = []
+    async with await asyncio.start_server(lambda *hit: hits.append(hit), "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        for address in (f"http://127.0.0.1:{port}/x.ts", f"file://{secret}", str(secret)):
+            with pytest.raises(Unusable):
+                await studio.make(kind, head + make(address))
+    assert hits == []
+
+
+@pytest.mark.parametrize("demuxer", ["hls", "concat", "dash"])
+async def test_even_a_demuxer_of_lists_could_open_nothing(tmp_path: Path, demuxer: str) -> None:
+    """Here without the sandbox: what opens containers lets none open another."""
+    hits: list[object] = []
+    async with await asyncio.start_server(lambda *hit: hits.append(hit), "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x.ts"
+        makers: dict[str, Callable[[str], bytes]] = {
+            "hls": playlist,
+            "concat": concat_list,
+            "dash": dash_list,
+        }
+        with pytest.raises((FFmpegError, ValueError, Nowhere)):
+            await asyncio.to_thread(_read_all, makers[demuxer](address), demuxer)
+    assert hits == []
+
+
+# ------------------------------------------------------------------ what is no media at all
+
+
+@pytest.mark.parametrize("kind", MediaKind)
+async def test_an_empty_file_is_refused(studio: Studio, kind: MediaKind) -> None:
+    with pytest.raises(Unusable, match="empty"):
+        await studio.make(kind, b"")
+
+
+@pytest.mark.parametrize("kind", SHOWN)
+@pytest.mark.parametrize("size", [1, 16, 5000])
+async def test_noise_is_refused(studio: Studio, kind: MediaKind, size: int) -> None:
+    with pytest.raises(Unusable):
+        await studio.make(kind, b"\x8e" * size)
+
+
+@pytest.mark.parametrize("kind", [VIDEO, AUDIO])
+async def test_a_picture_is_a_picture_whatever_it_is_sent_as(
+    studio: Studio, kind: MediaKind
+) -> None:
+    with pytest.raises(Unusable):
+        await studio.make(kind, encoded(quarters()))
+
+
+async def test_a_reason_says_nothing_of_the_machine(studio: Studio) -> None:
+    with pytest.raises(Unusable) as refused:
+        await studio.make(IMAGE, encoded(quarters())[:300])
+    assert refused.value.reason == "The file is damaged, or of a kind that cannot be shown."
+
+
+@pytest.mark.parametrize("size", range(0, 24))
+def test_no_beginning_is_too_short_to_look_at(size: int) -> None:
+    for content in (encoded(quarters()), ISO_HEAD, b"PK\x03\x04", b"RIFF\0\0\0\0WEBP", b"\xff\xfb"):
+        assert isinstance(content_type_of(content[:size]), str)
+
+
+async def _still_works(studio: Studio) -> bool:
+    outcome = await studio.make(IMAGE, encoded(quarters()))
+    return len(outcome.made) == 2
+
+
+def _read_all(content: bytes, demuxer: str) -> None:
+    with open_container(io.BytesIO(content), demuxer) as container:
+        for _ in container.demux():
+            pass
+
+
+def _own_bytes() -> int:
+    return _resident_bytes(os.getpid())
+
+
+def _resident_bytes(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,1 @@
+"""Media jobs: files are made into what is shown, and end when nobody needs them."""

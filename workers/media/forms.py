@@ -1,0 +1,99 @@
+"""What both sides of the sandbox know: the limits, what a file was made into, and why not."""
+
+import msgspec
+
+MIB = 1024 * 1024
+
+# What the person who sent it is told.
+EMPTY = "The file is empty."
+DAMAGED = "The file is damaged, or of a kind that cannot be shown."
+NOT_A_PICTURE = "The file is not a picture."
+NOT_A_VIDEO = "The file is not a video."
+NOT_A_SOUND = "The file is not a sound recording."
+TOO_MANY_PIXELS = "The picture is too large."
+TOO_LONG = "The recording is too long."
+FRAME_TOO_LARGE = "The video's picture is too large."
+TOO_MUCH = "The file takes too much work to read."
+
+
+class MediaLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one file may cost, and what is made of it; sizes in bytes and pixels."""
+
+    # Pictures
+    picture_pixels: int = 50_000_000
+    animation_frames: int = 300  # more are thinned out
+    animation_pixels: int = 400_000_000  # over all frames that are looked at; the rest is left out
+    animation_px: int = 640  # the longer side of a moving picture
+    animation_bytes: int = 5_000_000
+    profile_bytes: int = 2 * MIB  # a longer colour profile is not applied
+    thumbnail_px: int = 320
+    preview_px: int = 1600
+    preview_format: str = "JPEG"  # or WEBP
+    preview_bytes: int = 300_000  # aimed at, down to a quality that is still good
+
+    # Video and sound
+    video_s: float = 900
+    video_pixels: int = 9_500_000  # of one frame
+    video_px: int = 720  # the shorter side of what is made
+    video_long_px: int = 1920
+    video_fps: int = 30
+    poster_px: int = 1280
+    sound_s: float = 4 * 3600
+
+    # The child
+    child_memory_bytes: int = 512 * MIB  # besides what its program has
+    child_file_bytes: int = 1024 * MIB
+    child_cpu_s: int = 900
+    child_deadline_s: float = 1800
+    picture_cpu_s: int = 40
+    picture_deadline_s: float = 120
+    codec_threads: int = 2
+
+
+class Unusable(Exception):
+    """Nothing can be made of the file. `reason` is a sentence for the person who sent it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A file that was written in the folder: `name` as in the contract."""
+
+    name: str
+    content_type: str
+    width: int | None = None
+    height: int | None = None
+
+
+class Rendered(msgspec.Struct, frozen=True):
+    """What a file is and what was made of it. `placeholder` is a ThumbHash, base64."""
+
+    content_type: str
+    written: list[Written]
+    width: int | None = None
+    height: int | None = None
+    duration_ms: int | None = None
+    placeholder: str | None = None
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What a child is to do with the file that it is given."""
+
+    kind: str
+    limits: MediaLimits
+
+
+def file_name(name: str, content_type: str) -> str:
+    """What the file of a rendition is called in the folder."""
+    return f"{name.lower()}.{ENDINGS[content_type]}"
+
+
+# What renditions can be.
+ENDINGS = {
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "video/mp4": "mp4",
+    "audio/ogg": "ogg",
+}

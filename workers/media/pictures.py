@@ -1,0 +1,244 @@
+"""Pictures: shrunk, turned upright and written anew, without anything that the file says besides
+its pixels.
+
+Runs in the sandbox's child. The header is believed for what it costs, before anything is decoded;
+only the one decoder that the content asks for is opened.
+"""
+
+import io
+import warnings
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, cast
+
+import pillow_heif
+from PIL import (
+    AvifImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageCms,
+    ImageFile,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    WebPImagePlugin,
+)
+
+from workers.media.forms import (
+    DAMAGED,
+    NOT_A_PICTURE,
+    TOO_MANY_PIXELS,
+    MediaLimits,
+    Rendered,
+    Unusable,
+    Written,
+    file_name,
+)
+from workers.media.kinds import HEAD_BYTES, PICTURES, content_type_of
+from workers.media.moving import write_moving
+from workers.media.placeholder import placeholder_of
+
+# These decoders, and no more, are known from here on: asked for by name, each one opens alone.
+DECODERS = (
+    AvifImagePlugin,
+    GifImagePlugin,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    WebPImagePlugin,
+)
+pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+pillow_heif.options.DECODE_THREADS = 1
+
+Size = tuple[int, int]
+
+_MAY_MOVE = frozenset({"GIF", "WEBP", "PNG"})
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Bytes that a pixel takes at the worst while it is decoded, turned to RGBA and shrunk.
+_PIXEL_BYTES = {"JPEG": 7, "PNG": 10, "GIF": 10, "WEBP": 16, "HEIF": 12, "AVIF": 12}
+_SRGB = ImageCms.createProfile("sRGB")
+JPEG_QUALITIES = (82, 74, 66, 58, 50, 42)
+WEBP_QUALITIES = (78, 70, 60, 50, 40)
+
+
+def render_picture(source: BinaryIO, limits: MediaLimits) -> Rendered:
+    """Writes its renditions in the present folder.
+
+    Raises:
+        Unusable
+    """
+    content_type = content_type_of(source.read(HEAD_BYTES))
+    if content_type not in PICTURES:
+        raise Unusable(NOT_A_PICTURE)
+    source.seek(0)
+    picture = open_picture(source, PICTURES[content_type], limits)
+    moving = write_moving(picture, limits) if _moves(picture) else []
+    orientation = _orientation_of(picture)
+    # Before it is drafted.
+    width, height = picture.size
+    still = shrink(picture, orientation, limits.preview_px, limits)
+    written, placeholder = write_still(still, limits)
+    if orientation >= 5:
+        width, height = height, width
+    return Rendered(
+        content_type, [*written, *moving], width=width, height=height, placeholder=placeholder
+    )
+
+
+def open_picture(source: BinaryIO, decoder: str, limits: MediaLimits) -> ImageFile.ImageFile:
+    """Its header only. A picture for which the child has not the memory counts as too large."""
+    Image.MAX_IMAGE_PIXELS = limits.picture_pixels
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    try:
+        picture = Image.open(source, formats=[decoder])
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise Unusable(TOO_MANY_PIXELS) from None
+    pixels = picture.width * picture.height
+    # A JPEG of any size that may be is decoded at a fraction of it.
+    fits = pixels * _PIXEL_BYTES[decoder] <= limits.child_memory_bytes
+    if pixels > limits.picture_pixels or not fits:
+        raise Unusable(TOO_MANY_PIXELS)
+    if pixels == 0:
+        raise Unusable(DAMAGED)
+    return picture
+
+
+def shrink(
+    picture: Image.Image, orientation: int, side_px: int, limits: MediaLimits
+) -> Image.Image:
+    """Upright, at most `side_px` on the longer side, never larger than it was, in sRGB, as RGB or
+    RGBA, and with nothing else.
+    """
+    size = fit(picture.size, side_px)
+    profile = picture.info.get("icc_profile")
+    # The true size, not twice that: the decoder then leaves out what would be shrunk away.
+    picture.draft(None, size)
+    picture.load()
+    small = _plain(picture)
+    if small.size != size:
+        small = small.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+    if profile and len(profile) <= limits.profile_bytes:
+        small = _to_srgb(small, profile)
+    small = _to_rgb(small)
+    if orientation in _TURNS:
+        small = small.transpose(_TURNS[orientation])
+    # Some of it would be written again, as a JPEG's comment.
+    small.info = {}
+    return small
+
+
+def fit(size: Size, side_px: int) -> Size:
+    """The size within a square of that side; the same when it is within."""
+    longer = max(size)
+    if longer <= side_px:
+        return size
+    width, height = (max(1, round(side * side_px / longer)) for side in size)
+    return width, height
+
+
+def write_still(picture: Image.Image, limits: MediaLimits) -> tuple[list[Written], str]:
+    """PREVIEW and THUMBNAIL of an upright picture that has the preview's size; and its
+    placeholder.
+    """
+    thumbnail = picture.resize(
+        fit(picture.size, limits.thumbnail_px), Image.Resampling.BICUBIC, reducing_gap=2.0
+    )
+    as_webp = picture.mode == "RGBA" or limits.preview_format == "WEBP"
+    preview = _write_within(picture, "PREVIEW", limits.preview_bytes, as_webp=as_webp)
+    small = _write_within(thumbnail, "THUMBNAIL", limits.preview_bytes, as_webp=True)
+    return [preview, small], placeholder_of(thumbnail)
+
+
+def write_poster(picture: Image.Image, limits: MediaLimits) -> tuple[list[Written], str]:
+    """The same of a video's frame."""
+    size = fit(picture.size, limits.poster_px)
+    return write_still(picture.resize(size, Image.Resampling.BICUBIC), limits)
+
+
+# ------------------------------------------------------------------ what the file says
+
+
+def _moves(picture: ImageFile.ImageFile) -> bool:
+    return picture.format in _MAY_MOVE and bool(getattr(picture, "is_animated", False))
+
+
+def _orientation_of(picture: Image.Image) -> int:
+    """1 when it says nothing that makes sense."""
+    try:
+        found = picture.getexif().get(_ORIENTATION, 1)
+    except (SyntaxError, ValueError, KeyError, TypeError, IndexError, OSError):
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+# ------------------------------------------------------------------ colours
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    """In a mode that can be shrunk: no palettes, and eight bits."""
+    if picture.mode.startswith("I"):
+        # 16 bits of grey; `convert` would cut off what is above 255.
+        return picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    if "transparency" in picture.info or picture.mode in {"PA", "LA", "La", "RGBa"}:
+        return picture.convert("RGBA")
+    if picture.mode in {"1", "P"}:
+        return picture.convert("RGB")
+    return picture.copy()
+
+
+def _to_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
+    """As it is when the profile makes no sense."""
+    try:
+        described = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(described).lower():
+            return picture
+        out_mode = picture.mode if picture.mode in {"RGBA", "L"} else "RGB"
+        if out_mode == "L":
+            picture, out_mode = picture.convert("RGB") if _is_rgb(described) else picture, "RGB"
+        return ImageCms.profileToProfile(picture, described, _SRGB, outputMode=out_mode) or picture
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return picture
+
+
+def _is_rgb(profile: ImageCms.ImageCmsProfile) -> bool:
+    return str(profile.profile.xcolor_space).strip() == "RGB"
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode != "RGBA":
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
+    lowest = cast(tuple[int, int], picture.getchannel("A").getextrema())[0]
+    return picture.convert("RGB") if lowest == 255 else picture
+
+
+# ------------------------------------------------------------------ writing
+
+
+def _write_within(picture: Image.Image, name: str, most_bytes: int, *, as_webp: bool) -> Written:
+    """At the best quality that keeps within the size, else at the least."""
+    content_type = "image/webp" if as_webp else "image/jpeg"
+    for encoded in _encodings(picture, as_webp=as_webp):
+        if len(encoded) <= most_bytes:
+            break
+    with open(file_name(name, content_type), "wb") as file:
+        file.write(encoded)
+    return Written(name, content_type, *picture.size)
+
+
+def _encodings(picture: Image.Image, *, as_webp: bool) -> Iterator[bytes]:
+    for quality in WEBP_QUALITIES if as_webp else JPEG_QUALITIES:
+        encoded = io.BytesIO()
+        save: Callable[..., None] = picture.save
+        if as_webp:
+            save(encoded, "WEBP", quality=quality, method=3)
+        else:
+            save(encoded, "JPEG", quality=quality)
+        yield encoded.getvalue()

@@ -1,0 +1,26 @@
+"""What runs in the sandbox's child: the renderer of a file's kind."""
+
+from collections.abc import Callable
+from typing import BinaryIO
+
+import av.logging
+import msgspec
+
+from workers.media.forms import MediaLimits, Order, Rendered
+from workers.media.pictures import render_picture
+from workers.media.sounds import render_sound
+from workers.media.videos import render_video
+
+RENDERERS: dict[str, Callable[[BinaryIO, MediaLimits], Rendered]] = {
+    "IMAGE": render_picture,
+    "VIDEO": render_video,
+    "AUDIO": render_sound,
+}
+# What decoders print is about somebody's file.
+av.logging.set_level(None)
+
+
+def run(order: bytes, source: BinaryIO) -> bytes:
+    """An `Order` to a `Rendered`, as MessagePack, with files in the present folder."""
+    ordered = msgspec.msgpack.decode(order, type=Order)
+    return msgspec.msgpack.encode(RENDERERS[ordered.kind](source, ordered.limits))

@@ -1,0 +1,177 @@
+"""From an uploaded file to what is shown of it: the face of this package.
+
+Files are decoded in a sandbox (workers/media/sandbox.py), and what comes out of it is checked here:
+only regular files of the names and types that a kind can have are taken up.
+"""
+
+import asyncio
+import logging
+import os
+import stat
+from pathlib import Path
+
+import msgspec
+
+from models.media import MediaKind, RenditionName
+from workers.media.confinement import Bounds
+from workers.media.forms import (
+    DAMAGED,
+    EMPTY,
+    ENDINGS,
+    TOO_MUCH,
+    MediaLimits,
+    Order,
+    Rendered,
+    Unusable,
+    Written,
+    file_name,
+)
+from workers.media.kinds import HEAD_BYTES, PICTURES, SOUNDS, VIDEOS, content_type_of
+from workers.media.sandbox import TOO_LATE, Sandbox, SandboxFailed
+
+__all__ = ["Made", "MediaLimits", "Outcome", "Renderer", "SandboxFailed", "Unusable"]
+
+logger = logging.getLogger("parley.media")
+
+# The limits that end a child, and what Python says when it meets one.
+_TOO_MUCH = frozenset({TOO_LATE, "SIGXCPU", "SIGKILL", "MemoryError"})
+_TYPES = {
+    MediaKind.IMAGE: PICTURES.keys(),
+    MediaKind.VIDEO: VIDEOS.keys(),
+    MediaKind.AUDIO: SOUNDS.keys(),
+}
+_NAMES = {
+    "THUMBNAIL": RenditionName.THUMBNAIL,
+    "PREVIEW": RenditionName.PREVIEW,
+    "FULL": RenditionName.FULL,
+}
+_MOST_SIDE_PX = 1 << 20
+_MOST_PLACEHOLDER = 64
+
+
+class Made(msgspec.Struct, frozen=True):
+    """A rendition as a file; sizes in bytes and pixels."""
+
+    name: RenditionName
+    path: Path
+    content_type: str
+    byte_size: int
+    width: int | None = None
+    height: int | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a file is by its content, upright, and what was made of it. `placeholder` is a
+    ThumbHash, base64.
+    """
+
+    content_type: str
+    made: list[Made]
+    width: int | None = None
+    height: int | None = None
+    duration_ms: int | None = None
+    placeholder: str | None = None
+
+
+class Renderer:
+    """Close it before the loop ends."""
+
+    def __init__(
+        self,
+        limits: MediaLimits = MediaLimits(),  # noqa: B008
+        *,
+        sandbox: Sandbox | None = None,
+    ) -> None:
+        self._limits = limits
+        self._sandbox = sandbox or Sandbox("workers.media.rendering")
+
+    async def render(self, kind: MediaKind, source: Path, folder: Path) -> Outcome:
+        """Writes files in `folder`, which is empty, and nowhere else. At any time so many of them
+        run as the caller lets.
+
+        Raises:
+            Unusable: nothing can be made of the file.
+            SandboxFailed: it was not tried; a fault of ours.
+            OSError: the file or folder is not there.
+        """
+        head = await asyncio.to_thread(_read_head, source)
+        if not head:
+            raise Unusable(EMPTY)
+        if kind is MediaKind.FILE:
+            return Outcome(content_type_of(head), [])
+        order = msgspec.msgpack.encode(Order(kind.name, self._limits))
+        ended = await self._sandbox.run(order, source, folder, self._bounds(kind))
+        if ended.unusable is not None:
+            raise Unusable(ended.unusable)
+        if ended.fault is not None:
+            logger.info("A file was not read", extra={"kind": kind.name, "error": ended.fault})
+            raise Unusable(TOO_MUCH if ended.fault in _TOO_MUCH else DAMAGED)
+        try:
+            rendered = msgspec.msgpack.decode(ended.made, type=Rendered)
+            return await asyncio.to_thread(_checked, kind, rendered, folder)
+        except (msgspec.MsgspecError, ValueError, OSError):
+            logger.warning("A child said what is not so", extra={"kind": kind.name})
+            raise Unusable(DAMAGED) from None
+
+    async def close(self) -> None:
+        """Stop what runs."""
+        await self._sandbox.close()
+
+    def _bounds(self, kind: MediaKind) -> Bounds:
+        limits = self._limits
+        is_picture = kind is MediaKind.IMAGE
+        return Bounds(
+            memory_bytes=limits.child_memory_bytes,
+            file_bytes=limits.child_file_bytes,
+            cpu_s=limits.picture_cpu_s if is_picture else limits.child_cpu_s,
+            deadline_s=limits.picture_deadline_s if is_picture else limits.child_deadline_s,
+        )
+
+
+def _read_head(source: Path) -> bytes:
+    with source.open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def _checked(kind: MediaKind, rendered: Rendered, folder: Path) -> Outcome:
+    """
+    Raises:
+        ValueError: it is not what a child of ours makes.
+        OSError: a file is not there.
+    """
+    if rendered.content_type not in _TYPES[kind]:
+        raise ValueError
+    if len(rendered.placeholder or "") > _MOST_PLACEHOLDER:
+        raise ValueError
+    return Outcome(
+        rendered.content_type,
+        [_made(written, folder) for written in rendered.written],
+        _side(rendered.width),
+        _side(rendered.height),
+        rendered.duration_ms,
+        rendered.placeholder,
+    )
+
+
+def _made(written: Written, folder: Path) -> Made:
+    if written.content_type not in ENDINGS or written.name not in _NAMES:
+        raise ValueError
+    path = folder / file_name(written.name, written.content_type)
+    # No link to somewhere else, and no second name of something else.
+    found = os.lstat(path)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_size == 0:
+        raise ValueError
+    return Made(
+        _NAMES[written.name],
+        path,
+        written.content_type,
+        found.st_size,
+        _side(written.width),
+        _side(written.height),
+    )
+
+
+def _side(pixels: int | None) -> int | None:
+    if pixels is not None and not 0 < pixels <= _MOST_SIDE_PX:
+        raise ValueError
+    return pixels

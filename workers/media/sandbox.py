@@ -1,0 +1,196 @@
+"""A child for each file: what decodes it has its own memory and time, sees nothing of this process
+and nothing of the disk but one folder, and takes only itself with it when it crashes.
+
+- A crash, a hang, too much memory are an `Ended` with a fault; the next file is as good as before.
+- Who stops waiting kills the child; when this process dies, so do all.
+- What a child says is decoded as `bytes` and believed by nobody: the caller checks it.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from workers.media.confinement import Bounds
+from workers.media.forker import Answer, Exit, Request
+
+ROOT = Path(__file__).parents[2]
+START_WITHIN_S = 60.0
+STOP_WITHIN_S = 5.0
+# A child that says more than a pipe holds waits for ever, and is killed for that.
+MOST_ANSWER_BYTES = 64 * 1024
+TOO_LATE = "TooLate"
+# One arena: the limit is of address space, and each arena takes 64 MB of it.
+ENVIRONMENT = {"LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1"}
+
+
+class SandboxFailed(Exception):
+    """A fault of ours, not of the file."""
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """What came of a child: what it made, else why it made nothing, `unusable` in its own words, or
+    a fault: the class of what it raised, or how it ended, and nothing of the file.
+    """
+
+    exit: Exit
+    made: bytes = b""
+    unusable: str | None = None
+    fault: str | None = None
+
+
+class Sandbox:
+    """Runs `run` of a module in children. Begins with the first file."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._process: subprocess.Popen[bytes] | None = None
+        self._requests: socket.socket | None = None
+        self._starting = asyncio.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the program that forks children."""
+        return None if self._process is None else self._process.pid
+
+    async def run(self, order: bytes, source: Path, folder: Path, bounds: Bounds) -> Ended:
+        """With the file open and in that folder.
+
+        Raises:
+            SandboxFailed: there was no child, or it is unknown what became of it.
+            OSError: the file or folder is not there.
+        """
+        requests = await self._ready()
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        answer, answering = os.pipe()
+        said = b""
+        try:
+            with _closing(answer), ours:
+                with _closing(answering), theirs:
+                    given = [answering, theirs.fileno()]
+                    await _send(requests, Request(bounds, order), source, folder, given)
+                end = await _wait(ours)
+                os.set_blocking(answer, False)
+                with contextlib.suppress(BlockingIOError):
+                    said = os.read(answer, MOST_ANSWER_BYTES)
+        except ConnectionError:
+            raise SandboxFailed from None
+        return _ended(end, said)
+
+    async def close(self) -> None:
+        """Kill what runs."""
+        if self._requests is not None:
+            self._requests.close()
+            self._requests = None
+        if self._process is not None:
+            process, self._process = self._process, None
+            await asyncio.to_thread(_end, process)
+
+    # ---------------------------------------------------------------- beginning
+
+    async def _ready(self) -> socket.socket:
+        async with self._starting:
+            if self._process is not None and self._process.poll() is not None:
+                await self.close()
+            if self._requests is None:
+                self._requests = await self._start()
+            return self._requests
+
+    async def _start(self) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        with theirs:
+            self._process = await asyncio.to_thread(_spawn, self._module, theirs)
+        try:
+            async with asyncio.timeout(START_WITHIN_S):
+                if await asyncio.get_running_loop().sock_recv(ours, 16) == b"ready":
+                    return ours
+                raise SandboxFailed
+        except BaseException as error:
+            ours.close()
+            await self.close()
+            if isinstance(error, TimeoutError | ConnectionError):
+                raise SandboxFailed from None
+            raise
+
+
+def _spawn(module: str, requests: socket.socket) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "workers.media.forker", module],
+        stdin=requests.fileno(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        start_new_session=True,
+    )
+
+
+async def _send(
+    requests: socket.socket, request: Request, source: Path, folder: Path, given: list[int]
+) -> None:
+    message = msgspec.msgpack.encode(request)
+    with (
+        _closing(os.open(source, os.O_RDONLY)) as file,
+        _closing(os.open(folder, os.O_RDONLY | os.O_DIRECTORY)) as opened,
+    ):
+        while True:
+            try:
+                socket.send_fds(requests, [message], [file, opened, *given])
+                return
+            except BlockingIOError:
+                await asyncio.sleep(0.01)
+
+
+async def _wait(worker: socket.socket) -> Exit:
+    loop = asyncio.get_running_loop()
+    try:
+        said = await loop.sock_recv(worker, 4096)
+    except asyncio.CancelledError:
+        # The child is killed, and has let go of the folder when this returns.
+        worker.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(STOP_WITHIN_S):
+                await loop.sock_recv(worker, 4096)
+        raise
+    end = msgspec.msgpack.decode(said, type=Exit) if said else Exit(began=False)
+    if not end.began:
+        raise SandboxFailed
+    return end
+
+
+def _ended(end: Exit, said: bytes) -> Ended:
+    if end.too_late:
+        return Ended(end, fault=TOO_LATE)
+    if end.signal:
+        return Ended(end, fault=signal.Signals(end.signal).name)
+    try:
+        answer = msgspec.msgpack.decode(said, type=Answer)
+    except msgspec.MsgspecError:
+        return Ended(end, fault="Nonsense")
+    return Ended(end, answer.made, answer.unusable, answer.fault)
+
+
+@contextlib.contextmanager
+def _closing(file: int) -> Iterator[int]:
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """It ends by itself when nobody can ask it any longer."""
+    try:
+        process.wait(STOP_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(STOP_WITHIN_S)
