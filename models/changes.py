@@ -14,6 +14,7 @@ import msgspec
 from models.channel_log import ChannelLog, lock_log
 from models.channels import ChannelKind, MemberRole
 from models.database import Database
+from models.jobs import enqueue
 from models.log import Batch, Change
 from models.messages import COLUMNS, Message, MessageKind, message_of, show_to
 from models.refusals import RefusalCode, Refused, invalid, not_found
@@ -60,6 +61,12 @@ class _Target(msgspec.Struct):
         assert row is not None
         self.message = message_of(row)
         await log.append_change(change, self.message, self.viewer_id)
+
+    async def release_media(self) -> None:
+        """Whether what the message holds is held elsewhere is a worker's to see."""
+        if self.message.media_ids:
+            payload = {"media_ids": self.message.media_ids}
+            await enqueue(self.log.connection, "media_release", [payload])
 
     async def index_again(self) -> None:
         """Let search know the text as it is now."""
@@ -144,6 +151,7 @@ async def delete_message(
         if not target.is_own and not _moderates(target):
             raise _forbidden("Only the sender, or an owner or admin of the group, can delete it.")
         if target.message.deleted_at is None:
+            await target.release_media()
             await target.write(
                 Change.DELETED,
                 "text = NULL, details = NULL, reactions = NULL, deleted_at = $3",

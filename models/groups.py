@@ -1,4 +1,4 @@
-"""Groups: making one, and what it is called.
+"""Groups: making one, what it is called, and its picture.
 
 Making a group is repeatable: its id follows from its creator and the id that they gave it, so a
 repeat meets the first, whichever process it asks.
@@ -15,6 +15,8 @@ from models.channels import ChannelKind, MemberRole
 from models.database import Database
 from models.group_lock import Publish, lock_own_group, no_such_group, require_seats
 from models.limits import Limits
+from models.media import Media, stored_picture
+from models.media_uses import HolderKind, claim_picture, release_picture
 from models.membership import bring_in, read_willingness
 from models.notices import NoticeKind, SystemNotice
 from models.refusals import RefusalCode, Refused, invalid
@@ -31,6 +33,7 @@ class GroupDraft(msgspec.Struct, frozen=True):
     member_ids: list[str]
     # Made by the client: makes creating safe to repeat.
     client_group_id: str | None = None
+    avatar_id: str | None = None
 
     @property
     def newcomers(self) -> list[str]:
@@ -39,8 +42,10 @@ class GroupDraft(msgspec.Struct, frozen=True):
 
     def fingerprint(self) -> bytes:
         """SHA-256 of what was asked for: a repeat must ask for the same."""
-        asked = msgspec.msgpack.encode((self.name, self.description, sorted(self.newcomers)))
-        return hashlib.sha256(asked).digest()
+        asked: tuple[object, ...] = (self.name, self.description, sorted(self.newcomers))
+        if self.avatar_id is not None:
+            asked = (*asked, self.avatar_id)
+        return hashlib.sha256(msgspec.msgpack.encode(asked)).digest()
 
 
 class GroupChanges(msgspec.Struct, frozen=True):
@@ -48,6 +53,15 @@ class GroupChanges(msgspec.Struct, frozen=True):
 
     name: str | None | UnsetType = UNSET
     description: str | None | UnsetType = UNSET
+    avatar_id: str | None | UnsetType = UNSET
+
+
+class _Face(msgspec.Struct, frozen=True):
+    """How a group shows itself; of the picture, the id."""
+
+    name: str
+    description: str | None
+    avatar_id: str | None
 
 
 def require_draft(draft: GroupDraft, limits: Limits) -> GroupDraft:
@@ -75,7 +89,7 @@ async def create_group(
 
     Raises:
         Refused: INVALID_INPUT; NOT_FOUND and FORBIDDEN naming one of the members; GROUP_FULL;
-        CONFLICT.
+        CONFLICT; what `claim_picture` refuses.
     """
     draft = require_draft(draft, limits)
     if draft.client_group_id is None:
@@ -87,9 +101,10 @@ async def create_group(
     newcomers = draft.newcomers
     willingness = await read_willingness(database, draft.creator_id, newcomers)
     willingness.require(draft.member_ids, "memberIds", among=newcomers)
+    avatar = await _claim(database, draft.creator_id, channel_id, draft.avatar_id)
     async with create_log(database, channel_id, ChannelKind.GROUP, publish) as log:
         if log is not None:
-            await _write_group(log, draft)
+            await _write_group(log, draft, avatar)
     if log is None and not await _is_repeat(database, channel_id, draft):
         raise no_such_group("clientGroupId")
     return channel_id
@@ -113,15 +128,24 @@ async def _is_repeat(database: Database, channel_id: str, draft: GroupDraft) -> 
     return draft_hash is not None
 
 
-async def _write_group(log: ChannelLog, draft: GroupDraft) -> None:
+async def _claim(
+    database: Database, viewer_id: str, channel_id: str, avatar_id: str | None | UnsetType
+) -> Media | None:
+    if avatar_id is UNSET or avatar_id is None:
+        return None
+    return await claim_picture(database, viewer_id, HolderKind.GROUP, channel_id, avatar_id)
+
+
+async def _write_group(log: ChannelLog, draft: GroupDraft, avatar: Media | None) -> None:
     await log.connection.execute(
-        "INSERT INTO groups (channel_id, name, description, creator_id, draft_hash) "
-        "VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO groups (channel_id, name, description, creator_id, draft_hash, avatar) "
+        "VALUES ($1, $2, $3, $4, $5, $6)",
         log.channel_id,
         draft.name,
         draft.description,
         draft.creator_id,
         draft.fingerprint(),
+        stored_picture(avatar),
     )
     await log.append_notice(
         SystemNotice(NoticeKind.GROUP_CREATED, draft.creator_id, draft.newcomers, draft.name)
@@ -142,30 +166,46 @@ async def update_group(
     """Change what was given: one entry, unless that changes nothing.
 
     Raises:
-        Refused: NOT_FOUND, FORBIDDEN; INVALID_INPUT naming the field.
+        Refused: NOT_FOUND, FORBIDDEN; INVALID_INPUT naming the field; what `claim_picture` refuses.
     """
     changes = _require_changes(changes, limits)
+    # Before the group stands still: it is a transaction of its own.
+    avatar = await _claim(database, viewer_id, channel_id, changes.avatar_id)
     async with lock_own_group(database, viewer_id, channel_id, publish, MemberRole.ADMIN) as group:
         row = await group.connection.fetchrow(
-            "SELECT name, description FROM groups WHERE channel_id = $1", channel_id
+            "SELECT name, description, avatar->>'id' FROM groups WHERE channel_id = $1", channel_id
         )
         assert row is not None
-        name, description = row
-        new_name = name if changes.name is UNSET else changes.name
-        new_description = description if changes.description is UNSET else changes.description
-        if (new_name, new_description) == (name, description):
+        old = _Face(*row)
+        new = _changed(old, changes)
+        if new == old:
             return
         await group.connection.execute(
-            "UPDATE groups SET name = $2, description = $3 WHERE channel_id = $1",
+            """
+            UPDATE groups SET name = $2, description = $3,
+                avatar = CASE WHEN $4 THEN $5::jsonb ELSE avatar END
+            WHERE channel_id = $1
+            """,
             channel_id,
-            new_name,
-            new_description,
+            new.name,
+            new.description,
+            new.avatar_id != old.avatar_id,
+            stored_picture(avatar),
         )
-        if new_name != name:
-            notice = SystemNotice(NoticeKind.GROUP_RENAMED, viewer_id, value=new_name)
+        if new.avatar_id != old.avatar_id:
+            await release_picture(group.connection, old.avatar_id, avatar)
+        if new.name != old.name:
+            notice = SystemNotice(NoticeKind.GROUP_RENAMED, viewer_id, value=new.name)
         else:
             notice = SystemNotice(NoticeKind.GROUP_CHANGED, viewer_id)
         await group.log.append_notice(notice)
+
+
+def _changed(old: _Face, changes: GroupChanges) -> _Face:
+    given = {
+        name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET
+    }
+    return msgspec.structs.replace(old, **given)
 
 
 def _require_changes(changes: GroupChanges, limits: Limits) -> GroupChanges:
@@ -175,6 +215,7 @@ def _require_changes(changes: GroupChanges, limits: Limits) -> GroupChanges:
     return GroupChanges(
         name if name is UNSET else require_name(name, "name", limits.name_length),
         description if description is UNSET else _require_description(description, limits),
+        changes.avatar_id,
     )
 
 

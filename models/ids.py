@@ -53,6 +53,10 @@ def device_global_id(device_id: str) -> str:
     return "dev_" + device_id
 
 
+def media_global_id(media_id: str) -> str:
+    return "med_" + media_id
+
+
 def report_global_id(report_id: str) -> str:
     return "rep_" + report_id
 

@@ -18,6 +18,7 @@ from models.channels import MemberRole
 from models.database import Database
 from models.group_lock import LockedGroup, Publish, lock_group, lock_own_group, require_seats
 from models.limits import Limits
+from models.media import Media, picture_of
 from models.membership import bring_in
 from models.notices import NoticeKind, SystemNotice
 from models.refusals import RefusalCode, Refused, invalid, not_found
@@ -41,6 +42,7 @@ class InvitePreview(msgspec.Struct, frozen=True):
 
     name: str
     member_count: int
+    avatar: Media | None
 
 
 _COLUMNS = "i.token, i.channel_id, i.created_at, i.created_by, i.expires_at, i.uses_left"
@@ -171,14 +173,14 @@ async def find_preview(database: Database, token: str) -> InvitePreview | None:
         f"""
         SELECT g.name, (
             SELECT count(*) FROM members n WHERE n.channel_id = $1 AND n.left_seq IS NULL
-        )
+        ), g.avatar
         FROM invites i JOIN groups g ON g.channel_id = $1 AND g.closed_at IS NULL
         WHERE i.channel_id = $1 AND i.token = $2 AND {_IN_FORCE}
         """,
         channel_id,
         token,
     )
-    return None if row is None else InvitePreview(*row)
+    return None if row is None else InvitePreview(row[0], row[1], picture_of(row[2]))
 
 
 async def join_group(

@@ -86,6 +86,11 @@ def picture_of(stored: str | None) -> Media | None:
     return None if stored is None else _decode_media(stored)
 
 
+def stored_picture(media: Media | None) -> str | None:
+    """The copy to keep."""
+    return None if media is None else encode_media(media).decode()
+
+
 async def list_media(database: Database, media_ids: Sequence[str]) -> dict[str, Media]:
     """Id to media, for those that exist, whoever may see them."""
     if not media_ids:

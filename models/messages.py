@@ -237,6 +237,20 @@ async def get_own_message(database: Database, sender_id: str, channel_id: str, s
     return message_of(row)
 
 
+async def is_sent(
+    database: Database, sender_id: str, channel_id: str, client_message_id: str
+) -> bool:
+    """Whether the sender's message with their own id for it is stored."""
+    sent: bool = await database.fetchval(
+        "SELECT EXISTS (SELECT FROM messages WHERE channel_id = $1 AND sender_id = $2 "
+        "AND client_message_id = $3)",
+        channel_id,
+        sender_id,
+        client_message_id,
+    )
+    return sent
+
+
 async def list_last_messages(
     database: Database, viewer_id: str, channel_ids: Sequence[str]
 ) -> dict[str, Message]:

@@ -54,3 +54,8 @@ def require_name(value: str, field: str, max_length: int) -> str:
     if not any(unicodedata.category(character)[0] in "LNPS" for character in name):
         raise invalid("A name needs a visible character.", field)
     return name
+
+
+def remove_reordering(text: str) -> str:
+    """Without the marks that reorder what stands beside them."""
+    return _REORDERING.sub("", text)

@@ -9,7 +9,8 @@ from msgspec import UNSET, UnsetType
 
 from models.database import Connection, Database
 from models.limits import Limits
-from models.media import Media, picture_of
+from models.media import Media, picture_of, stored_picture
+from models.media_uses import HolderKind, claim_picture, release_picture
 from models.refusals import invalid, not_found
 from models.text import require_name, require_text
 
@@ -39,6 +40,7 @@ class ProfileChanges(msgspec.Struct, frozen=True):
 
     name: str | None | UnsetType = UNSET
     about: str | None | UnsetType = UNSET
+    avatar_id: str | None | UnsetType = UNSET
 
 
 async def create_user(connection: Connection, user_id: str, name: str, *, now: datetime) -> User:
@@ -65,21 +67,44 @@ async def update_profile(
     """Change what was given; the user as they are now.
 
     Raises:
-        Refused: INVALID_INPUT naming the field.
+        Refused: INVALID_INPUT naming the field; what `claim_picture` refuses.
     """
     name = _new_name(changes.name, limits)
     about = _new_about(changes.about, limits)
-    row = await database.fetchrow(
-        "UPDATE users SET name = coalesce($2, name), about = CASE WHEN $3 THEN $4 ELSE about END "
-        f"WHERE id = $1 RETURNING {COLUMNS}",
-        user_id,
-        name,
-        about is not UNSET,
-        None if about is UNSET else about,
-    )
-    if row is None:
-        raise not_found("There is no such user.")
-    return user_of(row)
+    avatar = await _new_avatar(database, user_id, changes.avatar_id)
+    async with database.transaction() as connection:
+        replaced_id = None
+        if avatar is not UNSET:
+            replaced_id = await connection.fetchval(
+                "SELECT avatar->>'id' FROM users WHERE id = $1 FOR UPDATE", user_id
+            )
+        row = await connection.fetchrow(
+            f"""
+            UPDATE users SET name = coalesce($2, name),
+                about = CASE WHEN $3 THEN $4 ELSE about END,
+                avatar = CASE WHEN $5 THEN $6::jsonb ELSE avatar END
+            WHERE id = $1 RETURNING {COLUMNS}
+            """,
+            user_id,
+            name,
+            about is not UNSET,
+            None if about is UNSET else about,
+            avatar is not UNSET,
+            None if avatar is UNSET else stored_picture(avatar),
+        )
+        if row is None:
+            raise not_found("There is no such user.")
+        user = user_of(row)
+        await release_picture(connection, replaced_id, user.avatar)
+    return user
+
+
+async def _new_avatar(
+    database: Database, user_id: str, avatar_id: str | None | UnsetType
+) -> Media | None | UnsetType:
+    if avatar_id is UNSET or avatar_id is None:
+        return avatar_id
+    return await claim_picture(database, user_id, HolderKind.USER, user_id, avatar_id)
 
 
 def _new_name(name: str | None | UnsetType, limits: Limits) -> str | None:

@@ -1,6 +1,6 @@
 """Channels: the viewer's list, one by id, opening a chat, and acknowledging."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -8,6 +8,8 @@ import strawberry
 
 from models import channels, ids
 from models.channels import ChannelKind, find_channel, open_chat, page_channels
+from models.limits import Limits
+from models.media_stored import note_stored
 from models.mutes import mute_channel
 from models.positions import Move, advance_device, advance_device_where_left
 from models.refusals import invalid, not_found
@@ -129,6 +131,7 @@ class ChannelMutations:
         most = resources.limits.position_inputs
         delivered = require_positions(input.delivered, "delivered", most)
         read = require_positions(input.read, "read", most)
+        stored_media = _require_stored_media(input.stored_media_ids, resources.limits)
         moved = await resources.committer.advance(
             Move(channel_id, viewer.user.id, delivered.get(channel_id, 0), read.get(channel_id, 0))
             for channel_id in delivered.keys() | read.keys()
@@ -145,6 +148,8 @@ class ChannelMutations:
             await advance_device_where_left(
                 resources.database, viewer.user.id, viewer.device_id, left
             )
+        if stored_media and resources.limits.media_delete_after_delivery:
+            await note_stored(resources.database, viewer.user.id, stored_media)
         return AcknowledgePayload(
             positions=[
                 ChannelPosition(
@@ -208,3 +213,12 @@ def require_positions(
         if channel_id is not None:
             positions[channel_id] = max(position.seq, positions.get(channel_id, 0))
     return positions
+
+
+def _require_stored_media(media_ids: Sequence[str] | None, limits: Limits) -> list[str]:
+    """Each once; ids of something else are left out, as those of unknown media are."""
+    named = media_ids or []
+    if len(named) > limits.stored_media:
+        raise invalid(f"At most {limits.stored_media} files are allowed here.", "storedMediaIds")
+    inner_ids = [ids.parse_plain("med", media_id) for media_id in named]
+    return list(dict.fromkeys(each for each in inner_ids if each is not None))

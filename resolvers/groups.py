@@ -12,6 +12,7 @@ from models.group_lock import no_such_group
 from models.groups import GroupChanges, GroupDraft
 from models.invites import InvitePreview
 from models.refusals import not_found
+from resolvers.media import given_avatar
 from schema.context import Context, context_of
 from schema.groups import (
     CreateGroupInput,
@@ -76,6 +77,7 @@ class GroupMutations:
             description=input.description,
             member_ids=_require_user_ids(input.member_ids, "memberIds"),
             client_group_id=input.client_group_id,
+            avatar_id=given_avatar(input.avatar_media_id) or None,
         )
         channel_id = await groups.create_group(
             resources.database, draft, limits=resources.limits, publish=resources.publish
@@ -84,8 +86,8 @@ class GroupMutations:
 
     @strawberry.mutation(
         description=(
-            "Changes the name or description. For owners and admins. One entry in the log, or "
-            "none where it changes nothing."
+            "Changes the name, description or picture. For owners and admins. One entry in the "
+            "log, or none where it changes nothing."
         ),
         graphql_type=GroupResult,
     )
@@ -102,7 +104,9 @@ class GroupMutations:
             resources.database,
             context.require_viewer().user.id,
             channel_id,
-            GroupChanges(_given(input.name), _given(input.description)),
+            GroupChanges(
+                _given(input.name), _given(input.description), given_avatar(input.avatar_media_id)
+            ),
             limits=resources.limits,
             publish=resources.publish,
         )

@@ -7,8 +7,16 @@ import strawberry
 
 from models import ids
 from models.limits import Limits
-from models.messages import Location, Message, MessageKind, get_own_message, show_to
-from models.refusals import invalid, not_found
+from models.media_uses import claim_for_message, no_such_media
+from models.messages import (
+    Location,
+    Message,
+    MessageKind,
+    get_own_message,
+    is_sent,
+    show_to,
+)
+from models.refusals import Refused, invalid, not_found
 from models.sends import Draft, Sent, for_sender
 from models.text import require_text
 from models.users import User
@@ -34,9 +42,27 @@ class MessageMutations:
     ) -> SendMessagePayload | Refusal:
         context = context_of(info)
         draft = require_draft(input, context.require_viewer().user, context.resources.limits)
+        if draft.media_ids:
+            await _claim_media(context, draft)
         sent = await context.resources.committer.send(draft)
         message, replayed = await _stored_message(context, draft, sent)
         return SendMessagePayload(message=message, replayed=replayed)
+
+
+async def _claim_media(context: Context, draft: Draft) -> None:
+    """Writes down that the message is about to hold them, and gives it its kind. A message that is
+    stored already is answered with, whatever has become of its files.
+    """
+    database, sender_id = context.resources.database, draft.sender.id
+    try:
+        media = await claim_for_message(
+            database, sender_id, draft.channel_id, draft.client_message_id, draft.media_ids
+        )
+    except Refused:
+        if not await is_sent(database, sender_id, draft.channel_id, draft.client_message_id):
+            raise
+    else:
+        draft.kind = MessageKind[media[0].kind.name]
 
 
 async def _stored_message(context: Context, draft: Draft, sent: Sent) -> tuple[Message, bool]:
@@ -68,8 +94,11 @@ def require_draft(input: SendMessageInput, sender: User, limits: Limits) -> Draf
     if text is not None:
         require_message_text(text, limits)
     location = None if input.location is None else _require_location(input.location, limits)
-    if text is None and location is None:
-        raise invalid("A message needs a text or a location.", "text")
+    media_ids = _require_media(input.media_ids or [], limits)
+    if location is not None and media_ids:
+        raise invalid("A message has files or a location, not both.", "location")
+    if text is None and location is None and not media_ids:
+        raise invalid("A message needs a text, a file or a location.", "text")
     return Draft(
         channel_id=channel_id,
         sender=sender,
@@ -80,6 +109,7 @@ def require_draft(input: SendMessageInput, sender: User, limits: Limits) -> Draf
         location=location,
         reply_to_seq=_require_reply(input.reply_to_id, channel_id),
         mention_ids=_require_mentions(input.mentions or [], limits),
+        media_ids=media_ids,
     )
 
 
@@ -104,6 +134,20 @@ def _require_location(location: LocationInput, limits: Limits) -> Location:
     if label is not None:
         require_text(label, "location.label", limits.label_length)
     return Location(location.latitude, location.longitude, label)
+
+
+def _require_media(media_ids: list[strawberry.ID], limits: Limits) -> list[str]:
+    if len(media_ids) > limits.media_per_message:
+        raise invalid(f"A message has at most {limits.media_per_message} files.", "mediaIds")
+    inner_ids: list[str] = []
+    for place, media_id in enumerate(media_ids):
+        inner_id = ids.parse_plain("med", media_id)
+        if inner_id is None:
+            raise no_such_media(f"mediaIds.{place}")
+        if inner_id in inner_ids:
+            raise invalid("A file is in a message once.", f"mediaIds.{place}")
+        inner_ids.append(inner_id)
+    return inner_ids
 
 
 def _require_reply(reply_to_id: str | None, channel_id: str) -> int | None:

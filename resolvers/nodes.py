@@ -7,6 +7,7 @@ import strawberry
 from models import ids
 from models.channels import find_member
 from models.devices import find_device
+from models.media_uses import list_visible
 from models.refusals import invalid
 from schema.context import Context, context_of
 from schema.node import Node
@@ -58,6 +59,8 @@ async def _find(context: Context, global_id: str) -> Any:
         return await context.loaders.channels.load(inner_id)
     if inner_id := ids.parse_plain("dev", global_id):
         return await find_device(database, viewer, inner_id)
+    if inner_id := ids.parse_plain("med", global_id):
+        return (await list_visible(database, viewer.user.id, [inner_id])).get(inner_id)
     if place := ids.parse_message(global_id):
         return await context.loaders.messages.load(place)
     if member := ids.parse_member(global_id):

@@ -11,6 +11,7 @@ from models.phone_numbers import discover_contacts
 from models.refusals import not_found
 from models.signals import Signalled, ViewerChanged
 from models.users import ProfileChanges, update_profile
+from resolvers.media import given_avatar
 from schema.context import context_of
 from schema.people import UpdateProfileInput, UpdateProfilePayload, UpdateProfileResult, User
 from schema.refusals import Refusal, answers_refusals
@@ -87,7 +88,9 @@ class PeopleMutations:
         context = context_of(info)
         viewer = context.require_viewer()
         resources = context.resources
-        changes = ProfileChanges(name=_given(input.name), about=_given(input.about))
+        changes = ProfileChanges(
+            _given(input.name), _given(input.about), given_avatar(input.avatar_media_id)
+        )
         user = await update_profile(
             resources.database, viewer.user.id, changes, limits=resources.limits
         )

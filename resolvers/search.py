@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 from models import ids
-from models.messages import Message, hydrate_senders, show_to
+from models.messages import Message, hydrate_media, hydrate_senders, show_to
 from models.refusals import not_found
 from models.search import search_messages
 from schema.context import context_of
@@ -61,6 +61,7 @@ class SearchQueries:
         )
         messages = [show_to(message, viewer.id) for _, message in found]
         await hydrate_senders(context.resources.database, messages, [viewer])
+        await hydrate_media(context.resources.database, messages)
         return make_page(
             messages,
             [hit_cursor(hit) for hit, _ in found],

@@ -285,6 +285,14 @@ class AcknowledgeInput:
         ),
         default=None,
     )
+    stored_media_ids: list[strawberry.ID] | None = strawberry.field(
+        description=(
+            "Media files that this device has stored for itself: a server may let go of what all "
+            "members have. At most 200; those of no message that the viewer can read are passed "
+            "over."
+        ),
+        default=None,
+    )
 
 
 @strawberry.type(

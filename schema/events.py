@@ -88,6 +88,7 @@ _ALIKE = {
     "lastSeq",
     "name",
     "description",
+    "avatar",
     "memberCount",
     "seatsLeft",
 }

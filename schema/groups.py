@@ -5,11 +5,12 @@ from typing import Annotated
 
 import strawberry
 
-from models import channels, ids, invites, users
+from models import channels, ids, invites, media, users
 from models.channels import MemberRole
 from schema.channels import Channel
 from schema.context import context_of
 from schema.fields import SHARED, derived_field
+from schema.media import Media
 from schema.node import Node, global_id_field
 from schema.people import User
 from schema.refusals import Refusal
@@ -71,6 +72,11 @@ class Group(Channel, Node):
     description: str | None = strawberry.field(
         description="What it is about. At most 500 characters.", metadata=SHARED
     )
+    avatar: media.Media | None = strawberry.field(
+        description="Its picture, READY when it became one.",
+        graphql_type=Media | None,
+        metadata=SHARED,
+    )
     member_count: int = strawberry.field(description="How many are in it.", metadata=SHARED)
     seats_left: int = strawberry.field(
         resolver=_group_seats_left, description="How many may still join.", metadata=SHARED
@@ -101,6 +107,9 @@ class GroupInvitePreview:
     seats_left: int = strawberry.field(
         resolver=_preview_seats_left, description="How many may still join."
     )
+    avatar: media.Media | None = strawberry.field(
+        description="The group's picture.", graphql_type=Media | None
+    )
 
 
 @strawberry.input(description="A new group; the viewer becomes its owner.")
@@ -108,6 +117,9 @@ class CreateGroupInput:
     name: str = strawberry.field(description="1 to 100 characters, in one line.")
     description: str | None = strawberry.field(
         description="At most 500 characters. A blank one is none.", default=None
+    )
+    avatar_media_id: strawberry.ID | None = strawberry.field(
+        description="An IMAGE that the viewer can see, READY: the group's picture.", default=None
     )
     member_ids: list[strawberry.ID] = strawberry.field(
         description="The other members, at most 99: all of them, or there is no group."
@@ -132,6 +144,10 @@ class UpdateGroupInput:
     )
     description: str | None = strawberry.field(
         description="At most 500 characters. Null or a blank one clears it.",
+        default=strawberry.UNSET,
+    )
+    avatar_media_id: strawberry.ID | None = strawberry.field(
+        description="An IMAGE that the viewer can see, READY. Null clears it.",
         default=strawberry.UNSET,
     )
 

@@ -7,6 +7,7 @@ from strawberry.dataloader import DataLoader
 from models.channels import Channel, count_unread, list_channels
 from models.database import Database
 from models.invites import Invite, list_invites
+from models.media import Media, list_media
 from models.messages import (
     NO_FATE,
     Fate,
@@ -70,6 +71,10 @@ class Loaders:
         self.messages: DataLoader[tuple[str, int], Message | None] = DataLoader(
             self._load_messages, max_batch_size=MAX_BATCH
         )
+        # By inner id, whoever may see it: for messages that the viewer can see.
+        self.media: DataLoader[str, Media | None] = DataLoader(
+            self._load_media, max_batch_size=MAX_BATCH
+        )
         # By channel id and seq, of the viewer's own messages.
         self.fates: DataLoader[tuple[str, int], Fate] = DataLoader(
             self._load_fates, max_batch_size=MAX_BATCH
@@ -132,6 +137,10 @@ class Loaders:
         return [
             show_to(found[place], self._viewer_id) if place in found else None for place in places
         ]
+
+    async def _load_media(self, media_ids: list[str]) -> list[Media | None]:
+        found = await list_media(self._database, media_ids)
+        return [found.get(media_id) for media_id in media_ids]
 
     async def _load_fates(self, places: list[tuple[str, int]]) -> list[Fate]:
         found = await list_fates(self._database, self._viewer_id, places)

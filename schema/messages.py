@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from models import channels, ids, messages, notices, receipts, users
+from models.media import Media as StoredMedia
 from models.messages import MessageKind, MessageStatus
 from models.notices import NoticeKind
 from models.unloaded import UNLOADED
 from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import OUTERMOST, SHARED, derived_field
+from schema.media import Media
 from schema.node import Node, global_id_field
 from schema.paging import Edge, Page, PageInfo, id_cursor, make_page, parse_id_cursor, require_count
 from schema.people import User
@@ -159,6 +161,15 @@ async def _sender(
     return await context_of(info).loaders.users.load(root.sender_id or "")
 
 
+async def _media(
+    root: strawberry.Parent[messages.Message], info: strawberry.Info
+) -> list[StoredMedia]:
+    if root.media is not UNLOADED:
+        return root.media
+    found = await context_of(info).loaders.media.load_many(root.media_ids)
+    return [each for each in found if each is not None]
+
+
 async def _reply_to(
     root: strawberry.Parent[messages.Message], info: strawberry.Info
 ) -> messages.Message | None:
@@ -295,6 +306,12 @@ class Message(Node):
         graphql_type=str | None,
         shared=True,
     )
+    media: list[StoredMedia] = strawberry.field(
+        resolver=_media,
+        description="The files that it holds, in the sender's order; at most 10.",
+        graphql_type=list[Media],
+        metadata={"plan": "media", **SHARED},
+    )
     location: messages.Location | None = derived_field(
         _location_of,
         description="The place, for a LOCATION.",
@@ -402,7 +419,7 @@ class LocationInput:
     )
 
 
-@strawberry.input(description="A message: text, a location, or both.")
+@strawberry.input(description="A message: text, files, a location; of the last two only one.")
 class SendMessageInput:
     channel_id: strawberry.ID = strawberry.field(description="A channel that the viewer is in.")
     client_message_id: strawberry.ID = strawberry.field(
@@ -413,6 +430,13 @@ class SendMessageInput:
         )
     )
     text: str | None = strawberry.field(description="1 to 4,096 characters.", default=None)
+    media_ids: list[strawberry.ID] | None = strawberry.field(
+        description=(
+            "Files: the sender's own uploads, completed, or media of any message the sender can "
+            "read (forwarding). At most 10, each once; the first says what the message is."
+        ),
+        default=None,
+    )
     location: LocationInput | None = strawberry.field(description="A place to show.", default=None)
     reply_to_id: strawberry.ID | None = strawberry.field(
         description="A message of the same channel that the viewer can see.", default=None

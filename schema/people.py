@@ -4,10 +4,12 @@ from typing import Annotated
 
 import strawberry
 
-from models import users
+from models import media, users
 from models.ids import user_global_id
 from models.presence import Presence as PresenceValue
 from schema.context import context_of
+from schema.fields import SHARED
+from schema.media import Media
 from schema.node import Node, global_id_field
 from schema.presence import Presence
 from schema.refusals import Refusal
@@ -30,6 +32,11 @@ class User(Node):
     about: str | None = strawberry.field(
         description="A line about themselves. At most 500 characters.",
         metadata={"plan": "about", "shared": True},
+    )
+    avatar: media.Media | None = strawberry.field(
+        description="Their picture, READY when it became one.",
+        graphql_type=Media | None,
+        metadata=SHARED,
     )
 
     @strawberry.field(
@@ -69,6 +76,10 @@ class UpdateProfileInput:
     )
     about: str | None = strawberry.field(
         description="At most 500 characters. Null or a blank one clears it.",
+        default=strawberry.UNSET,
+    )
+    avatar_media_id: strawberry.ID | None = strawberry.field(
+        description="An IMAGE that the viewer can see, READY. Null clears it.",
         default=strawberry.UNSET,
     )
 

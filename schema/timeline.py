@@ -1,7 +1,14 @@
 """A channel's timeline: which messages a page of arguments means, and the page hydrated in bulk."""
 
 from models.channels import Channel, Chat
-from models.messages import Message, MessageStatus, hydrate_senders, page_messages, show_to
+from models.messages import (
+    Message,
+    MessageStatus,
+    hydrate_media,
+    hydrate_senders,
+    page_messages,
+    show_to,
+)
 from models.refusals import invalid
 from models.unloaded import UNLOADED
 from schema.context import Context
@@ -97,11 +104,12 @@ def _page(found: list[Message], *, more_after: bool, more_before: bool) -> Page[
 
 
 async def _hydrate(context: Context, channel: Channel, found: list[Message]) -> None:
-    """Senders by one look-up; the viewer's own messages get their status from the positions in the
-    channel's row.
+    """Senders by one look-up, files by another; the viewer's own messages get their status from the
+    positions in the channel's row.
     """
     viewer = context.require_viewer().user
     await hydrate_senders(context.resources.database, found)
+    await hydrate_media(context.resources.database, found)
     for message in found:
         show_to(message, viewer.id)
         if message.status is UNLOADED and isinstance(channel, Chat):

@@ -27,6 +27,7 @@ from tests.groups import (
     remove,
 )
 from tests.make import ACKNOWLEDGE, OPEN_CHAT, REFUSAL, SEND, AnotherDevice, MakePerson, Person
+from tests.media import PROFILE, create_upload, make_media, sent_media
 
 # Weakest first. Signed out is nobody's column: it is refused everything.
 ROLES = ("stranger", "blocked", "ex", "late", "member", "admin", "owner")
@@ -47,6 +48,11 @@ async def make_world(person: MakePerson, another_device: AnotherDevice) -> World
     await promote(owner, group, admin)
     said = await owner.say(group, "findme in the group")
     await member.acknowledge(group, read=99)
+    database = owner.server.app._process.resources.database
+    pictures = [await make_media(database, owner) for _ in range(3)]
+    await sent_media(owner, group, pictures[0])
+    await owner.mutate(UPDATE, input={"groupId": group, "avatarMediaId": pictures[1]})
+    await owner.mutate(PROFILE, input={"avatarMediaId": pictures[2]})
     await remove(owner, group, people["ex"])
     await owner.mutate(ADD, groupId=group, userIds=[people["late"].id])
     chat = await owner.open_chat(people["blocked"])
@@ -64,6 +70,10 @@ async def make_world(person: MakePerson, another_device: AnotherDevice) -> World
         "device": (await another_device(owner)).device_id,
         "user": owner.id,
         "token": await make_invite(owner, group),
+        "media": pictures[0],
+        "picture of the group": pictures[1],
+        "picture of the owner": pictures[2],
+        "upload": (await create_upload(owner))["media"]["id"],
     }
     for role in ROLES:
         ids[f"victim of {role}"] = victims[role].id
@@ -84,8 +94,9 @@ Variables = Callable[[str, Ids, str], Json]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`outcomes`, role by role: y, it is done; f, FORBIDDEN; b, BLOCKED; i, INVALID_INPUT; n,
-    nothing is found; e, nothing is to be seen, to the byte as of what does not exist.
+    """`outcomes`, role by role: y, it is done; f, FORBIDDEN; b, BLOCKED; i, INVALID_INPUT; m,
+    MEDIA_NOT_READY; n, nothing is found; e, nothing is to be seen, to the byte as of what does not
+    exist.
     """
 
     place: str
@@ -117,6 +128,7 @@ _BLOCK = _payload("setBlocked", "userId: $id, blocked: true", "$id: ID!")
 _REVOKE_DEVICE = _payload("revokeDevice", "deviceId: $id", "$id: ID!")
 _REPORT = _payload("report", "input: $input", "$input: ReportInput!")
 _CREATE = _payload("createGroup", "input: $input", "$input: CreateGroupInput!")
+_COMPLETE = _payload("completeUpload", "mediaId: $id", "$id: ID!")
 
 
 def _group(id_: str, ids: Ids, role: str) -> Json:
@@ -141,6 +153,10 @@ def _victims(id_: str, ids: Ids, role: str) -> Json:
 
 def _token(id_: str, ids: Ids, role: str) -> Json:
     return {"token": id_}
+
+
+def _picture(id_: str, ids: Ids, role: str) -> Json:
+    return {"input": {"avatarMediaId": id_}}
 
 
 def _draft(role: str, channel_id: str, **more: object) -> Json:
@@ -180,10 +196,19 @@ ROWS = [  #                                                     sbelmao
     Row("node.id", "membership", "eeeyyyy", _NODE),
     Row("node.id", "device", "eeeeeey", _NODE),
     Row("node.id", "user", "yyyyyyy", _NODE),
+    Row("node.id", "media", "eeeeyyy", _NODE),
+    Row("node.id", "picture of the group", "eeeyyyy", _NODE),
+    Row("node.id", "picture of the owner", "yyyyyyy", _NODE),
+    Row("node.id", "upload", "eeeeeey", _NODE),
+    Row("nodes.ids", "media", "eeeeyyy", _NODES),
     Row("nodes.ids", "group", "eeeyyyy", _NODES),
     Row("nodes.ids", "message", "eeeeyyy", _NODES),
     Row("nodes.ids", "membership", "eeeyyyy", _NODES),
     Row("nodes.ids", "device", "eeeeeey", _NODES),
+    Row("upload.mediaId", "upload", "eeeeeey", _ID % "upload(mediaId: $id) { expiresAt }"),
+    Row("upload.mediaId", "media", "eeeeeey", _ID % "upload(mediaId: $id) { expiresAt }"),
+    Row("completeUpload.mediaId", "upload", "eeeeeem", _COMPLETE),
+    Row("completeUpload.mediaId", "media", "eeeeeey", _COMPLETE),
     Row("user.id", "user", "yyyyyyy", _ID % "user(id: $id) { id }"),
     Row("channel.id", "group", "eeeyyyy", _ID % "channel(id: $id) { id lastMessage { id } }"),
     Row("channel.id", "chat", "eyeeeey", _ID % "channel(id: $id) { id messages { nodes { id } } }"),
@@ -197,6 +222,17 @@ ROWS = [  #                                                     sbelmao
     Row("acknowledge.input.delivered.channelId", "chat", "eyeeeey", ACKNOWLEDGE,
         _positions("delivered")),
     Row("acknowledge.input.read.channelId", "group", "eeeyyyy", ACKNOWLEDGE, _positions("read")),
+    Row("acknowledge.input.storedMediaIds", "media", "eeeeeee", ACKNOWLEDGE,
+        lambda id_, *_: {"input": {"storedMediaIds": [id_]}}),
+    Row("updateProfile.input.avatarMediaId", "media", "eeeeyyy", PROFILE, _picture),
+    Row("createGroup.input.avatarMediaId", "media", "eeeeyyy", _CREATE,
+        lambda id_, *_: {"input": {"name": "New", "memberIds": [], "avatarMediaId": id_}}),
+    Row("updateGroup.input.avatarMediaId", "media", "eeeefyy", UPDATE,
+        lambda id_, ids, role: {"input": {"groupId": ids["group"], "avatarMediaId": id_}}),
+    Row("sendMessage.input.mediaIds", "media", "eeeeyyy", SEND,
+        lambda id_, ids, role: _draft(role, ids[f"notes of {role}"], mediaIds=[id_])),
+    Row("sendMessage.input.mediaIds", "upload", "eeeeeem", SEND,
+        lambda id_, ids, role: _draft(role, ids[f"notes of {role}"], mediaIds=[id_])),
     Row("muteChannel.channelId", "group", "eeeyyyy", _MUTE),
     Row("muteChannel.channelId", "chat", "eyeeeey", _MUTE),
     Row("createGroup.input.memberIds", "user", "yfyyyyy", _CREATE,
@@ -254,5 +290,7 @@ EXEMPT = {
     "sendMessage.input.clientMessageId": "made by the client",
     "createGroup.input.clientGroupId": "made by the client",
     "presence.userIds": "a user's privacy decides: test_presence",
+    "setPushEndpoint.input.apns.token": "a provider's: test_push_endpoints",
+    "setPushEndpoint.input.fcm.token": "a provider's: test_push_endpoints",
     "inbox.after.channelId": "what may not be seen is passed over: test_a_position_of_another…",
 }

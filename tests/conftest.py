@@ -1,4 +1,4 @@
-"""What tests share: one embedded PostgreSQL and Valkey for the run, migrated once, with empty
+"""What tests share: one embedded PostgreSQL, Valkey and S3 for the run, migrated once, with empty
 tables for each test; the app on two nodes, under the server that ships; and people to use it.
 
 Tests, nodes and clients share one event loop, of the kind that serves.
@@ -17,10 +17,13 @@ import uvloop
 from models.committer import Committer
 from models.database import Database
 from models.limits import Limits
+from models.storage import Storage
 from models.tables import metadata
 from models.tokens import Tokens
 from parley.embedded import EmbeddedServers
+from parley.embedded.ports import free_port
 from parley.migrations import migrate
+from parley.resources import open_storage
 from parley.settings import DEVELOPMENT_LIMITS, Settings
 from tests.make import AnotherDevice, MakePerson, Person, make_device, make_person
 from tests.serving import ServedWith, Server, serve
@@ -42,7 +45,7 @@ def pytest_asyncio_loop_factories(
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
     folder = tmp_path_factory.mktemp("servers")
-    with EmbeddedServers(folder, only=("postgresql", "valkey"), durable=False) as servers:
+    with EmbeddedServers(folder, durable=False) as servers:
         migrate(servers.database_url)
         yield servers
 
@@ -94,7 +97,12 @@ def settings(embedded: EmbeddedServers) -> Settings:
         port=0,
         database_url=embedded.database_url,
         redis_url=embedded.redis_url,
+        s3_endpoint_url=embedded.s3_endpoint_url,
+        aws_access_key_id=embedded.s3_access_key_id,
+        aws_secret_access_key=embedded.s3_secret_access_key,
         secret=SECRET,
+        # So that hardly ever a new one begins between two looks at an address.
+        media_url_ttl_s=7 * 86_400,
         limits=DEVELOPMENT_LIMITS,
     )
 
@@ -132,6 +140,22 @@ def served_with(server: Server, settings: Settings) -> ServedWith:
         return serve(changed)
 
     return served
+
+
+@pytest_asyncio.fixture(scope="session")
+async def storage(settings: Settings) -> AsyncIterator[Storage]:
+    """What the nodes store media in."""
+    storage = open_storage(settings)
+    yield storage
+    await storage.close()
+
+
+@pytest_asyncio.fixture
+async def away(server: Server, settings: Settings) -> AsyncIterator[Server]:
+    """A node that cannot reach storage."""
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    async with serve(replace(settings, s3_endpoint_url=nowhere)) as node:
+        yield node
 
 
 @pytest_asyncio.fixture(scope="session")

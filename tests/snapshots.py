@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from examples.reducer import Json
+from models.media import MediaState
+from models.media_telling import tell_of_media
 from tests.changes import DELETE, EDIT, REACT
 from tests.groups import (
     ADD,
@@ -28,6 +30,7 @@ from tests.groups import (
     remove,
 )
 from tests.make import ACKNOWLEDGE, OPEN_CHAT, REFUSAL, AnotherDevice, MakePerson, Person
+from tests.media import make_media, send_media, sent_media, set_state, upload
 
 # Mutations without a case, and why.
 EXEMPT = {
@@ -36,6 +39,8 @@ EXEMPT = {
     "refreshSession": "changes the tokens of a device only",
     "setTyping": "is stored nowhere",
     "report": "is seen by nobody",
+    "createUpload": "is its owner's alone until it is sent: test_uploads",
+    "completeUpload": "is its owner's alone until it is sent: test_uploads",
 }
 
 _BLOCK = f"""mutation ($id: ID!, $blocked: Boolean!) {{
@@ -160,11 +165,39 @@ async def _(w: World) -> Any:
     return await w.nora.send(w.nora.draft(await w.nora.open_chat(w.max), "hello"))
 
 
+@case("sendMessage", note="files")
+async def _(w: World) -> Any:
+    pictures = [await _picture(w.olga), await upload(w.olga)]
+    return await send_media(w.olga, w.group, *pictures, text="Look")
+
+
+@case("sendMessage", "max", "a file that another sent")
+async def _(w: World) -> Any:
+    picture = await _picture(w.olga)
+    await sent_media(w.olga, w.chat, picture)
+    return await send_media(w.max, w.group, picture)
+
+
+@case("sendMessage", "max", "a file that gets ready")
+async def _(w: World) -> Any:
+    media_id = await upload(w.max)
+    sent = await send_media(w.max, w.group, media_id)
+    resources = w.max.server.app._process.resources
+    await set_state(resources.database, media_id, MediaState.READY)
+    await tell_of_media(resources.database, resources.publish, media_id.removeprefix("med_"))
+    return sent
+
+
 @case("sendMessage", note="again")
 async def _(w: World) -> Any:
     draft = w.olga.draft(w.group, "twice")
     await w.olga.send(draft)
     return await w.olga.send(draft)
+
+
+async def _picture(person: Person) -> str:
+    """The id of a picture that is ready."""
+    return await make_media(person.server.app._process.resources.database, person)
 
 
 @case("editMessage", "max")
@@ -185,6 +218,12 @@ async def _(w: World) -> Any:
 @case("deleteMessage", note="another's, which others reply to")
 async def _(w: World) -> Any:
     return await w.olga.mutate(DELETE, id=w.messages["new of max"]["id"])
+
+
+@case("deleteMessage", note="with a file")
+async def _(w: World) -> Any:
+    message = await sent_media(w.olga, w.group, await _picture(w.olga))
+    return await w.olga.mutate(DELETE, id=message["id"])
 
 
 @case("deleteMessage", "max", "older than Lea")
@@ -251,6 +290,11 @@ async def _(w: World) -> Any:
 @case("updateProfile", "max")
 async def _(w: World) -> Any:
     return await w.max.mutate(_PROFILE, input={"name": "Maximilian", "about": "here"})
+
+
+@case("updateProfile", "max", "a picture")
+async def _(w: World) -> Any:
+    return await w.max.mutate(_PROFILE, input={"avatarMediaId": await _picture(w.max)})
 
 
 @case("updatePrivacy")
@@ -326,6 +370,12 @@ async def _(w: World) -> Any:
 @case("updateGroup", note="its description")
 async def _(w: World) -> Any:
     return await w.olga.mutate(UPDATE, input={"groupId": w.group, "description": "We climb"})
+
+
+@case("updateGroup", note="its picture")
+async def _(w: World) -> Any:
+    picture = await _picture(w.olga)
+    return await w.olga.mutate(UPDATE, input={"groupId": w.group, "avatarMediaId": picture})
 
 
 @case("joinGroup", "nora")

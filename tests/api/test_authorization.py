@@ -22,7 +22,13 @@ from tests.groups import LEAVE
 from tests.make import AnotherDevice, MakePerson, Person
 from tests.serving import Server
 
-OUTCOMES = {"f": "FORBIDDEN", "b": "BLOCKED", "i": "INVALID_INPUT", "n": "nothing"}
+OUTCOMES = {
+    "f": "FORBIDDEN",
+    "b": "BLOCKED",
+    "i": "INVALID_INPUT",
+    "m": "MEDIA_NOT_READY",
+    "n": "nothing",
+}
 INBOX = """subscription ($after: [PositionInput!]) { inbox(after: $after) { __typename
     ... on LogEvent { channelId seq } ... on ResyncRequired { channelId } } }"""
 

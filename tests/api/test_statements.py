@@ -21,6 +21,7 @@ from tests.changes import REACT
 from tests.client import Json
 from tests.groups import make_group
 from tests.make import Person
+from tests.media import PROFILE, make_media, sent_media
 
 # The channel, its messages, their senders, what they reply to, the senders of that, and the fates
 # of the viewer's own.
@@ -86,6 +87,24 @@ async def statements(settings: Settings, alice: Person) -> AsyncIterator[Stateme
             Resources(**counted | {"database": Database(pool, settings.database_url)})
         )
         yield counting
+
+
+async def test_files_on_a_page_take_one_more_and_pictures_of_people_none(
+    database: Database, alice: Person, bob: Person, chat: str, statements: Statements
+) -> None:
+    page = PAGE.replace("sender { id name }", "sender { id name avatar { id } } media { id state }")
+    await bob.mutate(PROFILE, input={"avatarMediaId": await make_media(database, bob)})
+    await alice.say(chat, "first", replyToId=(await bob.say(chat, "none"))["id"])
+    without, _ = await statements.count(alice, page, id=chat, last=50)
+    for _ in range(5):
+        await sent_media(bob, chat, *[await make_media(database, bob) for _ in range(3)])
+
+    with_files, data = await statements.count(alice, page, id=chat, last=50)
+
+    nodes = data["channel"]["messages"]["nodes"]
+    assert [len(node["media"]) for node in nodes] == [0, 0, 3, 3, 3, 3, 3]
+    assert nodes[0]["sender"]["avatar"] is not None
+    assert with_files == without + 1 <= STATEMENTS_OF_A_PAGE + 1
 
 
 @pytest.mark.parametrize("kind", ["group", "chat"])

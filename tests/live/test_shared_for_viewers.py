@@ -1,15 +1,16 @@
-"""A field that is not marked as shared is never shared: each field of each event of a log, by
-itself and beside all that are marked, for three viewers who see different things, on one server;
-what each gets is what graphql-core gives it alone, of an entry read for it alone.
+"""A field that is not marked as shared is never shared: each field of each event of a log and of
+each signal that many get alike, by itself and beside all that are marked, for three viewers who
+see different things, on one server; what each gets is what graphql-core gives it alone, of an entry
+or a signal read for it alone.
 
 A forgotten mark costs only speed and is not noticed here; a wrong one is.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -27,7 +28,15 @@ from graphql import (
 )
 from graphql.execution import execute_subscription_event
 
-from models.events import ChannelUpdated, LogAdvanced, MessageAdded, MessageUpdated
+from models.events import (
+    ChannelUpdated,
+    LogAdvanced,
+    MessageAdded,
+    MessageUpdated,
+    Occurrence,
+    ReceiptUpdated,
+    TypingUpdated,
+)
 from models.limits import Limits
 from models.log import Entry, hydrate_entries, list_entries_at
 from models.viewer import Viewer
@@ -44,14 +53,20 @@ from tests.client import Json, Socket, added, until
 from tests.engine.reference import Reference, formatted, is_same
 from tests.groups import ADD, SET_ROLE, UPDATE, inner_id, make_group, make_invite, promote
 from tests.make import MakePerson, Person
+from tests.media import PROFILE, make_media, send_media
+from tests.waiting import eventually
 
 ENGINE = Engine(make_schema(), limits=Limits(), public_fields=PUBLIC_FIELDS)
 FACTS = SchemaFacts(make_schema())
 SCHEMA: GraphQLSchema = FACTS.schema
 LOG_EVENTS = (MessageAdded, MessageUpdated, ChannelUpdated, LogAdvanced)
+SIGNALS = (ReceiptUpdated, TypingUpdated)
 NAMES = [event.__name__ for event in LOG_EVENTS]
 # Who is online is each node's own look; that it is not marked is asserted.
 ELSEWHERE = {("User", "presence")}
+BLOCK = "mutation ($id: ID!) { setBlocked(userId: $id, blocked: true) { __typename } }"
+TYPE = "mutation ($id: ID!) { setTyping(channelId: $id, typing: true) { __typename } }"
+HIDE_READING = "mutation { updatePrivacy(input: {readReceipts: false}) { __typename } }"
 # Operations of one socket.
 AT_ONCE = 90
 
@@ -72,11 +87,11 @@ def possible(type_: GraphQLNamedType) -> list[str]:
 Path = tuple[str, ...]
 
 
-def list_paths() -> Iterator[tuple[bool, Path]]:
-    """The shortest selection that leads to each field from an event of the log, once above and once
+def list_paths(names: Sequence[str]) -> Iterator[tuple[bool, Path]]:
+    """The shortest selection that leads to each field from one of these events, once above and once
     below the original of a reply; and whether all on the way are marked.
     """
-    pending = deque((name, True, False, (f"... on {name}",)) for name in NAMES)
+    pending = deque((name, True, False, (f"... on {name}",)) for name in names)
     seen: set[tuple[str, str, bool]] = set()
     while pending:
         type_name, marked, inner, way = pending.popleft()
@@ -97,9 +112,9 @@ def list_paths() -> Iterator[tuple[bool, Path]]:
                 pending.append((each, now_marked, below, (*way, name, *inside)))
 
 
-def make_documents() -> list[str]:
+def make_documents(names: Sequence[str]) -> list[str]:
     """All that is marked together, then each field by itself."""
-    paths = list(list_paths())
+    paths = list(list_paths(names))
     selections = [[path for marked, path in paths if marked], *([path] for _, path in paths)]
     return [
         f"subscription ($after: [PositionInput!]) {{ inbox(after: $after) {_merged(selected)} }}"
@@ -125,7 +140,8 @@ def _printed(tree: dict[str, Any]) -> str:
     return "{ " + " ".join(parts) + " }"
 
 
-DOCUMENTS = make_documents()
+DOCUMENTS = make_documents(NAMES)
+SIGNAL_DOCUMENTS = make_documents([event.__name__ for event in SIGNALS])
 
 
 def test_the_documents_ask_for_every_field() -> None:
@@ -146,22 +162,25 @@ async def alone(settings: Settings, alice: Person) -> AsyncIterator[Process]:
 class Followed:
     """A viewer who follows every document on one server."""
 
-    def __init__(self, person: Person, positions: list[Json]) -> None:
+    def __init__(
+        self, person: Person, positions: list[Json], documents: Sequence[str] = DOCUMENTS
+    ) -> None:
         self.person = person
         self._positions = positions
-        self._sockets: list[tuple[Socket, list[str]]] = []
+        self._documents = documents
+        self._sockets: list[tuple[Socket, Sequence[str]]] = []
 
     async def open(self, stack: AsyncExitStack) -> None:
-        for start in range(0, len(DOCUMENTS), AT_ONCE):
+        for start in range(0, len(self._documents), AT_ONCE):
             socket = await stack.enter_async_context(self.person.socket())
-            documents = DOCUMENTS[start : start + AT_ONCE]
+            documents = self._documents[start : start + AT_ONCE]
             for place, document in enumerate(documents):
                 await socket.subscribe(document, str(place), after=self._positions)
             self._sockets.append((socket, documents))
             await self._collect(socket, len(documents), "InboxReady")
 
-    async def answers(self, seq: int) -> dict[str, Json]:
-        """By document, what came for the entry."""
+    async def answers(self, seq: int | str) -> dict[str, Json]:
+        """By document, what came for the entry (or the first signal of a kind)."""
         found: dict[str, Json] = {}
         for socket, documents in self._sockets:
             collected = await self._collect(socket, len(documents), seq)
@@ -209,11 +228,18 @@ class Seen:
     event: Any
 
 
+def seen_live(entry: Entry) -> Callable[[Seen], Occurrence]:
+    live = LiveEntry(entry, fresh=True)
+    return lambda reader: live.for_inbox(reader.person.user.id, reader.joined_seq)
+
+
 async def render_in_turn(
-    process: Process, entry: Entry, document: str, readers: list[Seen]
+    process: Process,
+    occurrence_for: Callable[[Seen], Occurrence],
+    document: str,
+    readers: list[Seen],
 ) -> list[Json]:
     """What each reader gets when the one before it has been answered: what may be shared is."""
-    live = LiveEntry(entry, fresh=True)
     operation = ENGINE.prepare(document, None)
     answers = []
     for reader in readers:
@@ -221,7 +247,7 @@ async def render_in_turn(
             Context, resources=process.resources, viewer=reader.viewer, client_address=""
         )
         render = make_renderer(ENGINE, operation, {}, make_context)
-        text = render(live.for_inbox(reader.person.user.id, reader.joined_seq))
+        text = render(occurrence_for(reader))
         answers.append(orjson.loads(text if isinstance(text, str) else await text))
     return answers
 
@@ -246,9 +272,11 @@ async def test_each_viewer_gets_what_it_would_get_alone(
     await bob.query(
         "query ($n: [PhoneNumber!]!) { usersByPhone(phoneNumbers: $n) { id } }", n=[alice.number]
     )
-    block = "mutation ($id: ID!) { setBlocked(userId: $id, blocked: true) { __typename } }"
-    await bob.mutate(block, id=lea.id)
+    await bob.mutate(BLOCK, id=lea.id)
+    pictures = [await make_media(alone.resources.database, alice) for _ in range(2)]
+    await alice.mutate(PROFILE, input={"avatarMediaId": pictures[0]})
     last = new_of_bob["seq"]
+    channel_id = inner_id(group)
     place = {"latitude": 1.5, "longitude": 2.5, "label": "Here"}
     changes: list[Callable[[], Awaitable[Any]]] = [
         lambda: alice.say(
@@ -256,14 +284,17 @@ async def test_each_viewer_gets_what_it_would_get_alone(
         ),
         lambda: bob.say(group, "a reply to what Lea may not see", replyToId=old["id"]),
         lambda: lea.say(group, "of Lea", replyToId=new["id"]),
+        lambda: send_media(alice, group, *pictures, replyToId=new_of_bob["id"]),
+        lambda: bob.say(group, "a reply to pictures", replyToId=f"msg_{channel_id}_{last + 4}"),
         lambda: alice.mutate(EDIT, id=new["id"], text="edited"),
         lambda: bob.mutate(EDIT, id=old_of_bob["id"], text="edited"),
         lambda: bob.mutate(REACT, id=new_of_bob["id"], emoji="👍"),
         lambda: bob.mutate(DELETE, id=new_of_bob["id"]),
-        lambda: alice.mutate(UPDATE, input={"groupId": group, "name": "Climbers"}),
+        lambda: alice.mutate(
+            UPDATE, input={"groupId": group, "name": "Climbers", "avatarMediaId": pictures[1]}
+        ),
         lambda: alice.mutate(SET_ROLE, groupId=group, userId=lea.id, role="ADMIN"),
     ]
-    channel_id = inner_id(group)
     followers = [Followed(each, [{"channelId": group, "seq": last}]) for each in (alice, bob, lea)]
     kinds: set[str] = set()
 
@@ -287,14 +318,70 @@ async def test_each_viewer_gets_what_it_would_get_alone(
                     await execute_alone(alone, reader.viewer, document, reader.event)
                     for reader in readers
                 ]
-                in_turn = await render_in_turn(alone, entry, document, readers)
-                back = await render_in_turn(alone, entry, document, readers[::-1])
+                in_turn = await render_in_turn(alone, seen_live(entry), document, readers)
+                back = await render_in_turn(alone, seen_live(entry), document, readers[::-1])
                 found = ([answers[document] for answers in arrived], in_turn, back[::-1])
                 for given in found:
                     for answer, right in zip(given, expected, strict=True):
                         assert is_same(answer, right), (seq, document)
 
     assert kinds == set(NAMES)
+
+
+async def follow_alone(process: Process, person: Person) -> tuple[Viewer, list[Any]]:
+    """A viewer who follows nothing else there, and the signals that come for them."""
+    viewer = Viewer(person.user, person.inner_device_id, datetime.now(UTC) + timedelta(hours=1))
+    feed: Any = await process.resources.live.follow_inbox(viewer, {})
+    async for _ in feed.replay():
+        continue
+    signals: list[Any] = []
+    feed.attach(lambda o: signals.append(o.value) if isinstance(o.value, SIGNALS) else None)
+    return viewer, signals
+
+
+async def test_each_author_and_member_gets_of_signals_what_it_would_get_alone(
+    alice: Person, bob: Person, carol: Person, person: MakePerson, alone: Process
+) -> None:
+    """Carol types and reads what the three others said, of whom one hides reading and one has
+    blocked her.
+    """
+    lea = await person("Lea")
+    group = await make_group(alice, bob, lea, carol)
+    readers = (alice, bob, lea)
+    last = [(await each.say(group, "Hello"))["seq"] for each in readers][-1]
+    await bob.mutate(HIDE_READING)
+    await lea.mutate(BLOCK, id=carol.id)
+    followers = [
+        Followed(each, [{"channelId": group, "seq": last}], SIGNAL_DOCUMENTS) for each in readers
+    ]
+    apart = [await follow_alone(alone, each) for each in readers]
+
+    async with AsyncExitStack() as stack:
+        for followed in followers:
+            await followed.open(stack)
+        await carol.mutate(TYPE, id=group)
+        await carol.acknowledge(group, read=last)
+        for name in ("TypingUpdated", "ReceiptUpdated"):
+            arrived = [await followed.answers(name) for followed in followers]
+            events = [await eventually(partial(first_of, name, signals)) for _, signals in apart]
+            seen = [
+                Seen(each, viewer, 1, event)
+                for each, (viewer, _), event in zip(readers, apart, events, strict=True)
+            ]
+            alike = Occurrence(events[0], {})
+            for document in SIGNAL_DOCUMENTS:
+                right = [await execute_alone(alone, s.viewer, document, s.event) for s in seen]
+                in_turn = await render_in_turn(alone, partial(same, alike), document, seen)
+                for given in ([answers[document] for answers in arrived], in_turn):
+                    assert all(map(is_same, given, right)), document
+
+
+def same(occurrence: Occurrence, _: Seen) -> Occurrence:
+    return occurrence
+
+
+def first_of(name: str, events: list[Any]) -> Any:
+    return next((event for event in events if type(event).__name__ == name), None)
 
 
 async def test_the_status_of_what_is_replied_to_is_its_senders(

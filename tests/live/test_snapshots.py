@@ -20,7 +20,7 @@ from tests.serving import Server
 from tests.snapshots import CASES, EXEMPT, Case, make_world
 
 WITHIN_S = 5.0
-VIEWER = """query { viewer { id name about } blockedUsers { id }
+VIEWER = """query { viewer { id name about avatar { id } } blockedUsers { id }
     privacy { lastSeen readReceipts addToGroups } devices { id name platform } }"""
 # What is in no log.
 UNLOGGED = ("position", "mutedUntil", "unreadCount")

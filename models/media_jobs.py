@@ -1,0 +1,204 @@
+"""What a worker makes of an uploaded file, as rows: at how many tries a worker died, what came of
+it, and which content it shares with others.
+
+A content is stored once: `media_contents` has a row for it, found by its digest, and every READY
+media of that content names its folder. Whoever changes a media row and a content row locks the
+media row first. Folders have random names, one an upload, so whoever deletes one never meets what
+somebody else has just made.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+
+import msgspec
+
+from models.database import Connection, Database
+from models.media import MediaKind, MediaState, StoredRendition
+
+UNUSABLE = "The file could not be used."
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """An uploaded file as the job finds it. `set_aside`: the job was given up by a fault of ours,
+    and may be tried again.
+    """
+
+    id: str
+    kind: MediaKind
+    state: MediaState
+    byte_size: int
+    content_id: str | None
+    renditions: list[StoredRendition]
+    set_aside: bool
+
+    @property
+    def is_to_do(self) -> bool:
+        return self.state is MediaState.PROCESSING or self.set_aside
+
+
+class Content(msgspec.Struct, frozen=True):
+    """What was made of a file, in the folder `content_id`."""
+
+    content_id: str
+    content_type: str
+    renditions: list[StoredRendition]
+    width: int | None = None
+    height: int | None = None
+    duration_ms: int | None = None
+    placeholder: str | None = None
+
+
+class Settled(Enum):
+    """`OURS` the content is that of this upload, `THEIRS` an equal one that was there, `MISSING`
+    nothing equal is there, `OVER` the media is gone or done.
+    """
+
+    OURS = 1
+    THEIRS = 2
+    MISSING = 3
+    OVER = 4
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_renditions = msgspec.json.Decoder(list[StoredRendition]).decode
+_CONTENT = """content_id, content_type, renditions, width, height, duration_ms, placeholder"""
+# A file that was given up by a fault of ours keeps its folder; one that is unusable does not.
+_TO_DO = "(state = 2 OR (state = 4 AND content_id IS NOT NULL))"
+
+
+async def find_upload(database: Database, media_id: str) -> Upload | None:
+    row = await database.fetchrow(
+        "SELECT id, kind, state, byte_size, content_id, renditions FROM media WHERE id = $1",
+        media_id,
+    )
+    if row is None:
+        return None
+    state = MediaState(row[2])
+    set_aside = state is MediaState.FAILED and row[4] is not None
+    renditions = [] if row[5] is None else _decode_renditions(row[5])
+    return Upload(row[0], MediaKind(row[1]), state, row[3], row[4], renditions, set_aside)
+
+
+async def count_try(database: Database, media_id: str) -> int:
+    """How often a worker began to decode it and did not say that it ended, this time included; 0
+    when it is gone or done.
+    """
+    tries = await database.fetchval(
+        f"UPDATE media SET tries = tries + 1 WHERE id = $1 AND {_TO_DO} RETURNING tries", media_id
+    )
+    return tries or 0
+
+
+async def take_back_try(database: Database, media_id: str) -> None:
+    """The worker has outlived it."""
+    await database.execute(
+        "UPDATE media SET tries = tries - 1 WHERE id = $1 AND tries > 0", media_id
+    )
+
+
+async def fail_media(
+    database: Database, media_id: str, failure: str, *, set_aside: bool = False
+) -> bool:
+    """FAILED, for everybody to see; whether it was not before. Its folder is nobody's from then on,
+    unless it was `set_aside`.
+    """
+    done = await database.execute(
+        f"""
+        UPDATE media SET state = 4, failure = $2,
+            content_id = CASE WHEN $3 THEN content_id END,
+            tries = CASE WHEN $3 THEN 0 ELSE tries END
+        WHERE id = $1 AND {_TO_DO}
+        """,
+        media_id,
+        failure,
+        set_aside,
+    )
+    return done != "UPDATE 0"
+
+
+async def settle_media(
+    database: Database, media_id: str, digest: bytes, made: Content | None
+) -> Settled:
+    """READY, with the content of this digest: the one that is stored already, or else what was made
+    of it now.
+    """
+    async with database.transaction() as connection:
+        found = await connection.fetchval(
+            f"SELECT 1 FROM media WHERE id = $1 AND {_TO_DO} FOR UPDATE", media_id
+        )
+        if found is None:
+            return Settled.OVER
+        content = await _lock_content(connection, digest, made)
+        if content is None:
+            return Settled.MISSING
+        await connection.execute(
+            """
+            UPDATE media SET state = 3, failure = NULL, content_digest = $2, content_id = $3,
+                content_type = $4, renditions = $5, width = $6, height = $7, duration_ms = $8,
+                placeholder = $9
+            WHERE id = $1
+            """,
+            media_id,
+            digest,
+            *_values(content),
+        )
+    return Settled.OURS if content is made else Settled.THEIRS
+
+
+async def _lock_content(
+    connection: Connection, digest: bytes, made: Content | None
+) -> Content | None:
+    while True:
+        # A statement of its own: it sees what was committed while another waited.
+        row = await connection.fetchrow(
+            f"SELECT {_CONTENT} FROM media_contents WHERE digest = $1 FOR UPDATE", digest
+        )
+        if row is not None:
+            return Content(row[0], row[1], _decode_renditions(row[2]), *row[3:])
+        if made is None:
+            return None
+        inserted = await connection.fetchval(
+            f"""
+            INSERT INTO media_contents (digest, {_CONTENT}, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now())
+            ON CONFLICT DO NOTHING RETURNING 1
+            """,
+            digest,
+            *_values(made),
+        )
+        if inserted:
+            return made
+
+
+def _values(content: Content) -> tuple[object, ...]:
+    return (
+        content.content_id,
+        content.content_type,
+        _encode(content.renditions).decode(),
+        content.width,
+        content.height,
+        content.duration_ms,
+        content.placeholder,
+    )
+
+
+async def list_named_folders(database: Database, content_ids: Sequence[str]) -> set[str]:
+    """Those folders of storage that a media or a content names."""
+    rows = await database.fetch(
+        """
+        SELECT content_id FROM media WHERE content_id = ANY ($1::uuid[])
+        UNION SELECT content_id FROM media_contents WHERE content_id = ANY ($1::uuid[])
+        """,
+        list(content_ids),
+    )
+    return {row[0] for row in rows}
+
+
+def folder_of(content_id: str) -> str:
+    """The prefix of all keys of a content."""
+    return f"media/{content_id}/"
+
+
+def original_of(content_id: str) -> str:
+    """The key of the file as it was uploaded."""
+    return f"media/{content_id}/original"

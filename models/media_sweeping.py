@@ -1,0 +1,132 @@
+"""What of media may go because its time is over, and what storage should hold: for the sweep and
+the check. Ages are by PostgreSQL's clock.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from models.database import Database
+from models.media import StoredRendition
+from models.media_jobs import original_of
+
+_decode_renditions = msgspec.json.Decoder(list[StoredRendition]).decode
+
+
+class Unfinished(msgspec.Struct, frozen=True):
+    """An upload that was begun and not completed."""
+
+    media_id: str
+    parts_id: str | None
+
+
+async def list_unfinished(
+    database: Database, *, older_than_s: float, most: int
+) -> list[Unfinished]:
+    rows = await database.fetch(
+        """
+        SELECT id, parts_id FROM media
+        WHERE used_at IS NULL AND state = 1 AND created_at < now() - make_interval(secs => $1)
+        ORDER BY created_at LIMIT $2
+        """,
+        older_than_s,
+        most,
+    )
+    return [Unfinished(*row) for row in rows]
+
+
+async def delete_unfinished(database: Database, media_ids: Sequence[str]) -> None:
+    """Those that were completed meanwhile stay."""
+    await database.execute(
+        "DELETE FROM media WHERE id = ANY ($1::uuid[]) AND state = 1 AND used_at IS NULL",
+        list(media_ids),
+    )
+
+
+async def list_never_used(database: Database, *, older_than_s: float, most: int) -> list[str]:
+    """Media that was uploaded and then put nowhere."""
+    rows = await database.fetch(
+        """
+        SELECT id FROM media
+        WHERE used_at IS NULL AND state > 1 AND created_at < now() - make_interval(secs => $1)
+        ORDER BY created_at LIMIT $2
+        """,
+        older_than_s,
+        most,
+    )
+    return [row[0] for row in rows]
+
+
+async def list_uses_to_check(
+    database: Database, *, older_than_s: float, window_s: float
+) -> list[str]:
+    """Media with uses that have become this old within the window: by now, what was to hold them is
+    there or never came.
+    """
+    rows = await database.fetch(
+        """
+        SELECT DISTINCT media_id FROM media_uses
+        WHERE at < now() - make_interval(secs => $1)
+          AND at >= now() - make_interval(secs => $1 + $2)
+        """,
+        older_than_s,
+        window_s,
+    )
+    return [row[0] for row in rows]
+
+
+async def list_kept_too_long(database: Database, *, older_than_s: float, most: int) -> list[str]:
+    """READY media in messages, but what is a picture as well."""
+    rows = await database.fetch(
+        """
+        SELECT d.id FROM media d
+        WHERE d.state = 3 AND d.completed_at < now() - make_interval(secs => $1)
+          AND d.used_at IS NOT NULL
+          AND NOT EXISTS (
+              SELECT FROM media_uses u WHERE u.media_id = d.id AND u.holder_kind <> 1
+          )
+        ORDER BY d.completed_at LIMIT $2
+        """,
+        older_than_s,
+        most,
+    )
+    return [row[0] for row in rows]
+
+
+class Expected(msgspec.Struct):
+    """What rows say of a folder: keys that must be there, and keys that may be. While a job works
+    on it, anything may.
+    """
+
+    must: set[str]
+    may: set[str]
+    is_worked_on: bool = False
+
+
+async def list_expected(
+    database: Database, *, first_id: str, last_id: str, keeps: bool
+) -> dict[str, Expected]:
+    """By folder (content id), of all in a range of ids, both ends included. `keeps`: originals that
+    are no rendition may stay.
+    """
+    rows = await database.fetch(
+        """
+        SELECT content_id, state, renditions FROM media
+        WHERE content_id >= $1 AND content_id <= $2
+        UNION ALL
+        SELECT content_id, 3, renditions FROM media_contents
+        WHERE content_id >= $1 AND content_id <= $2
+        """,
+        first_id,
+        last_id,
+    )
+    folders: dict[str, Expected] = {}
+    for content_id, state, renditions in rows:
+        folder = folders.setdefault(content_id, Expected(set(), set()))
+        if state != 3:
+            folder.is_worked_on = True
+        elif renditions is not None:
+            folder.must.update(each.key for each in _decode_renditions(renditions))
+        if keeps:
+            folder.may.add(original_of(content_id))
+    return folders

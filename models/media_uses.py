@@ -1,0 +1,267 @@
+"""Where media is to be seen, and so by whom.
+
+A use is a row that is written, and the media checked, before the message or picture that it speaks
+of. It grants nothing by itself: whether that message is there, holds the media and is the viewer's
+to read is looked up each time. Whoever writes one holds the media's row, since what nothing uses is
+deleted under that lock (models.media_endings).
+"""
+
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+
+import msgspec
+
+from models.database import Connection, Database
+from models.jobs import enqueue
+from models.media import Media, MediaKind, MediaState, list_media
+from models.refusals import RefusalCode, Refused, not_found
+
+
+class HolderKind(IntEnum):
+    """What a use's `holder_id` is the id of: the channel of a message, or whose picture it is."""
+
+    MESSAGE = 1
+    USER = 2
+    GROUP = 3
+
+
+class Use(msgspec.Struct, frozen=True):
+    """`client_message_id` is that of the message; empty for a picture."""
+
+    holder_kind: HolderKind
+    holder_id: str
+    user_id: str
+    client_message_id: str = ""
+
+
+# ------------------------------------------------------------------ claiming
+
+
+async def claim_for_message(
+    database: Database,
+    sender_id: str,
+    channel_id: str,
+    client_message_id: str,
+    media_ids: Sequence[str],
+) -> list[Media]:
+    """The media that the message is about to hold: the sender's own, or those of messages that the
+    sender can read.
+
+    Raises:
+        Refused: NOT_FOUND, MEDIA_NOT_READY, MEDIA_REJECTED, for the first of them that cannot be
+            sent.
+    """
+    known = await list_media(database, media_ids)
+    others = [each.id for each in known.values() if each.owner_id != sender_id]
+    readable = await list_held(database, sender_id, others)
+    found = {
+        each.id: each
+        for each in known.values()
+        if each.owner_id == sender_id or each.id in readable
+    }
+
+    def require(states: dict[str, MediaState]) -> None:
+        for place, media_id in enumerate(media_ids):
+            _require_usable(states.get(media_id), f"mediaIds.{place}")
+
+    require({each.id: each.state for each in found.values()})
+    use = Use(HolderKind.MESSAGE, channel_id, sender_id, client_message_id)
+    await _write_use(database, use, media_ids, require)
+    return [found[media_id] for media_id in media_ids]
+
+
+async def claim_picture(
+    database: Database,
+    viewer_id: str,
+    holder_kind: HolderKind,
+    holder_id: str,
+    media_id: str,
+) -> Media:
+    """The image that is about to be the picture of a user or group: any that the viewer can see.
+
+    Raises:
+        Refused: NOT_FOUND, MEDIA_NOT_READY, MEDIA_REJECTED, naming `avatarMediaId`.
+    """
+    media = (await list_visible(database, viewer_id, [media_id])).get(media_id)
+    if media is None:
+        raise no_such_media("avatarMediaId")
+
+    def require(states: dict[str, MediaState]) -> None:
+        _require_picture(states.get(media_id))
+
+    require({media_id: media.state})
+    if media.kind is not MediaKind.IMAGE:
+        raise _rejected("A picture is an IMAGE.", "avatarMediaId")
+    await _write_use(database, Use(holder_kind, holder_id, viewer_id), [media_id], require)
+    return media
+
+
+async def _write_use(
+    database: Database,
+    use: Use,
+    media_ids: Sequence[str],
+    require: Callable[[dict[str, MediaState]], None],
+) -> None:
+    """Nothing is written where `require` refuses the states that they have under their lock."""
+    async with database.transaction() as connection:
+        rows = await connection.fetch(
+            "SELECT id, state FROM media WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE",
+            list(media_ids),
+        )
+        require({row[0]: MediaState(row[1]) for row in rows})
+        await connection.execute(
+            "UPDATE media SET used_at = now() WHERE id = ANY ($1::uuid[]) AND used_at IS NULL",
+            list(media_ids),
+        )
+        await connection.execute(
+            """
+            INSERT INTO media_uses (
+                media_id, holder_kind, holder_id, user_id, client_message_id, at
+            )
+            SELECT x.media_id, $2, $3, $4, $5, now()
+            FROM unnest($1::uuid[]) AS x (media_id) ORDER BY x.media_id
+            ON CONFLICT (media_id, holder_kind, holder_id, user_id, client_message_id)
+            DO UPDATE SET at = excluded.at
+            """,
+            list(media_ids),
+            use.holder_kind.value,
+            use.holder_id,
+            use.user_id,
+            use.client_message_id,
+        )
+
+
+async def release_picture(
+    connection: Connection, replaced_id: str | None, picture: Media | None
+) -> None:
+    """In the transaction that gave a user or group another picture: whether the one that it had is
+    still held is a worker's to see.
+    """
+    if replaced_id is not None and (picture is None or picture.id != replaced_id):
+        await enqueue(connection, "media_release", [{"media_ids": [replaced_id]}])
+
+
+def _require_usable(state: MediaState | None, field: str) -> None:
+    if state is None or state is MediaState.EXPIRED:
+        raise no_such_media(field)
+    if state is MediaState.AWAITING_UPLOAD:
+        raise Refused(
+            RefusalCode.MEDIA_NOT_READY, "The file is not uploaded; complete it.", field=field
+        )
+    if state is MediaState.FAILED:
+        raise _rejected("The file cannot be used.", field)
+
+
+def _require_picture(state: MediaState | None) -> None:
+    _require_usable(state, "avatarMediaId")
+    if state is not MediaState.READY:
+        raise Refused(
+            RefusalCode.MEDIA_NOT_READY, "The picture is not ready yet.", field="avatarMediaId"
+        )
+
+
+def no_such_media(field: str) -> Refused:
+    return not_found("There is no such media.", field)
+
+
+def _rejected(reason: str, field: str) -> Refused:
+    return Refused(RefusalCode.MEDIA_REJECTED, reason, field=field)
+
+
+# ------------------------------------------------------------------ seeing
+
+
+async def list_visible(
+    database: Database, viewer_id: str, media_ids: Sequence[str]
+) -> dict[str, Media]:
+    """Id to media, of those that the viewer may see: their own, those of messages that they can
+    read, people's pictures, and the pictures of groups that they are in.
+    """
+    known = await list_media(database, media_ids)
+    others = [each.id for each in known.values() if each.owner_id != viewer_id]
+    visible = await list_held(database, viewer_id, others)
+    hidden = [media_id for media_id in others if media_id not in visible]
+    visible |= await _list_pictures(database, viewer_id, hidden)
+    return {
+        each.id: each for each in known.values() if each.owner_id == viewer_id or each.id in visible
+    }
+
+
+# $1 media ids, $2 channels, $3 senders, $4 client ids (parallel), $5 the channels, each once, $6
+# the viewer. A probe of the unique key for each, as in models.log.
+_HELD = """
+SELECT DISTINCT x.media_id
+FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[])
+    AS x (media_id, channel_id, sender_id, client_message_id)
+CROSS JOIN LATERAL (
+    SELECT n.seq, n.deleted_at, n.details FROM messages n
+    WHERE n.channel_id = ANY ($5) AND n.channel_id = x.channel_id AND n.sender_id = x.sender_id
+      AND n.client_message_id = x.client_message_id
+    LIMIT 1
+) m
+JOIN members v ON v.channel_id = ANY ($5) AND v.channel_id = x.channel_id AND v.user_id = $6
+    AND v.left_seq IS NULL AND v.joined_seq <= m.seq
+WHERE m.deleted_at IS NULL AND m.details->'media' ? x.media_id
+"""
+
+
+async def list_held(database: Database, viewer_id: str, media_ids: Sequence[str]) -> set[str]:
+    """Those of the media that some message holds which the viewer can read."""
+    if not media_ids:
+        return set()
+    channels = await database.fetch(
+        "SELECT channel_id FROM user_channels WHERE user_id = $1 AND left_seq IS NULL", viewer_id
+    )
+    uses = await database.fetch(
+        """
+        SELECT media_id, holder_id, user_id, client_message_id FROM media_uses
+        WHERE media_id = ANY ($1::uuid[]) AND holder_kind = 1 AND holder_id = ANY ($2::uuid[])
+        """,
+        list(media_ids),
+        [row[0] for row in channels],
+    )
+    if not uses:
+        return set()
+    rows = await database.fetch(
+        _HELD,
+        [row[0] for row in uses],
+        [row[1] for row in uses],
+        [row[2] for row in uses],
+        [row[3] for row in uses],
+        sorted({row[1] for row in uses}),
+        viewer_id,
+    )
+    return {row[0] for row in rows}
+
+
+async def _list_pictures(database: Database, viewer_id: str, media_ids: Sequence[str]) -> set[str]:
+    """Those that are somebody's picture now, or that of a group which the viewer is in."""
+    if not media_ids:
+        return set()
+    uses = await database.fetch(
+        """
+        SELECT DISTINCT holder_kind, holder_id FROM media_uses
+        WHERE media_id = ANY ($1::uuid[]) AND holder_kind <> 1
+        """,
+        list(media_ids),
+    )
+    people = [row[1] for row in uses if row[0] == HolderKind.USER]
+    groups = [row[1] for row in uses if row[0] == HolderKind.GROUP]
+    rows = await database.fetch(
+        "SELECT avatar->>'id' FROM users "
+        "WHERE id = ANY ($1::uuid[]) AND avatar->>'id' = ANY ($2::text[])",
+        people,
+        list(media_ids),
+    )
+    rows += await database.fetch(
+        """
+        SELECT g.avatar->>'id' FROM members v
+        JOIN groups g ON g.channel_id = ANY ($1::uuid[]) AND g.channel_id = v.channel_id
+        WHERE v.channel_id = ANY ($1::uuid[]) AND v.user_id = $2 AND v.left_seq IS NULL
+          AND g.avatar->>'id' = ANY ($3::text[])
+        """,
+        groups,
+        viewer_id,
+        list(media_ids),
+    )
+    return {row[0] for row in rows}

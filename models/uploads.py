@@ -1,0 +1,299 @@
+"""Uploads: from the wish to send a file to the file being there, with a worker about to look at it.
+
+- The bytes go straight to storage, under a key of their own that nobody can read (`staging/…`), by
+  requests that are good for one size, one type and a few minutes.
+- Completing copies them to where they stay, under a random name: whatever is done with a signed
+  request afterwards changes nothing. Copied twice, the copy of whoever was slower is deleted.
+- Only the owner can do any of it; for others there is nothing.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from models import ids
+from models.database import Database
+from models.limits import Limits
+from models.media import Media, MediaState
+from models.media_headers import UNKNOWN_TYPE, disposition_of
+from models.media_jobs import original_of
+from models.refusals import RefusalCode, Refused, not_found, unavailable
+from models.storage import SignedRequest, Storage
+from models.upload_drafts import PART_BYTES, UploadDraft, require_draft
+from models.upload_rows import (
+    Upload,
+    find_own_upload,
+    insert_upload,
+    reject_upload,
+    require_budget,
+    take_over,
+)
+
+# For so long storage counts as being there after it was asked.
+STORAGE_CACHE_S = 5.0
+# Of a long list of parts that are missing, so many are named.
+NAMED_PARTS = 20
+WRONG_SIZE = "The file is not as large as was said."
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A piece of a file, and the request that brings it to storage."""
+
+    number: int
+    request: SignedRequest
+    byte_size: int
+    uploaded: bool
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """How to bring a file: until `expires_at` the requests may be begun. No parts once the file is
+    complete.
+    """
+
+    media: Media
+    parts: list[Part]
+    expires_at: datetime
+
+
+class Uploads:
+    """One process's uploads. Completing goes on when whoever asked has gone."""
+
+    def __init__(self, database: Database, storage: Storage, limits: Limits) -> None:
+        self._database = database
+        self._storage = storage
+        self._limits = limits
+        # Less than a request may take, so that there is an answer.
+        self._patience_s = limits.request_deadline_s * 0.8
+        self._storage_seen_at: float | None = None
+        self._completing: dict[str, asyncio.Task[Media]] = {}
+
+    async def close(self) -> None:
+        tasks = list(self._completing.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ---------------------------------------------------------------- tickets
+
+    async def create(self, owner_id: str, draft: UploadDraft) -> Ticket:
+        """
+        Raises:
+            Refused: INVALID_INPUT, TOO_LARGE, RATE_LIMITED; UNAVAILABLE while storage is away.
+        """
+        draft = require_draft(draft, self._limits)
+        await self._require_storage()
+        now, media_id = datetime.now(UTC), ids.new_id()
+        # So that who is over the budget leaves nothing in storage.
+        await require_budget(self._database, owner_id, draft, self._limits, now=now)
+        media = Media(
+            media_id,
+            owner_id,
+            draft.kind,
+            MediaState.AWAITING_UPLOAD,
+            draft.file_name,
+            draft.content_type,
+            draft.byte_size,
+        )
+        upload = Upload(media)
+        if draft.byte_size > PART_BYTES:
+            parts_id = await self._storage.begin_parts(upload.key, content_type=UNKNOWN_TYPE)
+            upload = msgspec.structs.replace(upload, parts_id=parts_id)
+        await self._insert(upload, now)
+        return self._sign(upload, (), now)
+
+    async def _insert(self, upload: Upload, now: datetime) -> None:
+        try:
+            await insert_upload(self._database, upload, self._limits, now=now)
+        except Refused:
+            if upload.parts_id is not None:
+                with contextlib.suppress(Refused):
+                    await self._storage.abort_parts(upload.key, upload.parts_id)
+            raise
+
+    async def find_ticket(self, owner_id: str, media_id: str) -> Ticket | None:
+        """What has arrived, and requests for all of it; None for what is not the owner's.
+
+        Raises:
+            Refused: UNAVAILABLE while storage is away.
+        """
+        upload = await find_own_upload(self._database, owner_id, media_id)
+        if upload is None:
+            return None
+        now = datetime.now(UTC)
+        if upload.media.state is not MediaState.AWAITING_UPLOAD:
+            return Ticket(upload.media, [], now)
+        return self._sign(upload, await self._list_arrived(upload), now)
+
+    async def _list_arrived(self, upload: Upload) -> Collection[int]:
+        """The numbers of the parts that are in storage whole."""
+        if upload.parts_id is not None:
+            with contextlib.suppress(_Missing):
+                found = await self._list_parts(upload, upload.parts_id)
+                return [n for n, size in upload.sizes.items() if n in found and found[n][0] == size]
+        # In one piece, or joined already.
+        stored = await self._storage.find(upload.key)
+        arrived = stored is not None and stored.byte_size == upload.media.byte_size
+        return upload.sizes if arrived else ()
+
+    def _sign(self, upload: Upload, arrived: Collection[int], now: datetime) -> Ticket:
+        ttl_s = self._limits.upload_url_ttl_s
+        parts = []
+        for number, byte_size in upload.sizes.items():
+            if upload.parts_id is None:
+                request = self._storage.sign_put(
+                    upload.key,
+                    content_type=upload.media.content_type,
+                    byte_size=byte_size,
+                    ttl_s=ttl_s,
+                )
+            else:
+                request = self._storage.sign_part(
+                    upload.key, upload.parts_id, number, byte_size=byte_size, ttl_s=ttl_s
+                )
+            parts.append(Part(number, request, byte_size, number in arrived))
+        return Ticket(upload.media, parts, now + timedelta(seconds=ttl_s))
+
+    async def _require_storage(self) -> None:
+        """Signing asks nobody: a client should hear at once that storage is away."""
+        now = asyncio.get_running_loop().time()
+        if self._storage_seen_at is not None and now - self._storage_seen_at < STORAGE_CACHE_S:
+            return
+        self._storage_seen_at = None
+        if not await self._storage.ready():
+            raise unavailable()
+        self._storage_seen_at = now
+
+    # ---------------------------------------------------------------- completing
+
+    async def complete(self, owner_id: str, media_id: str) -> Media:
+        """The media, with a worker about to look at it, or further. Safe to repeat; a large file
+        may need it.
+
+        Raises:
+            Refused: NOT_FOUND; MEDIA_NOT_READY while some of it is missing; MEDIA_REJECTED when it
+                is not what was said; UNAVAILABLE, also while it goes on.
+        """
+        upload = await find_own_upload(self._database, owner_id, media_id)
+        if upload is None:
+            raise not_found("There is no such upload.", "mediaId")
+        if upload.media.state is not MediaState.AWAITING_UPLOAD:
+            return _completed(upload)
+        task = self._completing.get(media_id)
+        if task is None:
+            task = self._completing[media_id] = asyncio.create_task(self._complete(upload))
+            task.add_done_callback(lambda done: self._forget(media_id, done))
+        await asyncio.wait({task}, timeout=self._patience_s)
+        if not task.done() or task.cancelled():
+            raise unavailable("The file is still being moved; ask again.")
+        return task.result()
+
+    def _forget(self, media_id: str, task: asyncio.Task[Media]) -> None:
+        del self._completing[media_id]
+        if not task.cancelled():
+            # Looked at, so that asyncio does not print what nobody waited for.
+            task.exception()
+
+    async def _complete(self, upload: Upload) -> Media:
+        try:
+            content_id = await self._copy(upload)
+        except _Missing as missing:
+            # Unless somebody else was faster.
+            return await self._look_again(upload, _not_ready(missing.reason))
+        media = await take_over(self._database, upload.media.id, content_id)
+        if media is None:
+            with contextlib.suppress(Refused):
+                await self._storage.delete([original_of(content_id)])
+            return await self._look_again(upload, unavailable())
+        with contextlib.suppress(Refused):
+            await self._storage.delete([upload.key])
+        return media
+
+    async def _look_again(self, upload: Upload, otherwise: Refused) -> Media:
+        owner_id, media_id = upload.media.owner_id, upload.media.id
+        found = await find_own_upload(self._database, owner_id, media_id)
+        if found is None or found.media.state is MediaState.AWAITING_UPLOAD:
+            raise otherwise
+        return _completed(found)
+
+    async def _copy(self, upload: Upload) -> str:
+        """The random name of the folder in which the file is now."""
+        if upload.parts_id is not None:
+            await self._join_parts(upload, upload.parts_id)
+        stored = await self._storage.find(upload.key)
+        if stored is None:
+            raise _Missing("The file has not arrived.")
+        if stored.byte_size != upload.media.byte_size:
+            raise await self._reject(upload)
+        content_id = ids.new_id()
+        with _missing_where("The file is changing; ask again."):
+            await self._storage.copy(
+                upload.key,
+                original_of(content_id),
+                content_type=UNKNOWN_TYPE,
+                disposition=disposition_of(UNKNOWN_TYPE, None),
+                if_etag=stored.etag,
+            )
+        return content_id
+
+    async def _join_parts(self, upload: Upload, parts_id: str) -> None:
+        try:
+            found = await self._list_parts(upload, parts_id)
+        except _Missing:
+            return  # Joined already, by a try that came no further.
+        missing = [n for n, size in upload.sizes.items() if n not in found or found[n][0] != size]
+        if missing:
+            named = ", ".join(str(number) for number in missing[:NAMED_PARTS])
+            more = " and more" if len(missing) > NAMED_PARTS else ""
+            raise _Missing(f"Parts have not arrived: {named}{more}.")
+        with _missing_where("A part is changing; ask again."):
+            await self._storage.finish_parts(
+                upload.key, parts_id, {number: found[number] for number in upload.sizes}
+            )
+
+    async def _list_parts(self, upload: Upload, parts_id: str) -> dict[int, tuple[int, str]]:
+        with _missing_where("The parts are not there."):
+            return await self._storage.list_parts(upload.key, parts_id)
+
+    async def _reject(self, upload: Upload) -> Refused:
+        await reject_upload(self._database, upload.media.id, WRONG_SIZE)
+        with contextlib.suppress(Refused):
+            await self._storage.delete([upload.key])
+        return _rejected(WRONG_SIZE)
+
+
+class _Missing(Exception):
+    """Something is not in storage, or not as it was a moment ago."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@contextlib.contextmanager
+def _missing_where(reason: str) -> Iterator[None]:
+    """What storage says is not there, or has changed, as `_Missing`."""
+    try:
+        yield
+    except Refused as refused:
+        if refused.code in (RefusalCode.NOT_FOUND, RefusalCode.CONFLICT):
+            raise _Missing(reason) from None
+        raise
+
+
+def _completed(upload: Upload) -> Media:
+    """The media, unless it never was what was said."""
+    media = upload.media
+    if media.state is MediaState.FAILED and upload.completed_at is None:
+        raise _rejected(media.failure or WRONG_SIZE)
+    return media
+
+
+def _not_ready(reason: str) -> Refused:
+    return Refused(RefusalCode.MEDIA_NOT_READY, reason, field="mediaId")
+
+
+def _rejected(reason: str) -> Refused:
+    return Refused(RefusalCode.MEDIA_REJECTED, reason, field="mediaId")

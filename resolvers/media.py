@@ -1,0 +1,101 @@
+"""Media: uploading a file, in one piece or in parts that can be resumed."""
+
+from typing import Annotated
+
+import strawberry
+from msgspec import UNSET, UnsetType
+
+from models import ids
+from models.media_uses import no_such_media
+from models.refusals import not_found
+from models.upload_drafts import UploadDraft
+from models.uploads import Ticket
+from schema.context import context_of
+from schema.media import (
+    CreateUploadInput,
+    CreateUploadPayload,
+    CreateUploadResult,
+    MediaPayload,
+    MediaResult,
+    UploadTicket,
+)
+from schema.refusals import Refusal, answers_refusals
+
+MediaId = Annotated[
+    strawberry.ID, strawberry.argument(description="A file that the viewer is uploading.")
+]
+
+
+def given_avatar(media_id: str | None) -> str | None | UnsetType:
+    """The inner id of a picture; UNSET where none was given, None where it is to be cleared.
+
+    Raises:
+        Refused: NOT_FOUND, naming `avatarMediaId`.
+    """
+    if media_id is strawberry.UNSET:
+        return UNSET
+    if media_id is None:
+        return None
+    inner_id = ids.parse_plain("med", media_id)
+    if inner_id is None:
+        raise no_such_media("avatarMediaId")
+    return inner_id
+
+
+@strawberry.type
+class MediaQueries:
+    @strawberry.field(
+        description=(
+            "Which parts of the viewer's upload have arrived, with new requests for all of them. "
+            "Null for what is not the viewer's own."
+        ),
+        graphql_type=UploadTicket | None,
+    )
+    async def upload(self, info: strawberry.Info, media_id: MediaId) -> Ticket | None:
+        context = context_of(info)
+        viewer_id = context.require_viewer().user.id
+        inner_id = ids.parse_plain("med", media_id)
+        if inner_id is None:
+            return None
+        return await context.resources.uploads.find_ticket(viewer_id, inner_id)
+
+
+@strawberry.type
+class MediaMutations:
+    @strawberry.mutation(
+        description=(
+            "Begins an upload: says where to send the bytes, straight to storage. TOO_LARGE above "
+            "`limits.uploadBytes`; RATE_LIMITED above a day's budget."
+        ),
+        graphql_type=CreateUploadResult,
+    )
+    @answers_refusals
+    async def create_upload(
+        self,
+        info: strawberry.Info,
+        input: Annotated[CreateUploadInput, strawberry.argument(description="The file.")],
+    ) -> CreateUploadPayload | Refusal:
+        context = context_of(info)
+        draft = UploadDraft(input.kind, input.file_name, input.content_type, input.byte_size)
+        viewer_id = context.require_viewer().user.id
+        ticket = await context.resources.uploads.create(viewer_id, draft)
+        return CreateUploadPayload(ticket=ticket)
+
+    @strawberry.mutation(
+        description=(
+            "Checks what arrived and starts processing it. Safe to repeat. MEDIA_NOT_READY while "
+            "something is missing, MEDIA_REJECTED when it is not what was said; a large file may "
+            "take several calls (UNAVAILABLE, with a time to wait). From then on it can be sent."
+        ),
+        graphql_type=MediaResult,
+    )
+    @answers_refusals
+    async def complete_upload(
+        self, info: strawberry.Info, media_id: MediaId
+    ) -> MediaPayload | Refusal:
+        context = context_of(info)
+        viewer_id = context.require_viewer().user.id
+        inner_id = ids.parse_plain("med", media_id)
+        if inner_id is None:
+            raise not_found("There is no such upload.", "mediaId")
+        return MediaPayload(media=await context.resources.uploads.complete(viewer_id, inner_id))

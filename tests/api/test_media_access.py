@@ -1,0 +1,471 @@
+"""Media in messages: which files one may send, and who sees them, on every path that leads to
+them.
+"""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from models.database import Database
+from models.media import MediaKind, MediaState
+from tests.changes import delete, edit, react
+from tests.client import Json
+from tests.groups import ADD, join, make_group, make_invite, remove
+from tests.make import REFUSAL, Person
+from tests.media import (
+    MEDIA,
+    MESSAGE_MEDIA,
+    NODE,
+    SEND_MEDIA,
+    list_jobs,
+    make_media,
+    sees,
+    send_media,
+    sent_media,
+    set_state,
+)
+from tests.serving import ServedWith
+
+UNKNOWN = "med_" + "0" * 32
+STORED = f"""mutation ($input: AcknowledgeInput!) {{ acknowledge(input: $input) {{
+    __typename {REFUSAL} }} }}"""
+BLOCK = f"""mutation ($id: ID!) {{ setBlocked(userId: $id, blocked: true) {{
+    __typename {REFUSAL} }} }}"""
+
+
+@pytest.fixture
+async def media_id(database: Database, alice: Person) -> str:
+    """A picture of Alice's that is ready."""
+    return await make_media(database, alice)
+
+
+# -------------------------------------------------------------------- sending
+
+
+async def test_a_message_may_be_files_alone_in_their_order(
+    database: Database, alice: Person, chat: str
+) -> None:
+    media_ids = [await make_media(database, alice) for _ in range(10)]
+
+    message = await sent_media(alice, chat, *media_ids)
+
+    assert [each["id"] for each in message["media"]] == media_ids
+    assert (message["kind"], message["text"]) == ("IMAGE", None)
+
+
+@pytest.mark.parametrize("kind", MediaKind)
+async def test_the_first_file_says_what_a_message_is(
+    database: Database, alice: Person, chat: str, kind: MediaKind
+) -> None:
+    other = MediaKind.FILE if kind is MediaKind.IMAGE else MediaKind.IMAGE
+    media_ids = [await make_media(database, alice, kind=each) for each in (kind, other)]
+
+    message = await sent_media(alice, chat, *media_ids, text="Look")
+
+    assert (message["kind"], message["text"]) == (kind.name, "Look")
+
+
+async def test_a_file_may_be_sent_while_it_is_processed(
+    database: Database, alice: Person, chat: str
+) -> None:
+    media_id = await make_media(database, alice, state=MediaState.PROCESSING)
+
+    (media,) = (await sent_media(alice, chat, media_id))["media"]
+
+    assert (media["state"], media["renditions"]) == ("PROCESSING", [])
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        (MediaState.AWAITING_UPLOAD, "MEDIA_NOT_READY"),
+        (MediaState.FAILED, "MEDIA_REJECTED"),
+        (MediaState.EXPIRED, "NOT_FOUND"),
+    ],
+)
+async def test_what_cannot_be_sent_is_named(
+    database: Database, alice: Person, chat: str, media_id: str, state: MediaState, code: str
+) -> None:
+    unsendable = await make_media(database, alice, state=state)
+
+    refused = await send_media(alice, chat, media_id, unsendable)
+
+    assert (refused["code"], refused["field"]) == (code, "mediaIds.1")
+    assert await database.fetchval("SELECT count(*) FROM media_uses") == 0
+
+
+async def test_another_s_file_is_as_one_that_does_not_exist(
+    bob: Person, chat: str, media_id: str
+) -> None:
+    refusals = [await send_media(bob, chat, id_) for id_ in (media_id, UNKNOWN, "med_", bob.id)]
+
+    assert (refusals[0]["code"], refusals[0]["field"]) == ("NOT_FOUND", "mediaIds.0")
+    assert all(each == refusals[0] for each in refusals)
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"location": {"latitude": 1, "longitude": 2}}, "location"),
+        ({"text": " "}, "text"),
+        ({"mediaIds": [UNKNOWN] * 11}, "mediaIds"),
+        ({"mediaIds": []}, "text"),
+    ],
+)
+async def test_what_is_no_message_is_refused(
+    alice: Person, chat: str, media_id: str, more: Json, field: str
+) -> None:
+    refused = await alice.send(alice.draft(chat) | {"mediaIds": [media_id]} | more)
+
+    assert (refused["code"], refused["field"]) == ("INVALID_INPUT", field)
+
+
+async def test_a_file_is_in_a_message_once(alice: Person, chat: str, media_id: str) -> None:
+    refused = await send_media(alice, chat, media_id, media_id)
+
+    assert (refused["code"], refused["field"]) == ("INVALID_INPUT", "mediaIds.1")
+
+
+async def test_a_repeated_send_is_the_first_message_whatever_became_of_its_file(
+    database: Database, alice: Person, chat: str, media_id: str
+) -> None:
+    draft = alice.draft(chat, mediaIds=[media_id])
+    first = await alice.mutate(SEND_MEDIA, input=draft)
+    await set_state(database, media_id, MediaState.FAILED)
+
+    again = await alice.mutate(SEND_MEDIA, input=draft)
+    other = await alice.mutate(SEND_MEDIA, input=draft | {"mediaIds": [UNKNOWN]})
+
+    assert (again["replayed"], again["message"]["id"]) == (True, first["message"]["id"])
+    assert again["message"]["media"][0]["state"] == "FAILED"
+    assert other["code"] == "CONFLICT"
+
+
+async def test_what_another_sent_can_be_forwarded(
+    alice: Person, bob: Person, carol: Person, chat: str, media_id: str
+) -> None:
+    await sent_media(alice, chat, media_id)
+
+    forwarded = await sent_media(bob, await bob.open_chat(carol), media_id)
+
+    assert forwarded["media"][0]["id"] == media_id
+    assert await sees(carol, media_id)
+
+
+async def test_what_was_forwarded_can_be_forwarded_further(
+    alice: Person, bob: Person, carol: Person, chat: str, media_id: str
+) -> None:
+    await sent_media(alice, chat, media_id)
+    await sent_media(bob, await bob.open_chat(carol), media_id)
+
+    await sent_media(carol, await carol.open_chat(carol), media_id)
+
+
+async def test_a_picture_of_somebody_cannot_be_forwarded(
+    alice: Person, bob: Person, chat: str, media_id: str
+) -> None:
+    """It is in no message."""
+    await set_picture(alice, media_id)
+
+    assert (await send_media(bob, chat, media_id))["code"] == "NOT_FOUND"
+
+
+async def set_picture(person: Person, media_id: str) -> None:
+    changed = await person.mutate(
+        "mutation ($id: ID!) { updateProfile(input: {avatarMediaId: $id}) { __typename } }",
+        id=media_id,
+    )
+    assert changed["__typename"] == "UpdateProfilePayload"
+
+
+# -------------------------------------------------------------------- who sees
+
+
+async def test_members_see_it_and_strangers_see_nothing(
+    alice: Person, bob: Person, carol: Person, chat: str, media_id: str
+) -> None:
+    await sent_media(alice, chat, media_id)
+
+    assert await sees(alice, media_id)
+    assert await sees(bob, media_id)
+    nothing = await carol.post(NODE, id=UNKNOWN)
+    assert (await carol.post(NODE, id=media_id)).content == nothing.content
+
+
+async def test_a_file_that_is_in_nothing_is_its_owner_s(
+    alice: Person, bob: Person, media_id: str
+) -> None:
+    assert await sees(alice, media_id)
+    assert not await sees(bob, media_id)
+
+
+async def test_one_who_left_sees_it_no_more(
+    alice: Person, bob: Person, carol: Person, media_id: str
+) -> None:
+    group = await make_group(alice, bob, carol)
+    await sent_media(alice, group, media_id)
+    assert await sees(bob, media_id)
+
+    await remove(alice, group, bob)
+
+    assert not await sees(bob, media_id)
+    assert (await send_media(bob, await bob.open_chat(bob), media_id))["code"] == "NOT_FOUND"
+
+
+async def test_one_who_joined_later_does_not_see_it(
+    alice: Person, bob: Person, carol: Person, media_id: str
+) -> None:
+    group = await make_group(alice, bob)
+    await sent_media(alice, group, media_id)
+    await join(carol, await make_invite(alice, group))
+
+    assert not await sees(carol, media_id)
+
+    await sent_media(alice, group, media_id)
+    assert await sees(carol, media_id)
+
+
+async def test_one_who_was_removed_and_added_again_sees_only_what_came_since(
+    alice: Person, bob: Person, media_id: str
+) -> None:
+    group = await make_group(alice, bob)
+    await sent_media(alice, group, media_id)
+    await remove(alice, group, bob)
+    await alice.mutate(ADD, groupId=group, userIds=[bob.id])
+
+    assert not await sees(bob, media_id)
+
+
+async def test_a_block_does_not_take_back_what_was_sent(
+    alice: Person, bob: Person, chat: str, media_id: str
+) -> None:
+    """As the message itself."""
+    await sent_media(alice, chat, media_id)
+    await alice.mutate(BLOCK, id=bob.id)
+
+    assert await sees(bob, media_id)
+
+
+async def test_a_deleted_message_shows_nothing_and_lets_go(
+    database: Database, alice: Person, bob: Person, chat: str, media_id: str
+) -> None:
+    message = await sent_media(alice, chat, media_id)
+
+    await delete(alice, message["id"])
+
+    assert not await sees(bob, media_id)
+    assert (await bob.mutate(MESSAGE_MEDIA, id=message["id"]))["media"] == []
+    assert len(await list_jobs(database, "media_release", media_id)) == 1
+
+
+async def test_what_was_forwarded_stays_when_the_first_message_is_deleted(
+    alice: Person, bob: Person, carol: Person, chat: str, media_id: str
+) -> None:
+    message = await sent_media(alice, chat, media_id)
+    await sent_media(bob, await bob.open_chat(carol), media_id)
+
+    await delete(alice, message["id"])
+
+    assert await sees(carol, media_id)
+    assert await sees(bob, media_id)
+
+
+async def test_a_send_that_was_refused_shows_nothing_to_anybody(
+    database: Database, alice: Person, bob: Person, carol: Person, media_id: str
+) -> None:
+    """Its use is written, and speaks of a message that never came."""
+    chat = await bob.open_chat(carol)
+
+    assert (await send_media(alice, chat, media_id))["code"] == "NOT_FOUND"
+
+    assert await database.fetchval("SELECT count(*) FROM media_uses") == 1
+    assert not await sees(bob, media_id)
+    await bob.say(chat, "a message, and none with it")
+    assert not await sees(carol, media_id)
+
+
+async def test_a_message_without_the_file_does_not_show_it(
+    database: Database, alice: Person, bob: Person, chat: str, media_id: str
+) -> None:
+    """Though the use speaks of just that message: it was stored without."""
+    draft = alice.draft(chat, "no files")
+    await alice.send(draft)
+
+    refused = await alice.mutate(SEND_MEDIA, input=draft | {"mediaIds": [media_id]})
+
+    assert refused["code"] == "CONFLICT"
+    assert await database.fetchval("SELECT count(*) FROM media_uses") == 1
+    assert not await sees(bob, media_id)
+
+
+# -------------------------------------------------------------------- every path
+
+OF = "id media { id state }"
+Path = Callable[[Person, Person, str, Json], Awaitable[Json]]
+
+
+async def _page(alice: Person, bob: Person, chat: str, message: Json) -> Json:
+    found = await bob.mutate(
+        f"query ($id: ID!) {{ channel(id: $id) {{ messages {{ nodes {{ {OF} }} }} }} }}", id=chat
+    )
+    return found["messages"]["nodes"][0]  # type: ignore[no-any-return]
+
+
+async def _last(alice: Person, bob: Person, chat: str, message: Json) -> Json:
+    found = await bob.mutate(f"query {{ channels {{ nodes {{ lastMessage {{ {OF} }} }} }} }}")
+    return found["nodes"][0]["lastMessage"]  # type: ignore[no-any-return]
+
+
+async def _node(alice: Person, bob: Person, chat: str, message: Json) -> Json:
+    found: Json = await bob.mutate(
+        f"query ($id: ID!) {{ node(id: $id) {{ ... on Message {{ {OF} }} }} }}", id=message["id"]
+    )
+    return found
+
+
+async def _found(alice: Person, bob: Person, chat: str, message: Json) -> Json:
+    found = await bob.mutate(
+        f'query {{ searchMessages(query: "holidays") {{ nodes {{ {OF} }} }} }}'
+    )
+    return found["nodes"][0]  # type: ignore[no-any-return]
+
+
+async def _replied(alice: Person, bob: Person, chat: str, message: Json) -> Json:
+    reply = await bob.say(chat, "Nice", replyToId=message["id"])
+    found = await alice.mutate(
+        f"query ($id: ID!) {{ node(id: $id) {{ ... on Message {{ replyTo {{ {OF} }} }} }} }}",
+        id=reply["id"],
+    )
+    return found["replyTo"]  # type: ignore[no-any-return]
+
+
+async def _changed(alice: Person, bob: Person, chat: str, message: Json) -> Json:
+    changed = await bob.mutate(
+        f"""mutation ($id: ID!) {{ react(messageId: $id, emoji: "👍") {{
+        ... on MessagePayload {{ message {{ {OF} }} }} }} }}""",
+        id=message["id"],
+    )
+    return changed["message"]  # type: ignore[no-any-return]
+
+
+PATHS = {
+    "a page": _page,
+    "the last message": _last,
+    "node": _node,
+    "a search": _found,
+    "what is replied to": _replied,
+    "a change's answer": _changed,
+}
+
+
+@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
+async def test_every_way_to_a_message_leads_to_its_files(
+    alice: Person, bob: Person, chat: str, media_id: str, path: Path
+) -> None:
+    message = await sent_media(alice, chat, media_id, text="holidays")
+
+    found = await path(alice, bob, chat, message)
+
+    assert found == {"id": message["id"], "media": [{"id": media_id, "state": "READY"}]}
+
+
+async def test_changes_leave_files_as_they_are(
+    alice: Person, bob: Person, chat: str, media_id: str
+) -> None:
+    message = await sent_media(alice, chat, media_id, text="holidays")
+
+    await edit(alice, message["id"], "Holidays")
+    await react(bob, message["id"], "👍")
+
+    found = await bob.mutate(MESSAGE_MEDIA, id=message["id"])
+    assert found["media"] == [{"id": media_id, "state": "READY"}]
+
+
+# -------------------------------------------------------------------- renditions
+
+
+async def test_renditions_are_signed_for_whoever_sees_the_message(
+    alice: Person, bob: Person, chat: str, media_id: str
+) -> None:
+    (media,) = (await sent_media(alice, chat, media_id))["media"]
+    seen = await bob.mutate(NODE, id=media_id)
+
+    (rendition,) = seen["renditions"]
+    query = parse_qs(urlsplit(rendition["url"]).query)
+    assert (rendition["name"], rendition["contentType"]) == ("THUMBNAIL", "image/webp")
+    assert query["response-content-type"] == ["image/webp"]
+    assert query["response-content-disposition"] == ["inline"]
+    assert media["renditions"] == seen["renditions"]
+    assert rendition["urlExpiresAt"] > media["renditions"][0]["urlExpiresAt"][:10]
+
+
+async def test_a_file_is_saved_under_its_name(
+    database: Database, alice: Person, bob: Person, chat: str
+) -> None:
+    media_id = await make_media(database, alice, kind=MediaKind.FILE, file_name="../План.pdf")
+    await sent_media(alice, chat, media_id)
+
+    media = await bob.mutate(NODE, id=media_id)
+
+    query = parse_qs(urlsplit(media["renditions"][0]["url"]).query)
+    (disposition,) = query["response-content-disposition"]
+    assert media["fileName"] == "../План.pdf"
+    assert disposition.startswith("attachment; ")
+    assert "/" not in disposition
+
+
+async def test_a_whole_page_of_pictures_is_not_too_much_to_ask(
+    database: Database, alice: Person, chat: str
+) -> None:
+    for _ in range(3):
+        await sent_media(alice, chat, await make_media(database, alice))
+    page = f"query ($id: ID!) {{ channel(id: $id) {{ messages {{ nodes {{ {OF} media {{ {MEDIA} }}"
+
+    found = await alice.mutate(page + "} } } }", id=chat)
+
+    assert len(found["messages"]["nodes"]) == 3
+
+
+# -------------------------------------------------------------------- stored by a device
+
+
+async def acknowledge_stored(person: Person, *media_ids: str) -> None:
+    done = await person.mutate(STORED, input={"storedMediaIds": list(media_ids)})
+    assert done["__typename"] == "AcknowledgePayload", done
+
+
+async def test_what_devices_have_stored_is_noted_where_files_go_after_delivery(
+    database: Database,
+    alice: Person,
+    bob: Person,
+    carol: Person,
+    chat: str,
+    media_id: str,
+    served_with: ServedWith,
+) -> None:
+    await sent_media(alice, chat, media_id)
+    async with served_with(media_delete_after_delivery=1) as server:
+        await acknowledge_stored(bob.at(server), media_id, UNKNOWN, "nonsense")
+        await acknowledge_stored(bob.at(server), media_id)
+        await acknowledge_stored(carol.at(server), media_id)
+
+    rows = await database.fetch("SELECT media_id, user_id FROM media_stored")
+    assert [tuple(row) for row in rows] == [(media_id.removeprefix("med_"), bob.user.id)]
+    assert len(await list_jobs(database, "media_delivered", media_id)) == 1
+
+
+async def test_it_is_not_noted_where_files_stay(
+    database: Database, alice: Person, bob: Person, chat: str, media_id: str
+) -> None:
+    await sent_media(alice, chat, media_id)
+
+    await acknowledge_stored(bob, media_id)
+
+    assert await database.fetchval("SELECT count(*) FROM media_stored") == 0
+
+
+async def test_at_most_two_hundred_can_be_named(alice: Person) -> None:
+    refused = await alice.mutate(STORED, input={"storedMediaIds": [UNKNOWN] * 201})
+
+    assert (refused["code"], refused["field"]) == ("INVALID_INPUT", "storedMediaIds")
