@@ -1,0 +1,169 @@
+"""Opens the jobs that a worker runs, with what they need, and closes them."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from models import ids
+from models.database import Database
+from models.job_queue import JobQueue
+from models.jobs import enqueue
+from models.log import Batch
+from models.refusals import Refused
+from models.storage import Storage
+from parley.job_metrics import JobMetrics
+from parley.push import open_push_providers
+from parley.resources import open_storage
+from parley.settings import Settings
+from workers.jobs import Jobs
+from workers.media.endings import MediaEndings
+from workers.media.job import MediaJob
+from workers.media.renditions import Renderer
+from workers.media.sweep import DAY_S, Ages, MediaSweep
+from workers.push.providers import Providers
+from workers.push.registering import register_push
+
+WORK_FOLDER = "parley-media-"
+
+
+class WorkerJobs:
+    """The runner, storage, what makes renditions, and whom pushes go through."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        queue: JobQueue,
+        storage: Storage,
+        renderer: Renderer,
+        providers: Providers,
+        folder: Path,
+    ) -> None:
+        self.jobs = jobs
+        self._queue = queue
+        self._storage = storage
+        self._renderer = renderer
+        self._providers = providers
+        self._folder = folder
+
+    @classmethod
+    async def open(
+        cls,
+        settings: Settings,
+        database: Database,
+        on_commit: Callable[[Batch], None],
+        metrics: JobMetrics,
+    ) -> "WorkerJobs":
+        """Media jobs and pushes are registered; others may be, before `start`."""
+        assert settings.database_url is not None
+        providers = open_push_providers(settings)
+        queue = await JobQueue.open(settings.database_url, ids.new_id())
+        jobs = Jobs(queue, silent_s=settings.job_silence_s, watcher=metrics)
+        storage = open_storage(settings)
+        folder = make_work_folder(Path(tempfile.gettempdir()))
+        renderer = Renderer()
+        _register_media(settings, jobs, database, storage, renderer, on_commit, metrics, folder)
+        register_push(jobs, database, providers, settings.limits, note=metrics.note_push)
+        return cls(jobs, queue, storage, renderer, providers, folder)
+
+    async def start(self, database: Database) -> None:
+        try:
+            async with database.transaction() as connection:
+                await enqueue(
+                    connection, "media_sweep", [{}], after_s=60, dedupe_keys=["media_sweep"]
+                )
+        except Refused:
+            # Another worker, or the next start, queues it.
+            pass
+        self.jobs.start()
+
+    async def close(self) -> None:
+        await self.jobs.close()
+        await self._renderer.close()
+        await self._queue.close()
+        await self._providers.close()
+        await self._storage.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _register_media(
+    settings: Settings,
+    jobs: Jobs,
+    database: Database,
+    storage: Storage,
+    renderer: Renderer,
+    on_commit: Callable[[Batch], None],
+    metrics: JobMetrics,
+    folder: Path,
+) -> None:
+    keeps = settings.media_originals == "keep"
+    rendering = MediaJob(
+        database,
+        storage,
+        renderer,
+        on_commit,
+        keeps_originals=keeps,
+        folder=folder,
+        savings=metrics,
+    )
+    deletes = bool(settings.limits.media_delete_after_delivery)
+    endings = MediaEndings(database, storage, on_commit, deletes_after_delivery=deletes)
+    sweep = make_media_sweep(settings, database, storage, on_commit)
+    jobs.register(
+        "media_render",
+        rendering.run,
+        concurrency=settings.media_concurrency,
+        most_tries=10,
+        deadline_s=3600,
+        on_set_aside=rendering.give_up,
+    )
+    jobs.register("media_release", endings.release, concurrency=4, most_tries=10, deadline_s=300)
+    jobs.register(
+        "media_delivered", endings.delivered, concurrency=4, most_tries=10, deadline_s=300
+    )
+    # It comes again for ever, whatever befalls it.
+    jobs.register(
+        "media_sweep", sweep.run, concurrency=1, most_tries=1_000_000, deadline_s=6 * 3600
+    )
+
+
+def make_media_sweep(
+    settings: Settings,
+    database: Database,
+    storage: Storage,
+    on_commit: Callable[[Batch], None],
+) -> MediaSweep:
+    deletes = bool(settings.limits.media_delete_after_delivery)
+    return MediaSweep(
+        database,
+        storage,
+        MediaEndings(database, storage, on_commit, deletes_after_delivery=deletes),
+        Ages(
+            upload_s=settings.limits.upload_ttl_s,
+            staging_s=settings.limits.upload_ttl_s,
+            kept_s=settings.limits.media_kept_days * DAY_S if deletes else None,
+        ),
+        keeps_originals=settings.media_originals == "keep",
+    )
+
+
+def make_work_folder(root: Path) -> Path:
+    """A folder of this process, empty. Those of workers that were killed go."""
+    for left in root.glob(f"{WORK_FOLDER}*"):
+        pid = left.name.removeprefix(WORK_FOLDER)
+        if not pid.isdigit() or int(pid) == os.getpid() or not _lives(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = root / f"{WORK_FOLDER}{os.getpid()}"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,328 @@
+"""An uploaded file becomes what is shown of it, once, whatever dies meanwhile; and everybody who
+holds it is told, once.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+from models.committer import Committer
+from models.log import Batch
+from models.media import MediaKind, MediaState, RenditionName
+from models.media_jobs import UNUSABLE
+from parley.embedded import EmbeddedServers
+from parley.settings import Settings
+from tests.client import until
+from tests.faults.proxy import Link, proxy
+from tests.jobs.media_making import Files, picture, render, taken
+from tests.jobs.running import list_states, queue_jobs, real_worker, running
+from tests.make import Person
+from tests.waiting import eventually
+
+# -------------------------------------------------------------------- what is made
+
+
+async def test_a_picture_becomes_ready_with_its_renditions(files: Files, tmp_path: Path) -> None:
+    media_id = await files.add(picture(size=(2000, 1000)))
+
+    await render(files.job(), media_id)
+
+    media = await files.get(media_id)
+    assert (media.state, media.width, media.height) == (MediaState.READY, 2000, 1000)
+    assert media.placeholder
+    folder = f"media/{await files.content_id(media_id)}/"
+    assert await files.keys() == sorted(each.key for each in media.renditions)
+    for each in media.renditions:
+        stored = await files.storage.find(each.key)
+        assert stored is not None
+        assert each.key.startswith(folder)
+        assert (stored.byte_size, stored.content_type) == (each.byte_size, each.content_type)
+        await files.storage.download(each.key, tmp_path / "made", most_bytes=each.byte_size)
+        with Image.open(tmp_path / "made") as image:
+            assert image.size == (each.width, each.height)
+
+
+async def test_of_a_document_the_original_is_kept(files: Files) -> None:
+    media_id = await files.add(b"%PDF-1.7 some words", kind=MediaKind.FILE)
+
+    await render(files.job(), media_id)
+
+    media = await files.get(media_id)
+    assert media.state is MediaState.READY
+    (original,) = media.renditions
+    assert (original.name, original.byte_size) == (RenditionName.ORIGINAL, 19)
+    assert await files.keys() == [original.key]
+
+
+async def test_all_originals_are_kept_where_the_setting_says_so_and_handed_out_to_nobody(
+    files: Files,
+) -> None:
+    media_id = await files.add(picture())
+
+    await render(files.job(keeps_originals=True), media_id)
+
+    assert "original" in await files.keys_of(await files.content_id(media_id))
+    renditions = (await files.get(media_id)).renditions
+    assert RenditionName.ORIGINAL not in [each.name for each in renditions]
+
+
+async def test_a_file_that_is_no_picture_fails_alone_and_leaves_nothing(
+    files: Files, database_url: str
+) -> None:
+    bad = await files.add(b"no picture at all", queued=True)
+    good = await files.add(picture(), queued=True)
+
+    async with running(database_url, concurrency=1, media_render=files.job().run):
+        await eventually(lambda: is_done(files, good))
+
+    failed = await files.get(bad)
+    assert failed.state is MediaState.FAILED
+    assert failed.failure
+    assert await files.keys() == sorted(each.key for each in (await files.get(good)).renditions)
+
+
+async def is_done(files: Files, *media_ids: str) -> bool:
+    """Nothing is left to do, and these are READY."""
+    states = [await files.state(media_id) for media_id in media_ids]
+    return states == [MediaState.READY] * len(media_ids) and not await list_states(files.database)
+
+
+async def test_a_file_that_has_killed_three_workers_is_given_up(files: Files) -> None:
+    media_id = await files.add(picture())
+    await files.database.execute("UPDATE media SET tries = 3 WHERE id = $1", media_id)
+
+    await render(files.job(), media_id)
+
+    media = await files.get(media_id)
+    assert (media.state, media.failure) == (MediaState.FAILED, UNUSABLE)
+
+
+async def test_a_job_that_is_set_aside_fails_its_media_and_may_be_tried_again(files: Files) -> None:
+    media_id = await files.add(picture())
+
+    await files.job().give_up(taken(media_id=media_id))
+    assert await files.state(media_id) is MediaState.FAILED
+    await render(files.job(), media_id)
+
+    assert await files.state(media_id) is MediaState.READY
+
+
+# -------------------------------------------------------------------- once
+
+
+async def test_the_same_content_is_stored_once(files: Files) -> None:
+    one = await files.add_ready()
+    stored = await files.keys()
+
+    other = await files.add_ready()
+
+    assert await files.keys() == stored
+    assert (await files.get(one)).renditions == (await files.get(other)).renditions
+
+
+async def test_the_same_content_at_the_same_time_is_stored_once(files: Files) -> None:
+    media_ids = [await files.add(picture()) for _ in range(6)]
+
+    await asyncio.gather(*(render(files.job(), media_id) for media_id in media_ids))
+
+    assert len({await files.content_id(media_id) for media_id in media_ids}) == 1
+    assert await files.keys() == sorted(
+        each.key for each in (await files.get(media_ids[0])).renditions
+    )
+
+
+async def test_the_same_bytes_as_another_kind_are_another_content(files: Files) -> None:
+    shown, kept = await files.add(picture()), await files.add(picture(), kind=MediaKind.FILE)
+
+    await render(files.job(), shown)
+    await render(files.job(), kept)
+
+    assert await files.content_id(shown) != await files.content_id(kept)
+
+
+async def test_a_job_that_runs_twice_at_once_makes_one_set(files: Files) -> None:
+    media_id = await files.add(picture())
+
+    await asyncio.gather(*(render(files.job(), media_id) for _ in range(2)))
+
+    media = await files.get(media_id)
+    assert media.state is MediaState.READY
+    assert await files.keys() == sorted(each.key for each in media.renditions)
+
+
+# -------------------------------------------------------------------- what breaks
+
+
+class Kills:
+    """Kills the worker at one request of each file: before storage has it, or before the worker
+    hears of it.
+    """
+
+    STEPS = (
+        (b"GET", b"/original", "after"),
+        (b"PUT", b"/thumbnail", "before"),
+        (b"PUT", b"/preview", "after"),
+        (b"POST", b"<Key>", "before"),
+        (b"POST", b"<Key>", "after"),
+    )
+
+    def __init__(self, content_ids: list[str]) -> None:
+        self.left = dict(zip([each.encode() for each in content_ids], self.STEPS, strict=True))
+        self.kill: Callable[[], None] = lambda: None
+
+    def judge(self, link: Link, passing: bytes) -> int | None:
+        """What deletes names its key in its body, which may follow on its own."""
+        for content_id, (method, mark, when) in self.left.items():
+            heard = passing if method == b"POST" else passing.partition(b"\r\n")[0]
+            marked = content_id in heard and mark in heard
+            marked &= method == b"POST" or heard.startswith(method)
+            if marked:
+                del self.left[content_id]
+                self.kill()
+                if when == "before":
+                    return 0
+                link.silent = True
+                return None
+        return None
+
+
+async def test_a_worker_killed_at_any_step_leaves_one_set_of_renditions_and_tells_once(
+    files: Files,
+    committer: Committer,
+    alice: Person,
+    chat: str,
+    settings: Settings,
+    s3: EmbeddedServers,
+    tmp_path: Path,
+) -> None:
+    media_ids = [await files.add(picture(n)) for n in range(len(Kills.STEPS))]
+    await files.send(committer, alice, chat, *media_ids)
+    kills = Kills([await files.content_id(media_id) for media_id in media_ids])
+    await queue_jobs(files.database, "media_render", *({"media_id": each} for each in media_ids))
+
+    async with (
+        proxy(int(s3.s3_endpoint_url.rsplit(":", 1)[1])) as between,
+        real_worker(settings, s3, tmp_path, s3_port=between.port) as worker,
+    ):
+        between.to_server = kills.judge
+        kills.kill = lambda: worker.end(signal.SIGKILL)
+        await eventually(lambda: all_ready(files, media_ids), within_s=60)
+        await eventually(lambda: has_no_renders(files), within_s=10)
+
+    assert not kills.left
+    renditions = [each.key for one in media_ids for each in (await files.get(one)).renditions]
+    assert await files.keys() == sorted(renditions)
+    assert len(renditions) == 2 * len(media_ids)
+    assert await changes_of(files) == [(4, seq) for seq in range(2, 2 + len(media_ids))]
+
+
+async def all_ready(files: Files, media_ids: list[str]) -> bool:
+    return [await files.state(each) for each in media_ids] == [MediaState.READY] * len(media_ids)
+
+
+async def has_no_renders(files: Files) -> bool:
+    return "media_render" not in [kind for kind, _ in await list_states(files.database)]
+
+
+async def test_while_storage_is_away_jobs_wait_and_then_finish(
+    files: Files, database_url: str, s3: EmbeddedServers
+) -> None:
+    media_id = await files.add(picture(), queued=True)
+    s3.kill("s3")
+    try:
+        async with running(database_url, most_tries=1, media_render=files.job().run):
+            await eventually(lambda: was_put_off(files), within_s=15)
+            s3.start("s3")
+            await eventually(lambda: is_done(files, media_id), within_s=15)
+    finally:
+        if not s3.part("s3").running:
+            s3.start("s3")
+
+
+async def was_put_off(files: Files) -> bool:
+    row = await files.database.fetchrow("SELECT status::text, attempts, headers FROM pgqueuer")
+    return (
+        row is not None and row[0] == "queued" and row[1] == 0 and "Unavailable" in (row[2] or "")
+    )
+
+
+# -------------------------------------------------------------------- who is told
+
+
+async def changes_of(files: Files) -> list[tuple[int, int]]:
+    """Kind and seq of each change in any log."""
+    rows = await files.database.fetch("SELECT kind, seq FROM changes ORDER BY seq")
+    return [(row[0], row[1]) for row in rows]
+
+
+async def test_every_message_that_holds_it_is_told_once_for_each_state(
+    files: Files, committer: Committer, alice: Person, bob: Person, chat: str
+) -> None:
+    media_id = await files.add(picture(), owner_id=alice.user.id)
+    await files.send(committer, alice, chat, media_id)
+    await files.send(committer, bob, chat, media_id)
+    batches: list[Batch] = []
+
+    for _ in range(3):
+        await render(files.job(batches), media_id)
+
+    assert await changes_of(files) == [(4, 3), (4, 4)]
+    assert [entry.message.seq for batch in batches for entry in batch.entries] == [1, 2]
+    last_seq = await files.database.fetchval("SELECT last_seq FROM channels")
+    assert last_seq == 4
+
+
+async def test_a_failure_is_told_too(
+    files: Files, committer: Committer, alice: Person, chat: str
+) -> None:
+    media_id = await files.add(b"no picture")
+    await files.send(committer, alice, chat, media_id)
+
+    await render(files.job(), media_id)
+
+    assert await changes_of(files) == [(4, 2)]
+
+
+async def test_a_deleted_message_is_told_nothing(
+    files: Files, committer: Committer, alice: Person, chat: str
+) -> None:
+    media_id = await files.add(picture())
+    seq = await files.send(committer, alice, chat, media_id)
+    await alice.query(
+        f'mutation {{ deleteMessage(messageId: "msg_{chat[4:]}_{seq}") {{ __typename }} }}'
+    )
+
+    await render(files.job(), media_id)
+
+    assert [kind for kind, _ in await changes_of(files)] == [2]
+
+
+INBOX = """subscription { inbox { __typename
+    ... on LogEvent { seq }
+    ... on MessageUpdated { change message { seq media { id state renditions { name } } } } } }"""
+
+
+async def test_who_follows_hears_at_once_that_a_file_is_ready(
+    files: Files,
+    committer: Committer,
+    alice: Person,
+    bob: Person,
+    chat: str,
+    settings: Settings,
+    s3: EmbeddedServers,
+    tmp_path: Path,
+) -> None:
+    media_id = await files.add(picture(), owner_id=alice.user.id)
+    await files.send(committer, alice, chat, media_id)
+    async with bob.follow(INBOX) as stream, real_worker(settings, s3, tmp_path):
+        await until(stream, "InboxReady")
+        await queue_jobs(files.database, "media_render", {"media_id": media_id})
+        event = (await until(stream, "MessageUpdated", within_s=15))[-1]
+
+    assert (event["seq"], event["change"], event["message"]["seq"]) == (2, "MEDIA", 1)
+    (media,) = event["message"]["media"]
+    assert (media["id"], media["state"]) == (f"med_{media_id}", "READY")
+    assert {each["name"] for each in media["renditions"]} >= {"THUMBNAIL", "PREVIEW"}

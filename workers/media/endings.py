@@ -1,0 +1,80 @@
+"""Media jobs at the end of a file's life: when what held it is gone, and when everybody has it."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from models.database import Database
+from models.job_queue import TakenJob
+from models.log import Batch
+from models.media_endings import PATIENCE_S, expire_media, is_delivered, release_media
+from models.media_telling import tell_of_media
+from models.storage import Storage
+from workers.jobs import RetryLater
+from workers.media.job import delete_folder
+
+
+class MediaPayload(msgspec.Struct):
+    media_ids: list[str]
+
+
+class MediaEndings:
+    def __init__(
+        self,
+        database: Database,
+        storage: Storage,
+        on_commit: Callable[[Batch], None],
+        *,
+        deletes_after_delivery: bool,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """`patience_s` is how long after a use its message or picture may come."""
+        self._database = database
+        self._storage = storage
+        self._on_commit = on_commit
+        self._deletes_after_delivery = deletes_after_delivery
+        self._patience_s = patience_s
+
+    async def release(self, job: TakenJob) -> None:
+        """A message with these media was deleted, or a picture replaced.
+
+        Raises:
+            RetryLater: something that would hold them may still come.
+        """
+        again_in_s: float | None = None
+        for media_id in _media_ids(job):
+            found = await self.release_one(media_id)
+            if found is not None:
+                again_in_s = max(found, again_in_s or 0)
+        if again_in_s is not None:
+            raise RetryLater(again_in_s, "A message or picture may still come that holds a file.")
+
+    async def release_one(self, media_id: str) -> float | None:
+        """In how many seconds to look again, if so."""
+        release = await release_media(self._database, media_id, patience_s=self._patience_s)
+        if release.content_id is not None:
+            await delete_folder(self._storage, release.content_id)
+        return release.again_in_s
+
+    async def delivered(self, job: TakenJob) -> None:
+        """Somebody has stored these media."""
+        if not self._deletes_after_delivery:
+            return
+        for media_id in _media_ids(job):
+            if await is_delivered(self._database, media_id, patience_s=self._patience_s):
+                await self.expire(media_id)
+
+    async def expire(self, media_id: str) -> bool:
+        """Delete its files, keep the rest, and tell; whether it is so. Where it was killed in
+        between, doing it again tells.
+        """
+        expired, content_id = await expire_media(self._database, media_id)
+        if expired:
+            await tell_of_media(self._database, self._on_commit, media_id)
+        if content_id is not None:
+            await delete_folder(self._storage, content_id)
+        return expired
+
+
+def _media_ids(job: TakenJob) -> list[str]:
+    return msgspec.json.decode(job.payload, type=MediaPayload).media_ids

@@ -1,0 +1,246 @@
+"""The media job: an uploaded file is made into what is shown of it, once for equal files.
+
+It may be killed anywhere and run again, or run twice at once: keys follow from the upload and the
+rendition's name, the last step is one transaction, and telling again says nothing. What a killed
+one leaves in storage is found by the sweep.
+"""
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from models.database import Database
+from models.job_queue import TakenJob
+from models.log import Batch
+from models.media import MediaKind, RenditionName, StoredRendition
+from models.media_headers import disposition_of, served_type
+from models.media_jobs import (
+    UNUSABLE,
+    Content,
+    Settled,
+    Upload,
+    count_try,
+    fail_media,
+    find_upload,
+    folder_of,
+    list_named_folders,
+    original_of,
+    settle_media,
+    take_back_try,
+)
+from models.media_telling import tell_of_media
+from models.refusals import RefusalCode, Refused
+from models.storage import Storage
+from workers.media.renditions import Made, Outcome, Renderer, Unusable
+
+# A file at whose decoding so many workers died is given up.
+MOST_TRIES = 3
+LOST = "The file is not in storage."
+
+_ENDINGS = {
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "image/png": "png",
+    "image/gif": "gif",
+    "video/mp4": "mp4",
+    "audio/ogg": "ogg",
+    "audio/mp4": "m4a",
+}
+
+
+class RenderPayload(msgspec.Struct):
+    media_id: str
+
+
+class Savings(Protocol):
+    """Whoever counts the bytes that came in and those that are stored for them."""
+
+    def note_bytes(self, kind: str, came_in: int, stored: int) -> None: ...
+
+
+class MediaJob:
+    """`keeps_originals`: the original of every file stays in storage. Only that of a FILE is shown
+    to anybody: all others hold what their makers never meant to tell, as where they were.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        storage: Storage,
+        renderer: Renderer,
+        on_commit: Callable[[Batch], None],
+        *,
+        keeps_originals: bool,
+        folder: Path | None = None,
+        savings: Savings | None = None,
+    ) -> None:
+        """Files are worked on in `folder`, else where the system has its temporary ones."""
+        self._database = database
+        self._storage = storage
+        self._renderer = renderer
+        self._on_commit = on_commit
+        self._keeps_originals = keeps_originals
+        self._folder = folder
+        self._savings = savings
+
+    async def run(self, job: TakenJob) -> None:
+        """
+        Raises:
+            Refused: UNAVAILABLE while PostgreSQL or storage is away.
+        """
+        media_id = msgspec.json.decode(job.payload, type=RenderPayload).media_id
+        upload = await find_upload(self._database, media_id)
+        if upload is None:
+            return
+        if upload.is_to_do and upload.content_id is not None:
+            await self._make(upload, upload.content_id)
+        elif upload.content_id is not None:
+            await self._tidy(upload.kind, upload.content_id)
+        await tell_of_media(self._database, self._on_commit, media_id)
+
+    async def give_up(self, job: TakenJob) -> None:
+        """The job is set aside: its file is not coming. The original stays, for another try."""
+        media_id = msgspec.json.decode(job.payload, type=RenderPayload).media_id
+        await fail_media(self._database, media_id, UNUSABLE, set_aside=True)
+        await tell_of_media(self._database, self._on_commit, media_id)
+
+    async def _make(self, upload: Upload, content_id: str) -> None:
+        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+            folder = Path(name)
+            source = folder / "original"
+            try:
+                await self._storage.download(
+                    original_of(content_id), source, most_bytes=upload.byte_size
+                )
+            except Refused as refused:
+                if refused.code is RefusalCode.UNAVAILABLE:
+                    raise
+                await self._fail(upload, content_id, LOST)
+                return
+            digest = await asyncio.to_thread(_digest, upload.kind, source)
+            settled = await settle_media(self._database, upload.id, digest, None)
+            if settled is Settled.MISSING:
+                made = await self._render(upload, content_id, source, folder)
+                if made is None:
+                    return
+                settled = await settle_media(self._database, upload.id, digest, made)
+                stored = sum(each.byte_size for each in made.renditions)
+                self._note(upload, stored if settled is Settled.OURS else 0)
+            elif settled is Settled.THEIRS:
+                self._note(upload, 0)
+        if settled is Settled.OURS:
+            await self._tidy(upload.kind, content_id)
+        else:
+            await self._drop_folder(content_id)
+
+    async def _render(
+        self, upload: Upload, content_id: str, source: Path, folder: Path
+    ) -> Content | None:
+        """What was made and stored; None when the file cannot be used, or is gone."""
+        tries = await count_try(self._database, upload.id)
+        if tries == 0:
+            return None
+        if tries > MOST_TRIES:
+            await self._fail(upload, content_id, UNUSABLE)
+            return None
+        made_folder = folder / "made"
+        made_folder.mkdir()
+        try:
+            outcome = await self._renderer.render(upload.kind, source, made_folder)
+        except Unusable as unusable:
+            await self._fail(upload, content_id, unusable.reason)
+            return None
+        finally:
+            # Whatever came of it, the worker lives: only what kills it counts.
+            await take_back_try(self._database, upload.id)
+        for made in outcome.made:
+            await self._store(content_id, made)
+        return _content(upload, content_id, outcome)
+
+    async def _store(self, content_id: str, made: Made) -> None:
+        await self._storage.upload(
+            made.path,
+            _key(content_id, made),
+            content_type=served_type(made.content_type),
+            disposition=disposition_of(made.content_type, None),
+        )
+
+    async def _fail(self, upload: Upload, content_id: str, failure: str) -> None:
+        await fail_media(self._database, upload.id, failure)
+        await self._drop_folder(content_id)
+
+    async def _tidy(self, kind: MediaKind, content_id: str) -> None:
+        """Let go of an original that nobody is to have."""
+        if kind is not MediaKind.FILE and not self._keeps_originals:
+            await self._storage.delete([original_of(content_id)])
+
+    async def _drop_folder(self, content_id: str) -> None:
+        """Unless it is somebody's: the same job may have run twice at once."""
+        if not await list_named_folders(self._database, [content_id]):
+            await delete_folder(self._storage, content_id)
+
+    def _note(self, upload: Upload, stored: int) -> None:
+        if self._savings is not None:
+            self._savings.note_bytes(upload.kind.name, upload.byte_size, stored)
+
+
+async def delete_folder(storage: Storage, content_id: str) -> None:
+    """All that is stored of a content which no row names."""
+    keys = [key async for key, _, _ in storage.list_keys(folder_of(content_id))]
+    if keys:
+        await storage.delete(keys)
+
+
+def _content(upload: Upload, content_id: str, outcome: Outcome) -> Content:
+    renditions = [
+        StoredRendition(
+            made.name,
+            _key(content_id, made),
+            made.content_type,
+            made.byte_size,
+            made.width,
+            made.height,
+        )
+        for made in outcome.made
+    ]
+    if upload.kind is MediaKind.FILE:
+        renditions.append(
+            StoredRendition(
+                RenditionName.ORIGINAL,
+                original_of(content_id),
+                outcome.content_type,
+                upload.byte_size,
+            )
+        )
+    return Content(
+        content_id,
+        outcome.content_type,
+        renditions,
+        outcome.width,
+        outcome.height,
+        outcome.duration_ms,
+        outcome.placeholder,
+    )
+
+
+def _key(content_id: str, made: Made) -> str:
+    ending = _ENDINGS.get(made.content_type, "bin")
+    return f"{folder_of(content_id)}{made.name.name.lower()}.{ending}"
+
+
+def _digest(kind: MediaKind, path: Path) -> bytes:
+    """SHA-256 of kind and bytes: the same bytes are made into other things as another kind."""
+    digest = hashlib.sha256(bytes([kind.value]))
+    with path.open("rb") as file:
+        for chunk in _chunks(file.read):
+            digest.update(chunk)
+    return digest.digest()
+
+
+def _chunks(read: Callable[[int], bytes]) -> Iterable[bytes]:
+    return iter(lambda: read(1024 * 1024), b"")
