@@ -1,0 +1,65 @@
+"""Every provider's fake, and the settings that lead to them."""
+
+import base64
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from tests.jobs.fakes.apns import KEY_ID, TEAM_ID, TOPIC, FakeApns
+from tests.jobs.fakes.fcm import FakeFcm
+from tests.jobs.fakes.smtp import FakeSmtp
+from tests.jobs.fakes.sns import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, FakeSns
+from tests.jobs.fakes.web_push import FakeWebPush
+from workers.push.providers import ProviderSettings
+from workers.push.pushes import Endpoint
+
+
+@dataclass(frozen=True)
+class Fakes:
+    apns: FakeApns
+    fcm: FakeFcm
+    web_push: FakeWebPush
+    smtp: FakeSmtp
+    sns: FakeSns
+
+    def settings(self) -> ProviderSettings:
+        return ProviderSettings(
+            apns_url=self.apns.url,
+            apns_sandbox_url=self.apns.url,
+            apns_key=self.apns.key,
+            apns_key_id=KEY_ID,
+            apns_team_id=TEAM_ID,
+            fcm_url=self.fcm.url,
+            fcm_service_account=self.fcm.service_account,
+            web_push_private_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            web_push_subject="mailto:ops@example.com",
+            web_push_allow_internal=True,
+            smtp_url=self.smtp.url,
+            mail_from="Parley <parley@example.com>",
+            sms_enabled=True,
+            sns_region=REGION,
+            sns_endpoint_url=self.sns.url,
+            aws_access_key_id=ACCESS_KEY_ID,
+            aws_secret_access_key=SECRET_ACCESS_KEY,
+        )
+
+    def endpoints(self) -> list[Endpoint]:
+        """One of each kind, that its provider knows."""
+        return [
+            Endpoint("APNS", {"token": "ab" * 32, "topic": TOPIC, "sandbox": False}),
+            Endpoint("FCM", {"token": "fcm-token:" + "x" * 120}),
+            Endpoint("WEB_PUSH", self.web_push.subscribe()),
+            Endpoint("EMAIL", {"address": "bob@example.org"}),
+            Endpoint("SMS", {"phone_number": "+14155550101"}),
+        ]
+
+
+@asynccontextmanager
+async def start_fakes() -> AsyncIterator[Fakes]:
+    fakes = Fakes(FakeApns(), FakeFcm(), FakeWebPush(), FakeSmtp(), FakeSns())
+    async with AsyncExitStack() as stack:
+        for fake in (fakes.apns, fakes.fcm, fakes.web_push, fakes.smtp, fakes.sns):
+            await fake.start()
+            stack.push_async_callback(fake.close)
+        yield fakes

@@ -1,0 +1,380 @@
+"""APNs: what a fake that checks as Apple does accepts, and what becomes of its answers."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.jobs.fakes.apns import KEY_ID, TEAM_ID, TOPIC, FakeApns
+from tests.jobs.fakes.http2 import Reply
+from tests.jobs.fakes.tls import make_tls
+from tests.jobs.pushing import CHANNEL, MESSAGE, Clock, make_push
+from tests.waiting import eventually
+from workers.push.apns import Apns, payload
+from workers.push.pushes import DELIVERED, Answer, Endpoint, Outcome
+
+DEVICE = "ab" * 32
+MakeApns = Callable[..., Apns]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest_asyncio.fixture
+async def apple(clock: Clock) -> AsyncIterator[FakeApns]:
+    fake = FakeApns(clock=clock)
+    await fake.start()
+    yield fake
+    await fake.close()
+
+
+@pytest_asyncio.fixture
+async def make_apns(apple: FakeApns, clock: Clock) -> AsyncIterator[MakeApns]:
+    opened: list[Apns] = []
+
+    def make(**changes: Any) -> Apns:
+        known = {"key": apple.key, "key_id": KEY_ID, "team_id": TEAM_ID, "clock": clock}
+        apns = Apns(**{**known, "url": apple.url, "sandbox_url": "http://127.0.0.1:9", **changes})
+        opened.append(apns)
+        return apns
+
+    yield make
+    for apns in opened:
+        await apns.close()
+
+
+@pytest.fixture
+def apns(make_apns: MakeApns) -> Apns:
+    return make_apns()
+
+
+def endpoint(token: str = DEVICE, topic: str = TOPIC, *, sandbox: bool = False) -> Endpoint:
+    return Endpoint("APNS", {"token": token, "topic": topic, "sandbox": sandbox})
+
+
+def refusal(status: int, reason: str, **headers: str) -> Reply:
+    return Reply(status, headers, json.dumps({"reason": reason}).encode())
+
+
+# -------------------------------------------------------------------- what is sent
+
+
+async def test_shows_a_message(apns: Apns, apple: FakeApns, clock: Clock) -> None:
+    push = make_push()
+
+    assert await apns.send(endpoint(), push) == DELIVERED
+
+    [accepted] = apple.accepted
+    assert accepted.device == DEVICE
+    assert accepted.id == str(uuid.UUID(push.id))
+    assert accepted.payload == {
+        "aps": {
+            "alert": {"title": "Alice", "body": "Hi!"},
+            "badge": 3,
+            "sound": "default",
+            "thread-id": "thread-1",
+            "mutable-content": 1,
+        },
+        "action": "show",
+        "push": push.id,
+        "channel": CHANNEL,
+        "thread": "thread-1",
+        "badge": "3",
+        "message": MESSAGE,
+    }
+    sent = {name: accepted.headers[f"apns-{name}"] for name in ("topic", "push-type", "priority")}
+    assert sent == {"topic": TOPIC, "push-type": "alert", "priority": "10"}
+    assert accepted.headers["apns-collapse-id"] == "thread-1"
+    assert accepted.headers["apns-expiration"] == str(int(clock.now) + 600)
+
+
+async def test_takes_a_message_back_in_the_background(apns: Apns, apple: FakeApns) -> None:
+    assert await apns.send(endpoint(), make_push(silent=True)) == DELIVERED
+
+    [accepted] = apple.accepted
+    assert accepted.payload["aps"] == {"badge": 3, "content-available": 1}
+    assert (accepted.payload["action"], accepted.payload["channel"]) == ("clear", CHANNEL)
+    assert accepted.headers["apns-push-type"] == "background"
+    assert accepted.headers["apns-priority"] == "5"
+
+
+@pytest.mark.parametrize("character", ["é", "👍🏽", '"', "a\u0301"])
+async def test_cuts_a_text_that_is_too_long_between_characters(
+    apns: Apns, apple: FakeApns, character: str
+) -> None:
+    push = make_push(body=character * 5000)
+
+    assert await apns.send(endpoint(), push) == DELIVERED
+
+    body = apple.accepted[0].payload["aps"]["alert"]["body"]
+    assert body == character * ((len(body) - 1) // len(character)) + "…"
+    assert 4080 < len(payload(push)) <= 4096
+
+
+async def test_cuts_a_title_too(apns: Apns, apple: FakeApns) -> None:
+    assert await apns.send(endpoint(), make_push(title="T" * 9000)) == DELIVERED
+    assert apple.accepted[0].payload["aps"]["alert"]["body"] == ""
+
+
+async def test_goes_to_the_sandbox_for_a_development_build(
+    make_apns: MakeApns, apple: FakeApns
+) -> None:
+    apns = make_apns(url="http://127.0.0.1:9", sandbox_url=apple.url)
+    assert await apns.send(endpoint(sandbox=True), make_push()) == DELIVERED
+
+
+async def test_speaks_tls_and_trusts_only_whom_it_should(
+    apple: FakeApns, make_apns: MakeApns, tmp_path: Path
+) -> None:
+    tls = make_tls(tmp_path, "127.0.0.1")
+    fake = FakeApns(tls=tls.server)
+    await fake.start()
+    trusting = make_apns(url=fake.url, key=fake.key, tls=tls.client)
+    doubting = make_apns(url=fake.url, key=fake.key)
+
+    assert await trusting.send(endpoint(), make_push()) == DELIVERED
+    assert (await doubting.send(endpoint(), make_push())).outcome is Outcome.RETRY
+    await fake.close()
+
+
+async def test_does_not_speak_to_a_server_without_http2(
+    make_apns: MakeApns, tmp_path: Path
+) -> None:
+    tls = make_tls(tmp_path, "127.0.0.1", protocols=("http/1.1",))
+    fake = FakeApns(tls=tls.server)
+    await fake.start()
+    apns = make_apns(url=fake.url, tls=tls.client)
+    assert (await apns.send(endpoint(), make_push())).outcome is Outcome.RETRY
+    assert fake.asked == 0
+    await fake.close()
+
+
+# -------------------------------------------------------------------- provider tokens
+
+
+async def test_keeps_one_provider_token(apns: Apns, apple: FakeApns, clock: Clock) -> None:
+    for _ in range(3):
+        await apns.send(endpoint(), make_push())
+        clock.now += 10 * 60
+    assert len(apple.tokens) == 1
+
+
+async def test_renews_its_token_before_apple_finds_it_old(
+    apns: Apns, apple: FakeApns, clock: Clock
+) -> None:
+    for _ in range(30):
+        assert await apns.send(endpoint(), make_push()) == DELIVERED
+        clock.now += 7 * 60
+    issued = sorted(apple.tokens.values())
+    assert all(20 * 60 < b - a < 50 * 60 for a, b in zip(issued, issued[1:], strict=False))
+
+
+async def test_renews_a_token_that_apple_calls_expired_once_for_all(
+    make_apns: MakeApns, apple: FakeApns, clock: Clock
+) -> None:
+    slow = Clock()
+    slow.now = clock.now - 30 * 60
+    apns = make_apns(clock=slow)
+    await apns.send(endpoint(), make_push())
+    slow.now += 35 * 60
+    clock.now += 35 * 60
+
+    answers = await asyncio.gather(*(apns.send(endpoint(), make_push()) for _ in range(50)))
+
+    assert set(answers) == {DELIVERED}
+    assert len(apple.tokens) == 2
+
+
+async def test_does_not_renew_more_often_than_apple_allows(
+    make_apns: MakeApns, apple: FakeApns, clock: Clock
+) -> None:
+    slow = Clock()
+    slow.now = clock.now - 3700
+    answer = await make_apns(clock=slow).send(endpoint(), make_push())
+    assert (answer.outcome, answer.said) == (Outcome.RETRY, "403 ExpiredProviderToken")
+    assert len(apple.tokens) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"key_id": "WRONG12345"}, {"team_id": "WRONG12345"}, {"key": FakeApns().key}]
+)
+async def test_signed_wrongly_is_set_aside(make_apns: MakeApns, wrong: dict[str, str]) -> None:
+    answer = await make_apns(**wrong).send(endpoint(), make_push())
+    assert (answer.outcome, answer.said) == (Outcome.REJECTED, "403 InvalidProviderToken")
+
+
+# -------------------------------------------------------------------- its answers
+
+
+async def test_tells_of_a_device_that_has_gone(apns: Apns, apple: FakeApns) -> None:
+    apple.unregistered.add(DEVICE)
+    answer = await apns.send(endpoint(), make_push())
+    assert (answer.outcome, answer.said) == (Outcome.GONE, "410 Unregistered")
+
+
+@pytest.mark.parametrize(
+    "bad", [endpoint(token="../../x"), endpoint(token="abcdef0123"), endpoint(topic="other.app")]
+)
+async def test_tells_of_a_token_that_is_none(apns: Apns, bad: Endpoint) -> None:
+    assert (await apns.send(bad, make_push())).outcome is Outcome.GONE
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome", "retry_after_s"),
+    [
+        (refusal(429, "TooManyRequests", **{"retry-after": "7"}), Outcome.RETRY, 7),
+        (refusal(500, "InternalServerError"), Outcome.RETRY, None),
+        (refusal(503, "ServiceUnavailable", **{"retry-after": "soon"}), Outcome.RETRY, None),
+        (refusal(400, "BadTopic"), Outcome.REJECTED, None),
+        (refusal(410, "SomethingNew"), Outcome.GONE, None),
+        (refusal(413, "PayloadTooLarge"), Outcome.REJECTED, None),
+        (refusal(404, "BadPath"), Outcome.REJECTED, None),
+        (Reply(302, {"location": "http://127.0.0.1:9"}), Outcome.REJECTED, None),
+        (Reply(400, {}, b"\xff not json"), Outcome.REJECTED, None),
+    ],
+)
+async def test_understands_what_apple_answers(
+    apns: Apns, apple: FakeApns, reply: Reply, outcome: Outcome, retry_after_s: float | None
+) -> None:
+    apple.answer_instead(reply)
+    answer = await apns.send(endpoint(), make_push())
+    assert (answer.outcome, answer.retry_after_s) == (outcome, retry_after_s)
+
+
+async def test_repeats_no_more_of_an_answer_than_a_reason(apns: Apns, apple: FakeApns) -> None:
+    apple.answer_instead(refusal(400, f"about {DEVICE}"))
+    assert (await apns.send(endpoint(), make_push())).said == "400"
+
+
+async def test_goes_on_when_apple_has_recovered(apns: Apns, apple: FakeApns) -> None:
+    apple.answer_instead(refusal(500, "InternalServerError"), times=2)
+    pushes = [await apns.send(endpoint(), make_push()) for _ in range(3)]
+    assert [one.outcome for one in pushes] == [Outcome.RETRY, Outcome.RETRY, Outcome.DELIVERED]
+
+
+# -------------------------------------------------------------------- the connection
+
+
+async def test_sends_everything_over_one_connection_at_once(apns: Apns, apple: FakeApns) -> None:
+    answers = await asyncio.gather(*(apns.send(endpoint(), make_push()) for _ in range(500)))
+    assert set(answers) == {DELIVERED}
+    assert apple.opened == 1
+    assert len({one.id for one in apple.accepted}) == 500
+
+
+async def test_asks_no_more_at_once_than_it_may(make_apns: MakeApns, apple: FakeApns) -> None:
+    apns = make_apns(concurrency=4, deadline_s=0.2)
+    await apns.send(endpoint(), make_push())
+    apple.hang()
+    answers = await asyncio.gather(*(apns.send(endpoint(), make_push()) for _ in range(20)))
+    assert {one.outcome for one in answers} == {Outcome.RETRY}
+    assert apple.most_at_once == 4
+
+
+async def test_gives_up_in_time_what_is_not_answered_and_takes_its_stream_back(
+    make_apns: MakeApns, apple: FakeApns
+) -> None:
+    apns = make_apns(deadline_s=0.5)
+    await apns.send(endpoint(), make_push())
+    apple.hang(times=1)
+    hanging = asyncio.create_task(apns.send(endpoint(), make_push()))
+    await eventually(lambda: apple.at_once)
+    while not hanging.done():
+        assert await apns.send(endpoint(), make_push()) == DELIVERED
+    answer = hanging.result()
+    assert (answer.outcome, answer.said) == (Outcome.RETRY, "no answer in time")
+    await eventually(lambda: apple.reset == 1)
+    assert apple.opened == 1
+
+
+async def test_leaves_a_connection_on_which_nothing_is_heard(
+    make_apns: MakeApns, apple: FakeApns
+) -> None:
+    apns = make_apns(deadline_s=0.1)
+    await apns.send(endpoint(), make_push())
+    apple.hang()
+    assert (await apns.send(endpoint(), make_push())).said == "no answer in time"
+    apple.recover()
+    assert await apns.send(endpoint(), make_push()) == DELIVERED
+    assert apple.opened == 2
+
+
+async def test_asks_again_at_once_what_apple_did_not_take(apns: Apns, apple: FakeApns) -> None:
+    await apns.send(endpoint(), make_push())
+    apple.refuse(times=2)
+    assert await apns.send(endpoint(), make_push()) == DELIVERED
+    apple.refuse(times=9)
+    assert (await apns.send(endpoint(), make_push())).said == "turned away"
+
+
+async def test_reaches_nobody_and_says_so(make_apns: MakeApns) -> None:
+    answer = await make_apns(url="http://127.0.0.1:9").send(endpoint(), make_push())
+    assert (answer.outcome, answer.said) == (Outcome.RETRY, "not reached")
+
+
+async def test_opens_another_connection_when_apple_goes_away(apns: Apns, apple: FakeApns) -> None:
+    await apns.send(endpoint(), make_push())
+    apple.go_away()
+    assert await apns.send(endpoint(), make_push()) == DELIVERED
+    assert apple.opened == 2
+
+
+async def test_loses_nothing_when_apple_goes_away_under_load(apns: Apns, apple: FakeApns) -> None:
+    sending = asyncio.gather(*(apns.send(endpoint(), make_push()) for _ in range(600)))
+    for round_ in (1, 2, 3):
+        await eventually(lambda at=round_ * 100: len(apple.accepted) >= at)  # type: ignore[misc]
+        apple.go_away()
+    assert set(await sending) == {DELIVERED}
+    assert len(apple.accepted) == 600
+
+
+async def test_waits_for_what_apple_still_answers_when_it_goes_away(
+    apns: Apns, apple: FakeApns
+) -> None:
+    await apns.send(endpoint(), make_push())
+    apple.hang(times=1)
+    taken = asyncio.create_task(apns.send(endpoint(), make_push()))
+    await eventually(lambda: apple.at_once)
+    apple.go_away()
+    assert await apns.send(endpoint(), make_push()) == DELIVERED
+    apple.answer_late()
+    assert await taken == DELIVERED
+    assert len(apple.accepted) == 3
+
+
+async def test_waits_until_apple_has_room(apns: Apns, apple: FakeApns) -> None:
+    """Flow control: more at once than the connection's window holds."""
+    pushes = [make_push(body="x" * 3500) for _ in range(100)]
+    answers = await asyncio.gather(*(apns.send(endpoint(), push) for push in pushes))
+    assert set(answers) == {DELIVERED}
+
+
+async def test_tries_later_what_was_cut_off(apns: Apns, apple: FakeApns) -> None:
+    await apns.send(endpoint(), make_push())
+    apple.hang()
+    sending = asyncio.create_task(apns.send(endpoint(), make_push()))
+    await eventually(lambda: apple.at_once)
+    apple.cut()
+    assert await sending == Answer(Outcome.RETRY, said="cut off")
+
+
+async def test_stops_when_it_is_told_to(make_apns: MakeApns, apple: FakeApns) -> None:
+    apns = make_apns()
+    apple.hang()
+    sending = asyncio.create_task(apns.send(endpoint(), make_push()))
+    await eventually(lambda: apple.at_once)
+    await apns.close()
+    assert (await sending).outcome is Outcome.RETRY
+
+
+def test_keeps_addresses_and_texts_out_of_reprs() -> None:
+    shown = repr(endpoint()) + repr(make_push(body="secret words"))
+    assert DEVICE not in shown
+    assert "secret words" not in shown

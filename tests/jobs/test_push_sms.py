@@ -1,0 +1,124 @@
+"""SMS: what SNS takes from us, and what becomes of its answers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.jobs.fakes.sns import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Accepted, FakeSns
+from tests.jobs.pushing import make_push
+from tests.waiting import eventually
+from workers.push.pushes import DELIVERED, Endpoint, Outcome
+from workers.push.sms import Sms
+
+NUMBER = "+14155550101"
+BOB = Endpoint("SMS", {"phone_number": NUMBER})
+MakeSms = Callable[..., Sms]
+
+
+@pytest_asyncio.fixture
+async def amazon() -> AsyncIterator[FakeSns]:
+    fake = FakeSns()
+    await fake.start()
+    yield fake
+    await fake.close()
+
+
+@pytest_asyncio.fixture
+async def make_sms(amazon: FakeSns) -> AsyncIterator[MakeSms]:
+    opened: list[Sms] = []
+
+    def make(**changes: Any) -> Sms:
+        known = {"region": REGION, "endpoint_url": amazon.url, "access_key_id": ACCESS_KEY_ID}
+        opened.append(Sms.open(**{**known, "secret_access_key": SECRET_ACCESS_KEY, **changes}))
+        return opened[-1]
+
+    yield make
+    for sms in opened:
+        await sms.close()
+
+
+@pytest.fixture
+def sms(make_sms: MakeSms) -> Sms:
+    return make_sms()
+
+
+async def test_says_what_is_unread(sms: Sms, amazon: FakeSns) -> None:
+    assert await sms.send(BOB, make_push()) == DELIVERED
+    assert amazon.accepted == [Accepted(NUMBER, "Alice: Hi!", "Promotional")]
+
+
+async def test_says_something_without_a_preview(sms: Sms, amazon: FakeSns) -> None:
+    await sms.send(BOB, make_push(title=None, body=None))
+    assert amazon.accepted[0].text == "You have unread messages."
+
+
+async def test_sends_nothing_endless(sms: Sms, amazon: FakeSns) -> None:
+    assert await sms.send(BOB, make_push(body="é" * 5000)) == DELIVERED
+    assert len(amazon.accepted[0].text.encode()) <= 600
+
+
+async def test_takes_no_sms_back(sms: Sms, amazon: FakeSns) -> None:
+    assert await sms.send(BOB, make_push(silent=True)) == DELIVERED
+    assert amazon.asked == 0
+
+
+@pytest.mark.parametrize("number", ["", "4155550101", "+0123456789", "+1415555010123456", "+1\n"])
+async def test_sends_to_no_odd_number(sms: Sms, amazon: FakeSns, number: str) -> None:
+    answer = await sms.send(Endpoint("SMS", {"phone_number": number}), make_push())
+    assert answer.outcome is Outcome.GONE
+    assert amazon.asked == 0
+
+
+async def test_tells_of_a_number_that_takes_none(sms: Sms, amazon: FakeSns) -> None:
+    answer = await sms.send(Endpoint("SMS", {"phone_number": "+9991234567"}), make_push())
+    assert (answer.outcome, answer.said) == (Outcome.GONE, "InvalidParameter")
+
+
+async def test_tells_of_somebody_who_wants_none(sms: Sms, amazon: FakeSns) -> None:
+    amazon.opted_out.add(NUMBER)
+    answer = await sms.send(BOB, make_push())
+    assert (answer.outcome, answer.said) == (Outcome.GONE, "OptedOut")
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        ((400, "Throttling", "Rate exceeded"), Outcome.RETRY),
+        ((429, "SomethingNew", "slow down"), Outcome.RETRY),
+        ((500, "InternalError", ""), Outcome.RETRY),
+        ((503, "ServiceUnavailable", ""), Outcome.RETRY),
+        ((403, "AuthorizationError", f"not to {NUMBER}"), Outcome.REJECTED),
+        ((400, "InvalidParameter", "Invalid parameter: Message"), Outcome.REJECTED),
+    ],
+)
+async def test_understands_what_amazon_answers(
+    sms: Sms, amazon: FakeSns, fault: tuple[int, str, str], outcome: Outcome
+) -> None:
+    amazon.fault = fault
+    answer = await sms.send(BOB, make_push())
+    assert (answer.outcome, answer.said) == (outcome, fault[1])
+    amazon.fault = None
+    assert await sms.send(BOB, make_push()) == DELIVERED
+
+
+async def test_is_set_aside_when_it_is_signed_wrongly(make_sms: MakeSms) -> None:
+    answer = await make_sms(secret_access_key="another").send(BOB, make_push())
+    assert (answer.outcome, answer.said) == (Outcome.REJECTED, "SignatureDoesNotMatch")
+
+
+async def test_reaches_nobody_and_says_so(make_sms: MakeSms) -> None:
+    answer = await make_sms(endpoint_url="http://127.0.0.1:9").send(BOB, make_push())
+    assert (answer.outcome, answer.said) == (Outcome.RETRY, "not reached")
+
+
+async def test_occupies_no_more_threads_than_it_may(make_sms: MakeSms, amazon: FakeSns) -> None:
+    sms = make_sms(concurrency=2, deadline_s=0.3)
+    amazon.hanging = True
+    sending = [asyncio.create_task(sms.send(BOB, make_push())) for _ in range(4)]
+    await eventually(lambda: amazon.at_once == 2)
+    answers = await asyncio.gather(*sending)
+    assert {one.outcome for one in answers} == {Outcome.RETRY}
+    assert amazon.asked == 4

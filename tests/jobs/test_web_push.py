@@ -1,0 +1,318 @@
+"""Web Push: what a service that checks as the RFCs say accepts and its browser decrypts, and where
+no push goes.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tests.jobs.fakes.http2 import Reply
+from tests.jobs.fakes.tls import make_tls
+from tests.jobs.fakes.web_push import FakeWebPush, encode
+from tests.jobs.pushing import CHANNEL, MESSAGE, Clock, make_push
+from tests.waiting import eventually
+from workers.push.pushes import DELIVERED, Endpoint, Outcome
+from workers.push.web_push import WebPush, payload
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+Subscription = dict[str, str | bool]
+MakeWebPush = Callable[..., WebPush]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest_asyncio.fixture
+async def service(clock: Clock) -> AsyncIterator[FakeWebPush]:
+    fake = FakeWebPush(clock=clock)
+    await fake.start()
+    yield fake
+    await fake.close()
+
+
+@pytest_asyncio.fixture
+async def make_web_push(clock: Clock) -> AsyncIterator[MakeWebPush]:
+    opened: list[WebPush] = []
+
+    def make(**changes: Any) -> WebPush:
+        known = {"private_key": PEM, "subject": "mailto:ops@example.com", "clock": clock}
+        opened.append(WebPush(**{**known, "allow_internal": True, **changes}))
+        return opened[-1]
+
+    yield make
+    for web_push in opened:
+        await web_push.close()
+
+
+@pytest.fixture
+def web_push(make_web_push: MakeWebPush) -> WebPush:
+    return make_web_push()
+
+
+@pytest.fixture
+def subscription(service: FakeWebPush, web_push: WebPush) -> Subscription:
+    return service.subscribe(web_push.public_key)
+
+
+def to(subscription: Subscription, **changes: str) -> Endpoint:
+    return Endpoint("WEB_PUSH", {**subscription, **changes})
+
+
+# -------------------------------------------------------------------- what is sent
+
+
+async def test_shows_a_message_to_the_browser_alone(
+    web_push: WebPush, service: FakeWebPush, subscription: Subscription
+) -> None:
+    push = make_push()
+
+    assert await web_push.send(to(subscription), push) == DELIVERED
+
+    [accepted] = service.accepted
+    assert accepted.payload == {
+        "action": "show",
+        "push": push.id,
+        "channel": CHANNEL,
+        "message": MESSAGE,
+        "thread": "thread-1",
+        "badge": 3,
+        "title": "Alice",
+        "body": "Hi!",
+    }
+    assert accepted.headers["ttl"] == "600"
+    assert accepted.headers["urgency"] == "high"
+
+
+async def test_takes_a_message_back(
+    web_push: WebPush, service: FakeWebPush, subscription: Subscription
+) -> None:
+    assert await web_push.send(to(subscription), make_push(silent=True)) == DELIVERED
+    [accepted] = service.accepted
+    assert (accepted.payload["action"], accepted.payload["channel"]) == ("clear", CHANNEL)
+    assert "title" not in accepted.payload
+
+
+async def test_replaces_what_waits_of_the_same_channel(
+    web_push: WebPush, service: FakeWebPush, subscription: Subscription
+) -> None:
+    for thread in ("one", "one", "another"):
+        await web_push.send(to(subscription), make_push(thread=thread))
+    one, again, another = (accepted.headers["topic"] for accepted in service.accepted)
+    assert one == again != another
+    assert len(one) == 32
+
+
+@pytest.mark.parametrize("character", ["é", '"', "👍🏽"])
+async def test_cuts_a_text_to_what_fits_into_a_message(
+    web_push: WebPush, service: FakeWebPush, subscription: Subscription, character: str
+) -> None:
+    push = make_push(body=character * 5000)
+    assert await web_push.send(to(subscription), push) == DELIVERED
+    assert 3970 < len(payload(push)) <= 3993
+    assert service.accepted[0].payload["body"].endswith(character + "…")
+
+
+async def test_says_who_we_are_with_one_token_an_origin(
+    web_push: WebPush, service: FakeWebPush, subscription: Subscription, clock: Clock
+) -> None:
+    for _ in range(2):
+        await web_push.send(to(subscription), make_push())
+        clock.now += 3600
+    one, two = service.accepted
+    assert one.headers["authorization"] == two.headers["authorization"]
+    assert one.claims["sub"] == "mailto:ops@example.com"
+
+
+async def test_renews_that_token_in_time(
+    web_push: WebPush, subscription: Subscription, clock: Clock
+) -> None:
+    for _ in range(8):
+        assert await web_push.send(to(subscription), make_push()) == DELIVERED
+        clock.now += 4.9 * 3600
+
+
+async def test_takes_the_key_as_generators_print_it(make_web_push: MakeWebPush) -> None:
+    printed = encode(KEY.private_numbers().private_value.to_bytes(32))
+    assert make_web_push(private_key=printed).public_key == make_web_push().public_key
+
+
+@pytest.mark.parametrize(
+    ("key", "subject"), [("nonsense!", "mailto:ops@example.com"), (PEM, "ops@example.com")]
+)
+def test_refuses_settings_that_no_service_takes(key: str, subject: str) -> None:
+    with pytest.raises(ValueError, match=r"VAPID|base64"):
+        WebPush(private_key=key, subject=subject)
+
+
+# -------------------------------------------------------------------- its answers
+
+
+async def test_tells_of_a_subscription_that_has_ended(
+    web_push: WebPush, service: FakeWebPush, subscription: Subscription
+) -> None:
+    service.unsubscribe(subscription)
+    answer = await web_push.send(to(subscription), make_push())
+    assert (answer.outcome, answer.said) == (Outcome.GONE, "410")
+
+
+async def test_tells_of_a_subscription_that_never_was(
+    web_push: WebPush, service: FakeWebPush, subscription: Subscription
+) -> None:
+    unknown = to(subscription, endpoint=service.url + "/wpush/v2/77")
+    assert (await web_push.send(unknown, make_push())).outcome is Outcome.GONE
+
+
+@pytest.mark.parametrize(
+    "keys", [{"auth": "short"}, {"p256dh": "BAAA"}, {"p256dh": encode(b"\x04" + b"x" * 64)}]
+)
+async def test_tells_of_keys_that_are_none(
+    web_push: WebPush, service: FakeWebPush, subscription: Subscription, keys: dict[str, str]
+) -> None:
+    assert (await web_push.send(to(subscription, **keys), make_push())).outcome is Outcome.GONE
+    assert service.asked == 0
+
+
+async def test_is_set_aside_when_the_browser_subscribed_with_another_key(
+    web_push: WebPush, service: FakeWebPush
+) -> None:
+    answer = await web_push.send(to(service.subscribe("another")), make_push())
+    assert (answer.outcome, answer.said) == (Outcome.REJECTED, "403")
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome", "retry_after_s"),
+    [
+        (Reply(429, {"retry-after": "30"}), Outcome.RETRY, 30),
+        (Reply(503, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}), Outcome.RETRY, 0),
+        (Reply(500), Outcome.RETRY, None),
+        (Reply(413), Outcome.REJECTED, None),
+        (Reply(400, {}, b"<script>"), Outcome.REJECTED, None),
+        (Reply(307, {"location": "http://127.0.0.1:9"}), Outcome.REJECTED, None),
+    ],
+)
+async def test_understands_what_a_service_answers(
+    web_push: WebPush,
+    service: FakeWebPush,
+    subscription: Subscription,
+    reply: Reply,
+    outcome: Outcome,
+    retry_after_s: float | None,
+) -> None:
+    service.answer_instead(reply)
+    answer = await web_push.send(to(subscription), make_push())
+    assert (answer.outcome, answer.retry_after_s) == (outcome, retry_after_s)
+    assert answer.said == str(reply.status)
+    assert service.asked == 1
+
+
+# -------------------------------------------------------------------- the connection
+
+
+async def test_sends_everything_over_one_connection(
+    web_push: WebPush, service: FakeWebPush, subscription: Subscription
+) -> None:
+    answers = await asyncio.gather(
+        *(web_push.send(to(subscription), make_push()) for _ in range(200))
+    )
+    assert set(answers) == {DELIVERED}
+    assert service.opened == 1
+
+
+async def test_goes_on_after_more_silence_than_a_connection_has_streams(
+    make_web_push: MakeWebPush, service: FakeWebPush, subscription: Subscription
+) -> None:
+    web_push = make_web_push(deadline_s=0.4)
+    for _ in range(2):
+        service.hang()
+        silent = await asyncio.gather(
+            *(web_push.send(to(subscription), make_push()) for _ in range(64))
+        )
+        assert {one.outcome for one in silent} == {Outcome.RETRY}
+        service.recover()
+        assert await web_push.send(to(subscription), make_push()) == DELIVERED
+    assert service.opened < 10
+
+
+async def test_reads_no_endless_answer(
+    web_push: WebPush, service: FakeWebPush, subscription: Subscription
+) -> None:
+    service.answer_instead(Reply(201, {}, b"x" * 60_000), times=1)
+    assert await web_push.send(to(subscription), make_push()) == DELIVERED
+    assert await web_push.send(to(subscription), make_push()) == DELIVERED
+    assert service.opened == 2
+
+
+async def test_opens_another_connection_when_the_service_goes_away(
+    web_push: WebPush, service: FakeWebPush, subscription: Subscription
+) -> None:
+    await web_push.send(to(subscription), make_push())
+    service.go_away()
+    await eventually(lambda: not service.connections)
+    assert await web_push.send(to(subscription), make_push()) == DELIVERED
+
+
+async def test_loses_nothing_when_its_connections_are_cut(
+    web_push: WebPush, service: FakeWebPush, subscription: Subscription
+) -> None:
+    sending = asyncio.gather(*(web_push.send(to(subscription), make_push()) for _ in range(200)))
+    await eventually(lambda: len(service.accepted) > 20)
+    service.cut()
+    answers = await sending
+    assert {one.outcome for one in answers} <= {Outcome.DELIVERED, Outcome.RETRY}
+    assert sum(one == DELIVERED for one in answers) <= len(service.accepted)
+
+
+# -------------------------------------------------------------------- where no push goes
+
+
+async def test_never_reaches_an_internal_address_by_a_public_name(
+    make_web_push: MakeWebPush, service: FakeWebPush, subscription: Subscription
+) -> None:
+    async def rebinding(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    web_push = make_web_push(allow_internal=False, resolve=rebinding)
+    answer = await web_push.send(to(subscription, endpoint="https://push.example/x"), make_push())
+    assert (answer.outcome, answer.said) == (
+        Outcome.REJECTED,
+        "The endpoint's host is not public.",
+    )
+    assert service.opened == 0
+
+
+async def test_never_reaches_loopback(
+    make_web_push: MakeWebPush, service: FakeWebPush, subscription: Subscription
+) -> None:
+    web_push = make_web_push(allow_internal=False)
+    answer = await web_push.send(to(subscription), make_push())
+    assert answer.outcome is Outcome.REJECTED
+    assert service.opened == 0
+
+
+async def test_verifies_the_name_and_connects_to_the_address(
+    make_web_push: MakeWebPush, tmp_path: Path
+) -> None:
+    tls = make_tls(tmp_path, "push.example")
+    service = FakeWebPush(tls=tls.server, host="push.example")
+    await service.start()
+
+    async def names(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    web_push = make_web_push(tls=tls.client, resolve=names)
+    subscription = service.subscribe()
+    wrong_name = to(subscription, endpoint=service.url + "/wpush/v2/0")
+
+    assert await web_push.send(to(subscription), make_push()) == DELIVERED
+    assert (await web_push.send(wrong_name, make_push())).outcome is Outcome.RETRY
+    assert service.accepted[0].claims["aud"] == f"https://push.example:{service.port}"
+    await service.close()

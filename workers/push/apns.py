@@ -1,0 +1,192 @@
+"""APNs: Apple's provider API over HTTP/2, with provider tokens (ES256).
+
+A provider token is renewed after 40 minutes: Apple refuses one older than 60, and more than one
+renewal in 20. Headers that differ from push to push are kept out of the tables, as Apple advises.
+"""
+
+import asyncio
+import re
+import ssl
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import jwt
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from workers.push.http2 import Http2Client
+from workers.push.http2_connection import Header, NoAnswer, Response, secret_header
+from workers.push.pushes import (
+    DELIVERED,
+    Answer,
+    Endpoint,
+    Outcome,
+    Push,
+    find_fields,
+    find_retry_after_s,
+    fit,
+)
+
+PRODUCTION_URL = "https://api.push.apple.com"
+SANDBOX_URL = "https://api.sandbox.push.apple.com"
+MAX_PAYLOAD_BYTES = 4096
+MAX_COLLAPSE_ID_BYTES = 64
+RENEW_TOKEN_AFTER_S = 40 * 60
+RENEW_TOKEN_NOT_BEFORE_S = 20 * 60
+
+_TOKEN = re.compile(r"[0-9a-fA-F]{8,200}", re.ASCII)
+_TOPIC = re.compile(r"[A-Za-z0-9.-]{1,255}", re.ASCII)
+_REASON = re.compile(r"[A-Za-z]{1,60}", re.ASCII)
+# Besides 410. A 404 is about our address of Apple, not about the endpoint.
+_GONE = frozenset({"BadDeviceToken", "DeviceTokenNotForTopic", "Unregistered", "ExpiredToken"})
+_EXPIRED = "403 ExpiredProviderToken"
+_encode = msgspec.json.Encoder().encode
+
+
+class Apns:
+    kind = "APNS"
+
+    def __init__(
+        self,
+        *,
+        key: str,
+        key_id: str,
+        team_id: str,
+        url: str = PRODUCTION_URL,
+        sandbox_url: str = SANDBOX_URL,
+        concurrency: int = 200,
+        deadline_s: float = 10.0,
+        tls: ssl.SSLContext | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`key` is the .p8 file's text.
+
+        Raises:
+            ValueError: it is no P-256 key in PEM.
+        """
+        self.concurrency = concurrency
+        self._clock = clock
+        self._token = _ProviderToken(key, key_id, team_id, clock)
+        # Each may take all of it: who sends is bounded by the kind.
+        self._production = Http2Client(url, concurrency=concurrency, deadline_s=deadline_s, tls=tls)
+        self._sandbox = Http2Client(
+            sandbox_url, concurrency=concurrency, deadline_s=deadline_s, tls=tls
+        )
+
+    async def send(self, endpoint: Endpoint, push: Push) -> Answer:
+        device, topic = str(endpoint.address["token"]), str(endpoint.address["topic"])
+        if not _TOKEN.fullmatch(device):
+            return Answer(Outcome.GONE, said="BadDeviceToken")
+        if not _TOPIC.fullmatch(topic):
+            return Answer(Outcome.REJECTED, said="BadTopic")
+        client = self._sandbox if endpoint.address.get("sandbox") else self._production
+        path, headers, body = (
+            f"/3/device/{device}".encode(),
+            self._headers(push, topic),
+            payload(push),
+        )
+        try:
+            for _ in range(2):
+                token = self._token.current()
+                response = await client.post(path, [*headers, (b"authorization", token)], body)
+                answer = self._read(response)
+                if answer.said != _EXPIRED or not self._token.renew(token):
+                    break
+        except NoAnswer as error:
+            return Answer(Outcome.RETRY, said=str(error))
+        return answer
+
+    async def close(self) -> None:
+        await asyncio.gather(self._production.close(), self._sandbox.close())
+
+    def _headers(self, push: Push, topic: str) -> list[Header]:
+        expires_at = int(self._clock()) + push.ttl_s if push.ttl_s else 0
+        return [
+            (b"apns-topic", topic.encode()),
+            (b"apns-push-type", b"background" if push.silent else b"alert"),
+            (b"apns-priority", b"5" if push.silent else b"10"),
+            secret_header(b"apns-expiration", b"%d" % expires_at),
+            secret_header(b"apns-collapse-id", push.thread.encode()[:MAX_COLLAPSE_ID_BYTES]),
+            secret_header(b"apns-id", str(uuid.UUID(push.id)).encode()),
+        ]
+
+    def _read(self, response: Response) -> Answer:
+        if response.status == 200:
+            return DELIVERED
+        reason = _reason(response.body)
+        said = f"{response.status} {reason}".rstrip()
+        if response.status == 410 or reason in _GONE:
+            return Answer(Outcome.GONE, said=said)
+        # Expired all the same: one of the two clocks is wrong, and will be put right.
+        if response.status == 429 or response.status >= 500 or said == _EXPIRED:
+            value = response.headers.get(b"retry-after", b"").decode("latin-1")
+            now = datetime.fromtimestamp(self._clock(), UTC)
+            return Answer(Outcome.RETRY, find_retry_after_s(value, now), said)
+        return Answer(Outcome.REJECTED, said=said)
+
+
+def payload(push: Push) -> bytes:
+    """At most 4096 bytes, for which a long body is cut."""
+    body = _encode(_fields(push))
+    if len(body) > MAX_PAYLOAD_BYTES:
+        body = _encode(_fields(fit(push, len(body) - MAX_PAYLOAD_BYTES)))
+    return body
+
+
+def _fields(push: Push) -> dict[str, Any]:
+    aps: dict[str, Any] = {"badge": push.badge}
+    if push.silent:
+        aps["content-available"] = 1
+    else:
+        alert = {"title": push.title, "body": push.body}
+        aps["alert"] = {name: text for name, text in alert.items() if text is not None}
+        aps["sound"] = "default"
+        aps["thread-id"] = push.thread
+        # Lets the app's extension decrypt or add a picture before it shows.
+        aps["mutable-content"] = 1
+    return {"aps": aps, **find_fields(push)}
+
+
+def _reason(body: bytes) -> str:
+    try:
+        reason = msgspec.json.decode(body)["reason"]
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return ""
+    return reason if isinstance(reason, str) and _REASON.fullmatch(reason) else ""
+
+
+class _ProviderToken:
+    """The authorization header, the same for all pushes of 40 minutes."""
+
+    def __init__(self, key: str, key_id: str, team_id: str, clock: Callable[[], float]) -> None:
+        loaded = load_pem_private_key(key.encode(), None)
+        if not isinstance(loaded, EllipticCurvePrivateKey) or loaded.curve.name != "secp256r1":
+            raise ValueError("the APNs key must be a P-256 key")
+        self._key, self._key_id, self._team_id = loaded, key_id, team_id
+        self._clock = clock
+        self._minted_at = 0.0
+        self._value = b""
+
+    def current(self) -> bytes:
+        # Either way: a clock that was set back would keep a token for too long.
+        if abs(self._clock() - self._minted_at) > RENEW_TOKEN_AFTER_S:
+            self._mint()
+        return self._value
+
+    def renew(self, refused: bytes) -> bool:
+        """Whether there is a newer one than `refused` now: one for all that were refused with it,
+        unless it is too young to be renewed.
+        """
+        if abs(self._clock() - self._minted_at) > RENEW_TOKEN_NOT_BEFORE_S:
+            self._mint()
+        return self._value != refused
+
+    def _mint(self) -> None:
+        self._minted_at = self._clock()
+        claims = {"iss": self._team_id, "iat": int(self._minted_at)}
+        token = jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": self._key_id})
+        self._value = b"bearer " + token.encode()

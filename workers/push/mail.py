@@ -1,0 +1,223 @@
+"""E-mail: digests by SMTP, over connections that are kept.
+
+A mail cannot be taken back, so a silent push sends none. The mails of one channel are one
+conversation. What the server says is kept as its codes alone: its sentences repeat addresses.
+"""
+
+import asyncio
+import hashlib
+import re
+import ssl
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from email.utils import format_datetime, parseaddr
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from workers.push.pushes import DELIVERED, Answer, Endpoint, Outcome, Push
+
+# One left alone for longer is opened again rather than trusted.
+IDLE_S = 30.0
+MAX_ADDRESS_LENGTH = 254
+# No such mailbox (RFC 3463); 5.1.10 is a domain that takes no mail (RFC 7505).
+GONE_CODES = ("5.1.1", "5.1.10")
+
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}", re.ASCII)
+_ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+_URL = re.compile(r"(https://|mailto:)[!-;=?-~]{1,2000}", re.ASCII)
+_POLICY = SMTP_POLICY.clone(cte_type="7bit")
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """From `smtp://user:password@host:port` or, with TLS from the start, `smtps://`."""
+
+    host: str
+    port: int
+    use_tls: bool
+    user: str | None
+    password: str | None = field(repr=False)
+
+
+class Mail:
+    kind = "EMAIL"
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        sender: str,
+        start_tls: bool | None = None,
+        concurrency: int = 4,
+        deadline_s: float = 10.0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """`sender` is an address, or `Parley <parley@example.com>`. `start_tls`: demanded, never,
+        or (None) demanded if there is a password to protect, and else used where it is offered.
+
+        Raises:
+            ValueError: the URL or the sender is none.
+        """
+        self._server = _read_url(url)
+        name, address = parseaddr(sender)
+        if not is_address(address) or _CONTROL.search(sender):
+            raise ValueError("the sender of mails must be an e-mail address")
+        self._sender = Address(name, addr_spec=address)
+        if start_tls is None and self._server.user is not None:
+            start_tls = True
+        self._start_tls = False if self._server.use_tls else start_tls
+        self.concurrency = concurrency
+        self._deadline_s = deadline_s
+        self._tls = tls
+        self._slots = asyncio.Semaphore(concurrency)
+        self._idle: list[tuple[aiosmtplib.SMTP, float]] = []
+
+    async def send(self, endpoint: Endpoint, push: Push) -> Answer:
+        if push.silent:
+            return DELIVERED
+        recipient = str(endpoint.address["address"])
+        if not is_address(recipient):
+            return Answer(Outcome.GONE, said="no address")
+        message = compose(push, self._sender, recipient).as_bytes()
+        try:
+            async with asyncio.timeout(self._deadline_s), self._slots:
+                await self._send(message, recipient)
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            return _read_recipient(error.recipients[0])
+        except aiosmtplib.SMTPResponseException as error:
+            return _read(error)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            # A timeout of asyncio's, and what a connection may fail of, are OSErrors as well.
+            late = isinstance(error, TimeoutError)
+            return Answer(Outcome.RETRY, said="no answer in time" if late else "not reached")
+        return DELIVERED
+
+    async def close(self) -> None:
+        for connection, _ in self._idle:
+            connection.close()
+        self._idle.clear()
+
+    async def _send(self, message: bytes, recipient: str) -> None:
+        connection = await self._connected()
+        try:
+            await connection.sendmail(self._sender.addr_spec, [recipient], message)
+        except aiosmtplib.SMTPRecipientsRefused:
+            # aiosmtplib has reset the dialogue.
+            self._keep(connection)
+            raise
+        except BaseException:
+            connection.close()
+            raise
+        self._keep(connection)
+
+    def _keep(self, connection: aiosmtplib.SMTP) -> None:
+        if connection.is_connected:
+            self._idle.append((connection, asyncio.get_running_loop().time()))
+
+    async def _connected(self) -> aiosmtplib.SMTP:
+        oldest = asyncio.get_running_loop().time() - IDLE_S
+        while self._idle:
+            connection, kept_at = self._idle.pop()
+            if kept_at > oldest and await _is_alive(connection):
+                return connection
+            connection.close()
+        return await self._open()
+
+    async def _open(self) -> aiosmtplib.SMTP:
+        server = self._server
+        connection = aiosmtplib.SMTP(
+            hostname=server.host,
+            port=server.port,
+            username=server.user,
+            password=server.password,
+            timeout=self._deadline_s,
+            use_tls=server.use_tls,
+            start_tls=self._start_tls,
+            tls_context=self._tls,
+        )
+        with _demanding():
+            await connection.connect()
+        return connection
+
+
+@contextmanager
+def _demanding() -> Iterator[None]:
+    """A server that does not offer what is demanded (STARTTLS, AUTH) is as good as one that refuses
+    it for good.
+    """
+    try:
+        yield
+    except (aiosmtplib.SMTPResponseException, OSError):
+        raise
+    except (aiosmtplib.SMTPException, ValueError):
+        raise aiosmtplib.SMTPResponseException(504, "") from None
+
+
+async def _is_alive(connection: aiosmtplib.SMTP) -> bool:
+    """One round trip, so that a mail is not half sent into a connection that has ended."""
+    try:
+        await connection.rset()
+    except (aiosmtplib.SMTPException, OSError):
+        return False
+    return True
+
+
+def is_address(address: str) -> bool:
+    """An address in the plain form that every server takes: ASCII, not quoted."""
+    return len(address) <= MAX_ADDRESS_LENGTH and bool(_ADDRESS.fullmatch(address))
+
+
+def compose(push: Push, sender: Address, recipient: str) -> EmailMessage:
+    """The mail; no line of a text becomes a header."""
+    message = EmailMessage(policy=_POLICY)
+    message["From"] = sender
+    message["To"] = Address(addr_spec=recipient)
+    message["Subject"] = _CONTROL.sub(" ", push.title or "")
+    message["Date"] = format_datetime(datetime.now(UTC))
+    message["Message-ID"] = f"<{uuid.UUID(push.id)}@{sender.domain}>"
+    conversation = hashlib.sha256(push.thread.encode()).hexdigest()[:32]
+    for header in ("In-Reply-To", "References"):
+        message[header] = f"<{conversation}@{sender.domain}>"
+    # RFC 3834: nobody's absence is to be answered with.
+    message["Auto-Submitted"] = "auto-generated"
+    if push.unsubscribe_url and _URL.fullmatch(push.unsubscribe_url):
+        message["List-Unsubscribe"] = f"<{push.unsubscribe_url}>"
+    message.set_content((push.body or "") + "\n")
+    return message
+
+
+def _read_recipient(error: aiosmtplib.SMTPRecipientRefused) -> Answer:
+    answer = _read(error)
+    if 500 <= error.code < 600 and (answer.said or "").partition(" ")[2] in GONE_CODES:
+        return Answer(Outcome.GONE, said=answer.said)
+    return answer
+
+
+def _read(error: aiosmtplib.SMTPResponseException) -> Answer:
+    enhanced = _ENHANCED.match(error.message)
+    said = f"{error.code} {enhanced[1]}" if enhanced else str(error.code)
+    # 421 and its like; aiosmtplib gives a code below 0 to what is no answer.
+    lasting = 500 <= error.code < 600
+    return Answer(Outcome.REJECTED if lasting else Outcome.RETRY, said=said)
+
+
+def _read_url(url: str) -> _Server:
+    parts = urlsplit(url)
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        raise ValueError("the SMTP server must be given as smtp://host:port or smtps://host")
+    use_tls = parts.scheme == "smtps"
+    return _Server(
+        host=parts.hostname,
+        port=parts.port or (465 if use_tls else 587),
+        use_tls=use_tls,
+        user=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+    )

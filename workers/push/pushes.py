@@ -1,0 +1,165 @@
+"""What is sent to an endpoint, and what its provider says to it.
+
+Neither shows its address or its text in a `repr`: they must not reach a log.
+"""
+
+import enum
+import unicodedata
+from bisect import bisect_right
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+
+import msgspec
+
+MAX_RETRY_AFTER_S = 86_400.0
+ELLIPSIS = "…"
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where a device is reached. `address` by `kind`: APNS {token, topic, sandbox}; FCM {token};
+    WEB_PUSH {endpoint, p256dh, auth}; EMAIL {address}; SMS {phone_number}.
+    """
+
+    kind: str
+    address: dict[str, str | bool]
+
+    def __repr__(self) -> str:
+        return f"Endpoint(kind={self.kind!r})"
+
+
+class Push(msgspec.Struct, frozen=True, kw_only=True):
+    """What one device shows of one channel; the next of the same `thread` replaces it.
+
+    `id` is a UUID, the same when it is sent again. `title` and `body` are cut and free of control
+    characters already. A `silent` one shows nothing: it takes back what `thread` shows, and
+    corrects the badge.
+    """
+
+    id: str
+    channel_id: str
+    thread: str
+    badge: int
+    ttl_s: int
+    message_id: str | None = None
+    title: str | None = None
+    body: str | None = None
+    silent: bool = False
+    # When the message it shows was sent.
+    sent_at: datetime | None = None
+    # Of e-mail: where to be left in peace, https: or mailto:.
+    unsubscribe_url: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Push(id={self.id!r}, silent={self.silent})"
+
+
+class Outcome(enum.Enum):
+    DELIVERED = "DELIVERED"  # the provider has it
+    GONE = "GONE"  # the endpoint is dead: it is to be pruned at once
+    RETRY = "RETRY"  # later, not before `retry_after_s`
+    REJECTED = "REJECTED"  # sending it again would not help: it is set aside with what was said
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """`said` is the provider's short reason: codes, never an address, a token or a text."""
+
+    outcome: Outcome
+    retry_after_s: float | None = None
+    said: str | None = None
+
+
+DELIVERED = Answer(Outcome.DELIVERED)
+
+
+class Provider(Protocol):
+    """Sends to endpoints of its kind, at most `concurrency` at once. `send` answers within its
+    deadline, and raises nothing: what goes wrong is an `Answer`.
+    """
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def concurrency(self) -> int: ...
+    async def send(self, endpoint: Endpoint, push: Push) -> Answer: ...
+    async def close(self) -> None: ...
+
+
+def find_fields(push: Push) -> dict[str, str]:
+    """What the app is given with each push, to open the right message or to clear the right
+    channel; all strings, as FCM demands.
+    """
+    fields = {
+        "action": "clear" if push.silent else "show",
+        "push": push.id,
+        "channel": push.channel_id,
+        "thread": push.thread,
+        "badge": str(push.badge),
+    }
+    if push.message_id is not None:
+        fields["message"] = push.message_id
+    if push.sent_at is not None:
+        fields["sentAt"] = push.sent_at.astimezone(UTC).isoformat(timespec="milliseconds")
+    return fields
+
+
+def shorten(text: str, max_bytes: int) -> str:
+    """The longest beginning of `text` that fits into so many bytes of UTF-8, with an ellipsis if
+    something is missing. Neither a character nor what is joined to it is split.
+    """
+    whole = text.encode("utf-8", "replace")
+    if len(whole) <= max_bytes:
+        return whole.decode()
+    kept = whole[: max(0, max_bytes - len(ELLIPSIS.encode()))].decode("utf-8", "ignore")
+    while kept and _joins(text[len(kept)]):
+        kept = kept[:-1]
+    return kept.rstrip("\u200d") + ELLIPSIS if max_bytes >= len(ELLIPSIS.encode()) else ""
+
+
+def _joins(character: str) -> bool:
+    """Belongs to the character before it: accents, variation selectors, joiners, skin tones."""
+    return (
+        unicodedata.category(character) in ("Mn", "Mc", "Me")
+        or character == "\u200d"
+        or "\U0001f3fb" <= character <= "\U0001f3ff"
+    )
+
+
+def fit(push: Push, over: int) -> Push:
+    """The push with as much less text as takes `over` bytes off its JSON: of the body first, then
+    of the title.
+    """
+    body, over = _cut(push.body or "", over)
+    title, _ = _cut(push.title or "", over)
+    return msgspec.structs.replace(push, title=title, body=body)
+
+
+def _cut(text: str, over: int) -> tuple[str, int]:
+    """The text, and what of `over` is left to cut elsewhere."""
+    if over <= 0:
+        return text, 0
+    length = _json_bytes(text)
+    sizes = range(len(text.encode("utf-8", "replace")))
+    room = bisect_right(sizes, length - over, key=lambda size: _json_bytes(shorten(text, size)))
+    kept = shorten(text, max(0, room - 1))
+    return kept, over - (length - _json_bytes(kept))
+
+
+def _json_bytes(text: str) -> int:
+    return len(msgspec.json.encode(text))
+
+
+def find_retry_after_s(value: str | None, now: datetime) -> float | None:
+    """Of a Retry-After header: seconds or an HTTP date; None if there is none that makes sense."""
+    if not value:
+        return None
+    try:
+        seconds = float(value) if value.isdigit() else _seconds_until(value, now)
+    except (ValueError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
+
+
+def _seconds_until(date: str, now: datetime) -> float:
+    at = parsedate_to_datetime(date)
+    return (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()

@@ -1,0 +1,114 @@
+"""SMS by Amazon SNS: the last resort, off unless it is switched on. One-time codes go their own way
+(`models/sms.py`).
+
+An SMS cannot be taken back, so a silent push sends none. boto3 blocks: it works in threads, no more
+than may send at once.
+"""
+
+import asyncio
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from models.sms import SnsClient
+from workers.push.pushes import DELIVERED, Answer, Endpoint, Outcome, Push, shorten
+
+# What SNS takes, in as many parts as it needs; each part is paid for.
+MAX_TEXT_BYTES = 600
+CONNECT_S = 3.0
+
+_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
+_CODE = re.compile(r"[A-Za-z.]{1,60}", re.ASCII)
+_KIND = {"AWS.SNS.SMS.SMSType": {"DataType": "String", "StringValue": "Promotional"}}
+_OPTED_OUT = frozenset({"OptedOut", "OptedOutException"})
+_INVALID = frozenset({"InvalidParameter", "InvalidParameterValue", "ValidationException"})
+_LATER = frozenset(
+    {"Throttling", "ThrottlingException", "Throttled", "ThrottledException", "TooManyRequests"}
+)
+
+
+class Sms:
+    kind = "SMS"
+
+    def __init__(self, client: SnsClient, *, concurrency: int = 8, deadline_s: float = 10.0):
+        self.concurrency = concurrency
+        self._client = client
+        self._deadline_s = deadline_s
+        self._slots = asyncio.Semaphore(concurrency)
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="sms")
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        region: str,
+        endpoint_url: str | None = None,
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+        concurrency: int = 8,
+        deadline_s: float = 10.0,
+    ) -> "Sms":
+        """Without keys, boto3 finds its own (a role, a profile). One try: what fails is sent again
+        by who sends.
+        """
+        config = Config(
+            connect_timeout=min(CONNECT_S, deadline_s),
+            read_timeout=deadline_s,
+            retries={"total_max_attempts": 1},
+            max_pool_connections=concurrency,
+        )
+        client: SnsClient = boto3.client(
+            "sns",
+            region_name=region,
+            endpoint_url=endpoint_url,
+            aws_access_key_id=access_key_id,
+            aws_secret_access_key=secret_access_key,
+            config=config,
+        )
+        return cls(client, concurrency=concurrency, deadline_s=deadline_s)
+
+    async def send(self, endpoint: Endpoint, push: Push) -> Answer:
+        number = str(endpoint.address["phone_number"])
+        if push.silent:
+            return DELIVERED
+        if not _NUMBER.fullmatch(number):
+            return Answer(Outcome.GONE, said="no number")
+        try:
+            # The deadline is boto3's: a thread cannot be stopped, and keeps its slot until then.
+            async with self._slots:
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._threads, self._publish, number, compose(push))
+        except ClientError as error:
+            return _read(error)
+        except BotoCoreError:
+            return Answer(Outcome.RETRY, said="not reached")
+        return DELIVERED
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _publish(self, number: str, text: str) -> None:
+        self._client.publish(PhoneNumber=number, Message=text, MessageAttributes=_KIND)
+
+
+def compose(push: Push) -> str:
+    text = ": ".join(part for part in (push.title, push.body) if part)
+    return shorten(text or "You have unread messages.", MAX_TEXT_BYTES)
+
+
+def _read(error: ClientError) -> Answer:
+    """Its sentences name the number: its code alone is kept."""
+    told = error.response.get("Error", {})
+    # An empty element is None.
+    code, sentence = told.get("Code") or "", told.get("Message") or ""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    said = code if _CODE.fullmatch(code) else str(status)
+    about_number = "PhoneNumber" in sentence or "opted out" in sentence
+    if code in _OPTED_OUT or (code in _INVALID and about_number):
+        return Answer(Outcome.GONE, said=said)
+    if code in _LATER or status == 429 or status >= 500:
+        return Answer(Outcome.RETRY, said=said)
+    return Answer(Outcome.REJECTED, said=said)

@@ -1,0 +1,258 @@
+"""Web Push: RFC 8030, with the message encrypted for the browser (RFC 8188, 8291) and us named to
+its service by VAPID (RFC 8292).
+
+The endpoint is a URL that anybody may have given: https, public by the address that is connected
+to, redirects not followed, no more read of an answer than its head. On httpcore2, which httpx2 is
+made of: httpx2 gives no way to choose the address, and logs the URL, which is a secret.
+"""
+
+import asyncio
+import base64
+import hashlib
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import http_ece
+import httpcore2
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from workers.push.addresses import PublicNetwork, Resolve, UnusableUrl, check_push_url, resolve
+from workers.push.pushes import (
+    DELIVERED,
+    Answer,
+    Endpoint,
+    Outcome,
+    Push,
+    find_fields,
+    find_retry_after_s,
+    fit,
+)
+from workers.push.vapid import MAX_ORIGINS, Vapid, decode_base64url, load_vapid_key
+
+# 4,096 of the message less the header (86), the padding's delimiter and the tag.
+MAX_PLAINTEXT_BYTES = 3993
+MAX_ANSWER_BYTES = 16 * 1024
+CONNECT_S = 4.0
+IDLE_S = 300.0
+
+_CUT_OFF = (
+    httpcore2.ReadError,
+    httpcore2.WriteError,
+    httpcore2.ProtocolError,
+    httpcore2.ConnectionNotAvailable,
+)
+_encode = msgspec.json.Encoder().encode
+
+
+class WebPush:
+    kind = "WEB_PUSH"
+
+    def __init__(
+        self,
+        *,
+        private_key: str,
+        subject: str,
+        allow_internal: bool = False,
+        resolve: Resolve = resolve,
+        concurrency: int = 64,
+        deadline_s: float = 10.0,
+        tls: ssl.SSLContext | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`private_key` is the VAPID key: PEM, or its 32 bytes in base64url. `subject` is who
+        answers for what we send: mailto: or https:. `allow_internal` is for tests and development:
+        endpoints on loopback, by http (HTTP/2 only, with prior knowledge).
+
+        Raises:
+            ValueError: the key or the subject is none.
+        """
+        if not subject.startswith(("mailto:", "https://")):
+            raise ValueError("the VAPID subject must begin with mailto: or https://")
+        self.concurrency = concurrency
+        self._allow_internal = allow_internal
+        self._deadline_s = deadline_s
+        self._clock = clock
+        self._vapid = Vapid(load_vapid_key(private_key), subject, clock)
+        self._slots = asyncio.Semaphore(concurrency)
+        # When the connections to a host were last ended for their silence.
+        self._dropped: dict[str, float] = {}
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=tls,
+            max_connections=concurrency,
+            keepalive_expiry=IDLE_S,
+            http1=not allow_internal,
+            http2=True,
+            network_backend=PublicNetwork(allow_internal=allow_internal, resolve=resolve),
+        )
+
+    @property
+    def public_key(self) -> str:
+        """What browsers subscribe with (`applicationServerKey`), in base64url."""
+        return self._vapid.public_key
+
+    async def send(self, endpoint: Endpoint, push: Push) -> Answer:
+        url = str(endpoint.address["endpoint"])
+        try:
+            host, port = check_push_url(url, allow_internal=self._allow_internal)
+        except UnusableUrl as error:
+            return Answer(Outcome.REJECTED, said=str(error))
+        try:
+            body = encrypt(payload(push), endpoint.address)
+        except ValueError:
+            return Answer(Outcome.GONE, said="The subscription's keys are none.")
+        target = _find_target(url, host, port)
+        headers = self._headers(target, push, body)
+        asked_at = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(self._deadline_s), self._slots:
+                return await self._ask_twice(target, headers, body)
+        except UnusableUrl as error:
+            return Answer(Outcome.REJECTED, said=str(error))
+        except TimeoutError:
+            await self._drop(target, asked_at)
+            return Answer(Outcome.RETRY, said="no answer in time")
+        except (*_CUT_OFF, httpcore2.ConnectError, httpcore2.TimeoutException, OSError):
+            return Answer(Outcome.RETRY, said="not reached")
+
+    async def close(self) -> None:
+        await self._pool.aclose()
+
+    def _headers(self, target: httpcore2.URL, push: Push, body: bytes) -> list[tuple[bytes, bytes]]:
+        authority = _authority(target)
+        origin = f"{target.scheme.decode()}://{authority.decode()}"
+        return [
+            (b"host", authority),
+            (b"authorization", self._vapid.authorization(origin)),
+            (b"content-encoding", b"aes128gcm"),
+            (b"content-type", b"application/octet-stream"),
+            (b"content-length", b"%d" % len(body)),
+            (b"ttl", b"%d" % push.ttl_s),
+            (b"urgency", b"normal" if push.silent else b"high"),
+            (b"topic", topic(push.thread).encode()),
+        ]
+
+    async def _ask_twice(
+        self, target: httpcore2.URL, headers: list[tuple[bytes, bytes]], body: bytes
+    ) -> Answer:
+        """A service ends a connection as it likes, and httpcore learns of it when it asks next;
+        what was taken nevertheless is replaced by its like.
+        """
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + self._deadline_s / 2
+        try:
+            return await self._ask(target, headers, body)
+        except _CUT_OFF:
+            if loop.time() > latest:
+                raise
+        return await self._ask(target, headers, body)
+
+    async def _ask(
+        self, target: httpcore2.URL, headers: list[tuple[bytes, bytes]], body: bytes
+    ) -> Answer:
+        extensions = {"timeout": {"connect": CONNECT_S, "read": self._deadline_s}}
+        async with self._pool.stream(
+            "POST", target, headers=headers, content=body, extensions=extensions
+        ) as response:
+            answer = self._read(response)
+            if await _is_short(response):
+                return answer
+        await self._drop(target, asyncio.get_running_loop().time())
+        return answer
+
+    def _read(self, response: httpcore2.Response) -> Answer:
+        status, said = response.status, str(response.status)
+        if 200 <= status < 300:
+            return DELIVERED
+        if status in (404, 410):
+            return Answer(Outcome.GONE, said=said)
+        if status == 429 or status >= 500:
+            named = {name.lower(): value for name, value in response.headers}
+            value = named.get(b"retry-after", b"").decode("latin-1")
+            now = datetime.fromtimestamp(self._clock(), UTC)
+            return Answer(Outcome.RETRY, find_retry_after_s(value, now), said)
+        return Answer(Outcome.REJECTED, said=said)
+
+    async def _drop(self, target: httpcore2.URL, asked_at: float) -> None:
+        """End the connections to a service that gave no answer, unless they are newer than what was
+        asked: httpcore does not reset a stream that it gives up, and enough of them would use a
+        connection up.
+        """
+        host = target.host.decode()
+        if self._dropped.get(host, 0.0) > asked_at:
+            return
+        if len(self._dropped) >= MAX_ORIGINS:
+            self._dropped.clear()
+        self._dropped[host] = asyncio.get_running_loop().time()
+        for connection in self._pool.connections:
+            if connection.can_handle_request(target.origin):
+                with suppress(Exception):
+                    await connection.aclose()
+
+
+async def _is_short(response: httpcore2.Response) -> bool:
+    """Reads the answer to its end, as far as that is near, so that its connection is free again."""
+    read = 0
+    async for part in response.aiter_stream():
+        read += len(part)
+        if read > MAX_ANSWER_BYTES:
+            return False
+    return True
+
+
+def payload(push: Push) -> bytes:
+    """What the service worker gets: JSON of at most 3,993 bytes, for which a long body is cut."""
+    text = _encode(_fields(push))
+    if len(text) > MAX_PLAINTEXT_BYTES:
+        text = _encode(_fields(fit(push, len(text) - MAX_PLAINTEXT_BYTES)))
+    return text
+
+
+def _fields(push: Push) -> dict[str, Any]:
+    fields: dict[str, Any] = {**find_fields(push), "badge": push.badge}
+    if not push.silent:
+        fields.update(title=push.title, body=push.body)
+    return fields
+
+
+def topic(thread: str) -> str:
+    """Of 32 characters, the most that there may be; the service learns nothing from it."""
+    return base64.urlsafe_b64encode(hashlib.sha256(thread.encode()).digest()[:24]).decode()
+
+
+def encrypt(plaintext: bytes, subscription: dict[str, str | bool]) -> bytes:
+    """For who has the subscription's private key and `auth` secret, with a key of this message's
+    own (RFC 8291).
+
+    Raises:
+        ValueError: the subscription's keys are none.
+    """
+    auth = decode_base64url(str(subscription["auth"]))
+    receiver = decode_base64url(str(subscription["p256dh"]))
+    if len(auth) != 16 or len(receiver) != 65:
+        raise ValueError("not a subscription's keys")
+    body: bytes = http_ece.encrypt(
+        plaintext,
+        private_key=ec.generate_private_key(ec.SECP256R1()),
+        dh=receiver,
+        auth_secret=auth,
+        version="aes128gcm",
+    )
+    return body
+
+
+def _find_target(url: str, host: str, port: int) -> httpcore2.URL:
+    """From what was checked, so that no second parser has an opinion about the host."""
+    scheme, _, rest = url.partition("://")
+    path = rest[rest.find("/") :] if "/" in rest else "/"
+    return httpcore2.URL(scheme=scheme.lower(), host=host, port=port, target=path)
+
+
+def _authority(target: httpcore2.URL) -> bytes:
+    usual = {b"https": 443, b"http": 80}[target.scheme] == target.port
+    host = b"[%b]" % target.host if b":" in target.host else target.host
+    return host if usual else b"%b:%d" % (host, target.port or 0)
