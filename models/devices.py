@@ -12,6 +12,8 @@ import msgspec
 
 from models.database import Connection, Database
 from models.limits import Limits
+from models.push_endpoints import PushEndpointKind, end_push
+from models.push_settings import DEFAULTS, SETTINGS_COLUMNS, PushSettings, settings_of
 from models.refusals import not_found
 from models.viewer import Viewer
 
@@ -32,9 +34,16 @@ class Device(msgspec.Struct, frozen=True):
     last_active_at: datetime
     # Whether it is the one that asks.
     is_current: bool
+    push_endpoint: PushEndpointKind | None = None
+    push_settings: PushSettings = DEFAULTS
 
 
-DEVICE_COLUMNS = "d.id, d.name, d.platform, d.created_at, d.last_active_at"
+# $1 is the user.
+DEVICE_COLUMNS = f"""d.id, d.name, d.platform, d.created_at, d.last_active_at,
+e.kind AS push_kind, {SETTINGS_COLUMNS}"""
+DEVICES = """devices d
+LEFT JOIN push_endpoints e ON e.user_id = $1 AND e.device_id = d.id
+LEFT JOIN push_settings p ON p.user_id = $1 AND p.device_id = d.id"""
 
 
 def device_of(row: asyncpg.Record, current_id: str | None) -> Device:
@@ -45,6 +54,8 @@ def device_of(row: asyncpg.Record, current_id: str | None) -> Device:
         created_at=row["created_at"],
         last_active_at=row["last_active_at"],
         is_current=row["id"] == current_id,
+        push_endpoint=None if row["push_kind"] is None else PushEndpointKind(row["push_kind"]),
+        push_settings=settings_of(row),
     )
 
 
@@ -105,8 +116,8 @@ async def list_devices(
 ) -> list[Device]:
     """The viewer's devices that are still signed in: this one first, then the last active first."""
     rows = await database.fetch(
-        f"SELECT {DEVICE_COLUMNS} FROM devices d WHERE user_id = $1 AND revoked_at IS NULL "
-        "AND refreshed_at > $2 ORDER BY id <> $3, last_active_at DESC, id",
+        f"SELECT {DEVICE_COLUMNS} FROM {DEVICES} WHERE d.user_id = $1 AND d.revoked_at IS NULL "
+        "AND d.refreshed_at > $2 ORDER BY d.id <> $3, d.last_active_at DESC, d.id",
         viewer.user.id,
         now - timedelta(seconds=limits.refresh_token_ttl_s),
         viewer.device_id,
@@ -117,8 +128,8 @@ async def list_devices(
 async def find_device(database: Database, viewer: Viewer, device_id: str) -> Device | None:
     """One of the viewer's own devices that is still signed in."""
     row = await database.fetchrow(
-        f"SELECT {DEVICE_COLUMNS} FROM devices d "
-        "WHERE user_id = $1 AND id = $2 AND revoked_at IS NULL",
+        f"SELECT {DEVICE_COLUMNS} FROM {DEVICES} "
+        "WHERE d.user_id = $1 AND d.id = $2 AND d.revoked_at IS NULL",
         viewer.user.id,
         device_id,
     )
@@ -136,7 +147,9 @@ async def touch_device(database: Database, user_id: str, device_id: str, *, now:
 
 
 async def end_device(connection: Connection, user_id: str, device_id: str) -> bool:
-    """End the device and forget where it had got to; False when there is none. Safe to repeat."""
+    """End the device, forget where it had got to and how it is pushed to; False when there is none.
+    Safe to repeat.
+    """
     ended = await connection.fetchval(
         # PostgreSQL's clock: nodes ask it for the newest revocations.
         "UPDATE devices SET revoked_at = coalesce(revoked_at, now()) "
@@ -148,6 +161,7 @@ async def end_device(connection: Connection, user_id: str, device_id: str) -> bo
         await connection.execute(
             "DELETE FROM device_positions WHERE user_id = $1 AND device_id = $2", user_id, device_id
         )
+        await end_push(connection, user_id, device_id)
     return bool(ended)
 
 

@@ -1,4 +1,5 @@
-"""The outbox: committed batches, until dispatch has settled them, and for half a minute after.
+"""The outbox: committed batches, until dispatch has settled them and a worker has looked whether
+they were received, and for half a minute at least.
 
 Ages are compared by PostgreSQL's clock only.
 """
@@ -6,11 +7,14 @@ Ages are compared by PostgreSQL's clock only.
 from collections.abc import Sequence
 
 import asyncpg
+import msgspec
 
 from models.database import Database
 from models.log import Batch, Recipients, hydrate_entries, list_entries_at
 
 OUTBOX_KEPT_S = 30
+# Where no worker looks, rows go all the same.
+UNCHECKED_KEPT_S = 600
 
 _COLUMNS = """o.channel_id, o.id, o.entry_channel_ids, o.entry_seqs, o.recipient_channel_ids,
 o.recipient_ids, o.recipient_joined_seqs"""
@@ -60,9 +64,82 @@ async def settle_batches(database: Database, keys: Sequence[tuple[str, str]]) ->
 
 async def delete_settled_batches(database: Database) -> None:
     await database.execute(
-        "DELETE FROM outbox o WHERE o.settled_at IS NOT NULL AND o.created_at < now() - "
-        "make_interval(secs => $1)",
+        """
+        DELETE FROM outbox o
+        WHERE o.settled_at IS NOT NULL AND o.created_at < now() - make_interval(secs => $1)
+          AND (o.checked_at IS NOT NULL OR o.created_at < now() - make_interval(secs => $2))
+        """,
         OUTBOX_KEPT_S,
+        UNCHECKED_KEPT_S,
+    )
+
+
+class Unchecked(msgspec.Struct, frozen=True):
+    """A batch of which nobody has looked yet whether it was received; `entry_*` are parallel."""
+
+    channel_id: str
+    id: str
+    entry_channel_ids: list[str]
+    entry_seqs: list[int]
+
+
+async def list_unchecked_batches(
+    database: Database, *, older_than_s: float, most: int
+) -> list[Unchecked]:
+    """Oldest first."""
+    rows = await database.fetch(
+        """
+        SELECT o.channel_id, o.id, o.entry_channel_ids, o.entry_seqs FROM outbox o
+        WHERE o.checked_at IS NULL AND o.created_at < now() - make_interval(secs => $1)
+        ORDER BY o.created_at LIMIT $2
+        """,
+        older_than_s,
+        most,
+    )
+    return [Unchecked(*row) for row in rows]
+
+
+# Members who have not received the newest message of somebody else among the entries at $1
+# (channels) and $2 (seqs, parallel); $3 the channels, each once.
+_NOT_RECEIVED = """
+SELECT b.user_id, b.channel_id, max(e.seq)
+FROM (
+    SELECT p.channel_id, m.sender_id, max(m.seq) AS seq
+    FROM unnest($1::uuid[], $2::integer[]) AS p (channel_id, seq)
+    JOIN messages m ON m.channel_id = ANY ($3) AND m.channel_id = p.channel_id AND m.seq = p.seq
+    WHERE m.sender_id IS NOT NULL AND m.deleted_at IS NULL
+    GROUP BY p.channel_id, m.sender_id
+) e
+JOIN members b ON b.channel_id = ANY ($3) AND b.channel_id = e.channel_id
+    AND b.user_id <> e.sender_id AND b.left_seq IS NULL AND b.joined_seq <= e.seq
+    AND b.delivered_seq < e.seq AND b.read_seq < e.seq
+GROUP BY b.user_id, b.channel_id
+"""
+
+
+async def list_not_received(
+    database: Database, batches: Sequence[Unchecked]
+) -> list[tuple[str, str, int]]:
+    """(user, channel, seq) of those who have not received a message of these batches."""
+    channel_ids = [channel_id for batch in batches for channel_id in batch.entry_channel_ids]
+    rows = await database.fetch(
+        _NOT_RECEIVED,
+        channel_ids,
+        [seq for batch in batches for seq in batch.entry_seqs],
+        sorted(set(channel_ids)),
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+async def note_checked(database: Database, batches: Sequence[Unchecked]) -> None:
+    await database.execute(
+        """
+        UPDATE outbox o SET checked_at = now()
+        FROM unnest($1::uuid[], $2::uuid[]) AS x (channel_id, id)
+        WHERE o.channel_id = ANY ($1) AND o.channel_id = x.channel_id AND o.id = x.id
+        """,
+        [batch.channel_id for batch in batches],
+        [batch.id for batch in batches],
     )
 
 

@@ -63,4 +63,6 @@ class BlockMutations:
         )
         if changed:
             context.resources.live.announce([Signalled(ViewerChanged(), [viewer_id])])
+            chat_id = ids.chat_id(viewer_id, other_id)
+            context.resources.update_pushes([(viewer_id, chat_id), (other_id, chat_id)])
         return SetBlockedPayload(user=user)

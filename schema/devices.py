@@ -8,8 +8,11 @@ import strawberry
 from models import devices
 from models.devices import Platform
 from models.ids import device_global_id
+from models.push_endpoints import PushEndpointKind
+from models.push_settings import PushSettings as Settings
 from schema.enums import describe_enum
 from schema.node import Node, global_id_field
+from schema.push_settings import PushSettings
 from schema.refusals import Refusal
 from schema.scalars import DateTime
 from schema.sources import describes
@@ -44,6 +47,12 @@ class Device(Node):
         description="When it last asked for anything, to the minute.", graphql_type=DateTime
     )
     is_current: bool = strawberry.field(description="Whether it is the device that asks.")
+    push_endpoint: PushEndpointKind | None = strawberry.field(
+        description="How it is reached while it follows nothing; null: not at all."
+    )
+    push_settings: Settings = strawberry.field(
+        description="How it wants that.", graphql_type=PushSettings
+    )
 
 
 @strawberry.input(description="The installation that signs in.")

@@ -1,5 +1,5 @@
 """Dispatch: after a commit, serve this node's own feeds at once, then tell the nodes that hold the
-other recipients.
+other recipients, and queue push for those whom none holds.
 
 At least once: what is not settled here within 2 s is dispatched again by a relay
 (workers/relay.py), by the same code. One look-up and one publish a node carry everything that
@@ -18,6 +18,8 @@ from models.unloaded import UNLOADED
 from subscriptions.broker import AWAY
 from subscriptions.hub import Hub
 from subscriptions.node import Node
+from workers.push.concerning import list_changes, list_wants
+from workers.push.queueing import PushQueue
 
 logger = logging.getLogger("parley.dispatch")
 
@@ -36,10 +38,11 @@ def _lacks_something(entry: Entry) -> bool:
 
 
 class Dispatcher:
-    def __init__(self, database: Database, hub: Hub, node: Node) -> None:
+    def __init__(self, database: Database, hub: Hub, node: Node, pushes: PushQueue) -> None:
         self._database = database
         self._hub = hub
         self._node = node
+        self._pushes = pushes
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(QUEUED_BATCHES)
         self._settled: list[tuple[str, str]] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -57,7 +60,7 @@ class Dispatcher:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.settle_now()
+        await self.settle_all()
 
     def waiting(self) -> int:
         """How many batches wait to be dispatched."""
@@ -104,8 +107,8 @@ class Dispatcher:
                     self._queue.task_done()
 
     async def dispatch(self, batches: Sequence[Batch]) -> bool:
-        """Tell the other nodes, and note what is settled; whether all of them were there. Raises
-        what `AWAY` lists.
+        """Tell the other nodes, queue pushes, and note what is settled once that is done; whether
+        all nodes were there. Raises what `AWAY` lists.
         """
         user_ids = list(
             {user for batch in batches for to in batch.recipients.values() for user in to.user_ids}
@@ -125,15 +128,32 @@ class Dispatcher:
         for node, its_batches in by_node.items():
             if not await self._node.publish([node], its_batches):
                 unreached.update(batch.outbox_id for batch in its_batches)
-        self._settled += [
-            (b.outbox_channel_id, b.outbox_id) for b in batches if b.outbox_id not in unreached
-        ]
+        self._push(
+            batches,
+            {user for user in user_ids if not nodes_of[user] and not self._hub.feeds_of(user)},
+            [(b.outbox_channel_id, b.outbox_id) for b in batches if b.outbox_id not in unreached],
+        )
         return not unreached
+
+    def _push(
+        self, batches: Sequence[Batch], away: set[str], settled: list[tuple[str, str]]
+    ) -> None:
+        self._pushes.update(list_changes(batches))
+        wants = list_wants(batches, away) if away else []
+        if wants:
+            self._pushes.want(wants, lambda: self._settled.extend(settled))
+        else:
+            self._settled += settled
 
     async def _settle(self) -> None:
         while True:
             await asyncio.sleep(SETTLE_EVERY_S)
             await self.settle_now()
+
+    async def settle_all(self) -> None:
+        """Queue the pushes that wait, and write what is settled then."""
+        await self._pushes.queue_now()
+        await self.settle_now()
 
     async def settle_now(self) -> None:
         """Write what was settled since the last time."""

@@ -47,6 +47,9 @@ class Relay:
                     continue
             except (*AWAY, Refused) as error:
                 logger.warning("The relay waits: %s.", type(error).__name__)
+            except Exception as error:
+                # One bad row must not end it for good.
+                logger.error("The relay failed, and goes on: %s.", type(error).__name__)
 
     async def _relay(self) -> bool:
         """Whether to go on at once. Not with a node that was killed, and whose lease still lives:
@@ -61,7 +64,7 @@ class Relay:
         for batch in batches:
             self._hub.offer(batch)
         reached = await self._dispatcher.dispatch(batches)
-        await self._dispatcher.settle_now()
+        await self._dispatcher.settle_all()
         return reached and len(batches) == ROUND_BATCHES
 
     async def _delete(self) -> None:

@@ -1,0 +1,257 @@
+"""What a push is decided from: a device's view of a channel, read for many jobs at once.
+
+The job is begun first (`due_at` is cleared), then the log is read, in statements of their own: who
+wants a push after that queues another job. Two jobs of one view never run at the same time: the
+second finds the view claimed, and comes back later.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from models.channels import ChannelKind
+from models.database import Connection, Database
+from models.limits import Limits
+from models.messages import MessageKind
+from models.push_endpoints import Address, decode_address
+from models.push_settings import SETTINGS_COLUMNS, PushSettings, settings_of
+from models.push_states import PushKey, write_again
+
+# More of a text than any push shows.
+READ_LENGTH = 1000
+
+
+class Claim(msgspec.Struct):
+    """A job that has begun: the device as it is. No endpoint: it was forgotten, or its device has
+    ended.
+    """
+
+    key: PushKey
+    shown_seq: int
+    shown_at: datetime | None
+    # How far this device has the log.
+    device_seq: int
+    failures: int
+    address: Address | None
+    settings: PushSettings
+
+
+class Unread(msgspec.Struct, frozen=True):
+    """A message as a push may show it; `text` is cut."""
+
+    seq: int
+    kind: MessageKind
+    sender_id: str
+    text: str | None
+    sent_at: datetime
+    edited_at: datetime | None
+
+    def __repr__(self) -> str:
+        """Without what must not reach a log."""
+        return f"Unread(seq={self.seq}, …)"
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """A member's channel. `newest` is the newest message by somebody else that they have not read;
+    `mention` the newest of those that mention them, looked for only while the channel is muted.
+    """
+
+    channel_kind: ChannelKind
+    group_name: str | None
+    last_seq: int
+    delivered_seq: int
+    muted: bool
+    blocked: bool
+    # Whether the message that is shown is there and unread still.
+    shown_stands: bool
+    newest: Unread | None
+    mention: Unread | None
+
+
+# $1 to $3 are parallel, one element a job. The endpoint is none once the session is over.
+_CLAIM = f"""
+UPDATE push_states s SET due_at = NULL, claimed_at = now()
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS x (user_id, device_id, channel_id)
+JOIN devices v ON v.user_id = ANY ($1) AND v.user_id = x.user_id AND v.id = x.device_id
+LEFT JOIN push_endpoints e ON e.user_id = ANY ($1) AND e.user_id = x.user_id
+    AND e.device_id = x.device_id AND v.revoked_at IS NULL
+    AND v.refreshed_at > now() - make_interval(secs => $5)
+LEFT JOIN push_settings p ON p.user_id = ANY ($1) AND p.user_id = x.user_id
+    AND p.device_id = x.device_id
+LEFT JOIN device_positions d ON d.user_id = ANY ($1) AND d.user_id = x.user_id
+    AND d.device_id = x.device_id AND d.channel_id = x.channel_id
+WHERE s.user_id = ANY ($1) AND s.user_id = x.user_id AND s.device_id = x.device_id
+  AND s.channel_id = x.channel_id
+  AND (s.claimed_at IS NULL OR s.claimed_at < now() - make_interval(secs => $4))
+RETURNING s.user_id, s.device_id, s.channel_id, s.shown_seq, s.shown_at,
+    coalesce(d.delivered_seq, 0) AS device_seq, s.failures, e.address, {SETTINGS_COLUMNS}
+"""
+
+
+async def claim_pushes(
+    database: Database, keys: Sequence[PushKey], *, limits: Limits
+) -> dict[PushKey, Claim]:
+    """Begin these jobs, each of another view. Those whose view is gone, or at which another job is,
+    are left out.
+
+    Raises:
+        Refused: UNAVAILABLE.
+    """
+
+    async def write(connection: Connection) -> list[asyncpg.Record]:
+        return await connection.fetch(
+            _CLAIM, *_columns(sorted(keys)), limits.push_claim_s, limits.refresh_token_ttl_s
+        )
+
+    claims = [_claim_of(row) for row in await write_again(database, write)]
+    return {claim.key: claim for claim in claims}
+
+
+def _columns(keys: Sequence[PushKey]) -> tuple[list[str], list[str], list[str]]:
+    return (
+        [key.user_id for key in keys],
+        [key.device_id for key in keys],
+        [key.channel_id for key in keys],
+    )
+
+
+def _claim_of(row: asyncpg.Record) -> Claim:
+    return Claim(
+        PushKey(row[0], row[1], row[2]),
+        row[3],
+        row[4],
+        row[5],
+        row[6],
+        None if row[7] is None else decode_address(row[7]),
+        settings_of(row),
+    )
+
+
+_UNREAD = """
+SELECT m.seq, m.kind, m.sender_id, left(m.text, $6) AS text, m.sent_at, m.edited_at
+FROM messages m
+WHERE m.channel_id = ANY ($1) AND m.channel_id = x.channel_id
+  AND m.seq > greatest(v.read_seq, v.joined_seq - 1)
+  AND m.sender_id <> x.user_id AND m.deleted_at IS NULL
+"""
+
+# $1 channels, $2 users, $3 the same as text, $4 the seqs that are shown (parallel); $5 is the time.
+_FACTS = f"""
+SELECT x.ord, c.kind, g.name, c.last_seq, greatest(v.delivered_seq, v.read_seq),
+    coalesce(v.muted_until > $5, false),
+    c.kind = 1 AND EXISTS (
+        SELECT FROM members b
+        WHERE b.channel_id = ANY ($1) AND b.channel_id = x.channel_id AND b.blocks
+    ),
+    x.shown_seq > greatest(v.read_seq, v.joined_seq - 1) AND EXISTS (
+        SELECT FROM messages z
+        WHERE z.channel_id = ANY ($1) AND z.channel_id = x.channel_id AND z.seq = x.shown_seq
+          AND z.deleted_at IS NULL
+    ),
+    n.seq, n.kind, n.sender_id, n.text, n.sent_at, n.edited_at,
+    w.seq, w.kind, w.sender_id, w.text, w.sent_at, w.edited_at
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[]) WITH ORDINALITY
+    AS x (channel_id, user_id, user_text, shown_seq, ord)
+JOIN channels c ON c.id = ANY ($1) AND c.id = x.channel_id
+JOIN members v ON v.channel_id = ANY ($1) AND v.channel_id = x.channel_id
+    AND v.user_id = x.user_id AND v.left_seq IS NULL
+LEFT JOIN groups g ON g.channel_id = ANY ($1) AND g.channel_id = x.channel_id
+LEFT JOIN LATERAL ({_UNREAD} ORDER BY m.seq DESC LIMIT 1) n ON true
+LEFT JOIN LATERAL (
+    {_UNREAD} AND m.details -> 'mentions' ? x.user_text ORDER BY m.seq DESC LIMIT 1
+) w ON v.muted_until > $5
+"""
+
+
+async def list_facts(
+    database: Database, claims: Sequence[Claim], *, now: datetime
+) -> dict[PushKey, Facts]:
+    """What each claim's member finds in the channel; who is in it no longer is left out."""
+    rows = await database.fetch(
+        _FACTS,
+        [claim.key.channel_id for claim in claims],
+        [claim.key.user_id for claim in claims],
+        [claim.key.user_id for claim in claims],
+        [claim.shown_seq for claim in claims],
+        now,
+        READ_LENGTH,
+    )
+    return {claims[row[0] - 1].key: _facts_of(row) for row in rows}
+
+
+def _facts_of(row: asyncpg.Record) -> Facts:
+    return Facts(
+        ChannelKind(row[1]),
+        row[2],
+        row[3],
+        row[4],
+        row[5],
+        row[6],
+        row[7],
+        _unread_of(row[8:14]),
+        _unread_of(row[14:20]),
+    )
+
+
+def _unread_of(columns: Any) -> Unread | None:
+    if columns[0] is None:
+        return None
+    return Unread(columns[0], MessageKind(columns[1]), *columns[2:])
+
+
+async def count_badges(
+    database: Database, user_ids: Sequence[str], *, unread_most: int
+) -> dict[str, int]:
+    """Unread messages over all channels of each user; of one channel at most `unread_most`."""
+    listed = await database.fetch(
+        "SELECT user_id, channel_id FROM user_channels "
+        "WHERE user_id = ANY ($1) AND left_seq IS NULL",
+        list(user_ids),
+    )
+    rows = await database.fetch(
+        """
+        SELECT x.user_id, sum(u.count)::integer
+        FROM unnest($1::uuid[], $2::uuid[]) AS x (user_id, channel_id)
+        JOIN channels c ON c.id = ANY ($2) AND c.id = x.channel_id
+        JOIN members v ON v.channel_id = ANY ($2) AND v.channel_id = x.channel_id
+            AND v.user_id = x.user_id AND v.left_seq IS NULL AND v.read_seq < c.last_seq
+        CROSS JOIN LATERAL (
+            SELECT count(*) FROM (
+                SELECT FROM messages m
+                WHERE m.channel_id = ANY ($2) AND m.channel_id = x.channel_id
+                  AND m.seq > greatest(v.read_seq, v.joined_seq - 1)
+                  AND m.sender_id <> x.user_id AND m.deleted_at IS NULL
+                LIMIT $3
+            ) y
+        ) u
+        GROUP BY x.user_id
+        """,
+        [row[0] for row in listed],
+        [row[1] for row in listed],
+        unread_most,
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def list_views(database: Database, user_id: str, device_id: str) -> list[PushKey]:
+    """The device's views of channels in which something came since it was last shown anything."""
+    rows = await database.fetch(
+        "SELECT user_id, device_id, channel_id FROM push_states "
+        "WHERE user_id = $1 AND device_id = $2 AND wanted_seq > shown_seq",
+        user_id,
+        device_id,
+    )
+    return [PushKey(*row) for row in rows]
+
+
+async def find_last_shown_at(database: Database, user_id: str, device_id: str) -> datetime | None:
+    """When the device was last shown anything, of whatever channel."""
+    at = await database.fetchval(
+        "SELECT max(shown_at) FROM push_states WHERE user_id = $1 AND device_id = $2",
+        user_id,
+        device_id,
+    )
+    return at if isinstance(at, datetime) else None

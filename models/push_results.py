@@ -1,0 +1,126 @@
+"""What came of push jobs, written for many at once.
+
+Each result ends a claim. A job that is to be done later is queued in the same transaction, unless
+another waits already.
+"""
+
+from collections.abc import Sequence
+from math import ceil
+
+import msgspec
+
+from models.database import Connection, Database
+from models.jobs import enqueue
+from models.push_endpoints import PushEndpointKind
+from models.push_states import PushKey, PushTask, entrypoint_of, write_again
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """`seen_seq`: the log as it was read. `shown_seq`: what the device shows now; 0 after it was
+    taken back; None where nothing was sent.
+    """
+
+    key: PushKey
+    seen_seq: int = 0
+    shown_seq: int | None = None
+
+
+class Later(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that is to be done in a while, for the same reason or for what comes meanwhile.
+    `failed`: because its provider has. `queue`: as a job of its own, exactly then.
+    """
+
+    key: PushKey
+    kind: PushEndpointKind
+    after_s: float
+    failed: bool = False
+    queue: bool = False
+    # Whether this job has claimed the view. If not, the `due_at` there may be its own.
+    claimed: bool = True
+
+
+_WRITE = """
+UPDATE push_states s SET
+    claimed_at = NULL,
+    failures = 0,
+    wanted_seq = greatest(s.wanted_seq, x.seen_seq),
+    shown_seq = coalesce(x.shown_seq, s.shown_seq),
+    shown_at = CASE WHEN x.shown_seq IS NULL THEN s.shown_at ELSE now() END
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::integer[])
+    AS x (user_id, device_id, channel_id, seen_seq, shown_seq)
+WHERE s.user_id = ANY ($1) AND s.user_id = x.user_id AND s.device_id = x.device_id
+  AND s.channel_id = x.channel_id
+"""
+
+
+async def write_results(database: Database, results: Sequence[Result]) -> None:
+    """
+    Raises:
+        Refused: UNAVAILABLE.
+    """
+    ordered = sorted(results, key=lambda result: result.key)
+
+    async def write(connection: Connection) -> None:
+        await connection.execute(
+            _WRITE,
+            [r.key.user_id for r in ordered],
+            [r.key.device_id for r in ordered],
+            [r.key.channel_id for r in ordered],
+            [r.seen_seq for r in ordered],
+            [r.shown_seq for r in ordered],
+        )
+
+    await write_again(database, write)
+
+
+_POSTPONE = """
+UPDATE push_states s SET
+    due_at = CASE WHEN x.claimed AND s.due_at IS NOT NULL THEN s.due_at
+                  ELSE now() + make_interval(secs => x.after_s) END,
+    claimed_at = CASE WHEN x.claimed THEN NULL ELSE s.claimed_at END,
+    failures = least(s.failures + x.failed::integer, 1000)
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::float8[], $5::boolean[], $6::boolean[])
+    AS x (user_id, device_id, channel_id, after_s, claimed, failed)
+WHERE s.user_id = ANY ($1) AND s.user_id = x.user_id AND s.device_id = x.device_id
+  AND s.channel_id = x.channel_id
+RETURNING s.user_id, s.device_id, s.channel_id,
+    s.due_at = now() + make_interval(secs => x.after_s)
+"""
+
+
+async def postpone(database: Database, laters: Sequence[Later]) -> list[bool]:
+    """Note that these jobs wait. For each whether it is its caller's to come back with: not where
+    it was queued here, where another job waits, and where the view is gone.
+
+    Raises:
+        Refused: UNAVAILABLE.
+    """
+    ordered = sorted(laters, key=lambda later: later.key)
+
+    async def write(connection: Connection) -> set[PushKey]:
+        rows = await connection.fetch(
+            _POSTPONE,
+            [later.key.user_id for later in ordered],
+            [later.key.device_id for later in ordered],
+            [later.key.channel_id for later in ordered],
+            [later.after_s for later in ordered],
+            [later.claimed for later in ordered],
+            [later.failed for later in ordered],
+        )
+        waiting = {PushKey(*row[:3]) for row in rows if row[3]}
+        await _enqueue(connection, [each for each in ordered if each.queue and each.key in waiting])
+        return waiting
+
+    waiting = await write_again(database, write)
+    return [later.key in waiting and not later.queue for later in laters]
+
+
+async def _enqueue(connection: Connection, laters: Sequence[Later]) -> None:
+    """To the second: quiet hours of many end together."""
+    together: dict[tuple[PushEndpointKind, int], list[PushTask]] = {}
+    for later in laters:
+        key = later.key
+        task = PushTask(key.user_id, key.device_id, key.channel_id)
+        together.setdefault((later.kind, ceil(later.after_s)), []).append(task)
+    for (kind, after_s), tasks in together.items():
+        await enqueue(connection, entrypoint_of(kind), tasks, after_s=after_s)

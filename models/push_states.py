@@ -1,0 +1,217 @@
+"""Push states: what each device should show of a channel, and the one job that waits to see to it.
+
+A row's `due_at` says that a job waits. Whoever wants a push either finds one waiting, which will
+read the log after this, or queues one in the same transaction; whoever begins a job clears `due_at`
+before it reads. So every message is covered by a job that reads after it, and at most one waits.
+A job that never came (an hour late) counts no longer.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import asyncpg
+import msgspec
+
+from models.database import Connection, Database
+from models.jobs import enqueue
+from models.limits import Limits
+from models.push_endpoints import PushEndpointKind
+
+logger = logging.getLogger("parley.push")
+
+Value = TypeVar("Value")
+
+# A job that is late by so much is taken for lost, and another is queued.
+LOST_S = 3600
+# A job that is due within so long is soon enough for what is to be taken back.
+SOON_S = 2
+# How often a transaction is tried that lost against another over the order of rows.
+MOST_TRIES = 5
+# Kinds whose pushes can be replaced and taken back.
+SHOWN_KINDS = (PushEndpointKind.APNS, PushEndpointKind.FCM, PushEndpointKind.WEB_PUSH)
+
+
+class Want(msgspec.Struct, frozen=True):
+    """A message that a user is to hear of on the devices that follow nothing."""
+
+    user_id: str
+    channel_id: str
+    seq: int
+
+
+class PushKey(msgspec.Struct, frozen=True, order=True):
+    """A device's view of one channel."""
+
+    user_id: str
+    device_id: str
+    channel_id: str
+
+
+class PushTask(msgspec.Struct, frozen=True):
+    """The payload of a job: whose view of which channel."""
+
+    u: str
+    d: str
+    c: str
+
+    @property
+    def key(self) -> PushKey:
+        return PushKey(self.u, self.d, self.c)
+
+
+def entrypoint_of(kind: PushEndpointKind) -> str:
+    """Each kind has its own, so that a provider that hangs holds up no other."""
+    return f"push_{kind.value.lower()}"
+
+
+def delays_of(limits: Limits) -> dict[PushEndpointKind, float]:
+    """For how long a message is unread before it is pushed."""
+    return {
+        PushEndpointKind.EMAIL: limits.push_mail_after_s,
+        PushEndpointKind.SMS: limits.push_sms_after_s,
+    }
+
+
+# Whose devices need a job: those with an endpoint and neither a job that waits nor one that has
+# seen the message. $1 users, $2 channels, $3 seqs (parallel), $4 the users, each once.
+_WITHOUT_JOB = """
+SELECT e.user_id, e.device_id, x.channel_id, x.seq, e.kind
+FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS x (user_id, channel_id, seq)
+JOIN push_endpoints e ON e.user_id = ANY ($4) AND e.user_id = x.user_id
+LEFT JOIN push_states w ON w.user_id = ANY ($4) AND w.user_id = e.user_id
+    AND w.device_id = e.device_id AND w.channel_id = x.channel_id
+WHERE w.user_id IS NULL
+   OR w.wanted_seq < x.seq AND (w.due_at IS NULL OR w.due_at < now() - make_interval(secs => $5))
+ORDER BY e.user_id, e.device_id, x.channel_id
+"""
+
+# $1 to $5 are parallel, one element a device and channel; $5 in how many seconds the job is due.
+_WANT = """
+INSERT INTO push_states AS s (user_id, device_id, channel_id, wanted_seq, due_at)
+SELECT x.user_id, x.device_id, x.channel_id, x.seq, now() + make_interval(secs => x.after_s)
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::float8[])
+    AS x (user_id, device_id, channel_id, seq, after_s)
+ORDER BY x.user_id, x.device_id, x.channel_id
+ON CONFLICT (user_id, device_id, channel_id) DO UPDATE
+SET wanted_seq = excluded.wanted_seq, due_at = excluded.due_at
+WHERE s.wanted_seq < excluded.wanted_seq
+  AND (s.due_at IS NULL OR s.due_at < now() - make_interval(secs => $6))
+RETURNING s.user_id, s.device_id, s.channel_id
+"""
+
+
+async def want_pushes(database: Database, wants: Sequence[Want], *, limits: Limits) -> int:
+    """Queue a job for each device of these users that has none for the channel; how many.
+
+    Safe to repeat: what a job has seen is not queued again.
+
+    Raises:
+        Refused: UNAVAILABLE.
+    """
+    rows = await database.fetch(
+        _WITHOUT_JOB,
+        [want.user_id for want in wants],
+        [want.channel_id for want in wants],
+        [want.seq for want in wants],
+        list({want.user_id for want in wants}),
+        LOST_S,
+    )
+    if not rows:
+        return 0
+    delays = delays_of(limits)
+    kinds = {(row[0], row[1]): PushEndpointKind(row[4]) for row in rows}
+    after_s = [delays.get(kinds[row[0], row[1]], 0.0) for row in rows]
+
+    async def write(connection: Connection) -> int:
+        queued = await connection.fetch(
+            _WANT, *(list(each) for each in zip(*(row[:4] for row in rows), strict=True)),
+            after_s, LOST_S,
+        )  # fmt: skip
+        await _enqueue(
+            connection, [(PushKey(*row), kinds[row[0], row[1]]) for row in queued], delays
+        )
+        return len(queued)
+
+    return await write_again(database, write)
+
+
+async def _enqueue(
+    connection: Connection,
+    keys: Sequence[tuple[PushKey, PushEndpointKind]],
+    delays: dict[PushEndpointKind, float],
+) -> None:
+    for kind in PushEndpointKind:
+        tasks = [PushTask(k.user_id, k.device_id, k.channel_id) for k, its in keys if its is kind]
+        await enqueue(connection, entrypoint_of(kind), tasks, after_s=delays.get(kind, 0.0))
+
+
+# Only where something is shown, or is about to be by a job that may have read before the change.
+# A job that waits for the end of quiet hours, or for a provider, is not waited for.
+_UPDATE = """
+UPDATE push_states s SET due_at = now()
+FROM unnest($1::uuid[], $2::uuid[]) AS x (user_id, channel_id)
+JOIN push_endpoints e ON e.user_id = ANY ($3) AND e.user_id = x.user_id AND e.kind = ANY ($4)
+WHERE s.user_id = ANY ($3) AND s.user_id = x.user_id AND s.device_id = e.device_id
+  AND s.channel_id = x.channel_id
+  AND (s.shown_seq > 0 OR s.claimed_at IS NOT NULL)
+  AND (s.due_at IS NULL OR s.due_at > now() + make_interval(secs => $6)
+       OR s.due_at < now() - make_interval(secs => $5))
+RETURNING s.user_id, s.device_id, s.channel_id, e.kind
+"""
+
+
+async def update_pushes(database: Database, places: Sequence[tuple[str, str]]) -> int:
+    """Queue a job wherever one of these users is shown something of that channel (user, channel):
+    it may be read, deleted, edited or theirs no longer. How many.
+
+    Raises:
+        Refused: UNAVAILABLE.
+    """
+
+    async def write(connection: Connection) -> int:
+        rows = await connection.fetch(
+            _UPDATE,
+            [user_id for user_id, _ in places],
+            [channel_id for _, channel_id in places],
+            list({user_id for user_id, _ in places}),
+            [kind.value for kind in SHOWN_KINDS],
+            LOST_S,
+            SOON_S,
+        )
+        keys = [(PushKey(*row[:3]), PushEndpointKind(row[3])) for row in rows]
+        await _enqueue(connection, keys, {})
+        return len(rows)
+
+    return await write_again(database, write)
+
+
+# $1 user, $2 device, $3 the kinds whose messages do not have to be unread for a while.
+_HASTEN = """
+UPDATE push_states s SET due_at = now()
+FROM push_endpoints e
+WHERE e.user_id = $1 AND e.device_id = $2 AND e.kind = ANY ($3)
+  AND s.user_id = $1 AND s.device_id = $2 AND s.due_at > now() + make_interval(secs => $4)
+RETURNING s.user_id, s.device_id, s.channel_id, e.kind
+"""
+
+
+async def hasten_pushes(connection: Connection, user_id: str, device_id: str) -> None:
+    """Do now what waits for the end of the device's quiet hours; in the caller's transaction."""
+    rows = await connection.fetch(
+        _HASTEN, user_id, device_id, [kind.value for kind in SHOWN_KINDS], SOON_S
+    )
+    keys = [(PushKey(*row[:3]), PushEndpointKind(row[3])) for row in rows]
+    await _enqueue(connection, keys, {})
+
+
+async def write_again(database: Database, write: Callable[[Connection], Awaitable[Value]]) -> Value:
+    """Write in a transaction, and again when another won over the order of rows."""
+    for _ in range(MOST_TRIES - 1):
+        try:
+            async with database.transaction() as connection:
+                return await write(connection)
+        except asyncpg.TransactionRollbackError as error:
+            logger.warning("Push states are written again: %s.", type(error).__name__)
+    async with database.transaction() as connection:
+        return await write(connection)

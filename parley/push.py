@@ -1,0 +1,39 @@
+"""Push as this process is set up for it: its providers, and what clients may ask for."""
+
+from functools import partial
+
+from models.push_endpoints import PushEndpointKind, PushRules
+from parley.settings import Settings, SettingsError
+from workers.push.addresses import check_push_url
+from workers.push.providers import Providers, open_providers
+from workers.push.web_push import WebPush
+
+
+def open_push_providers(settings: Settings) -> Providers:
+    """
+    Raises:
+        SettingsError: a key is none.
+    """
+    try:
+        return open_providers(settings.providers)
+    except ValueError as error:
+        raise SettingsError(f"A PARLEY_ setting of push cannot be used: {error}.") from None
+
+
+async def read_push_rules(settings: Settings) -> PushRules:
+    """What devices may be reached by, as far as this installation can.
+
+    Raises:
+        SettingsError: a key is none.
+    """
+    # To know what can be used; nothing is connected to.
+    providers = open_push_providers(settings)
+    web_push = providers.find(PushEndpointKind.WEB_PUSH.value)
+    allow_internal = settings.providers.web_push_allow_internal
+    rules = PushRules(
+        frozenset(PushEndpointKind(provider.kind) for provider in providers),
+        web_push.public_key if isinstance(web_push, WebPush) else None,
+        partial(check_push_url, allow_internal=allow_internal),
+    )
+    await providers.close()
+    return rules

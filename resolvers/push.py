@@ -1,0 +1,154 @@
+"""Push: where this device is reached that follows nothing, and how it wants that."""
+
+from datetime import UTC, datetime
+from typing import Annotated, TypeVar
+
+import strawberry
+from msgspec import UNSET, UnsetType
+
+from models.devices import Device, find_device
+from models.push_endpoints import (
+    Address,
+    ApnsAddress,
+    EmailAddress,
+    FcmAddress,
+    SmsAddress,
+    WebPushAddress,
+    check_address,
+    set_endpoint,
+)
+from models.push_settings import (
+    PushSettingsChanges,
+    QuietHours,
+    parse_quiet_hours,
+    set_push_settings,
+)
+from models.refusals import invalid, not_found
+from models.signals import Signalled, ViewerChanged
+from models.viewer import Viewer
+from schema.context import Context, context_of
+from schema.push import (
+    PushEndpointInput,
+    SetPushEndpointPayload,
+    SetPushEndpointResult,
+    SetPushSettingsPayload,
+    SetPushSettingsResult,
+)
+from schema.push_settings import PushSettingsInput, QuietHoursInput
+from schema.refusals import Refusal, answers_refusals
+
+Value = TypeVar("Value")
+
+
+@strawberry.type
+class PushQueries:
+    @strawberry.field(
+        description=(
+            "For PushManager.subscribe: the `applicationServerKey`, in base64url; null where "
+            "there is no Web Push."
+        )
+    )
+    def web_push_key(self, info: strawberry.Info) -> str | None:
+        return context_of(info).resources.push.web_push_key
+
+
+@strawberry.type
+class PushMutations:
+    @strawberry.mutation(
+        description=(
+            "Sets the endpoint of this device, in place of the one it had; null forgets it. A "
+            "token is of one device, the last that set it. Ends with the device."
+        ),
+        graphql_type=SetPushEndpointResult,
+    )
+    @answers_refusals
+    async def set_push_endpoint(
+        self,
+        info: strawberry.Info,
+        input: Annotated[
+            PushEndpointInput | None,
+            strawberry.argument(description="Exactly one endpoint, or null for none."),
+        ] = None,
+    ) -> SetPushEndpointPayload | Refusal:
+        context = context_of(info)
+        viewer = context.require_viewer()
+        resources = context.resources
+        address = None if input is None else check_address(_address_of(input), resources.push)
+        await set_endpoint(
+            resources.database,
+            viewer.user.id,
+            viewer.device_id,
+            address,
+            now=datetime.now(UTC),
+        )
+        return SetPushEndpointPayload(device=await _device_of(context, viewer))
+
+    @strawberry.mutation(
+        description="Changes how this device is pushed to. Absent keeps.",
+        graphql_type=SetPushSettingsResult,
+    )
+    @answers_refusals
+    async def set_push_settings(
+        self,
+        info: strawberry.Info,
+        input: Annotated[PushSettingsInput, strawberry.argument(description="What to change.")],
+    ) -> SetPushSettingsPayload | Refusal:
+        context = context_of(info)
+        viewer = context.require_viewer()
+        changes = PushSettingsChanges(
+            preview=_given(input.preview, "preview"),
+            mentions_when_muted=_given(input.mentions_when_muted, "mentionsWhenMuted"),
+            quiet_hours=_quiet_hours(input.quiet_hours),
+        )
+        await set_push_settings(
+            context.resources.database, viewer.user.id, viewer.device_id, changes
+        )
+        return SetPushSettingsPayload(device=await _device_of(context, viewer))
+
+
+async def _device_of(context: Context, viewer: Viewer) -> Device:
+    """As it is now; the viewer's open streams are told.
+
+    Raises:
+        Refused: NOT_FOUND when it has just ended.
+    """
+    device = await find_device(context.resources.database, viewer, viewer.device_id)
+    if device is None:
+        raise not_found("There is no such device.")
+    context.resources.live.announce([Signalled(ViewerChanged(), [viewer.user.id])])
+    return device
+
+
+def _address_of(input: PushEndpointInput) -> Address:
+    if input.fcm:
+        return FcmAddress(input.fcm.token)
+    if input.apns:
+        return ApnsAddress(input.apns.token, input.apns.topic, input.apns.sandbox)
+    if input.web_push:
+        given = input.web_push
+        return WebPushAddress(given.endpoint, given.p256dh, given.auth)
+    if input.email:
+        return EmailAddress(input.email.address)
+    assert input.sms
+    return SmsAddress(input.sms.phone_number)
+
+
+def _quiet_hours(given: QuietHoursInput | None) -> QuietHours | None | UnsetType:
+    if given is strawberry.UNSET:
+        return UNSET
+    if given is None:
+        return None
+    return parse_quiet_hours(given.from_, given.until, given.time_zone)
+
+
+def _given(value: Value | None, field: str) -> Value | UnsetType:
+    """Strawberry's mark of an absent field as that of the models.
+
+    Raises:
+        Refused: INVALID_INPUT for null.
+    """
+    if value is strawberry.UNSET:
+        return UNSET
+    if value is None:
+        raise invalid("This setting cannot be cleared.", field)
+    return value

@@ -1,0 +1,92 @@
+"""Push: what is said of a device's endpoint, and what comes of it."""
+
+from typing import Annotated
+
+import strawberry
+
+from models import devices
+from schema.devices import Device
+from schema.refusals import Refusal
+from schema.scalars import PhoneNumber
+
+
+@strawberry.input(description="A device of Firebase Cloud Messaging.")
+class FcmEndpointInput:
+    token: str = strawberry.field(description="The registration token.")
+
+
+@strawberry.input(description="A device of Apple's push notification service.")
+class ApnsEndpointInput:
+    token: str = strawberry.field(description="The device token, in hexadecimal.")
+    topic: str = strawberry.field(description="The app's bundle id.")
+    sandbox: bool = strawberry.field(
+        description="Whether it is a token of the development environment.", default=False
+    )
+
+
+@strawberry.input(description="A subscription of a browser's PushManager.")
+class WebPushEndpointInput:
+    endpoint: str = strawberry.field(description="Its URL, on the public internet.")
+    p256dh: str = strawberry.field(description="Its public key, in base64url.")
+    auth: str = strawberry.field(description="Its authentication secret, in base64url.")
+
+
+@strawberry.input(description="A digest by e-mail.")
+class EmailEndpointInput:
+    address: str = strawberry.field(description="The viewer's e-mail address.")
+
+
+@strawberry.input(description="An SMS, where nothing else reaches.")
+class SmsEndpointInput:
+    phone_number: str = strawberry.field(
+        description="The number that the viewer has signed in with.", graphql_type=PhoneNumber
+    )
+
+
+@strawberry.input(description="Exactly one.", one_of=True)
+class PushEndpointInput:
+    fcm: FcmEndpointInput | None = strawberry.field(
+        description="An Android phone, or whatever else uses it.", default=strawberry.UNSET
+    )
+    apns: ApnsEndpointInput | None = strawberry.field(
+        description="An iPhone, iPad or Mac.", default=strawberry.UNSET
+    )
+    web_push: WebPushEndpointInput | None = strawberry.field(
+        description="A browser.", default=strawberry.UNSET
+    )
+    email: EmailEndpointInput | None = strawberry.field(
+        description="Somebody's mailbox.", default=strawberry.UNSET
+    )
+    sms: SmsEndpointInput | None = strawberry.field(
+        description="The viewer's own phone.", default=strawberry.UNSET
+    )
+
+
+@strawberry.type(description="The device has this endpoint now, or none.")
+class SetPushEndpointPayload:
+    device: devices.Device = strawberry.field(
+        description="The device that asked.", graphql_type=Device
+    )
+
+
+SetPushEndpointResult = Annotated[
+    SetPushEndpointPayload | Refusal,
+    strawberry.union(
+        "SetPushEndpointResult", description="The device with its endpoint, or why not."
+    ),
+]
+
+
+@strawberry.type(description="The settings were changed.")
+class SetPushSettingsPayload:
+    device: devices.Device = strawberry.field(
+        description="The device that asked.", graphql_type=Device
+    )
+
+
+SetPushSettingsResult = Annotated[
+    SetPushSettingsPayload | Refusal,
+    strawberry.union(
+        "SetPushSettingsResult", description="The device with its settings, or why not."
+    ),
+]

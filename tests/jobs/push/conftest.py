@@ -1,0 +1,83 @@
+"""A worker that pushes to a fake APNs, in the test's loop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+import pytest_asyncio
+
+from models import ids
+from models.database import Database
+from models.job_queue import JobQueue
+from tests.jobs.fakes.apns import KEY_ID, TEAM_ID, FakeApns
+from tests.jobs.push.phones import LIMITS, Gate, MakePhone, Phone, make_phone
+from tests.jobs.running import SILENT_S
+from tests.make import Person
+from workers.jobs import Jobs
+from workers.push.apns import Apns
+from workers.push.check import PushCheck
+from workers.push.pushes import Provider
+from workers.push.registering import register_push
+
+# `async with working():` a worker runs.
+Working = Callable[..., AbstractAsyncContextManager[None]]
+
+
+@pytest_asyncio.fixture
+async def apple(database: Database) -> AsyncIterator[FakeApns]:
+    await database.execute("DELETE FROM pgqueuer")
+    fake = FakeApns()
+    await fake.start()
+    yield fake
+    await fake.close()
+    await database.execute("DELETE FROM pgqueuer")
+
+
+@pytest.fixture
+def working(database_url: str, database: Database, apple: FakeApns) -> Working:
+    @asynccontextmanager
+    async def work(
+        *more: Provider, through: Gate | None = None, deadline_s: float = 2.0
+    ) -> AsyncIterator[None]:
+        provider: Provider = Apns(
+            key=apple.key,
+            key_id=KEY_ID,
+            team_id=TEAM_ID,
+            url=apple.url,
+            sandbox_url=apple.url,
+            deadline_s=deadline_s,
+        )
+        if through is not None:
+            provider = through.before(provider)
+        queue = await JobQueue.open(database_url, ids.new_id())
+        jobs = Jobs(queue, silent_s=SILENT_S)
+        register_push(jobs, database, [provider, *more], LIMITS)
+        check = PushCheck(database, LIMITS)
+        jobs.start()
+        check.start()
+        try:
+            yield
+        finally:
+            await check.close()
+            await jobs.close(within_s=1)
+            await queue.close()
+            await asyncio.gather(*(each.close() for each in (provider, *more)))
+
+    return work
+
+
+@pytest_asyncio.fixture
+async def worker(working: Working) -> AsyncIterator[None]:
+    async with working():
+        yield
+
+
+@pytest.fixture
+def phone(database: Database, apple: FakeApns) -> MakePhone:
+    """`await phone(bob)`: the person's device can be pushed to."""
+
+    async def make(person: Person) -> Phone:
+        return await make_phone(database, apple, person)
+
+    return make

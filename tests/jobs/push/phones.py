@@ -1,0 +1,124 @@
+"""Phones that follow nothing, as a fake APNs sees them."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from models.database import Database
+from models.limits import Limits
+from models.push_endpoints import ApnsAddress, set_endpoint
+from tests.jobs.fakes.apns import TOPIC, FakeApns
+from tests.make import Person
+from tests.waiting import eventually
+from workers.push.pushes import Answer, Endpoint, Provider, Push
+
+# The check comes soon, so that tests need not wait for it.
+LIMITS = Limits(push_check_s=1.0, push_claim_s=2.0)
+
+MakePhone = Callable[[Person], Awaitable["Phone"]]
+
+
+class Phone:
+    """A device with an endpoint, and what is on its screen."""
+
+    def __init__(self, apple: FakeApns, token: str) -> None:
+        self.apple = apple
+        self.token = token
+
+    @property
+    def pushes(self) -> list[dict[str, Any]]:
+        """What came, in order."""
+        return [each.payload for each in self.apple.accepted if each.device == self.token]
+
+    @property
+    def shown(self) -> list[tuple[str | None, str | None]]:
+        """Title and body of what came; of a removal, nothing."""
+        alerts = [push["aps"].get("alert", {}) for push in self.pushes]
+        return [(alert.get("title"), alert.get("body")) for alert in alerts]
+
+    @property
+    def screen(self) -> dict[str, str | None]:
+        """What is on it, by thread: each push replaces the one before."""
+        screen: dict[str, str | None] = {}
+        for push in self.pushes:
+            if push["action"] == "clear":
+                screen.pop(push["thread"], None)
+            else:
+                screen[push["thread"]] = push["aps"]["alert"].get("body")
+        return screen
+
+    async def has(self, count: int, within_s: float = 5) -> list[tuple[str | None, str | None]]:
+        """What came, once it is so much."""
+        await eventually(lambda: len(self.pushes) >= count, within_s)
+        assert len(self.pushes) == count
+        return self.shown
+
+
+class Gate:
+    """A provider whose answers wait until it is opened."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self._opened = asyncio.Event()
+        self._provider: Provider | None = None
+
+    def before(self, provider: Provider) -> Self:
+        self._provider = provider
+        return self
+
+    def open(self) -> None:
+        self._opened.set()
+
+    @property
+    def kind(self) -> str:
+        return self._get().kind
+
+    @property
+    def concurrency(self) -> int:
+        return self._get().concurrency
+
+    async def send(self, endpoint: Endpoint, push: Push) -> Answer:
+        answer = await self._get().send(endpoint, push)
+        self.waiting += 1
+        await self._opened.wait()
+        self.waiting -= 1
+        return answer
+
+    async def close(self) -> None:
+        await self._get().close()
+
+    def _get(self) -> Provider:
+        assert self._provider is not None
+        return self._provider
+
+
+async def make_phone(database: Database, apple: FakeApns, person: Person) -> Phone:
+    token = secrets.token_hex(32)
+    await set_endpoint(
+        database,
+        person.user.id,
+        person.inner_device_id,
+        ApnsAddress(token, TOPIC),
+        now=datetime.now(UTC),
+    )
+    return Phone(apple, token)
+
+
+async def is_settled(database: Database) -> bool:
+    """Whether all that was said is dispatched, its pushes are queued, and no job is due."""
+    return not await database.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM outbox WHERE settled_at IS NULL) OR EXISTS (
+            SELECT FROM pgqueuer
+            WHERE status = 'picked' OR status = 'queued' AND execute_after <= now()
+        )
+        """
+    )
+
+
+async def is_checked(database: Database) -> bool:
+    """Whether all that was said is looked after, too."""
+    unchecked = await database.fetchval("SELECT count(*) FROM outbox WHERE checked_at IS NULL")
+    return unchecked == 0 and await is_settled(database)

@@ -1,0 +1,176 @@
+"""Digests: one e-mail for all that was not read for a while, and not another for as long."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest_asyncio
+
+from models.database import Database
+from models.push_endpoints import Address, EmailAddress, SmsAddress, set_endpoint
+from models.push_settings import PushPreview, PushSettingsChanges, set_push_settings
+from tests.groups import make_group
+from tests.jobs.fakes.apns import FakeApns
+from tests.jobs.fakes.smtp import FakeSmtp
+from tests.jobs.push.conftest import Working
+from tests.jobs.push.phones import is_settled
+from tests.make import Person
+from tests.waiting import eventually
+from workers.push.mail import Mail
+from workers.push.pushes import DELIVERED, Answer, Endpoint, Push
+
+WAITS = "SELECT execute_after - now() FROM pgqueuer ORDER BY execute_after"
+
+
+@pytest_asyncio.fixture
+async def post(apple: FakeApns) -> AsyncIterator[FakeSmtp]:
+    """The mail server."""
+    fake = FakeSmtp()
+    await fake.start()
+    yield fake
+    await fake.close()
+
+
+def mail(post: FakeSmtp) -> Mail:
+    return Mail(url=post.url, sender="parley@mail.example")
+
+
+async def reach(database: Database, person: Person, address: Address) -> None:
+    await set_endpoint(
+        database, person.user.id, person.inner_device_id, address, now=datetime.now(UTC)
+    )
+
+
+async def pass_time(database: Database) -> None:
+    """All that waits is due, and all that was shown was so a day ago."""
+    await eventually(lambda: is_settled(database))
+    await database.execute("UPDATE pgqueuer SET execute_after = now()")
+    await database.execute(
+        "UPDATE push_states SET due_at = now(), shown_at = shown_at - interval '25 hours'"
+    )
+
+
+async def test_all_that_is_unread_is_one_mail_after_a_while(
+    alice: Person, bob: Person, chat: str, post: FakeSmtp, working: Working, database: Database
+) -> None:
+    group = await make_group(alice, bob, name="Friends")
+    await reach(database, bob, EmailAddress("bob@mail.example"))
+    for text in ("The secret", "The other secret"):
+        await alice.say(chat, text)
+    await alice.say(group, "The third secret")
+    await eventually(lambda: is_settled(database))
+    waits = [row[0] for row in await database.fetch(WAITS)]
+    assert len(waits) == 2
+    assert timedelta(minutes=9, seconds=50) < waits[0] <= timedelta(minutes=10)
+
+    await pass_time(database)
+    async with working(mail(post)):
+        await eventually(lambda: is_settled(database))
+
+    [accepted] = post.accepted
+    assert accepted.recipient == "bob@mail.example"
+    assert "3 unread messages" in str(accepted.mail["Subject"])
+    text = accepted.mail.get_content()
+    assert "Alice (2)" in text
+    assert "Friends (1)" in text
+    assert "secret" not in str(accepted.mail)
+
+
+async def test_the_next_mail_waits_as_long(
+    alice: Person, bob: Person, chat: str, post: FakeSmtp, working: Working, database: Database
+) -> None:
+    with_carol = await make_group(alice, bob, name="Friends")
+    await reach(database, bob, EmailAddress("bob@mail.example"))
+    await alice.say(chat, "1")
+    await pass_time(database)
+    async with working(mail(post)):
+        await eventually(lambda: post.accepted and is_settled(database))
+        await alice.say(with_carol, "2")
+        await eventually(lambda: is_settled(database))
+        await database.execute("UPDATE pgqueuer SET execute_after = now()")
+        await eventually(lambda: is_settled(database))
+
+    assert len(post.accepted) == 1
+    [wait] = [row[0] for row in await database.fetch(WAITS)]
+    assert timedelta(minutes=9, seconds=40) < wait <= timedelta(minutes=10)
+
+
+async def test_what_was_read_meanwhile_is_not_written_about(
+    alice: Person, bob: Person, chat: str, post: FakeSmtp, working: Working, database: Database
+) -> None:
+    await reach(database, bob, EmailAddress("bob@mail.example"))
+    await alice.say(chat, "1")
+    await pass_time(database)
+    await bob.acknowledge(chat, read=1)
+
+    async with working(mail(post)):
+        await eventually(lambda: is_settled(database))
+
+    assert post.accepted == []
+
+
+async def test_a_preview_of_nothing_names_nobody(
+    alice: Person, bob: Person, chat: str, post: FakeSmtp, working: Working, database: Database
+) -> None:
+    await reach(database, bob, EmailAddress("bob@mail.example"))
+    changes = PushSettingsChanges(preview=PushPreview.NOTHING)
+    await set_push_settings(database, bob.user.id, bob.inner_device_id, changes)
+    await alice.say(chat, "1")
+    await pass_time(database)
+
+    async with working(mail(post)):
+        await eventually(lambda: post.accepted)
+
+    assert "Alice" not in str(post.accepted[0].mail)
+
+
+async def test_a_mail_server_that_fails_is_asked_again(
+    alice: Person, bob: Person, chat: str, post: FakeSmtp, working: Working, database: Database
+) -> None:
+    await reach(database, bob, EmailAddress("bob@mail.example"))
+    await alice.say(chat, "1")
+    await pass_time(database)
+    post.say["MAIL"] = "451 4.3.0 try again"
+
+    async with working(mail(post)):
+        await eventually(lambda: database.fetchval("SELECT max(failures) FROM push_states"))
+        del post.say["MAIL"]
+        await eventually(lambda: post.accepted, within_s=10)
+
+
+class Texts:
+    """A provider of SMS that keeps them."""
+
+    kind = "SMS"
+    concurrency = 2
+
+    def __init__(self) -> None:
+        self.sent: list[Push] = []
+
+    async def send(self, endpoint: Endpoint, push: Push) -> Answer:
+        self.sent.append(push)
+        return DELIVERED
+
+    async def close(self) -> None:
+        return None
+
+
+async def test_an_sms_says_nothing_of_anybody_and_comes_once_a_day(
+    alice: Person, bob: Person, chat: str, apple: FakeApns, working: Working, database: Database
+) -> None:
+    await reach(database, bob, SmsAddress(bob.number))
+    texts = Texts()
+    await alice.say(chat, "The secret")
+    await eventually(lambda: is_settled(database))
+    [wait] = [row[0] for row in await database.fetch(WAITS)]
+    assert timedelta(minutes=59) < wait <= timedelta(hours=1)
+    await pass_time(database)
+    async with working(texts):
+        await eventually(lambda: texts.sent and is_settled(database))
+        await alice.say(chat, "Another")
+        await eventually(lambda: is_settled(database))
+        await database.execute("UPDATE pgqueuer SET execute_after = now()")
+        await eventually(lambda: is_settled(database))
+
+    assert [(push.title, push.body) for push in texts.sent] == [("1 unread message", None)]
+    [wait] = [row[0] for row in await database.fetch(WAITS)]
+    assert timedelta(hours=23) < wait <= timedelta(hours=24)

@@ -1,0 +1,48 @@
+"""A worker that pushes, as a process of its own: `python -m tests.jobs.push.worker_process`, with
+the database's URL, the fake APNs' URL, its key and a concurrency as JSON on standard input.
+"""
+
+import asyncio
+import sys
+
+import msgspec
+import uvloop
+
+from models import ids
+from models.database import Database
+from models.job_queue import JobQueue
+from tests.jobs.fakes.apns import KEY_ID, TEAM_ID
+from tests.jobs.push.phones import LIMITS
+from tests.jobs.running import SILENT_S
+from workers.jobs import Jobs
+from workers.push.apns import Apns
+from workers.push.check import PushCheck
+from workers.push.registering import register_push
+
+
+class Given(msgspec.Struct):
+    database_url: str
+    apns_url: str
+    key: str
+    concurrency: int
+
+
+async def main(given: Given) -> None:
+    database = await Database.open(given.database_url, connections=4)
+    provider = Apns(
+        key=given.key,
+        key_id=KEY_ID,
+        team_id=TEAM_ID,
+        url=given.apns_url,
+        concurrency=given.concurrency,
+    )
+    jobs = Jobs(await JobQueue.open(given.database_url, ids.new_id()), silent_s=SILENT_S)
+    register_push(jobs, database, [provider], LIMITS)
+    PushCheck(database, LIMITS).start()
+    jobs.start()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(msgspec.json.decode(sys.stdin.buffer.read(), type=Given)))

@@ -1,0 +1,64 @@
+"""The check: of each batch, once it is so old that a live device must have it, whether it was
+received; who has not received it is pushed to.
+
+A socket may look open whose other end is gone. One look-up for many batches, not a job for each
+recipient; two workers may look at the same batch, since a push that is queued is not queued again.
+"""
+
+import asyncio
+import logging
+
+from models.database import Database
+from models.limits import Limits
+from models.outbox import list_not_received, list_unchecked_batches, note_checked
+from models.push_states import Want, want_pushes
+from models.refusals import Refused
+
+logger = logging.getLogger("parley.push")
+
+LOOK_EVERY_S = 1.0
+ROUND_BATCHES = 500
+
+
+class PushCheck:
+    def __init__(self, database: Database, limits: Limits) -> None:
+        self._database = database
+        self._limits = limits
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                while await self.check() == ROUND_BATCHES:
+                    continue
+            except Refused:
+                logger.warning("The check waits for PostgreSQL.")
+            except Exception as error:
+                # Batches wait until they can be checked; this must not end for good.
+                logger.error("The check failed: %s.", type(error).__name__)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def check(self) -> int:
+        """Look at the batches that are due; how many these were.
+
+        Raises:
+            Refused: UNAVAILABLE.
+        """
+        batches = await list_unchecked_batches(
+            self._database, older_than_s=self._limits.push_check_s, most=ROUND_BATCHES
+        )
+        if not batches:
+            return 0
+        wants = [Want(*found) for found in await list_not_received(self._database, batches)]
+        if wants:
+            await want_pushes(self._database, wants, limits=self._limits)
+        await note_checked(self._database, batches)
+        return len(batches)

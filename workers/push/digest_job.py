@@ -1,0 +1,129 @@
+"""The digest job: writes to a device once for all that is unread, and not again for as long.
+
+Jobs are queued as for any push, by channel, but due later. The first that is due speaks for all
+channels of its device; the others find that nothing is left to say.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from models.database import Database
+from models.limits import Limits
+from models.push_endpoints import PushEndpointKind, kind_of
+from models.push_plans import Claim, claim_pushes, find_last_shown_at, list_facts, list_views
+from models.push_results import Later, Result, postpone, write_results
+from models.push_states import PushKey, delays_of
+from workers.jobs import RetryLater, SetAside
+from workers.push.alone import Alone
+from workers.push.conclusions import BUSY_S, find_retry_s, forget_endpoint
+from workers.push.deciding import Nothing, Show, TakeBack, Wait, decide, seconds_until
+from workers.push.digests import Digest, write_digest
+from workers.push.planning import endpoint_of
+from workers.push.pushes import Outcome, Provider
+
+
+class DigestJobs:
+    """Those of one provider. `note` is told of each outcome, for metrics."""
+
+    def __init__(
+        self,
+        database: Database,
+        provider: Provider,
+        limits: Limits,
+        *,
+        note: Callable[[str, str], None],
+    ) -> None:
+        self._database = database
+        self._provider = provider
+        self._limits = limits
+        self._note = note
+        self._kind = PushEndpointKind(provider.kind)
+        intervals = delays_of(limits) | {PushEndpointKind.SMS: limits.push_sms_interval_s}
+        self._interval = timedelta(seconds=intervals[self._kind])
+        self._alone = Alone()
+
+    async def run(self, key: PushKey) -> None:
+        """
+        Raises:
+            RetryLater: the provider has failed, or another process is at the same view.
+            SetAside: the provider will not have it, or has failed for hours.
+            Refused: UNAVAILABLE.
+        """
+        async with self._alone.at(key.device_id):
+            claims = await claim_pushes(self._database, [key], limits=self._limits)
+            claim = claims.get(key)
+            if claim is None:
+                later = Later(key=key, kind=self._kind, after_s=BUSY_S, claimed=False)
+                await self._come_back(later)
+            elif claim.address is None or kind_of(claim.address) is not self._kind:
+                await write_results(self._database, [Result(key=key)])
+            else:
+                await self._look(claim)
+
+    async def _look(self, claim: Claim) -> None:
+        now = datetime.now(UTC)
+        facts = await list_facts(self._database, [claim], now=now)
+        match decide(claim, facts.get(claim.key), now):
+            case Wait(until):
+                await self._wait(claim, until, now)
+            case Nothing() | TakeBack():
+                # What was written cannot be taken back.
+                await write_results(self._database, [Result(key=claim.key)])
+            case Show():
+                last_at = await find_last_shown_at(self._database, *_device_of(claim.key))
+                if last_at is not None and last_at + self._interval > now:
+                    await self._wait(claim, last_at + self._interval, now)
+                else:
+                    await self._send(await self._gather(claim, now))
+
+    async def _wait(self, claim: Claim, until: datetime, now: datetime) -> None:
+        after_s = seconds_until(until, now)
+        later = Later(key=claim.key, kind=self._kind, after_s=after_s, queue=True)
+        await postpone(self._database, [later])
+
+    async def _gather(self, first: Claim, now: datetime) -> Digest:
+        """Begin the jobs of all other channels of the device, too."""
+        views = await list_views(self._database, *_device_of(first.key))
+        others = [view for view in views if view != first.key]
+        claimed = await claim_pushes(self._database, others, limits=self._limits)
+        claims = [first, *claimed.values()]
+        facts = await list_facts(self._database, claims, now=now)
+        shown = {
+            claim.key: verdict
+            for claim in claims
+            if isinstance(verdict := decide(claim, facts.get(claim.key), now), Show)
+        }
+        return Digest(claims, facts, shown)
+
+    async def _send(self, digest: Digest) -> None:
+        claim = digest.claims[0]
+        assert claim.address is not None
+        if not digest.shown:
+            await write_results(self._database, digest.results(sent=False))
+            return
+        push = await write_digest(
+            self._database, self._kind, digest, unread_most=self._limits.unread_count
+        )
+        answer = await self._provider.send(endpoint_of(claim.address), push)
+        self._note(self._kind.value, answer.outcome.value)
+        sent = answer.outcome is Outcome.DELIVERED
+        retry_s = find_retry_s(claim, answer)
+        results = digest.results(sent=sent)
+        await write_results(self._database, results if retry_s is None else results[1:])
+        if retry_s is not None:
+            await self._come_back(
+                Later(key=claim.key, kind=self._kind, after_s=retry_s, failed=True)
+            )
+        elif answer.outcome is Outcome.GONE:
+            await forget_endpoint(self._database, claim, answer)
+        elif not sent:
+            raise SetAside(f"{self._kind.value} said: {answer.said or answer.outcome.value}")
+
+    async def _come_back(self, later: Later) -> None:
+        [is_ours] = await postpone(self._database, [later])
+        if is_ours:
+            raise RetryLater(later.after_s)
+
+
+def _device_of(key: PushKey) -> tuple[str, str]:
+    return key.user_id, key.device_id

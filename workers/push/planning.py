@@ -1,0 +1,120 @@
+"""Planning pushes: from what is unread now, for many jobs at once."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from models import ids
+from models.database import Database
+from models.limits import Limits
+from models.push_endpoints import Address, kind_of
+from models.push_plans import Claim, Facts, claim_pushes, count_badges, list_facts
+from models.push_states import PushKey
+from models.users import list_users
+from workers.push.deciding import Nothing, Show, TakeBack, Verdict, decide
+from workers.push.pushes import Endpoint, Push
+from workers.push.texts import title_and_body
+
+# Of ids that follow from what is pushed: the same when it is sent again.
+_NAMESPACE = uuid.UUID("6a9a3f0e-5a55-4a0b-9d0c-3d1f0f6d5c11")
+# A provider keeps a push for a device that is off for so long; what is unread is then shown by the
+# app.
+SHOW_TTL_S = 7 * 24 * 3600
+CLEAR_TTL_S = 24 * 3600
+
+
+class Plan(msgspec.Struct):
+    """What one job has to do. No claim: another job is at it, or there is nothing left of it."""
+
+    claim: Claim | None
+    verdict: Verdict
+    seen_seq: int = 0
+    push: Push | None = None
+
+
+class Planner:
+    def __init__(self, database: Database, limits: Limits) -> None:
+        self._database = database
+        self._limits = limits
+
+    async def plan_all(self, keys: Sequence[PushKey]) -> list[Plan]:
+        """Begin these jobs, and say what each has to do.
+
+        Raises:
+            Refused: UNAVAILABLE.
+        """
+        claims = await claim_pushes(self._database, keys, limits=self._limits)
+        now = datetime.now(UTC)
+        reachable = [claim for claim in claims.values() if claim.address is not None]
+        facts = await list_facts(self._database, reachable, now=now) if reachable else {}
+        plans = [self._plan(claims.get(key), facts.get(key), now) for key in keys]
+        await self._write_pushes(plans, facts)
+        return plans
+
+    def _plan(self, claim: Claim | None, facts: Facts | None, now: datetime) -> Plan:
+        if claim is None:
+            return Plan(None, Nothing())
+        return Plan(claim, decide(claim, facts, now), facts.last_seq if facts else 0)
+
+    async def _write_pushes(self, plans: Sequence[Plan], facts: Mapping[PushKey, Facts]) -> None:
+        sent = [p for p in plans if p.claim and isinstance(p.verdict, Show | TakeBack)]
+        if not sent:
+            return
+        badges = await count_badges(
+            self._database,
+            list({p.claim.key.user_id for p in sent if p.claim}),
+            unread_most=self._limits.unread_count,
+        )
+        shown = {p.verdict.message.sender_id for p in sent if isinstance(p.verdict, Show)}
+        senders = await list_users(self._database, list(shown)) if shown else {}
+        for plan in sent:
+            assert plan.claim is not None
+            key = plan.claim.key
+            badge = badges.get(key.user_id, 0)
+            if isinstance(plan.verdict, Show):
+                sender = senders.get(plan.verdict.message.sender_id)
+                name = sender.name if sender else None
+                plan.push = show_push(plan.claim, facts[key], plan.verdict, name, badge)
+            else:
+                plan.push = clear_push(plan.claim, badge)
+
+
+def show_push(claim: Claim, facts: Facts, show: Show, sender_name: str | None, badge: int) -> Push:
+    key, message = claim.key, show.message
+    title, body = title_and_body(claim.settings.preview, facts, message, sender_name)
+    return Push(
+        id=push_id(key, str(message.seq)),
+        channel_id=ids.channel_global_id(key.channel_id),
+        thread=key.channel_id,
+        badge=badge,
+        ttl_s=SHOW_TTL_S,
+        message_id=ids.message_global_id(key.channel_id, message.seq),
+        title=title,
+        body=body,
+        sent_at=message.sent_at,
+    )
+
+
+def clear_push(claim: Claim, badge: int) -> Push:
+    key = claim.key
+    return Push(
+        id=push_id(key, f"{claim.shown_seq} taken back"),
+        channel_id=ids.channel_global_id(key.channel_id),
+        thread=key.channel_id,
+        badge=badge,
+        ttl_s=CLEAR_TTL_S,
+        message_id=ids.message_global_id(key.channel_id, claim.shown_seq),
+        silent=True,
+    )
+
+
+def push_id(key: PushKey, what: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, f"{key.device_id} {key.channel_id} {what}"))
+
+
+def endpoint_of(address: Address) -> Endpoint:
+    fields = msgspec.to_builtins(address)
+    del fields["type"]
+    return Endpoint(kind_of(address).value, fields)
