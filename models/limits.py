@@ -67,6 +67,28 @@ class Limits:
         1000  # entries of one channel that are replayed; further back says ResyncRequired
     )
 
+    # Media
+    image_upload_bytes: int = 50_000_000  # of a file of that kind; none is above 2,000,000,000
+    video_upload_bytes: int = 500_000_000
+    audio_upload_bytes: int = 100_000_000
+    file_upload_bytes: int = 2_000_000_000
+    file_name_length: int = 255  # characters
+    media_per_message: int = 10
+    stored_media: int = 200  # files named in one `acknowledge`
+    upload_ttl_s: int = 24 * 3600  # an upload that is not complete by then is given up
+    upload_url_ttl_s: int = 300  # a signed request must be begun by then
+    uploads_per_user: Budget = Budget(amount=2000, window_s=24 * 3600)
+    upload_megabytes_per_user: Budget = Budget(amount=20_000, window_s=24 * 3600)
+    media_delete_after_delivery: int = 0  # 1: files go once every member has stored them
+    media_kept_days: int = 30  # after which they go in any case, where files go after delivery
+
+    # Push
+    push_check_s: float = 10.0  # who looks reachable and has not received by then is pushed to
+    push_mail_after_s: float = 600.0  # unread for so long, then e-mail; and between two e-mails
+    push_sms_after_s: float = 3600.0  # unread for so long, then SMS, where SMS is on
+    push_sms_interval_s: float = 24 * 3600.0  # between two SMS to one device
+    push_claim_s: float = 30.0  # a job that died holds up its device and channel for so long
+
     # Presence and typing
     presence_user_ids: int = 100  # people named in one `presence`
     presence_followed: int = 1000  # people whose presence one viewer follows, on one process

@@ -250,6 +250,18 @@ class PushEndpointRow(SQLModel, table=True):
     set_at: datetime = _time()
 
 
+class PushAddressRow(SQLModel, table=True):
+    """Whose a token is: of one device, the last that set it. Found by its digest (SHA-256 of the
+    kind and the token).
+    """
+
+    __tablename__ = "push_addresses"
+
+    digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    user_id: UUID = _id()
+    device_id: UUID = _id()
+
+
 class PushSettingsRow(SQLModel, table=True):
     """How a device wants to be pushed to; without a row, as the defaults say."""
 
@@ -276,10 +288,14 @@ class PushStateRow(SQLModel, table=True):
     user_id: UUID = _key()
     device_id: UUID = _key()
     channel_id: UUID = _key()
-    # The newest entry that a push is wanted for.
+    # The newest entry that a push is wanted for, or that a job has seen since.
     wanted_seq: int = _integer(default=0)
-    # Since when a job waits; null while none does. Whoever begins the job clears it first.
-    queued_at: datetime | None = _time(nullable=True)
+    # When the job that waits is due; null while none waits. Whoever begins the job clears it first.
+    due_at: datetime | None = _time(nullable=True)
+    # Since when a job is at it; null once what it did is written.
+    claimed_at: datetime | None = _time(nullable=True)
+    # How often its provider has failed since it last answered.
+    failures: int = _small(default=0)
     # The newest message that was shown; 0 when nothing is on the device's screen.
     shown_seq: int = _integer(default=0)
     shown_at: datetime | None = _time(nullable=True)
@@ -295,8 +311,10 @@ class MediaRow(SQLModel, table=True):
     __table_args__: ClassVar[Any] = (
         # The sweep asks for what nothing uses, and for what is kept too long.
         Index("ix_media_unused", "created_at", postgresql_where=text("used_at IS NULL")),
+        Index("ix_media_completed_at", "completed_at", postgresql_where=text("state = 3")),
         Index("ix_media_content_digest", "content_digest"),
-        Index("ix_media_completed_at", "completed_at"),
+        # Storage is compared by folder.
+        Index("ix_media_content_id", "content_id"),
     )
 
     id: UUID = _key()
@@ -322,7 +340,7 @@ class MediaRow(SQLModel, table=True):
     duration_ms: int | None = _integer(nullable=True)
     placeholder: str | None = _text(nullable=True)
     renditions: list[Any] | None = _json()
-    # How often a worker began with it: one that kills its worker is given up.
+    # At how many tries the worker died: a file that kills workers is given up.
     tries: int = _integer(default=0)
 
 
@@ -332,6 +350,7 @@ class MediaContentRow(SQLModel, table=True):
     """
 
     __tablename__ = "media_contents"
+    __table_args__: ClassVar[Any] = (Index("ix_media_contents_content_id", "content_id"),)
 
     digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
     content_id: UUID = _id()
@@ -351,6 +370,8 @@ class MediaUseRow(SQLModel, table=True):
     """
 
     __tablename__ = "media_uses"
+    # The sweep looks at each once, when it is old enough.
+    __table_args__: ClassVar[Any] = (Index("ix_media_uses_at", "at"),)
 
     media_id: UUID = _key()
     holder_kind: int = Field(sa_column=Column(SmallInteger, primary_key=True))

@@ -30,8 +30,18 @@ def configure_logging(*, development: bool, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # uvicorn tells of each socket with its query string, alembic of each step of a start.
-    for chatty in ("uvicorn.error", "alembic", "botocore", "boto3", "urllib3"):
+    # uvicorn tells of each socket with its query string, alembic of each step of a start, hpack
+    # and httpcore2 of each header that is sent.
+    for chatty in (
+        "uvicorn.error",
+        "alembic",
+        "botocore",
+        "boto3",
+        "urllib3",
+        "hpack",
+        "httpcore2",
+        "aiosmtplib",
+    ):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.getLogger("uvicorn.access").disabled = True
     sys.excepthook = _log_uncaught

@@ -1,6 +1,6 @@
 """Opens what a process shares, in order, and closes it in reverse."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -11,10 +11,21 @@ from redis.backoff import NoBackoff
 from models.committer import Committer
 from models.database import Database
 from models.log import Batch
+from models.media_urls import (
+    CloudFrontAddresses,
+    MediaUrls,
+    PlainAddresses,
+    StorageAddresses,
+    read_private_key,
+)
+from models.positions import Moved
 from models.sessions import Sessions
 from models.sms import DevelopmentSmsSender, SmsSender, SnsSmsSender
+from models.storage import Storage
 from models.tokens import Tokens
-from parley.settings import Settings, require_services
+from models.uploads import Uploads
+from parley.push import read_push_rules
+from parley.settings import Settings, SettingsError, require_services
 from schema.context import Resources
 from subscriptions.hub import Hub
 from subscriptions.live import Live
@@ -28,6 +39,7 @@ from subscriptions.typing import Typing
 from subscriptions.viewer_states import ViewerStates
 from workers.dispatch import Dispatcher
 from workers.indexing import Indexing
+from workers.push.queueing import PushQueue
 from workers.relay import Relay
 
 
@@ -64,12 +76,53 @@ def make_sms_sender(settings: Settings) -> SmsSender:
     return SnsSmsSender.open(region=settings.aws_region)
 
 
+def open_storage(settings: Settings) -> Storage:
+    return Storage.open(
+        endpoint_url=settings.s3_endpoint_url,
+        public_url=settings.s3_public_endpoint_url,
+        bucket=settings.s3_bucket,
+        region=settings.aws_region,
+        access_key_id=settings.aws_access_key_id,
+        secret_access_key=settings.aws_secret_access_key,
+        session_token=settings.aws_session_token,
+    )
+
+
+def make_media_urls(settings: Settings, storage: Storage) -> MediaUrls:
+    """
+    Raises:
+        SettingsError: CloudFront's key is none.
+    """
+    addresses: StorageAddresses | PlainAddresses
+    if settings.media_base_url is None:
+        addresses = StorageAddresses(storage.signer)
+    elif settings.cloudfront_key_id is None or settings.cloudfront_private_key is None:
+        addresses = PlainAddresses(settings.media_base_url)
+    else:
+        try:
+            private_key = read_private_key(settings.cloudfront_private_key.encode())
+        except ValueError:
+            raise SettingsError(
+                "PARLEY_CLOUDFRONT_PRIVATE_KEY must be an RSA or P-256 key in PEM, not encrypted."
+            ) from None
+        addresses = CloudFrontAddresses(
+            settings.media_base_url, settings.cloudfront_key_id, private_key
+        )
+    return MediaUrls(addresses, ttl_s=settings.media_url_ttl_s)
+
+
 @asynccontextmanager
 async def open_process(settings: Settings) -> AsyncIterator[Process]:
     """Everything an API process needs. PostgreSQL must be there; Valkey may be away."""
     require_services(settings)
     assert settings.database_url is not None
     limits = settings.limits
+    push_rules = await read_push_rules(settings)
+    storage = open_storage(settings)
+    media_urls = make_media_urls(settings, storage)
+    if settings.aws_access_key_id is None:
+        # A role's key is asked for over the network, and should be there with the first page.
+        await storage.ready()
     database = await Database.open(settings.database_url, connections=settings.database_connections)
     valkey = open_valkey(settings)
     hub = Hub(database, replay_entries=limits.replay_entries)
@@ -99,7 +152,8 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
         valkey=valkey, database=database, node=node, presence=presence, limits=limits
     )
     live = Live(database, hub, node, watch, signaller, presence, presence_watch, typing, limits)
-    dispatcher = Dispatcher(database, hub, node)
+    pushes = PushQueue(database, limits)
+    dispatcher = Dispatcher(database, hub, node, pushes)
     indexing = Indexing(database)
 
     def on_commit(batch: Batch) -> None:
@@ -107,13 +161,20 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
         indexing.on_commit(batch)
 
     receipts = Receipts(database, live.announce)
-    committer = Committer(settings.database_url, on_commit, receipts.on_moved)
+
+    def on_moved(moves: Sequence[Moved]) -> None:
+        receipts.on_moved(moves)
+        pushes.on_moved(moves)
+
+    committer = Committer(settings.database_url, on_commit, on_moved)
     relay = Relay(database, hub, dispatcher)
+    uploads = Uploads(database, storage, limits)
     await node.open()
     signaller.start(node)
     presence.start()
     presence_watch.start()
     receipts.start()
+    pushes.start()
     dispatcher.start()
     indexing.start()
     committer.start()
@@ -127,6 +188,10 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
         tokens=tokens,
         sessions=sessions,
         sms=make_sms_sender(settings),
+        push=push_rules,
+        uploads=uploads,
+        media_urls=media_urls,
+        update_pushes=pushes.update,
         limits=limits,
         development=settings.development,
     )
@@ -140,10 +205,12 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
             dispatcher=dispatcher,
         )
     finally:
+        await uploads.close()
         await committer.close()
         await dispatcher.close()
         await indexing.close()
         await relay.close()
+        await pushes.close()
         await watch.close()
         await presence_watch.close()
         await presence.close()
@@ -153,5 +220,6 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
         await states.close()
         await node.close()
         await sessions.close()
+        await storage.close()
         await valkey.aclose()
         await database.close()

@@ -19,10 +19,12 @@ from resolvers.channels import ChannelMutations, ChannelQueries
 from resolvers.devices import DeviceMutations, DeviceQueries
 from resolvers.groups import GroupMutations, GroupQueries
 from resolvers.limits import LimitQueries
+from resolvers.media import MediaMutations, MediaQueries
 from resolvers.messages import MessageMutations
 from resolvers.nodes import NodeQueries
 from resolvers.people import PeopleMutations, PeopleQueries
 from resolvers.privacy import PrivacyMutations, PrivacyQueries
+from resolvers.push import PushMutations, PushQueries
 from resolvers.reports import ReportMutations
 from resolvers.search import SearchQueries
 from resolvers.sign_in import SignInMutations
@@ -57,8 +59,10 @@ QUERIES = (
     SearchQueries,
     DeviceQueries,
     LimitQueries,
+    MediaQueries,
     PrivacyQueries,
     BlockQueries,
+    PushQueries,
 )
 MUTATIONS = (
     SignInMutations,
@@ -67,11 +71,13 @@ MUTATIONS = (
     ChannelMutations,
     GroupMutations,
     MessageMutations,
+    MediaMutations,
     ChangeMutations,
     PrivacyMutations,
     BlockMutations,
     ReportMutations,
     TypingMutations,
+    PushMutations,
 )
 
 # Those that only interfaces lead to.
@@ -103,7 +109,16 @@ def make_schema() -> strawberry.Schema:
         config=make_schema_config(),
     )
     _drop_null_defaults(schema._schema)
+    _mark_one_of(schema._schema)
     return schema
+
+
+def _mark_one_of(schema: GraphQLSchema) -> None:
+    """Strawberry checks `@oneOf` itself, and leaves graphql-core, which prints it, without it."""
+    for type_ in schema.type_map.values():
+        definition = type_.extensions.get("strawberry-definition")
+        if isinstance(type_, GraphQLInputObjectType) and definition is not None:
+            type_.is_one_of = definition.is_one_of
 
 
 def _drop_null_defaults(schema: GraphQLSchema) -> None:

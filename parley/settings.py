@@ -3,7 +3,10 @@
 A setting that is missing or wrong raises `SettingsError` with one sentence that names it.
 """
 
+import base64
 import dataclasses
+import hashlib
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,8 +14,11 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from models.limits import Budget, Limits
+from workers.push.providers import ProviderSettings
 
+_HTTP = ("http://", "https://")
 Environment = Literal["development", "production"]
+Originals = Literal["files", "keep"]
 Number = TypeVar("Number", int, float)
 
 
@@ -43,12 +49,30 @@ class Settings:
     s3_bucket: str = "parley"
     aws_access_key_id: str | None = None
     aws_secret_access_key: str | None = field(default=None, repr=False)
+    aws_session_token: str | None = field(default=None, repr=False)
     aws_region: str = "us-east-1"
+    # Where clients reach the endpoint, when elsewhere: signatures cover the host.
+    s3_public_endpoint_url: str | None = None
+    # Addresses of media hold between half of this and all of it.
+    media_url_ttl_s: int = 3600
+    # A CDN in front of the bucket; its addresses are signed where CloudFront's key is set.
+    media_base_url: str | None = None
+    cloudfront_key_id: str | None = None
+    # PEM
+    cloudfront_private_key: str | None = field(default=None, repr=False)
     # Signs tokens and hashes codes; at least 32 characters. `dev` makes one and keeps it in the
     # data directory.
     secret: str = field(default="", repr=False)
     # Connections of one API process to PostgreSQL, the committer's own not counted.
     database_connections: int = 8
+    # Who is pushed through; see parley/push.py.
+    providers: ProviderSettings = ProviderSettings()
+    # Whose original is kept in storage: "files" those of kind FILE only, "keep" all.
+    media_originals: Originals = "files"
+    # Files that one worker makes into what is shown at the same time.
+    media_concurrency: int = 1
+    # A worker that is silent for so long has lost its jobs to others.
+    job_silence_s: float = 7.0
     limits: Limits = Limits()
 
     @property
@@ -95,7 +119,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         port=_number(env, "PARLEY_PORT", 8000, least=0, most=65535),
         own_port=_number(env, "PARLEY_OWN_PORT", 0, least=0, most=65535),
         metrics_port=_number(env, "PARLEY_METRICS_PORT", 0, least=0, most=65535) or None,
-        trusted_proxies=_words(env, "PARLEY_TRUSTED_PROXIES"),
+        trusted_proxies=_networks(env, "PARLEY_TRUSTED_PROXIES"),
         allowed_origins=_words(env, "PARLEY_ALLOWED_ORIGINS"),
         data_dir=Path(env.get("PARLEY_DATA_DIR") or ".parley").absolute(),
         api_processes=_number(env, "PARLEY_API_PROCESSES", 1, least=1, most=256),
@@ -105,8 +129,20 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         s3_bucket=env.get("S3_BUCKET") or "parley",
         aws_access_key_id=env.get("AWS_ACCESS_KEY_ID") or None,
         aws_secret_access_key=env.get("AWS_SECRET_ACCESS_KEY") or None,
+        aws_session_token=env.get("AWS_SESSION_TOKEN") or None,
         aws_region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1",
+        s3_public_endpoint_url=_url(env, "S3_PUBLIC_ENDPOINT_URL", ("http://", "https://")),
+        media_url_ttl_s=_number(env, "PARLEY_MEDIA_URL_TTL_S", 3600, least=60, most=7 * 86_400),
+        media_base_url=_url(env, "PARLEY_MEDIA_BASE_URL", ("http://", "https://")),
+        cloudfront_key_id=env.get("PARLEY_CLOUDFRONT_KEY_ID") or None,
+        cloudfront_private_key=_cloudfront_private_key(env),
+        media_originals=_originals(env),
+        media_concurrency=_number(
+            env, "PARLEY_MEDIA_CONCURRENCY", max(1, (os.cpu_count() or 1) - 1), least=1, most=256
+        ),
+        job_silence_s=_number(env, "PARLEY_JOB_SILENCE_S", 7.0, least=0.5, most=600),
         secret=_secret(env),
+        providers=_providers(env, development=development),
         database_connections=_number(env, "PARLEY_DATABASE_CONNECTIONS", 8, least=2, most=1000),
         limits=_limits(env, DEVELOPMENT_LIMITS if development else Limits()),
     )
@@ -142,6 +178,100 @@ def _secret(env: Mapping[str, str]) -> str:
     return secret
 
 
+def _providers(env: Mapping[str, str], *, development: bool) -> ProviderSettings:
+    defaults = ProviderSettings()
+    settings = ProviderSettings(
+        apns_url=_url(env, "PARLEY_APNS_URL", _HTTP) or defaults.apns_url,
+        apns_sandbox_url=_url(env, "PARLEY_APNS_SANDBOX_URL", _HTTP) or defaults.apns_sandbox_url,
+        apns_key=_text(env, "PARLEY_APNS_KEY", "-----BEGIN"),
+        apns_key_id=env.get("PARLEY_APNS_KEY_ID") or None,
+        apns_team_id=env.get("PARLEY_APNS_TEAM_ID") or None,
+        fcm_url=_url(env, "PARLEY_FCM_URL", _HTTP) or defaults.fcm_url,
+        fcm_service_account=_text(env, "PARLEY_FCM_SERVICE_ACCOUNT", "{"),
+        web_push_private_key=env.get("PARLEY_WEB_PUSH_PRIVATE_KEY") or None,
+        web_push_subject=_url(env, "PARLEY_WEB_PUSH_SUBJECT", ("mailto:", "https://")),
+        web_push_allow_internal=development and bool(env.get("PARLEY_WEB_PUSH_INTERNAL")),
+        smtp_url=_url(env, "PARLEY_SMTP_URL", ("smtp://", "smtps://")),
+        mail_from=env.get("PARLEY_MAIL_FROM") or None,
+        sms_enabled=bool(env.get("PARLEY_PUSH_SMS")),
+        sns_region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or defaults.sns_region,
+        sns_endpoint_url=_url(env, "PARLEY_SNS_URL", _HTTP),
+        aws_access_key_id=env.get("AWS_ACCESS_KEY_ID") or None,
+        aws_secret_access_key=env.get("AWS_SECRET_ACCESS_KEY") or None,
+    )
+    _require_with(settings.apns_key, "PARLEY_APNS_KEY", "PARLEY_APNS_KEY_ID", env)
+    _require_with(settings.apns_key, "PARLEY_APNS_KEY", "PARLEY_APNS_TEAM_ID", env)
+    _require_with(settings.smtp_url, "PARLEY_SMTP_URL", "PARLEY_MAIL_FROM", env)
+    key = settings.web_push_private_key
+    _require_with(key, "PARLEY_WEB_PUSH_PRIVATE_KEY", "PARLEY_WEB_PUSH_SUBJECT", env)
+    return _with_web_push(settings, _secret(env)) if development and key is None else settings
+
+
+def _with_web_push(settings: ProviderSettings, secret: str) -> ProviderSettings:
+    """In development browsers can be pushed to as it is: the key follows from the secret."""
+    if not secret:
+        return settings
+    key = hashlib.sha256(b"parley web push " + secret.encode()).digest()
+    return dataclasses.replace(
+        settings,
+        web_push_private_key=base64.urlsafe_b64encode(key).decode(),
+        web_push_subject=settings.web_push_subject or "mailto:development@parley.invalid",
+    )
+
+
+def _require_with(value: str | None, name: str, other: str, env: Mapping[str, str]) -> None:
+    if value is not None and not env.get(other):
+        raise SettingsError(f"{other} must be set where {name} is.")
+
+
+def _text(env: Mapping[str, str], name: str, begins: str) -> str | None:
+    """A text that the variable holds, or names the file of."""
+    given = env.get(name) or None
+    if given is None:
+        return None
+    if given.lstrip().startswith(begins):
+        # Some set variables on one line only.
+        return given.replace("\\n", "\n") if begins.startswith("-") else given
+    try:
+        return Path(given).read_text("utf-8")
+    except (OSError, ValueError):
+        raise SettingsError(
+            f"{name} must be a text that begins with {begins}, or the path of a file with one."
+        ) from None
+
+
+def _originals(env: Mapping[str, str]) -> Originals:
+    given = env.get("PARLEY_MEDIA_ORIGINALS") or "files"
+    if given not in ("files", "keep"):
+        raise SettingsError("PARLEY_MEDIA_ORIGINALS must be 'files' or 'keep'.")
+    return "keep" if given == "keep" else "files"
+
+
+def _cloudfront_private_key(env: Mapping[str, str]) -> str | None:
+    """The PEM text, which the variable holds or names the file of."""
+    given = env.get("PARLEY_CLOUDFRONT_PRIVATE_KEY") or None
+    if bool(given) != bool(env.get("PARLEY_CLOUDFRONT_KEY_ID")):
+        raise SettingsError(
+            "PARLEY_CLOUDFRONT_KEY_ID and PARLEY_CLOUDFRONT_PRIVATE_KEY must be set together."
+        )
+    if given is None:
+        return None
+    if not env.get("PARLEY_MEDIA_BASE_URL"):
+        raise SettingsError(
+            "PARLEY_MEDIA_BASE_URL must name the distribution that PARLEY_CLOUDFRONT_KEY_ID "
+            "signs for."
+        )
+    if given.startswith("-----BEGIN"):
+        # Some set variables on one line only.
+        return given.replace("\\n", "\n")
+    try:
+        return Path(given).read_text("ascii")
+    except (OSError, ValueError):
+        raise SettingsError(
+            "PARLEY_CLOUDFRONT_PRIVATE_KEY must be a key in PEM, or the path of a file with one."
+        ) from None
+
+
 def _number(
     env: Mapping[str, str], name: str, default: Number, *, least: float, most: float
 ) -> Number:
@@ -159,6 +289,18 @@ def _number(
 
 def _words(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(word for word in env.get(name, "").replace(",", " ").split() if word)
+
+
+def _networks(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    words = _words(env, name)
+    for word in words:
+        try:
+            ipaddress.ip_network(word)
+        except ValueError:
+            raise SettingsError(
+                f"{name} must be IP addresses or networks (10.0.0.0/8), which {word!r} is not."
+            ) from None
+    return words
 
 
 def _url(env: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str | None:

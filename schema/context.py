@@ -2,7 +2,7 @@
 nothing goes stale in it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +10,13 @@ from models.committer import Committer
 from models.database import Database
 from models.limits import Limits
 from models.log import Batch
+from models.media_urls import MediaUrls
+from models.push_endpoints import PushRules
 from models.refusals import RefusalCode, Refused
 from models.sessions import Sessions
 from models.sms import SmsSender
 from models.tokens import Tokens
+from models.uploads import Uploads
 from models.viewer import Viewer
 from schema.live import Live
 from schema.loaders import Loaders
@@ -31,6 +34,11 @@ class Resources:
     tokens: Tokens
     sessions: Sessions
     sms: SmsSender
+    push: PushRules
+    uploads: Uploads
+    media_urls: MediaUrls
+    # Told of (user, channel) where a push that is shown may have to go.
+    update_pushes: Callable[[Sequence[tuple[str, str]]], None]
     limits: Limits
     development: bool
 

@@ -25,7 +25,8 @@ _LAST_SEEN = (
 )
 _READ_RECEIPTS = (
     "Off hides the viewer's read receipts in chats and others' from the viewer. Groups always "
-    "send them."
+    "send them. Nobody is told of a change: what others were shown before stays until they fetch "
+    "it again."
 )
 _ADD_TO_GROUPS = "Who may add the viewer to a group. Invites are open to all."
 

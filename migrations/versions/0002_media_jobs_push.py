@@ -44,8 +44,15 @@ def upgrade() -> None:
         sa.Column("tries", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_media")),
     )
-    op.create_index("ix_media_completed_at", "media", ["completed_at"], unique=False)
+    op.create_index(
+        "ix_media_completed_at",
+        "media",
+        ["completed_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 3"),
+    )
     op.create_index("ix_media_content_digest", "media", ["content_digest"], unique=False)
+    op.create_index("ix_media_content_id", "media", ["content_id"], unique=False)
     op.create_index(
         "ix_media_unused",
         "media",
@@ -66,6 +73,7 @@ def upgrade() -> None:
         sa.Column("created_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_media_contents")),
     )
+    op.create_index("ix_media_contents_content_id", "media_contents", ["content_id"], unique=False)
     op.create_table(
         "media_stored",
         sa.Column("media_id", sa.Uuid(), nullable=False),
@@ -88,6 +96,14 @@ def upgrade() -> None:
             "client_message_id",
             name=op.f("pk_media_uses"),
         ),
+    )
+    op.create_index("ix_media_uses_at", "media_uses", ["at"], unique=False)
+    op.create_table(
+        "push_addresses",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_push_addresses")),
     )
     op.create_table(
         "push_endpoints",
@@ -117,7 +133,9 @@ def upgrade() -> None:
         sa.Column("device_id", sa.Uuid(), nullable=False),
         sa.Column("channel_id", sa.Uuid(), nullable=False),
         sa.Column("wanted_seq", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("queued_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("due_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("claimed_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("failures", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("shown_seq", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("shown_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("user_id", "device_id", "channel_id", name=op.f("pk_push_states")),
@@ -143,14 +161,20 @@ def downgrade() -> None:
     op.drop_table("push_states")
     op.drop_table("push_settings")
     op.drop_table("push_endpoints")
+    op.drop_table("push_addresses")
+    op.drop_index("ix_media_uses_at", table_name="media_uses")
     op.drop_table("media_uses")
     op.drop_table("media_stored")
+    op.drop_index("ix_media_contents_content_id", table_name="media_contents")
     op.drop_table("media_contents")
     op.drop_index(
         "ix_media_unused", table_name="media", postgresql_where=sa.text("used_at IS NULL")
     )
+    op.drop_index("ix_media_content_id", table_name="media")
     op.drop_index("ix_media_content_digest", table_name="media")
-    op.drop_index("ix_media_completed_at", table_name="media")
+    op.drop_index(
+        "ix_media_completed_at", table_name="media", postgresql_where=sa.text("state = 3")
+    )
     op.drop_table("media")
     for statement in split_statements(QueryBuilderEnvironment().build_uninstall_query()):
         op.execute(statement)

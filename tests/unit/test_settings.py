@@ -1,0 +1,24 @@
+"""Settings: what cannot be used stops the start with one sentence that names it."""
+
+import pytest
+
+from parley.settings import SettingsError, read_settings
+
+
+@pytest.mark.parametrize(
+    "given", ["loadbalancer", "10.0.0.0/40", "10.0.0.1/8", "10.0.0.1 10.0.0", "*", "[::1]"]
+)
+def test_a_trusted_proxy_is_an_address_or_a_network(given: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings({"PARLEY_TRUSTED_PROXIES": given})
+
+    sentence = str(refused.value)
+    assert sentence.startswith("PARLEY_TRUSTED_PROXIES must be IP addresses or networks")
+    assert repr(given.split()[-1]) in sentence
+    assert "\n" not in sentence
+
+
+def test_trusted_proxies_are_listed_with_spaces_or_commas() -> None:
+    settings = read_settings({"PARLEY_TRUSTED_PROXIES": "10.0.0.0/8, ::1 192.0.2.7"})
+
+    assert settings.trusted_proxies == ("10.0.0.0/8", "::1", "192.0.2.7")
