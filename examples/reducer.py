@@ -15,12 +15,12 @@ fragment C on Channel {{
   __typename id kind createdAt lastSeq mutedUntil unreadCount {POSITION}
   members(first: 100) {{ nodes {{ id role joinedSeq user {{ id }} {POSITION} }} }}
   ... on Chat {{ peer {{ id }} }}
-  ... on Group {{ name description memberCount seatsLeft viewerRole }}
+  ... on Group {{ name description avatar {{ id }} memberCount seatsLeft viewerRole }}
 }}
 fragment M on Message {{
   id channelId seq kind text clientMessageId sentAt editedAt deletedAt mentions status
   sender {{ id }} replyTo {{ id }} reactions {{ emoji count userIds }}
-  location {{ latitude longitude label }}
+  location {{ latitude longitude label }} media {{ id kind state width height placeholder }}
   system {{ kind value actor {{ id }} subjects {{ id }} }}
 }}
 """

@@ -102,6 +102,7 @@ def _copy_of(message: Message) -> str:
             "reply_to_seq": message.reply_to_seq,
             "location": message.location,
             "mention_ids": message.mention_ids,
+            "media_ids": message.media_ids,
             "notice": None
             if message.system is None
             else {
