@@ -8,13 +8,14 @@ device ends. The row is locked while this is decided.
 """
 
 from datetime import datetime, timedelta
+from enum import Enum
 from itertools import takewhile
 
 import asyncpg
 import msgspec
 
 from models.database import Connection, Database
-from models.devices import DEVICE_COLUMNS, Device, device_of, end_device
+from models.devices import DEVICE_COLUMNS, DEVICES, Device, device_of, end_device
 from models.limits import Limits
 from models.media import picture_of
 from models.users import User
@@ -25,7 +26,7 @@ MAX_EARLIER = 16
 _STANDING = f"""
 SELECT {DEVICE_COLUMNS}, d.generation, d.generation_accepted_at, d.earlier_accepted_at,
     d.refreshed_at, d.revoked_at, u.name AS user_name, u.about, u.avatar
-FROM devices d JOIN users u ON u.id = d.user_id
+FROM {DEVICES} JOIN users u ON u.id = d.user_id
 WHERE d.user_id = $1 AND d.id = $2 AND u.id = $1
 """
 
@@ -63,6 +64,13 @@ def _standing_of(row: asyncpg.Record, user_id: str) -> DeviceStanding:
         refreshed_at=row["refreshed_at"],
         revoked=row["revoked_at"] is not None,
     )
+
+
+class Ended(Enum):
+    """No pair answers a refresh token: its device had ended (or never was), or ends by it."""
+
+    BEFORE = "before"
+    BY_THIS = "by this"
 
 
 def next_generation(
@@ -106,21 +114,20 @@ async def advance_generation(
     access_expires_at: datetime,
     limits: Limits,
     now: datetime,
-) -> tuple[int, DeviceStanding] | None:
-    """Take a refresh token of generation `shown`: the generation to answer with; None when the
-    device has ended, or just did.
+) -> tuple[int, DeviceStanding] | Ended:
+    """Take a refresh token of generation `shown`: the generation to answer with.
 
     The device's open sockets live on until `access_expires_at`.
     """
     async with database.transaction() as connection:
         row = await connection.fetchrow(_STANDING + " FOR UPDATE OF d", user_id, device_id)
         if row is None:
-            return None
+            return Ended.BEFORE
         standing = _standing_of(row, user_id)
         generation = next_generation(standing, shown, limits=limits, now=now)
         if generation is None:
             await end_device(connection, user_id, device_id)
-            return None
+            return Ended.BEFORE if standing.revoked else Ended.BY_THIS
         await _write_refresh(connection, standing, generation, access_expires_at, limits, now)
     return generation, standing
 

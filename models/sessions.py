@@ -20,7 +20,7 @@ import msgspec
 from models import devices, generations
 from models.database import Database
 from models.devices import Device
-from models.generations import DeviceStanding
+from models.generations import DeviceStanding, Ended
 from models.refusals import RefusalCode, Refused
 from models.tokens import AccessClaims, Tokens
 from models.users import User
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 # How stale `last_active_at` may be.
 ACTIVITY_INTERVAL = timedelta(minutes=1)
+SESSION_OVER = "This session is over; sign in again."
 
 
 class Unauthenticated(Exception):
@@ -42,6 +43,14 @@ class Unauthenticated(Exception):
     def __init__(self, reason: str = "This needs a valid access token.") -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class DeviceEnded(Refused):
+    """SESSION_REVOKED, as of now: the user has one device less."""
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(RefusalCode.SESSION_REVOKED, SESSION_OVER)
+        self.user_id = user_id
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -133,7 +142,8 @@ class Sessions:
         sockets live on.
 
         Raises:
-            Refused: SESSION_REVOKED. A token that is not ours touches nothing.
+            Refused: SESSION_REVOKED; as `DeviceEnded` when it was this that ended it. A token that
+                is not ours touches nothing.
         """
         now = now or datetime.now(UTC)
         claims = self._tokens.read_refresh(refresh_token)
@@ -151,7 +161,9 @@ class Sessions:
             now=now,
         )
         self.forget(device_id)
-        if answer is None:
+        if answer is Ended.BY_THIS:
+            raise DeviceEnded(user_id)
+        if isinstance(answer, Ended):
             raise _session_over()
         generation, standing = answer
         access_token, expires_at = self._tokens.make_access(user_id, device_id, generation, now=now)
@@ -275,4 +287,4 @@ async def _quietly(write: Coroutine[None, None, None]) -> None:
 
 
 def _session_over() -> Refused:
-    return Refused(RefusalCode.SESSION_REVOKED, "This session is over; sign in again.")
+    return Refused(RefusalCode.SESSION_REVOKED, SESSION_OVER)

@@ -9,6 +9,7 @@ import strawberry
 
 from models import sessions
 from models.codes import request_code
+from models.sessions import DeviceEnded
 from models.sign_in import SignIn, sign_in
 from models.signals import Signalled, ViewerChanged
 from schema.context import context_of
@@ -107,4 +108,10 @@ class SignInMutations:
             strawberry.argument(description="The newest refresh token that the device was given."),
         ],
     ) -> sessions.Session | Refusal:
-        return await context_of(info).resources.sessions.refresh(refresh_token)
+        resources = context_of(info).resources
+        try:
+            return await resources.sessions.refresh(refresh_token)
+        except DeviceEnded as ended:
+            # Their other devices, as when they end one themselves.
+            resources.live.announce([Signalled(ViewerChanged(), [ended.user_id])])
+            raise

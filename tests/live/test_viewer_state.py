@@ -229,6 +229,27 @@ async def test_devices_that_come_and_go_are_told(
         assert (await inbox.event())["__typename"] == "ViewerUpdated"
 
 
+async def test_a_device_that_a_stolen_refresh_token_ends_is_told_of_once(
+    bob: Person, other_server: Server, another_device: AnotherDevice, database: Database
+) -> None:
+    tablet = await another_device(bob)
+    refresh = """mutation ($token: String!) { refreshSession(refreshToken: $token) {
+        ... on Session { accessToken } ... on Refusal { code } } }"""
+    refreshed = await tablet.mutate(refresh, token=tablet.refresh_token)
+    await tablet.at(other_server, refreshed["accessToken"]).query("{ viewer { id } }")
+    await database.execute(
+        "UPDATE devices SET generation_accepted_at = generation_accepted_at - interval '1 hour'"
+    )
+
+    async with bob.at(other_server).follow(INBOX) as inbox:
+        await until(inbox, "InboxReady")
+        for _ in range(2):
+            stolen = await tablet.mutate(refresh, token=tablet.refresh_token)
+            assert stolen == {"code": "SESSION_REVOKED"}
+
+        await nothing_comes_but(inbox, "ViewerUpdated")
+
+
 async def test_a_new_name_is_used_at_once_by_every_device_on_every_node(
     alice: Person, bob: Person, chat: str, other_server: Server, another_device: AnotherDevice
 ) -> None:
