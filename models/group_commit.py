@@ -58,6 +58,9 @@ class Writer(Protocol[ItemIn, Result]):
     def weight(self, item: ItemIn) -> int:
         """How many recipients it has, roughly."""
 
+    def note_again(self, item: ItemIn) -> None:
+        """The item goes again, though it may have been written: the answer was lost."""
+
     async def write(
         self, connection: Connection, items: Sequence[ItemIn], *, wait: bool
     ) -> Sequence[Result | Refused | Busy]:
@@ -201,6 +204,7 @@ class GroupCommit(Generic[Item, Result]):
             except Exception as error:
                 if await self._retry(error, self._slot, attempt):
                     attempt += 1
+                    self._note_again(batch)
                 elif len(batch) == 1:
                     self._fail(batch[0], error)
                     return
@@ -222,6 +226,10 @@ class GroupCommit(Generic[Item, Result]):
         logger.warning("A batch goes again after %s %s.", type(error).__name__, state)
         await asyncio.sleep(min(0.5, 0.01 * 2**attempt) * random.uniform(0.5, 1))
         return True
+
+    def _note_again(self, batch: Sequence[_Pending[Item, Result]]) -> None:
+        for pending in batch:
+            self._writer.note_again(pending.item)
 
     def _answer(
         self, batch: Sequence[_Pending[Item, Result]], results: Sequence[Result | Refused | Busy]
@@ -275,6 +283,7 @@ class GroupCommit(Generic[Item, Result]):
             except Exception as error:
                 if await self._retry(error, slot, attempt):
                     attempt += 1
+                    self._note_again(batch)
                     self._waiting[key].extendleft(reversed(batch))
                 else:
                     for pending in batch:

@@ -2,7 +2,7 @@
 the log.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from datetime import UTC, datetime
 
 import msgspec
@@ -19,6 +19,8 @@ class Move(msgspec.Struct):
     user_id: str
     delivered_seq: int = 0
     read_seq: int = 0
+    # It may have been written already, and nobody been told.
+    again: bool = False
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -54,12 +56,16 @@ class MoveWriter:
     def absorb(self, leader: Move, follower: Move) -> None:
         leader.delivered_seq = max(leader.delivered_seq, follower.delivered_seq)
         leader.read_seq = max(leader.read_seq, follower.read_seq)
+        leader.again = leader.again or follower.again
 
     def follow(self, leader: Move, result: Moved, follower: Move) -> Moved | Refused | None:
         return result
 
     def weight(self, item: Move) -> int:
         return 1
+
+    def note_again(self, item: Move) -> None:
+        item.again = True
 
     async def write(
         self, connection: Connection, items: Sequence[Move], *, wait: bool
@@ -83,8 +89,59 @@ class MoveWriter:
                 results.append(Busy.BUSY)
             else:
                 results.append(Refused(RefusalCode.NOT_FOUND, "There is no such channel."))
-        self._on_moved([result for result in results if isinstance(result, Moved)])
+        moved = [result for result in results if isinstance(result, Moved)]
+        again = {self.lock_key(move) for move in items if move.again}
+        self._on_moved(await _before_the_last(connection, moved, again) if again else moved)
         return results
+
+
+# $1 the channels, each once; the others are parallel: the last receipt of each kind before what is
+# shown of a member now.
+_BEFORE = """
+SELECT coalesce(d.up_to_seq, 0), coalesce(r.up_to_seq, 0)
+FROM unnest($2::uuid[], $3::uuid[], $4::integer[], $5::integer[])
+    WITH ORDINALITY AS p (channel_id, user_id, delivered, read, ord)
+LEFT JOIN LATERAL (
+    SELECT x.up_to_seq FROM receipts x
+    WHERE x.channel_id = ANY ($1) AND x.channel_id = p.channel_id AND x.user_id = p.user_id
+      AND x.kind = 1 AND x.up_to_seq < p.delivered
+    ORDER BY x.up_to_seq DESC LIMIT 1
+) d ON true
+LEFT JOIN LATERAL (
+    SELECT x.up_to_seq FROM receipts x
+    WHERE x.channel_id = ANY ($1) AND x.channel_id = p.channel_id AND x.user_id = p.user_id
+      AND x.kind = 2 AND x.up_to_seq < p.read
+    ORDER BY x.up_to_seq DESC LIMIT 1
+) r ON true
+ORDER BY p.ord
+"""
+
+
+async def _before_the_last(
+    connection: Connection, moved: Sequence[Moved], again: Set[tuple[str, str]]
+) -> list[Moved]:
+    """Those that went again as if they had moved their members just now, from the receipt before
+    the newest: to be told twice does no harm, and not to be told does.
+    """
+    unsure = [m for m in moved if not m.moved and (m.channel_id, m.user_id) in again]
+    if not unsure:
+        return list(moved)
+    rows = await connection.fetch(
+        _BEFORE,
+        sorted({m.channel_id for m in unsure}),
+        [m.channel_id for m in unsure],
+        [m.user_id for m in unsure],
+        [m.shown_delivered for m in unsure],
+        [m.shown_read for m in unsure],
+        timeout=2,
+    )
+    assumed = {
+        (m.channel_id, m.user_id): msgspec.structs.replace(
+            m, moved=True, shown_delivered_before=row[0], shown_read_before=row[1]
+        )
+        for m, row in zip(unsure, rows, strict=True)
+    }
+    return [assumed.get((m.channel_id, m.user_id), m) for m in moved]
 
 
 async def advance_device(

@@ -89,6 +89,9 @@ class SendWriter:
     def weight(self, item: Draft) -> int:
         return self._sizes.get(item.channel_id, 2)
 
+    def note_again(self, item: Draft) -> None:
+        """A repeat is found by its id."""
+
     async def write(
         self, connection: Connection, items: Sequence[Draft], *, wait: bool
     ) -> Sequence[Sent | Refused | Busy]:

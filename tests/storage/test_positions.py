@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import pytest_asyncio
 
@@ -10,6 +11,7 @@ from models import ids
 from models.committer import Committer
 from models.database import Database
 from models.positions import Move, Moved
+from tests.faults.proxy import Link, Proxy, proxy
 from tests.make import Person, write_history
 
 
@@ -94,3 +96,64 @@ async def test_each_move_is_told_once(
     assert steps[0][0] == 0
     assert steps[-1][1] == 50
     assert [one[1] for one in steps[:-1]] == [then[0] for then in steps[1:]]
+
+
+# -------------------------------------------------------------------- a connection that breaks
+
+ADVANCE = b"advance_positions"
+
+
+class Cutting:
+    """A committer whose connection breaks after its commit, before the answer, when it is told to;
+    and what it tells of moves.
+    """
+
+    def __init__(self, between: Proxy, database_url: str) -> None:
+        url = urlsplit(database_url)
+        credentials = url.netloc.rpartition("@")[0]
+        through = url._replace(netloc=f"{credentials}@127.0.0.1:{between.port}").geturl()
+        self.told: list[Moved] = []
+        self.committer = Committer(through, lambda batch: None, self.told.extend)
+        self.cuts = 0
+        between.to_client = self._judge
+
+    def _judge(self, link: Link, passing: bytes) -> int | None:
+        if not self.cuts or ADVANCE not in link.client_said:
+            return None
+        self.cuts -= 1
+        return 0
+
+
+async def test_a_move_whose_answer_was_cut_off_is_told_of_as_if_it_had_just_been_made(
+    alice: Person, bob: Person, chat: str, committer: Committer, database_url: str
+) -> None:
+    await write_history(committer, alice, chat, 9)
+    channel_id = ids.parse_plain("chn", chat)
+    assert channel_id is not None
+    port = urlsplit(database_url).port
+    assert port is not None
+
+    async with proxy(port, (ADVANCE,)) as between:
+        cutting = Cutting(between, database_url)
+        cutting.committer.start()
+        await cutting.committer.advance([Move(channel_id, bob.user.id, 4, 2)])
+        cutting.cuts = 1
+        answers = await cutting.committer.advance([Move(channel_id, bob.user.id, 7, 5)])
+        await cutting.committer.advance([Move(channel_id, bob.user.id, 6, 3)])
+        await cutting.committer.close()
+
+    assert cutting.cuts == 0
+    assert [(m.delivered_seq, m.read_seq) for m in answers] == [(7, 5)]
+    first, cut_off, nothing = map(shown, cutting.told)
+    assert first == (True, (0, 4), (0, 2))
+    assert cut_off == (True, (4, 7), (2, 5))
+    assert nothing == (False, (7, 7), (5, 5))
+
+
+def shown(moved: Moved) -> tuple[bool, tuple[int, int], tuple[int, int]]:
+    """Whether it moved, and what others are shown, before and after."""
+    return (
+        moved.moved,
+        (moved.shown_delivered_before, moved.shown_delivered),
+        (moved.shown_read_before, moved.shown_read),
+    )
