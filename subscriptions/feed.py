@@ -198,12 +198,16 @@ class Feed:
 
     def put_signal(self, signal: ReceiptMoved | Typed, occurrence: Occurrence) -> None:
         """Something without a place in a log, if this feed follows it. Of a channel that the user
-        has left, nothing.
+        has left, nothing, until the entry that brings them back was given.
         """
-        if not self.live or signal.channel_id in self.left:
+        channel_id = signal.channel_id
+        joined_seq = self.joined_seqs.get(channel_id, 1)
+        # The entries of a new membership may come before the one that begins it.
+        awaited = joined_seq > 1 and self.positions.get(channel_id, joined_seq) < joined_seq
+        if not self.live or channel_id in self.left or awaited:
             return
         follows = self.kind == "inbox" or (
-            signal.channel_id == self.only_channel
+            channel_id == self.only_channel
             and self.kind == ("receipts" if isinstance(signal, ReceiptMoved) else "typing")
         )
         if follows:

@@ -4,7 +4,7 @@ however slowly they read, and whatever races.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,17 +15,20 @@ from models import membership
 from models.channels import find_channel
 from models.database import Database
 from models.events import InboxReady, Occurrence, ResyncRequired
-from models.messages import MessageKind, find_message, page_messages
+from models.messages import MessageKind, page_messages
+from models.receipt_signals import ShownMove, list_receipt_signals
 from models.refusals import RefusalCode, Refused
+from models.search import search_messages
 from models.sends import Draft
 from models.viewer import Viewer
 from parley.resources import Process
+from schema.context import Resources
 from subscriptions.feed import Feed
 from subscriptions.live import ChannelSource, InboxSource
-from tests.client import Ended, Stream, until
+from tests.client import Ended, Ending, Json, Stream, until
 from tests.groups import ADD, LEAVE, inner_id, make_group, promote
 from tests.make import MakePerson, Person
-from tests.serving import Server
+from tests.serving import ServedWith, Server
 from tests.storage.group_history import History, read_history
 from tests.waiting import eventually
 
@@ -191,128 +194,226 @@ async def test_one_channels_stream_begins_with_the_newest_membership(
 
 # -------------------------------------------------------------------- 500 removals
 
+EVERYTHING = """subscription { inbox { __typename ... on LogEvent { channelId seq }
+    ... on ResyncRequired { channelId seq }
+    ... on ReceiptUpdated { channelId } ... on TypingUpdated { channelId } } }"""
+RECEIPTS = """subscription ($id: ID!) { receiptUpdated(channelId: $id) { channelId readSeq } }"""
+TYPING = """subscription ($id: ID!) { typingUpdated(channelId: $id) { channelId typing } }"""
+SIGNALS = ("ReceiptUpdated", "TypingUpdated")
 
-async def record(stream: Stream, seqs: list[Any], group_id: str) -> None:
-    """Everything that the stream gives of the group."""
-    with contextlib.suppress(Ended):
+
+async def record(stream: Stream, events: list[Any], channel_id: str) -> Ending:
+    """Everything that the stream gives of the channel, and how it ended."""
+    try:
         while True:
             event = await stream.event(60)
-            if event.get("channelId", group_id) == group_id and event.get("seq"):
-                seqs.append((event.get("__typename"), event["seq"]))
+            if "__typename" not in event or event.get("channelId") == channel_id:
+                events.append(event)
+    except Ended as ended:
+        return ended.ending
 
 
-async def say(person: Person, channel_id: str, n: int) -> int | None:
-    """The seq of what was said; None for one who is not in it."""
-    draft = Draft(channel_id, person.user, f"{n}", MessageKind.TEXT, datetime.now(UTC), "Hello")
-    try:
-        return (await process_of(person).resources.committer.send(draft)).seq
-    except Refused as refused:
-        if refused.code is RefusalCode.NOT_FOUND:
+class Group:
+    """Alice's, with Bob and Carol, whom she takes out and brings back over two nodes while all of
+    them talk, type and read.
+    """
+
+    def __init__(self, alice: Person, bob: Person, carol: Person, nodes: Sequence[Server]) -> None:
+        one, other = nodes
+        self.admins = (alice.at(one), alice.at(other))
+        self.bob, self.carol = bob.at(one), carol.at(other)
+        self.talkers = (self.bob, self.admins[0], self.carol, carol.at(one))
+        self.over = asyncio.Event()
+        # Who said the entries that were answered.
+        self.answered: dict[int, str] = {}
+        # What Bob found when he looked: seqs of one membership each.
+        self.found: list[list[int]] = []
+
+    async def make(self) -> None:
+        self.id = await make_group(self.admins[0], self.bob, self.carol)
+        self.channel_id = inner_id(self.id)
+
+    async def play(self, rounds: int) -> None:
+        """Each round takes both out and brings them back."""
+        for n in range(rounds):
+            talking = [asyncio.create_task(self._say(who, n)) for who in self.talkers]
+            moving = [asyncio.create_task(self._type_and_read(who, n)) for who in self.talkers]
+            moving.append(asyncio.create_task(self._look(self.bob)))
+            await asyncio.gather(
+                *(
+                    self._take_out_and_bring_back(self.admins[(n + m) % 2], self.admins[m], who)
+                    for m, who in enumerate((self.bob, self.carol))
+                )
+            )
+            said = zip(self.talkers, await asyncio.gather(*talking), strict=True)
+            self.answered |= {seq: who.user.id for who, seq in said if seq is not None}
+            await asyncio.gather(*moving)
+        self.over.set()
+
+    async def _say(self, who: Person, n: int) -> int | None:
+        """The seq of what was said; None for one who is not in it."""
+        now = datetime.now(UTC)
+        draft = Draft(self.channel_id, who.user, f"{n}", MessageKind.TEXT, now, "Hello")
+        try:
+            return (await process_of(who).resources.committer.send(draft)).seq
+        except Refused as refused:
+            assert_not_found(refused)
             return None
-        raise
+
+    async def _type_and_read(self, who: Person, n: int) -> None:
+        """Reading covers so much that every member is told."""
+        resources, me = process_of(who).resources, who.user.id
+        read = ShownMove(self.channel_id, me, 0, 10**6, 0, 10**6)
+        told = await list_receipt_signals(resources.database, [read], at=datetime.now(UTC))
+        resources.live.announce(told)
+        with contextlib.suppress(Refused):
+            await resources.live.set_typing(viewer_of(who), self.channel_id, n % 2 == 0)
+
+    async def _take_out_and_bring_back(self, remover: Person, adder: Person, who: Person) -> None:
+        at, then = process_of(remover).resources, process_of(adder).resources
+        await membership.remove_member(
+            at.database, remover.user.id, self.channel_id, who.user.id, publish=at.publish
+        )
+        await self._require_nothing_for(who, then)
+        await membership.add_members(
+            then.database,
+            adder.user.id,
+            self.channel_id,
+            [who.user.id],
+            limits=then.limits,
+            publish=then.publish,
+        )
+
+    async def _require_nothing_for(self, who: Person, at: Resources) -> None:
+        """Nothing of the group is to be had by one who is out (see also tests/storage)."""
+        viewer = viewer_of(who)
+        assert await find_channel(at.database, who.user.id, self.channel_id) is None
+        for refused in (
+            at.live.follow_signals(viewer, self.channel_id, "typing"),
+            at.live.follow_signals(viewer, self.channel_id, "receipts"),
+            at.live.set_typing(viewer, self.channel_id, True),
+        ):
+            with pytest.raises(Refused, match="no such channel"):
+                await refused
+
+    async def _page(self, at: Resources, who: Person) -> list[int]:
+        messages, _ = await page_messages(
+            at.database,
+            who.user.id,
+            self.channel_id,
+            after_seq=0,
+            before_seq=None,
+            first=9,
+            last=None,
+        )
+        return [message.seq for message in messages]
+
+    async def _search(self, at: Resources, who: Person) -> list[int]:
+        found, _ = await search_messages(
+            at.database,
+            who.user.id,
+            "Hello",
+            channel_id=None,
+            first=9,
+            after=None,
+            limits=at.limits,
+        )
+        return [hit.seq for hit, _ in reversed(found)]
+
+    async def _look(self, who: Person) -> None:
+        at = process_of(who).resources
+        self.found += [await self._page(at, who), await self._search(at, who)]
+
+    async def follow_again_and_again(self, who: Person, document: str) -> list[list[Json]]:
+        """What came, by stream. Each ends with the removal, and there is none before the return."""
+        came: list[list[Json]] = []
+        async with who.socket() as socket:
+            over = asyncio.create_task(self.over.wait())
+            while not self.over.is_set():
+                events: list[Json] = []
+                stream = await socket.subscribe(document, id=self.id)
+                following = asyncio.create_task(record(stream, events, self.id))
+                await asyncio.wait([following, over], return_when="FIRST_COMPLETED", timeout=5)
+                if not self.over.is_set():
+                    ended = following.result()
+                    assert ended.complete or ended.codes == ["NOT_FOUND"]
+                following.cancel()
+                came.append(events)
+        return came
 
 
-async def take_out_and_bring_back(
-    remover: Person, adder: Person, who: Person, channel_id: str
-) -> None:
-    """Between the two, nothing of the group is to be had."""
-    at, then = process_of(remover).resources, process_of(adder).resources
-    await membership.remove_member(
-        at.database, remover.user.id, channel_id, who.user.id, publish=at.publish
-    )
-    assert await find_channel(then.database, who.user.id, channel_id) is None
-    page = await page_messages(
-        then.database, who.user.id, channel_id, after_seq=0, before_seq=None, first=9, last=None
-    )
-    assert page == ([], False)
-    assert await find_message(then.database, who.user.id, channel_id, 1) is None
-    await membership.add_members(
-        then.database,
-        adder.user.id,
-        channel_id,
-        [who.user.id],
-        limits=then.limits,
-        publish=then.publish,
-    )
+def assert_not_found(refused: Refused) -> None:
+    assert refused.code is RefusalCode.NOT_FOUND
 
 
-def check_heard(history: History, user_id: str, heard: list[tuple[str, int]]) -> None:
+def check_heard(history: History, user_id: str, heard: list[Json]) -> None:
     """Every entry that is for the user, once, in order; where the stream said to fetch again, from
-    there on.
+    there on; and no signal between the entry that takes them out and the one that brings them back.
     """
     mine = [seq for seq in range(1, history.last_seq + 1) if user_id in history.hears(seq)]
-    missed = iter(mine)
-    for typename, seq in heard:
-        if typename == "ResyncRequired":
-            missed = iter([each for each in mine if each > seq])
+    missed, inside = iter(mine), True
+    for event in heard:
+        if event["__typename"] in SIGNALS:
+            assert inside, "a signal of a group that they were not in"
+        elif event["__typename"] == "ResyncRequired":
+            missed, inside = iter([each for each in mine if each > event["seq"]]), True
         else:
-            assert seq in mine, f"{seq} was not for them"
-            assert seq == next(missed)
+            assert event["seq"] in mine, f"{event['seq']} was not for them"
+            assert event["seq"] == next(missed)
+            inside = user_id in history.members[event["seq"]]
     assert list(missed) == []
 
 
 async def test_500_removals_among_sends_and_nobody_hears_what_is_not_theirs(
-    alice: Person, bob: Person, carol: Person, other_server: Server, database: Database
+    alice: Person, bob: Person, carol: Person, served_with: ServedWith, database: Database
 ) -> None:
-    """Bob and Carol are taken out and brought back over both nodes, while they and others talk.
-    Their open inboxes, and `messageAdded` opened anew again and again, give what came before each
-    removal and nothing else.
+    """Their open inboxes, and streams of the group opened anew again and again, give what came
+    before each removal and nothing else.
     """
-    group_id = await make_group(alice, bob, carol)
-    channel_id = inner_id(group_id)
-    over = asyncio.Event()
-    admins = (alice, alice.at(other_server))
-    talkers = (bob, alice, carol.at(other_server), carol)
-    answered: dict[int, str] = {}
-    heard: dict[str, list[Any]] = {who.id: [("ChannelUpdated", 1)] for who in (bob, carol)}
-    memberships: list[list[Any]] = []
+    heard: dict[str, list[Json]] = {}
+    async with served_with(typing_interval_s=0) as one, served_with(typing_interval_s=0) as other:
+        group = Group(alice, bob, carol, (one, other))
+        await group.make()
+        followers = (group.bob, group.carol)
+        heard = {who.user.id: [{"__typename": "ChannelUpdated", "seq": 1}] for who in followers}
+        async with (
+            group.bob.follow(EVERYTHING) as his,
+            group.carol.follow(EVERYTHING) as hers,
+            asyncio.TaskGroup() as tasks,
+        ):
+            recording = []
+            for who, stream in zip(followers, (his, hers), strict=True):
+                await until(stream, "InboxReady")
+                recording.append(tasks.create_task(record(stream, heard[who.user.id], group.id)))
+            elsewhere = bob.at(other)
+            added = tasks.create_task(group.follow_again_and_again(elsewhere, ADDED))
+            typed = tasks.create_task(group.follow_again_and_again(elsewhere, TYPING))
+            read = tasks.create_task(group.follow_again_and_again(group.bob, RECEIPTS))
+            await group.play(250)
+            last = (await group.admins[0].say(group.id, "Over"))["seq"]
+            await eventually(lambda: all(up_to(events) == last for events in heard.values()), 15)
+            for task in recording:
+                task.cancel()
 
-    async def follow_again_and_again(person: Person) -> None:
-        while not over.is_set():
-            seqs: list[Any] = []
-            async with person.follow(ADDED, id=group_id) as stream:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(record(stream, seqs, group_id), 1)
-            memberships.append([seq for _, seq in seqs])
-
-    async with bob.follow(INBOX) as his, carol.at(other_server).follow(INBOX) as hers:
-        await until(his, "InboxReady")
-        await until(hers, "InboxReady")
-        recording = [
-            asyncio.create_task(record(his, heard[bob.id], group_id)),
-            asyncio.create_task(record(hers, heard[carol.id], group_id)),
-        ]
-        following = asyncio.create_task(follow_again_and_again(bob.at(other_server)))
-        for n in range(250):
-            talking = [asyncio.create_task(say(who, channel_id, n)) for who in talkers]
-            await asyncio.gather(
-                *(
-                    take_out_and_bring_back(admins[(n + m) % 2], admins[m], who, channel_id)
-                    for m, who in enumerate((bob, carol))
-                )
-            )
-            said = zip(talkers, await asyncio.gather(*talking), strict=True)
-            answered |= {seq: who.user.id for who, seq in said if seq is not None}
-        over.set()
-        last = await alice.say(group_id, "Over")
-        await eventually(lambda: all(seqs[-1][1] == last["seq"] for seqs in heard.values()), 15)
-        await following
-        for task in recording:
-            task.cancel()
-        await asyncio.gather(*recording, return_exceptions=True)
-
-    history = await read_history(database, channel_id)
+    history = await read_history(database, group.channel_id)
     assert sum(bool(entry.takes_out) for entry in history.entries) == 500
     senders = {entry.seq: entry.message.sender_id for entry in history.entries}
     # "Over" was said by nobody who is answered here.
-    assert answered == {seq: who for seq, who in senders.items() if who and seq < last["seq"]}
-    assert answered
-    for person in (bob, carol):
-        check_heard(history, person.user.id, heard[person.id])
-    for seqs in memberships:
-        assert seqs == list(range(seqs[0], seqs[0] + len(seqs))) if seqs else True
-        assert all(bob.user.id in history.members[seq] for seq in seqs)
-    assert max(len(seqs) for seqs in memberships) > 1
+    assert group.answered == {seq: who for seq, who in senders.items() if who and seq < last}
+    assert group.answered
+    for user_id, events in heard.items():
+        check_heard(history, user_id, events)
+        assert {event["__typename"] for event in events} >= set(SIGNALS)
+    found = group.found + [[event["seq"] for event in events] for events in added.result()]
+    assert all(bob.user.id in history.members[seq] for seqs in found for seq in seqs)
+    assert max(map(len, found)) > 1
+    assert any(typed.result())
+    assert any(read.result())
+
+
+def up_to(heard: list[Json]) -> int:
+    seq: int = next(event["seq"] for event in reversed(heard) if "seq" in event)
+    return seq
 
 
 async def test_a_send_that_was_answered_is_seen_by_all_who_were_in_it(

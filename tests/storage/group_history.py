@@ -34,7 +34,9 @@ async def read_history(database: Database, channel_id: str) -> History:
         what the log says.
     """
     last_seq = await database.fetchval("SELECT last_seq FROM channels WHERE id = $1", channel_id)
-    entries = await list_entries(database, channel_id, after_seq=0, up_to_seq=last_seq, most=9999)
+    entries = await list_entries(
+        database, channel_id, after_seq=0, up_to_seq=last_seq, most=last_seq
+    )
     assert [entry.seq for entry in entries] == list(range(1, last_seq + 1))
     history = History(channel_id, entries, {0: {}})
     for entry in entries:

@@ -7,23 +7,27 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from models import ids, membership
-from models.channels import MemberRole
+from models.channels import MemberRole, find_channel, find_member
 from models.committer import Committer
 from models.database import Database
 from models.groups import GroupChanges, GroupDraft, create_group, update_group
 from models.invites import create_invite, join_group
 from models.limits import Limits
 from models.log import Batch
-from models.messages import MessageKind
+from models.messages import MessageKind, find_message, page_messages
 from models.positions import Move
+from models.receipt_signals import ShownMove, list_receipt_signals
 from models.refusals import RefusalCode, Refused
+from models.search import search_messages
 from models.sends import Draft, Sent
+from models.typing import list_typing_audience
 from models.users import User, create_user
 from tests.storage.group_history import check_recipients, read_history
 
@@ -254,6 +258,43 @@ async def test_200_pairs_of_a_removal_and_a_send(database: Database, processes: 
     check_recipients(history, processes.batches)
 
 
+async def require_nothing_for(
+    at: Process, group_id: str, user: User, other: User, before_seq: int
+) -> None:
+    """One who is out reads and finds nothing, says and acknowledges nothing, and is told nothing of
+    what a member types and has read.
+    """
+    search = partial(search_messages, at.database, user.id, "Hello", limits=LIMITS, after=None)
+    page = partial(page_messages, at.database, user.id, group_id, first=9, last=None)
+    moved = ShownMove(group_id, other.id, before_seq, before_seq + 99, before_seq, before_seq + 99)
+    (*found, audience, signals) = await race(
+        search(channel_id=group_id, first=9),
+        list_typing_audience(at.database, user.id, group_id),
+        search(channel_id=None, first=9),
+        page(after_seq=0, before_seq=None),
+        find_message(at.database, user.id, group_id, 1),
+        find_channel(at.database, user.id, group_id),
+        find_member(at.database, user.id, group_id, user.id),
+        at.committer.advance([Move(group_id, user.id, before_seq, before_seq)]),
+        list_typing_audience(at.database, other.id, group_id),
+        list_receipt_signals(at.database, [moved], at=datetime.now(UTC)),
+    )
+
+    nothing: tuple[list[Any], bool] = ([], False)
+    assert found == [
+        RefusalCode.NOT_FOUND,
+        RefusalCode.NOT_FOUND,
+        nothing,
+        nothing,
+        None,
+        None,
+        None,
+        [],
+    ]
+    assert user.id not in audience
+    assert not any(user.id in signalled.user_ids for signalled in signals)
+
+
 async def test_500_removals_among_sends_by_many(database: Database, processes: Processes) -> None:
     """Whoever is answered is in the log before their removal, and nothing goes to one who is
     out.
@@ -262,11 +303,13 @@ async def test_500_removals_among_sends_by_many(database: Database, processes: P
     group_id = await processes.make_group(owner, *members)
     answered: list[tuple[int, str]] = []
     refused = 0
-    over = asyncio.Event()
+    over, may_talk = asyncio.Event(), asyncio.Event()
+    may_talk.set()
 
     async def talk(place: int, member: User) -> None:
         nonlocal refused
         while not over.is_set():
+            await may_talk.wait()
             (answer,) = await race(processes.send(place, member, group_id))
             if isinstance(answer, Sent):
                 answered.append((answer.seq, member.id))
@@ -278,6 +321,9 @@ async def test_500_removals_among_sends_by_many(database: Database, processes: P
     for n in range(500):
         member = members[n % 5]
         await processes.remove(n, owner, group_id, member)
+        may_talk.clear()
+        await require_nothing_for(processes[n + 1], group_id, member, owner, 2 * n)
+        may_talk.set()
         await processes.add(n + 1, owner, group_id, member)
     over.set()
     await asyncio.gather(*talking)

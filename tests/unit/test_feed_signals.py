@@ -20,6 +20,9 @@ MOVED = ReceiptMoved("here", "ada", 2, 1, AT)
 class Nothing:
     """A source without a past."""
 
+    def __init__(self, *, lacks: bool = False) -> None:
+        self._lacks = lacks
+
     async def replay(self, feed: Feed) -> AsyncIterator[Occurrence]:
         feed.go_live()
         missed: tuple[Occurrence, ...] = ()
@@ -27,15 +30,17 @@ class Nothing:
             yield occurrence
 
     def want_gap(self, feed: Feed, channel_id: str) -> None:
-        raise AssertionError("nothing lacks")
+        assert self._lacks
 
     def detach(self, feed: Feed) -> None:
         return
 
 
-def feed_of(kind: FeedKind, channel_id: str | None) -> tuple[Feed, list[Occurrence]]:
+def feed_of(
+    kind: FeedKind, channel_id: str | None, *, lacks: bool = False
+) -> tuple[Feed, list[Occurrence]]:
     """A live one at entry 3, and what it gives."""
-    feed = Feed(Nothing(), "reader", "device", kind=kind, only_channel=channel_id)
+    feed = Feed(Nothing(lacks=lacks), "reader", "device", kind=kind, only_channel=channel_id)
     given: list[Occurrence] = []
     feed.positions["here"] = 3
     feed.go_live()
@@ -70,18 +75,37 @@ async def test_a_feed_gives_what_it_follows(
     assert [occurrence.value for occurrence in given] == followed
 
 
+def notice(seq: int, *, takes_out: list[str]) -> LiveEntry:
+    message = Message("here", seq, MessageKind.SYSTEM, None, None, None, None, AT)
+    message.system = message.sender = message.reply_to = None
+    return LiveEntry(Entry("here", seq, AT, message, takes_out=takes_out), fresh=False)
+
+
 async def test_nothing_is_given_of_a_channel_that_the_user_has_left() -> None:
     """Also if it was sent before, and comes after."""
     feed, given = feed_of("inbox", None)
-    message = Message("here", 4, MessageKind.SYSTEM, None, None, None, None, AT)
-    message.system = message.sender = message.reply_to = None
-    feed.offer(LiveEntry(Entry("here", 4, AT, message, takes_out=["reader"]), fresh=False), 1)
+    feed.offer(notice(4, takes_out=["reader"]), 1)
     given.clear()
 
     put(feed, TYPED)
     put(feed, MOVED)
 
     assert given == []
+
+
+async def test_nothing_is_given_until_the_entry_that_brings_the_user_back() -> None:
+    """Though one that comes after it was there before it."""
+    feed, given = feed_of("inbox", None, lacks=True)
+    feed.offer(notice(4, takes_out=["reader"]), 1)
+    feed.offer(notice(8, takes_out=[]), 7)
+    put(feed, TYPED)
+    assert [occurrence.value.seq for occurrence in given] == [4]
+
+    feed.offer(notice(7, takes_out=[]), 7)
+    put(feed, TYPED)
+
+    assert [occurrence.value.seq for occurrence in given[:3]] == [4, 7, 8]
+    assert [occurrence.value for occurrence in given[3:]] == [TYPED]
 
 
 async def test_nothing_is_given_before_what_was_missed() -> None:
