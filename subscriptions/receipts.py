@@ -33,9 +33,16 @@ WAITING_MOVES = 20_000
 
 
 class Receipts:
-    def __init__(self, database: Database, announce: Callable[[Sequence[Signalled]], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        announce: Callable[[Sequence[Signalled]], None],
+        *,
+        busy_s: float = BUSY_S,
+    ) -> None:
         self._database = database
         self._announce = announce
+        self._busy_s = busy_s
         self._pacer = Pacer[tuple[str, str], ShownMove](
             self._tell_soon, merge_moves, every_s=RECEIPTS_EVERY_S
         )
@@ -93,7 +100,7 @@ class Receipts:
                         continue
                     logger.warning("PostgreSQL is busy or away: %d receipts wait.", len(moves))
                     self._due.extendleft(reversed(moves))
-                    await asyncio.sleep(BUSY_S)
+                    await asyncio.sleep(self._busy_s)
                 except Exception as error:
                     logger.warning(
                         "%d moves are not told to authors: %s.", len(moves), type(error).__name__

@@ -127,6 +127,9 @@ class Signaller:
                 await self._publish_to_nodes(node, signals)
             except AWAY:
                 logger.warning("Valkey is away: %d signals are lost.", len(signals))
+            except Exception as error:
+                # One that cannot be passed on must not end it for all that come after.
+                logger.error("%d signals are lost: %s.", len(signals), type(error).__name__)
 
     async def _publish_to_nodes(self, node: Node, signals: Sequence[Signalled]) -> None:
         user_ids = list({user_id for s in signals for user_id in s.user_ids})

@@ -44,6 +44,26 @@ def wait_until(check: Callable[[], Value], within_s: float = 5) -> Value:
         time.sleep(POLL_S)
 
 
+async def steps(count: int) -> None:
+    """Let the event loop turn so often: what makes two tasks meet at another place each time."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+class Edge:
+    """How many steps to wait for something before another thing is begun, for two that race: walks
+    to where the outcome turns, and stays about there.
+    """
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def note(self, *, too_early: bool) -> None:
+        """Go later, or sooner, next time; by strides that grow, for a machine that is slow."""
+        stride = 8 + self.steps // 8
+        self.steps = max(0, self.steps + (stride if too_early else -stride))
+
+
 def _source(check: Callable[..., object]) -> str:
     try:
         return inspect.getsource(check).strip()

@@ -23,6 +23,7 @@ RECEIPTS = """subscription ($id: ID!) { receiptUpdated(channelId: $id) {
     channelId userId deliveredSeq readSeq } }"""
 SET_BLOCKED = """mutation ($id: ID!, $blocked: Boolean!) {
     setBlocked(userId: $id, blocked: $blocked) { __typename } }"""
+STATUS = "query ($id: ID!) { channel(id: $id) { messages { nodes { status } } } }"
 UPDATE_PRIVACY = """mutation ($input: UpdatePrivacyInput!) {
     updatePrivacy(input: $input) { __typename } }"""
 CREATE_GROUP = """mutation ($input: CreateGroupInput!) { createGroup(input: $input) {
@@ -247,6 +248,27 @@ async def test_reading_that_is_hidden_while_a_receipt_waits_is_not_told(
 
         assert await next_receipt(alices) == receipt(bob, chat, 1, 0)
         assert await next_receipt(alices) == receipt(bob, chat, 2, 0)
+
+
+async def test_hiding_takes_back_what_was_shown_at_the_next_fetch_and_tells_nobody(
+    alice: Person, bob: Person, chat: str
+) -> None:
+    await alice.say(chat, "1")
+    async with alice.follow(INBOX) as alices:
+        await until(alices, "InboxReady")
+        await bob.acknowledge(chat, read=1)
+        assert await next_receipt(alices) == receipt(bob, chat, 1, 1)
+        before = await alice.query(STATUS, id=chat)
+
+        await show_reading(bob, False)
+        await bob.say(chat, "the end")
+
+        assert [each["__typename"] for each in await until(alices, "MessageAdded")] == [
+            "MessageAdded"
+        ]
+    after = await alice.query(STATUS, id=chat)
+    found = [read["channel"]["messages"]["nodes"][0]["status"] for read in (before, after)]
+    assert found == ["READ", "DELIVERED"]
 
 
 async def test_groups_always_tell_of_reading(alice: Person, bob: Person, chat: str) -> None:
