@@ -10,6 +10,7 @@ from models.database import Database
 from tests.client import Json
 from tests.make import ACKNOWLEDGE, OPEN_CHAT, REFUSAL, MakePerson, Person
 from tests.serving import ServedWith, Server
+from tests.waiting import Edge, steps
 
 SET_BLOCKED = f"""mutation ($id: ID!, $blocked: Boolean!) {{
     setBlocked(userId: $id, blocked: $blocked) {{ __typename
@@ -236,14 +237,15 @@ async def test_a_send_is_stored_before_the_block_or_refused(
     """200 pairs over two nodes. What a reader finds after the block was answered is all there
     is.
     """
-    far = bob.at(other_server)
+    far, edge = bob.at(other_server), Edge()
     outcomes = []
     for n in range(200):
         blocking = asyncio.create_task(block_and_look(far, alice, chat))
-        # A send meets the block at each of its steps.
-        await asyncio.sleep(n % 10 / 1000)
+        # The send comes about when the block does.
+        await steps(edge.steps)
         sent, seen = await asyncio.gather(alice.send(alice.draft(chat, str(n))), blocking)
         outcomes.append(sent.get("code", "stored"))
+        edge.note(too_early=outcomes[-1] == "stored")
         stored = outcomes.count("stored")
         if outcomes[-1] == "stored":
             assert sent["message"]["seq"] == stored

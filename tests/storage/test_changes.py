@@ -15,6 +15,7 @@ from models.messages import Message, MessageKind, find_message
 from models.refusals import RefusalCode, Refused
 from models.unloaded import UNLOADED
 from models.users import User, create_user
+from tests.waiting import Edge, steps
 
 NOW = datetime.now(UTC)
 PAIRS = 200
@@ -158,7 +159,7 @@ async def test_200_edits_race_with_blocks(database: Database, other_database: Da
     """An edit is in the log before the block is answered, or it is refused."""
     chat_id, alice, bob = await make_chat(database)
     batches: list[Batch] = []
-    edits = 0
+    edits, edge = 0, Edge()
 
     async def block() -> int:
         await set_blocked(other_database, bob.id, alice.id, True, limits=Limits(), now=NOW)
@@ -166,8 +167,8 @@ async def test_200_edits_race_with_blocks(database: Database, other_database: Da
         return seen
 
     async def edit(seq: int) -> Message | RefusalCode:
-        # It meets the block at each of its steps.
-        await asyncio.sleep(seq % 20 / 5000)
+        # It comes about when the block does.
+        await steps(edge.steps)
         place = (chat_id, seq)
         return await outcome(
             edit_message(database, batches.append, alice.id, place, "Bye", window_s=10**6)
@@ -175,6 +176,7 @@ async def test_200_edits_race_with_blocks(database: Database, other_database: Da
 
     for seq in range(1, PAIRS + 1):
         edited, seen = await asyncio.gather(edit(seq), block())
+        edge.note(too_early=isinstance(edited, Message))
         if isinstance(edited, Message):
             edits += 1
         else:

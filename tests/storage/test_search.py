@@ -14,6 +14,7 @@ from models.database import Database
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused
 from models.search import BLOCK_ENTRIES, Hit, build_search_blocks, search_messages
+from tests.waiting import steps
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 VIEWER, OTHER = "1" * 32, "2" * 32
@@ -399,7 +400,7 @@ async def test_100_builds_race_with_edits_and_deletions(
         place = (channel_id, seq)
 
         async def change(place: tuple[str, int], n: int) -> None:
-            await asyncio.sleep(n % 10 / 2000)
+            await steps(n % 10 * 8)
             if n % 2:
                 await delete_message(other_database, lambda _: None, VIEWER, place)
             else:
