@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from models.limits import Budget, Limits
-from workers.push.providers import ProviderSettings
+from workers.push.provider_settings import ProviderSettings
 
 _HTTP = ("http://", "https://")
 Environment = Literal["development", "production"]

@@ -15,7 +15,7 @@ from tests.jobs.fakes.apns import FakeApns
 from tests.jobs.fakes.fcm import FakeFcm
 from tests.make import REFUSAL, AnotherDevice, Person
 from tests.serving import Server, serve
-from workers.push.providers import ProviderSettings
+from workers.push.provider_settings import ProviderSettings
 
 DEVICE = """device { id pushEndpoint pushSettings { preview mentionsWhenMuted
     quietHours { from until timeZone } } }"""

@@ -14,7 +14,8 @@ from parley.logs import configure_logging
 from tests.jobs.fakes.all import Fakes, start_fakes
 from tests.jobs.fakes.http2 import Reply
 from tests.jobs.pushing import make_push
-from workers.push.providers import Providers, ProviderSettings, open_providers
+from workers.push.provider_settings import ProviderSettings
+from workers.push.providers import Providers, open_providers
 from workers.push.pushes import DELIVERED, Outcome
 
 KINDS = {"APNS", "FCM", "WEB_PUSH", "EMAIL", "SMS"}

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from workers.push.http2 import Http2Client
 from workers.push.http2_connection import Header, NoAnswer, Response, secret_header
+from workers.push.provider_settings import APNS_SANDBOX_URL, APNS_URL
 from workers.push.pushes import (
     DELIVERED,
     Answer,
@@ -31,8 +32,6 @@ from workers.push.pushes import (
     fit,
 )
 
-PRODUCTION_URL = "https://api.push.apple.com"
-SANDBOX_URL = "https://api.sandbox.push.apple.com"
 MAX_PAYLOAD_BYTES = 4096
 MAX_COLLAPSE_ID_BYTES = 64
 RENEW_TOKEN_AFTER_S = 40 * 60
@@ -56,8 +55,8 @@ class Apns:
         key: str,
         key_id: str,
         team_id: str,
-        url: str = PRODUCTION_URL,
-        sandbox_url: str = SANDBOX_URL,
+        url: str = APNS_URL,
+        sandbox_url: str = APNS_SANDBOX_URL,
         concurrency: int = 200,
         deadline_s: float = 10.0,
         tls: ssl.SSLContext | None = None,

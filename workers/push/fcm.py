@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from workers.push.http2 import Http2Client
 from workers.push.http2_connection import NoAnswer, Response
+from workers.push.provider_settings import FCM_URL
 from workers.push.pushes import (
     DELIVERED,
     Answer,
@@ -32,7 +33,6 @@ from workers.push.pushes import (
     fit,
 )
 
-URL = "https://fcm.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 # Of title, text and data together.
@@ -67,7 +67,7 @@ class Fcm:
         self,
         *,
         service_account: str,
-        url: str = URL,
+        url: str = FCM_URL,
         concurrency: int = 200,
         deadline_s: float = 10.0,
         tls: ssl.SSLContext | None = None,

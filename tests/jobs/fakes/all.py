@@ -11,7 +11,7 @@ from tests.jobs.fakes.fcm import FakeFcm
 from tests.jobs.fakes.smtp import FakeSmtp
 from tests.jobs.fakes.sns import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, FakeSns
 from tests.jobs.fakes.web_push import FakeWebPush
-from workers.push.providers import ProviderSettings
+from workers.push.provider_settings import ProviderSettings
 from workers.push.pushes import Endpoint
 
 
