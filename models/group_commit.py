@@ -19,6 +19,7 @@ from typing import Generic, Protocol, TypeVar
 import asyncpg
 
 from models.database import CONNECTION_ERRORS, Connection
+from models.deadlines import within
 from models.refusals import Refused, unavailable
 
 logger = logging.getLogger("parley.commit")
@@ -94,7 +95,7 @@ class _Slot:
 
     async def get(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncio.wait_for(self._connect(), 3)
+            self._connection = await within(self._connect(), 3)
         return self._connection
 
     def drop(self) -> None:

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from models.deadlines import within
 from models.events import StreamCut
 from models.refusals import Refused
 from models.viewer import Viewer
@@ -152,7 +153,7 @@ class App:
         asked_at, ready = self._ready
         if time.monotonic() - asked_at > READY_CACHE_S:
             try:
-                ready = await asyncio.wait_for(self._ask_database(), READY_TIMEOUT_S)
+                ready = await within(self._ask_database(), READY_TIMEOUT_S)
             except (Refused, TimeoutError):
                 ready = False
             self._ready = (time.monotonic(), ready)

@@ -21,6 +21,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+from models.deadlines import within
 from parley.embedded.ports import LOOPBACK, listening_socket, reserve
 from parley.settings import Settings
 from parley.transport.socket_protocol import SocketProtocol
@@ -73,7 +74,7 @@ class ApiServer(uvicorn.Server):
         self._shared.close()
         if isinstance(self._app, Drains):
             try:
-                await asyncio.wait_for(self._app.drain(), DRAIN_WITHIN_S)
+                await within(self._app.drain(), DRAIN_WITHIN_S)
             except TimeoutError:
                 LOGGER.warning("The app did not drain in time", extra={"within_s": DRAIN_WITHIN_S})
             except Exception:

@@ -16,6 +16,8 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
+from models.deadlines import within
+
 logger = logging.getLogger("parley.live")
 
 AWAY = (RedisError, OSError, asyncio.TimeoutError)
@@ -141,7 +143,7 @@ class ValkeyBackend(BroadcastBackend):
 
 async def _close(pubsub: PubSub) -> None:
     try:
-        await asyncio.wait_for(pubsub.aclose(), 1)  # type: ignore[no-untyped-call]
+        await within(pubsub.aclose(), 1)  # type: ignore[no-untyped-call]
     except AWAY:
         return
 
@@ -165,7 +167,7 @@ class Broker:
 
     async def wait_connected(self, within_s: float) -> bool:
         try:
-            await asyncio.wait_for(self._backend.connected.wait(), within_s)
+            await within(self._backend.connected.wait(), within_s)
         except TimeoutError:
             return False
         return True

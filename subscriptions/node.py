@@ -18,6 +18,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from models.database import Database
+from models.deadlines import within
 from models.events import StreamCut
 from models.log import Batch
 from models.outbox import OUTBOX_KEPT_S, list_recent_batches
@@ -87,7 +88,7 @@ class Node:
             asyncio.create_task(self._repair()),
         ]
         try:
-            await asyncio.wait_for(self._registry.take_lease(), 2)
+            await within(self._registry.take_lease(), 2)
             await self._broker.wait_connected(2)
         except AWAY:
             self._lost_touch()
@@ -97,7 +98,7 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
-            await asyncio.wait_for(self._registry.end_lease(), 1)
+            await within(self._registry.end_lease(), 1)
         except AWAY:
             logger.warning("The lease is left to end by itself.")
         await self._broker.close()
@@ -146,7 +147,7 @@ class Node:
         user_ids = [user_id for _, user_id, _ in run]
         try:
             change = self._registry.add if kind else self._registry.remove
-            await asyncio.wait_for(change(user_ids), 2)
+            await within(change(user_ids), 2)
         except AWAY:
             # The repair registers everybody anew. A user who was not removed only makes this node
             # hear too much.
@@ -159,7 +160,7 @@ class Node:
 
     async def look_up(self, user_ids: Sequence[str]) -> list[list[str]]:
         """The living nodes that hold each user. Raises what `AWAY` lists."""
-        return await asyncio.wait_for(self._registry.look_up(user_ids), 2)
+        return await within(self._registry.look_up(user_ids), 2)
 
     async def publish(self, node_ids: Sequence[str], batches: Sequence[Batch]) -> bool:
         """Hand batches to other nodes; whether each of them was there to receive. Raises what
@@ -173,7 +174,7 @@ class Node:
 
     async def _publish(self, node_ids: Sequence[str], message: bytes) -> list[int]:
         topics = [topic_of(node_id) for node_id in node_ids]
-        return await asyncio.wait_for(self._broker.publish(topics, message), 2)
+        return await within(self._broker.publish(topics, message), 2)
 
     def _receive(self, message: bytes) -> None:
         kind, content = message[:1], message[1:]
@@ -204,9 +205,9 @@ class Node:
                 self._lost_touch()
                 continue
             try:
-                if not await asyncio.wait_for(self._registry.renew_lease(), 2):
+                if not await within(self._registry.renew_lease(), 2):
                     self._lost_touch()
-                await asyncio.wait_for(self._broker.publish([topic_of(self.id)], _BEAT), 2)
+                await within(self._broker.publish([topic_of(self.id)], _BEAT), 2)
             except AWAY:
                 self._lost_touch()
 
@@ -232,8 +233,8 @@ class Node:
         try:
             if not await self._broker.wait_connected(0.5):
                 return False
-            await asyncio.wait_for(self._registry.take_lease(), 2)
-            await asyncio.wait_for(self._registry.add(self._hub.users()), 5)
+            await within(self._registry.take_lease(), 2)
+            await within(self._registry.add(self._hub.users()), 5)
         except AWAY:
             return False
         self._last_beat = time.monotonic()

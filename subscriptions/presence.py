@@ -20,6 +20,7 @@ from itertools import islice
 from redis.asyncio import Redis
 
 from models.database import Database
+from models.deadlines import within
 from models.limits import Limits
 from models.presence import note_last_seen
 from models.refusals import Refused
@@ -95,7 +96,7 @@ class NodePresence:
         self._unnoted |= {user: self._holds.seen_at(user, now) for user in self._holds.users()}
         await self._note()
         try:
-            await asyncio.wait_for(self._leave_behind(now), 3)
+            await within(self._leave_behind(now), 3)
         except AWAY:
             logger.warning("Who was online here is left to the end of this node's lease.")
 
@@ -135,7 +136,7 @@ class NodePresence:
             return dict.fromkeys(user_ids, True)
         settle_s = self._limits.presence_settle_s
         # Who was online by a node that died is so until it is noted when they were last seen.
-        held = await asyncio.wait_for(self._leases.look_up(asked, burial_s=settle_s), 2)
+        held = await within(self._leases.look_up(asked, burial_s=settle_s), 2)
         absent = False if held.kept_s >= settle_s else None
         found: dict[str, bool | None] = dict.fromkeys(user_ids, True)
         return found | {user: user in held.users or absent for user in asked}
@@ -150,7 +151,7 @@ class NodePresence:
         every_s = max(0.05, self._limits.presence_grace_s / LOOKS)
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), every_s)
+                await within(self._wake.wait(), every_s)
             self._wake.clear()
             try:
                 await self._hold_and_let_go()
@@ -196,7 +197,7 @@ class NodePresence:
         while True:
             await asyncio.sleep(life_s / RENEWALS)
             try:
-                if self._lost or await asyncio.wait_for(self._leases.renew(life_s), 2):
+                if self._lost or await within(self._leases.renew(life_s), 2):
                     continue
             except AWAY:
                 pass
@@ -239,7 +240,7 @@ class NodePresence:
         now = time.monotonic()
         ages_s = {user_id: max(0.0, now - at) for user_id, at in seen_at.items()}
         try:
-            await asyncio.wait_for(note_last_seen(self._database, ages_s), 2)
+            await within(note_last_seen(self._database, ages_s), 2)
         except (Refused, TimeoutError):
             logger.warning("When %d people were last seen is noted later.", len(ages_s))
             return False
@@ -252,7 +253,7 @@ class NodePresence:
         while True:
             await asyncio.sleep(every_s)
             try:
-                while node := await asyncio.wait_for(self._leases.find_dead(5), 2):
+                while node := await within(self._leases.find_dead(5), 2):
                     await self._bury_one(node)
             except (*AWAY, Refused):
                 continue

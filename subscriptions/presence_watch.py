@@ -18,6 +18,7 @@ from itertools import islice
 from redis.asyncio import Redis
 
 from models.database import Database
+from models.deadlines import within
 from models.limits import Limits
 from models.presence import LastSeen, Presence, list_last_seen
 from models.refusals import RefusalCode, Refused
@@ -191,10 +192,10 @@ class PresenceWatch:
         self._interest_changed = False
         try:
             if new := list(self._followers.keys() - self._registered):
-                await asyncio.wait_for(self._registry.add(new), 2)
+                await within(self._registry.add(new), 2)
                 self._registered.update(new)
             if old := list(self._registered - self._followers.keys()):
-                await asyncio.wait_for(self._registry.remove(old), 2)
+                await within(self._registry.remove(old), 2)
                 self._registered.difference_update(old)
         except AWAY:
             self.register_again()
@@ -243,7 +244,7 @@ class PresenceWatch:
                     logger.warning("Valkey is away: %d changes of presence come late.", len(users))
 
     async def _tell_nodes(self, user_ids: Sequence[str]) -> None:
-        nodes_of = await asyncio.wait_for(self._registry.look_up(user_ids), 2)
+        nodes_of = await within(self._registry.look_up(user_ids), 2)
         by_node: dict[str, list[str]] = {}
         for user_id, nodes in zip(user_ids, nodes_of, strict=True):
             for node_id in nodes:

@@ -15,6 +15,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from models.database import Database
+from models.deadlines import within
 from models.limits import Limits
 from models.refusals import Refused
 from models.signals import Signalled, Typed
@@ -114,7 +115,7 @@ class Typing:
         key = f"parley:typing:{{{channel_id}}}:{user_id}"
         args = [int(typing), int(self._interval_s * 1000), int(self._ttl_s * 1000)]
         try:
-            announce, now_ms, begun_ms = await asyncio.wait_for(
+            announce, now_ms, begun_ms = await within(
                 self._script(keys=[key], args=args), VALKEY_WITHIN_S
             )
         except AWAY:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 
 from models.database import Database
+from models.deadlines import within
 from models.log import Batch, Entry, hydrate_entries
 from models.outbox import settle_batches
 from models.refusals import Refused
@@ -54,7 +55,7 @@ class Dispatcher:
     async def close(self) -> None:
         """Dispatch and settle what waits, for a moment; the relays of others take the rest."""
         try:
-            await asyncio.wait_for(self._queue.join(), 2)
+            await within(self._queue.join(), 2)
         except TimeoutError:
             logger.warning("Some batches are left to other processes' relays.")
         for task in self._tasks:

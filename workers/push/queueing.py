@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from models.database import Database
+from models.deadlines import within
 from models.limits import Limits
 from models.positions import Moved
 from models.push_states import Want, update_pushes, want_pushes
@@ -44,7 +45,7 @@ class PushQueue:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         try:
-            await asyncio.wait_for(self.queue_now(), 2)
+            await within(self.queue_now(), 2)
         except TimeoutError:
             logger.warning("Some pushes are left to other processes' relays.")
 
