@@ -33,7 +33,6 @@ _INTERNAL = tuple(
         "168.63.129.16/32",  # Azure's wire server: a public address, answered by the host
         "192.0.0.0/24",  # IETF's own; Oracle's metadata
         "192.88.99.0/24",  # 6to4 relays
-        "2001::/23",  # IETF's own, Teredo among them
         "3fff::/20",  # documentation
     )
 )
@@ -53,7 +52,7 @@ def check_push_url(url: str, *, allow_internal: bool = False) -> tuple[str, int]
         UnusableUrl: it is not https on its usual port, names a user, or is not in the plain form in
             which push services give their URLs. With `allow_internal`, http and ports are allowed.
     """
-    if len(url) > MAX_URL_LENGTH or not _CHARACTERS.fullmatch(url) or "\\" in url or "#" in url:
+    if len(url) > MAX_URL_LENGTH or not _CHARACTERS.fullmatch(url) or "#" in url:
         raise UnusableUrl("The endpoint is not a plain URL.")
     try:
         parts = urlsplit(url)

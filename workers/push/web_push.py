@@ -32,7 +32,7 @@ from workers.push.pushes import (
     find_retry_after_s,
     fit,
 )
-from workers.push.vapid import MAX_ORIGINS, Vapid, decode_base64url, load_vapid_key
+from workers.push.vapid import Vapid, decode_base64url, load_vapid_key
 
 # 4,096 of the message less the header (86), the padding's delimiter and the tag.
 MAX_PLAINTEXT_BYTES = 3993
@@ -79,8 +79,6 @@ class WebPush:
         self._clock = clock
         self._vapid = Vapid(load_vapid_key(private_key), subject, clock)
         self._slots = asyncio.Semaphore(concurrency)
-        # When the connections to a host were last ended for their silence.
-        self._dropped: dict[str, float] = {}
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=tls,
             max_connections=concurrency,
@@ -107,14 +105,13 @@ class WebPush:
             return Answer(Outcome.GONE, said="The subscription's keys are none.")
         target = _find_target(url, host, port)
         headers = self._headers(target, push, body)
-        asked_at = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(self._deadline_s), self._slots:
                 return await self._ask_twice(target, headers, body)
         except UnusableUrl as error:
             return Answer(Outcome.REJECTED, said=str(error))
         except TimeoutError:
-            await self._drop(target, asked_at)
+            await self._drop(target)
             return Answer(Outcome.RETRY, said="no answer in time")
         except (*_CUT_OFF, httpcore2.ConnectError, httpcore2.TimeoutException, OSError):
             return Answer(Outcome.RETRY, said="not reached")
@@ -161,7 +158,7 @@ class WebPush:
             answer = self._read(response)
             if await _is_short(response):
                 return answer
-        await self._drop(target, asyncio.get_running_loop().time())
+        await self._drop(target)
         return answer
 
     def _read(self, response: httpcore2.Response) -> Answer:
@@ -177,17 +174,10 @@ class WebPush:
             return Answer(Outcome.RETRY, find_retry_after_s(value, now), said)
         return Answer(Outcome.REJECTED, said=said)
 
-    async def _drop(self, target: httpcore2.URL, asked_at: float) -> None:
-        """End the connections to a service that gave no answer, unless they are newer than what was
-        asked: httpcore does not reset a stream that it gives up, and enough of them would use a
-        connection up.
+    async def _drop(self, target: httpcore2.URL) -> None:
+        """End the connections to a service that gave no answer: httpcore does not reset a stream
+        that it gives up, and enough of them would use a connection up.
         """
-        host = target.host.decode()
-        if self._dropped.get(host, 0.0) > asked_at:
-            return
-        if len(self._dropped) >= MAX_ORIGINS:
-            self._dropped.clear()
-        self._dropped[host] = asyncio.get_running_loop().time()
         for connection in self._pool.connections:
             if connection.can_handle_request(target.origin):
                 with suppress(Exception):

@@ -30,6 +30,7 @@ class Accepted:
     id: str
     headers: dict[str, str]
     payload: dict[str, Any]
+    connection: int
 
 
 class FakeApns(Http2Server):
@@ -63,8 +64,9 @@ class FakeApns(Http2Server):
             return Reply(status, {}, json.dumps({"reason": reason}).encode())
         message_id = request.headers.get("apns-id") or str(uuid.uuid4())
         device = request.path.rpartition("/")[2]
+        payload = json.loads(request.body)
         self.accepted.append(
-            Accepted(device, message_id, request.headers, json.loads(request.body))
+            Accepted(device, message_id, request.headers, payload, request.connection)
         )
         return Reply(200, {"apns-id": message_id})
 
