@@ -60,7 +60,8 @@ INBOX = """subscription ($after: [PositionInput!]) {
   inbox(after: $after) {
     __typename
     ... on LogEvent { channelId seq }
-    ... on MessageAdded { message { id text clientMessageId sender { id } } }
+    ... on MessageAdded { message { id text clientMessageId sender { id } media { id state } } }
+    ... on MessageUpdated { change message { id media { id state } } }
     ... on ResyncRequired { channelId seq }
   }
 }"""

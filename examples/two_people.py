@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from examples.client import Api, Device, Inbox, Json, OutOfOrder
+from examples.files import Unfinished, exchange, require_clean
 from examples.server import NotRunning, RunningServer, find_server, start_server
 
 WITHIN_S = 30
@@ -51,6 +52,8 @@ class Conversation:
         self.sent_at: dict[str, float] = {}
         # Where a part of the server was taken away, figures stand for the fault, not for delivery.
         self.undisturbed: set[str] = set()
+        # What comes after it was checked is not about texts.
+        self.over = False
         self._arrival = asyncio.Event()
 
     async def read(self, person: Person) -> None:
@@ -59,7 +62,7 @@ class Conversation:
                 person.ready.set()
             elif event["__typename"] == "ResyncRequired":
                 raise OutOfOrder(f"{person.name} is told to fetch the chat anew")
-            elif event.get("channelId") == self.chat_id:
+            elif event.get("channelId") == self.chat_id and not self.over:
                 self._take(person, event)
 
     def _take(self, person: Person, event: Json) -> None:
@@ -231,6 +234,25 @@ async def play(server: RunningServer, messages: int, *, faults: bool) -> None:
             say(f"  then in silence: {await try_quietly(talk, server, strike)}")
         await talk.check()
         report(talk)
+        talk.over = True
+        await send_files(talk)
+
+
+async def send_files(talk: Conversation) -> None:
+    """A photograph and a clip, from Alice's phone over storage and the worker to Bob's."""
+    alice, bob = talk.people
+    seq = bob.inbox.positions[talk.chat_id]
+    for got in await exchange(alice.sender, bob.sender, talk.chat_id, seq):
+        require_clean(got)
+        media, kilobytes = got.media, len(got.file.content) / 1000
+        forms = ", ".join(
+            f"{each['name']} {each['width']}x{each['height']} {each['byteSize'] / 1000:.0f} kB"
+            for each in media["renditions"]
+        )
+        say(
+            f"Alice to Bob: {got.file.name}, {kilobytes:.0f} kB, ready {got.ready_after_s:.1f} s "
+            f"after it was begun: {forms}"
+        )
 
 
 def report(talk: Conversation) -> None:
@@ -295,7 +317,7 @@ if __name__ == "__main__":
     words = parser.parse_args()
     try:
         asyncio.run(main(words.messages, faults=words.faults))
-    except* (Failed, OutOfOrder, NotRunning) as failures:
+    except* (Failed, OutOfOrder, NotRunning, Unfinished) as failures:
         for failure in failures.exceptions:
             say(f"FAILED: {failure}")
         raise SystemExit(1) from None
