@@ -120,3 +120,5 @@ class Limits:
     session_expiring_notice_s: int = 60
     reports_per_user: Budget = Budget(amount=50, window_s=24 * 3600)
     contact_numbers_per_user: Budget = Budget(amount=5000, window_s=24 * 3600)
+    contact_numbers_per_address: Budget = Budget(amount=20_000, window_s=24 * 3600)
+    contact_numbers_overall: Budget = Budget(amount=2_000_000, window_s=3600)

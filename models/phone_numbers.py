@@ -10,7 +10,7 @@ from datetime import datetime
 import phonenumbers
 from phonenumbers import PhoneNumberType
 
-from models.budgets import Charge, spend
+from models.budgets import Charge, address_key, spend
 from models.database import Connection, Database
 from models.limits import Limits
 from models.refusals import invalid
@@ -54,14 +54,20 @@ async def find_owner(connection: Connection, number: str) -> str | None:
 
 
 async def discover_contacts(
-    database: Database, viewer_id: str, numbers: Sequence[str], *, limits: Limits, now: datetime
+    database: Database,
+    viewer_id: str,
+    numbers: Sequence[str],
+    *,
+    address: str,
+    limits: Limits,
+    now: datetime,
 ) -> list[User]:
     """The users of these numbers in the order asked, each once; from now on the viewer sees their
     numbers.
 
     Raises:
-        Refused: INVALID_INPUT for too many numbers, RATE_LIMITED when the viewer's budget of
-            numbers is spent.
+        Refused: INVALID_INPUT for too many numbers, RATE_LIMITED when a budget of numbers is spent:
+            the viewer's, their address's, or that of all.
     """
     if len(numbers) > limits.phone_numbers:
         raise invalid(
@@ -70,14 +76,8 @@ async def discover_contacts(
     wanted = list(dict.fromkeys(numbers))
     if not wanted:
         return []
-    budget = Charge(
-        f"contacts:{viewer_id}",
-        limits.contact_numbers_per_user,
-        "Too many phone numbers were asked for.",
-        len(wanted),
-    )
     async with database.transaction() as connection:
-        await spend(connection, [budget], now=now)
+        await spend(connection, _charges(viewer_id, address, len(wanted), limits), now=now)
     rows = await database.fetch(
         "SELECT number, user_id FROM phone_numbers WHERE number = ANY($1)", wanted
     )
@@ -86,6 +86,23 @@ async def discover_contacts(
     await _add_contacts(database, viewer_id, found)
     people = await list_users(database, found)
     return [people[user_id] for user_id in found if user_id in people]
+
+
+def _charges(viewer_id: str, address: str, amount: int, limits: Limits) -> list[Charge]:
+    """From the narrowest to the one row that all share, which is so locked for the shortest
+    time.
+    """
+    reason = "Too many phone numbers were asked for."
+    return [
+        Charge(f"contacts:{viewer_id}", limits.contact_numbers_per_user, reason, amount),
+        Charge(
+            f"contacts:address:{address_key(address)}",
+            limits.contact_numbers_per_address,
+            reason,
+            amount,
+        ),
+        Charge("contacts:overall", limits.contact_numbers_overall, reason, amount),
+    ]
 
 
 async def _add_contacts(database: Database, viewer_id: str, found: Iterable[str]) -> None:

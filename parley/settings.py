@@ -88,6 +88,8 @@ DEVELOPMENT_LIMITS = Limits(
     codes_per_address=Budget(amount=100_000, window_s=3600),
     codes_overall=Budget(amount=1_000_000, window_s=60),
     sign_ins_per_address=Budget(amount=100_000, window_s=3600),
+    contact_numbers_per_address=Budget(amount=10_000_000, window_s=3600),
+    contact_numbers_overall=Budget(amount=100_000_000, window_s=3600),
 )
 
 

@@ -68,6 +68,7 @@ class PeopleQueries:
             context.resources.database,
             viewer.user.id,
             phone_numbers,
+            address=context.client_address,
             limits=context.resources.limits,
             now=datetime.now(UTC),
         )

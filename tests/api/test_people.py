@@ -1,5 +1,6 @@
 """People: the viewer, others by id and by number, and the viewer's own profile."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -73,6 +74,17 @@ async def test_numbers_are_budgeted_over_all_nodes(
     (error,) = answer["errors"]
     assert error["extensions"]["code"] == "RATE_LIMITED"
     assert 0 < error["extensions"]["retryAfterMs"] <= 2 * 3600 * 1000
+
+
+@pytest.mark.parametrize("name", ["contact_numbers_per_address", "contact_numbers_overall"])
+async def test_numbers_are_budgeted_by_address_and_overall(
+    alice: Person, bob: Person, served_with: ServedWith, settings: Any, name: str
+) -> None:
+    budget = replace(getattr(settings.limits, name), amount=150)
+    numbers = [f"+1415555{n:04}" for n in range(2000, 2100)]
+    async with served_with(**{name: budget}) as server:
+        assert await alice.at(server).errors(BY_PHONE, numbers=numbers) == []
+        assert await bob.at(server).errors(BY_PHONE, numbers=numbers) == ["RATE_LIMITED"]
 
 
 @pytest.mark.parametrize("user_id", [UNKNOWN, "", "chn_" + "0" * 32, "nobody"])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -23,6 +24,18 @@ from models.users import (
 from tests.storage.signing_in import ALICE, BOB, NOW, after, ask, enter, signed_in
 
 CAROL = "+14155550103"
+
+
+async def discover(
+    database: Database,
+    viewer_id: str,
+    numbers: Sequence[str],
+    limits: Limits,
+    address: str = "192.0.2.1",
+) -> list[User]:
+    return await discover_contacts(
+        database, viewer_id, numbers, address=address, limits=limits, now=NOW
+    )
 
 
 async def test_is_made_by_the_first_sign_in_and_found_by_the_next(
@@ -138,7 +151,7 @@ async def test_are_found_by_number_in_the_order_asked_each_once(
     carol = (await signed_in(database, tokens, CAROL)).user
 
     async def asked(*numbers: str) -> list[User]:
-        return await discover_contacts(database, alice.id, numbers, limits=limits, now=NOW)
+        return await discover(database, alice.id, numbers, limits)
 
     assert await asked(CAROL, "+14155559999", BOB, ALICE, CAROL) == [carol, bob, alice]
     assert await asked(BOB, CAROL) == [bob, carol]
@@ -155,7 +168,7 @@ async def test_numbers_are_seen_by_their_owner_and_by_who_knew_them(
     everybody = [alice.id, bob.id, carol.id, ids.new_id()]
     assert await list_known_numbers(database, alice.id, everybody) == {alice.id: ALICE}
 
-    await discover_contacts(database, alice.id, [BOB, ALICE], limits=limits, now=NOW)
+    await discover(database, alice.id, [BOB, ALICE], limits)
 
     assert await list_known_numbers(database, alice.id, everybody) == {alice.id: ALICE, bob.id: BOB}
     assert await list_known_numbers(database, alice.id, [carol.id]) == {}
@@ -171,11 +184,11 @@ async def test_hundred_and_one_numbers_are_refused_and_cost_nothing(
     numbers = [f"+1415555{i:04}" for i in range(101)]
 
     with pytest.raises(Refused) as caught:
-        await discover_contacts(database, viewer, numbers, limits=limits, now=NOW)
+        await discover(database, viewer, numbers, limits)
 
     assert (caught.value.code, caught.value.field) == (RefusalCode.INVALID_INPUT, "phoneNumbers")
     assert await database.fetchval("SELECT count(*) FROM budgets") == 0
-    assert await discover_contacts(database, viewer, numbers[:100], limits=limits, now=NOW) == []
+    assert await discover(database, viewer, numbers[:100], limits) == []
 
 
 async def test_numbers_asked_for_are_budgeted_by_viewer(
@@ -185,13 +198,44 @@ async def test_numbers_asked_for_are_budgeted_by_viewer(
     bob = (await signed_in(database, tokens, BOB)).user
     alice_id, carol_id = ids.new_id(), ids.new_id()
     unknown = [f"+1415555{i:04}" for i in range(4)]
-    await discover_contacts(database, alice_id, [*unknown, *unknown], limits=few, now=NOW)
+    await discover(database, alice_id, [*unknown, *unknown], few)
 
     with pytest.raises(Refused) as caught:
-        await discover_contacts(database, alice_id, [BOB, CAROL], limits=few, now=NOW)
+        await discover(database, alice_id, [BOB, CAROL], few)
 
     assert caught.value.code is RefusalCode.RATE_LIMITED
     assert caught.value.retry_after_ms
     assert await list_known_numbers(database, alice_id, [bob.id]) == {}
-    assert await discover_contacts(database, carol_id, [BOB], limits=few, now=NOW) == [bob]
-    assert await discover_contacts(database, alice_id, [BOB], limits=few, now=NOW) == [bob]
+    assert await discover(database, carol_id, [BOB], few) == [bob]
+    assert await discover(database, alice_id, [BOB], few) == [bob]
+
+
+async def test_numbers_asked_for_are_budgeted_by_address_whoever_asks(
+    database: Database, limits: Limits
+) -> None:
+    few = replace(limits, contact_numbers_per_address=Budget(amount=150, window_s=3600))
+    numbers = [f"+1415555{i:04}" for i in range(100)]
+    await discover(database, ids.new_id(), numbers, few, "2001:db8:1:2::1")
+
+    with pytest.raises(Refused) as caught:
+        await discover(database, ids.new_id(), numbers, few, "2001:db8:1:2::77")
+
+    assert caught.value.code is RefusalCode.RATE_LIMITED
+    await discover(database, ids.new_id(), numbers[:50], few, "2001:db8:1:2::77")
+    await discover(database, ids.new_id(), numbers, few, "2001:db8:1:3::1")
+
+
+async def test_numbers_asked_for_are_budgeted_overall_and_a_refusal_spends_nothing(
+    database: Database, limits: Limits
+) -> None:
+    few = replace(limits, contact_numbers_overall=Budget(amount=150, window_s=3600))
+    numbers = [f"+1415555{i:04}" for i in range(100)]
+    await discover(database, ids.new_id(), numbers, few, "192.0.2.1")
+    spent = await database.fetch("SELECT key, spent FROM budgets ORDER BY key")
+
+    with pytest.raises(Refused) as caught:
+        await discover(database, ids.new_id(), numbers, few, "192.0.2.2")
+
+    assert caught.value.code is RefusalCode.RATE_LIMITED
+    assert await database.fetch("SELECT key, spent FROM budgets ORDER BY key") == spent
+    await discover(database, ids.new_id(), numbers[:50], few, "192.0.2.2")

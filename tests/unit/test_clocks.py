@@ -16,10 +16,14 @@ WALL_CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "
     "path",
     [
         "models/presence.py",
+        "models/relations.py",
+        "subscriptions/follower.py",
         "subscriptions/holds.py",
         "subscriptions/leases.py",
+        "subscriptions/node.py",
         "subscriptions/presence.py",
         "subscriptions/presence_watch.py",
+        "subscriptions/registry.py",
     ],
 )
 def test_no_wall_clock_is_read(path: str) -> None:
