@@ -21,6 +21,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from models.limits import Limits
+from models.sessions import Unauthenticated
 from parley.engine.cost import Cost
 from parley.engine.errors import INVALID_INPUT, VALIDATION_FAILED, DocumentRefused, with_code
 from parley.engine.facts import SchemaFacts
@@ -41,7 +42,7 @@ MAX_KEPT_BYTES = 32 * 1024 * 1024
 MAX_VALIDATION_ERRORS = 10
 
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
-_PUBLIC = frozenset({"__schema", "__type", "__typename"})
+_INTROSPECTION = frozenset({"__schema", "__type"})
 
 
 class Operation:
@@ -56,13 +57,17 @@ class Operation:
         fields: list[Outline],
         *,
         public_fields: frozenset[str],
+        public_introspection: bool,
         hide_suggestions: bool,
     ) -> None:
         self.node = node
         self.kind: Kind = node.operation.value
         self.name = node.name.value if node.name else None
         self.root_fields = tuple(dict.fromkeys(field.field_name for field in fields))
-        self.public = all(name in public_fields or name in _PUBLIC for name in self.root_fields)
+        public = (
+            public_fields | {"__typename"} | (_INTROSPECTION if public_introspection else set())
+        )
+        self.public = public.issuperset(self.root_fields)
         self.fragment_definitions = dict(fragments)
         self.fragments = {name: FragmentDetails(each) for name, each in fragments.items()}
         self.variables = Variables(
@@ -87,6 +92,15 @@ class Operation:
         self._shapes: dict[tuple[Any, ...], Shape] = {}
         # What is selected, when that does not depend on variables.
         self.only_shape = None if self._switches else self.shape(VariableValues({}, {}))
+
+    def refusal_of_anonymous(self) -> Exception:
+        """Why one without a viewer does not get this: `Unauthenticated`; a `DocumentRefused` where
+        introspection is for viewers only.
+        """
+        if _INTROSPECTION.isdisjoint(self.root_fields):
+            return Unauthenticated()
+        error = GraphQLError("Introspection needs a viewer here.", self.node)
+        return DocumentRefused([with_code(error, VALIDATION_FAILED)])
 
     def shape(self, values: VariableValues) -> Shape:
         """What the operation selects, given its variables.
@@ -142,6 +156,7 @@ class Documents:
         limits: Limits,
         *,
         public_fields: frozenset[str],
+        public_introspection: bool,
         hide_suggestions: bool,
         max_documents: int = MAX_DOCUMENTS,
         max_kept_bytes: int = MAX_KEPT_BYTES,
@@ -151,6 +166,7 @@ class Documents:
         self._max_documents = max_documents
         self._max_kept_bytes = max_kept_bytes
         self._public_fields = public_fields
+        self._public_introspection = public_introspection
         self._hide_suggestions = hide_suggestions
         self._kept: OrderedDict[str, tuple[dict[str | None, Operation], int]] = OrderedDict()
         self._kept_bytes = 0
@@ -205,6 +221,7 @@ class Documents:
                 fragments,
                 fields,
                 public_fields=self._public_fields,
+                public_introspection=self._public_introspection,
                 hide_suggestions=self._hide_suggestions,
             )
             for node, fields in outlines

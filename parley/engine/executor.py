@@ -23,7 +23,8 @@ __all__ = ["Engine", "Operation"]
 class Engine:
     """Prepares and executes the operations of one schema.
 
-    `public_fields` are the root fields that need no viewer. In production, errors suggest no names.
+    `public_fields` are the root fields that need no viewer. In production introspection needs one,
+    and errors suggest no names.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Engine:
             self._facts,
             limits,
             public_fields=public_fields,
+            public_introspection=development,
             hide_suggestions=self._hide_suggestions,
         )
 

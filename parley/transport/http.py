@@ -111,10 +111,10 @@ class GraphQLHTTP:
         stream = None if acceptable.json else self._make_stream(receive, reply)
         try:
             operation = self._prepare(request, scope["method"])
+            viewer = await self._find_viewer(operation, headers)
         except DocumentRefused as refused:
             await _write_result(error_answer(refused.errors), reply, stream)
             return
-        viewer = await self._find_viewer(operation, headers)
         address = self._origins.client_address(scope)
         if operation.kind == "subscription":
             if not acceptable.stream:
@@ -158,7 +158,7 @@ class GraphQLHTTP:
             None if authorization is None else authorization.decode("latin-1")
         )
         if viewer is None:
-            raise Unauthenticated
+            raise operation.refusal_of_anonymous()
         return viewer
 
     async def _execute(self, operation: Operation, request: GraphQLRequest, context: Any) -> bytes:

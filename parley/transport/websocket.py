@@ -233,7 +233,7 @@ class Socket:
         engine = self.server.engine
         operation = engine.prepare(request.query, request.operationName)
         if self._viewer is None and not operation.public:
-            raise Unauthenticated
+            raise operation.refusal_of_anonymous()
         if operation.kind == "subscription":
             await running.stream(operation, request.variables)
         else:

@@ -48,8 +48,7 @@ def test_operations_know_what_they_are() -> None:
 @pytest.mark.parametrize(
     ("query", "public"),
     [
-        ("{ __schema { queryType { name } } }", True),
-        ('{ __typename a: __type(name: "Book") { name } }', True),
+        ("{ __typename version }", True),
         ("{ ...F } fragment F on Query { ... { version } }", True),
         ("{ ...F } fragment F on Query { ... { version: book { id } } }", False),
         ("{ version book { id } }", False),
@@ -106,6 +105,7 @@ def make_documents(**bounds: int) -> Documents:
         SchemaFacts(make_schema()),
         Limits(),
         public_fields=frozenset(),
+        public_introspection=False,
         hide_suggestions=True,
         **bounds,
     )
@@ -132,6 +132,19 @@ def test_the_memory_of_what_is_kept_is_bounded() -> None:
 
     assert 500_000 < kept.kept_bytes <= 1_000_000
     assert 5 < len(kept) < 20
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ __schema { queryType { name } } }",
+        '{ __typename a: __type(name: "Book") { name } }',
+        "{ version ...F } fragment F on Query { ... { b: __schema { queryType { name } } } }",
+    ],
+)
+def test_introspection_is_public_in_development_only(query: str) -> None:
+    assert not make_engine().prepare(query, None).public
+    assert make_engine(development=True).prepare(query, None).public
 
 
 @pytest.mark.parametrize(
