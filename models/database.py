@@ -4,7 +4,6 @@
 query, so nothing may set session state on it.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -12,6 +11,7 @@ from typing import Any, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from models.deadlines import within
 from models.refusals import unavailable
 
 # In quotes, since asyncpg's classes take their parameter only when types are checked.
@@ -77,7 +77,8 @@ class Database:
     ) -> "Database":
         pool = await asyncpg.create_pool(
             url,
-            min_size=1,
+            # Else asyncpg connects again by itself while PostgreSQL is away, and logs each try.
+            min_size=0,
             max_size=connections,
             init=prepare_connection,
             reset=_keep,
@@ -85,11 +86,17 @@ class Database:
             server_settings=SERVER_SETTINGS
             | {"statement_timeout": str(int(statement_timeout_s * 1000))},
         )
+        try:
+            # Who opens it is told at once if PostgreSQL is not there.
+            await pool.release(await pool.acquire())
+        except BaseException:
+            pool.terminate()
+            raise
         return cls(pool, url)
 
     async def close(self) -> None:
         try:
-            await asyncio.wait_for(self.pool.close(), 3)
+            await within(self.pool.close(), 3)
         except TimeoutError:
             self.pool.terminate()
 

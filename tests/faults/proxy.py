@@ -40,11 +40,16 @@ class Proxy:
         self.to_server: Judge = _no_cut
         self.to_client: Judge = _no_cut
         self.links: set[Link] = set()
+        # Whether who comes is let through.
+        self.open = True
         self.port = 0
         self._target_port = target_port
         self._marks = marks
 
     async def link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self.open:
+            writer.transport.abort()
+            return
         try:
             server = await asyncio.open_connection("127.0.0.1", self._target_port)
         except OSError:
@@ -83,7 +88,7 @@ class Proxy:
             if kept is not None:
                 break
             await writer.drain()
-        if writer.can_write_eof():
+        if not writer.is_closing() and writer.can_write_eof():
             writer.write_eof()
         raise ConnectionAbortedError
 
