@@ -17,7 +17,7 @@ from datetime import datetime
 
 import msgspec
 
-from models.database import Database
+from models.database import Connection, Database
 from models.limits import Limits
 from models.messages import Message, list_messages
 from models.refusals import invalid, not_found, unavailable
@@ -198,7 +198,9 @@ async def _list_scopes(database: Database, viewer_id: str, channel_id: str | Non
     ]
 
 
-async def build_search_blocks(database: Database, channel_id: str, *, most: int) -> int:
+async def build_search_blocks(
+    database: "Database | Connection", channel_id: str, *, most: int = BUILT_AT_ONCE
+) -> int:
     """Index whole blocks that are not yet; how many it was. Harmless to repeat, and anywhere."""
     built: int = await database.fetchval(
         "SELECT build_search_blocks($1, $2)", channel_id, min(most, BUILT_AT_ONCE)

@@ -18,6 +18,7 @@ from models.channels import (
 from models.database import Database
 from models.messages import MessageStatus, find_message, list_fates, page_messages
 from models.notices import NoticeKind
+from models.search import BLOCK_ENTRIES, BUILT_AT_ONCE
 from models.seeding import World, WorldPlan, seed_world
 from models.sessions import Sessions
 from models.tokens import Tokens
@@ -159,6 +160,17 @@ async def test_leaves_the_newest_messages_of_the_history_in_every_state(
     ]
     assert all(f.seen_at is not None for f in fates.values() if f.status is MessageStatus.READ)
     assert await count_unread(database, viewer.user.id, [channel_id], most=1000) == {channel_id: 5}
+
+
+async def test_has_a_long_log_indexed_for_search(database: Database, tokens: Tokens) -> None:
+    blocks = BUILT_AT_ONCE + 2
+    plan = WorldPlan(pairs=1, group_members=2, history=blocks * BLOCK_ENTRIES + 9, idle=0)
+
+    world = await seed(database, tokens, plan)
+
+    heads = await database.fetch("SELECT channel_id, built_seq FROM search_heads")
+    assert [tuple(row) for row in heads] == [(inner(world.history.conv), blocks * BLOCK_ENTRIES)]
+    assert await database.fetchval("SELECT count(*) FROM search_blocks") == blocks
 
 
 async def test_begins_a_devices_inbox_at_the_end(
