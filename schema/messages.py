@@ -9,15 +9,16 @@ import strawberry
 from models import channels, ids, messages, notices, receipts, users
 from models.media import Media as StoredMedia
 from models.messages import MessageKind, MessageStatus
-from models.notices import NoticeKind
 from models.unloaded import UNLOADED
 from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import OUTERMOST, SHARED, derived_field
 from schema.media import Media
 from schema.node import Node, global_id_field
+from schema.notices import SystemNotice
 from schema.paging import Edge, Page, PageInfo, id_cursor, make_page, parse_id_cursor, require_count
 from schema.people import User
+from schema.receipts import ReceiptConnection
 from schema.refusals import Refusal
 from schema.scalars import DateTime
 from schema.sources import describes
@@ -49,23 +50,6 @@ describe_enum(
 )
 
 
-describe_enum(
-    NoticeKind,
-    "What happened to a channel.",
-    {
-        "GROUP_CREATED": "The group was made; `value` is its name.",
-        "GROUP_RENAMED": "It has a new name, `value`.",
-        "GROUP_CHANGED": "Its description or picture changed.",
-        "MEMBER_JOINED": "The actor joined by an invite.",
-        "MEMBER_ADDED": "The actor added the subjects.",
-        "MEMBER_LEFT": "The actor left.",
-        "MEMBER_REMOVED": "The actor removed the subjects.",
-        "ROLE_CHANGED": "The subjects have a new role, `value`.",
-    },
-    name="SystemNoticeKind",
-)
-
-
 @describes(messages.Location)
 @strawberry.type(description="A place, in degrees (WGS 84).")
 class Location:
@@ -86,50 +70,6 @@ class Reaction:
         description="Who gave it, in the order of reacting.",
         graphql_type=list[strawberry.ID],
         shared=True,
-    )
-
-
-async def _actor(
-    root: strawberry.Parent[notices.SystemNotice], info: strawberry.Info
-) -> users.User | None:
-    if root.actor is not UNLOADED:
-        return root.actor
-    return await context_of(info).loaders.users.load(root.actor_id or "")
-
-
-async def _subjects(
-    root: strawberry.Parent[notices.SystemNotice], info: strawberry.Info
-) -> list[users.User]:
-    if root.subjects is not UNLOADED:
-        return root.subjects
-    found = await context_of(info).loaders.users.load_many(root.subject_ids)
-    return [user for user in found if user is not None]
-
-
-@describes(notices.SystemNotice)
-@strawberry.type(
-    description=(
-        "One mutation makes one notice: who did it, to whom, and the new name or role. Only a last "
-        "owner's leave makes two (ROLE_CHANGED, MEMBER_LEFT). An update is GROUP_RENAMED when the "
-        "name changed, else GROUP_CHANGED."
-    )
-)
-class SystemNotice:
-    kind: NoticeKind = strawberry.field(description="What happened.", metadata=SHARED)
-    actor: users.User | None = strawberry.field(
-        resolver=_actor,
-        description="Who did it.",
-        graphql_type=User | None,
-        metadata={"plan": "actor", **SHARED},
-    )
-    subjects: list[users.User] = strawberry.field(
-        resolver=_subjects,
-        description="To whom it was done.",
-        graphql_type=list[User],
-        metadata={"plan": "subjects", **SHARED},
-    )
-    value: str | None = strawberry.field(
-        description="The new name, or the new role.", metadata=SHARED
     )
 
 
@@ -230,43 +170,6 @@ def _fate_field(
         graphql_type=graphql_type,
         metadata={"plan": name, **OUTERMOST},
     )
-
-
-@describes(receipts.Receipt)
-@strawberry.type(description="How far one of a message's audience has got with it.")
-class Receipt:
-    @strawberry.field(description="Who it is.", graphql_type=User)
-    async def user(
-        root: strawberry.Parent[receipts.Receipt], info: strawberry.Info
-    ) -> users.User | None:
-        return await context_of(info).loaders.users.load(root.user_id)
-
-    delivered_at: datetime | None = strawberry.field(
-        description="When they received it. Null while they have not.",
-        graphql_type=DateTime | None,
-    )
-    read_at: datetime | None = strawberry.field(
-        description=(
-            "When they read it. Null while they have not; in a chat, also where either of the two "
-            "hides read receipts."
-        ),
-        graphql_type=DateTime | None,
-    )
-
-
-@describes(Edge)
-@strawberry.type(description="A receipt in a page.")
-class ReceiptEdge:
-    cursor: str = strawberry.field(description="Its place, for `after`.")
-    node: receipts.Receipt = strawberry.field(description="The receipt.", graphql_type=Receipt)
-
-
-@describes(Page)
-@strawberry.type(description="A page of receipts, in the order of the users' ids.")
-class ReceiptConnection:
-    edges: list[ReceiptEdge] = strawberry.field(description="The receipts with their cursors.")
-    nodes: list[Receipt] = strawberry.field(description="The receipts.")
-    page_info: PageInfo = strawberry.field(description="What lies around the page.")
 
 
 @describes(messages.Message)

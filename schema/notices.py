@@ -1,0 +1,72 @@
+"""System notices: what happened to a channel."""
+
+import strawberry
+
+from models import notices, users
+from models.notices import NoticeKind
+from models.unloaded import UNLOADED
+from schema.context import context_of
+from schema.enums import describe_enum
+from schema.fields import SHARED
+from schema.people import User
+from schema.sources import describes
+
+describe_enum(
+    NoticeKind,
+    "What happened to a channel.",
+    {
+        "GROUP_CREATED": "The group was made; `value` is its name.",
+        "GROUP_RENAMED": "It has a new name, `value`.",
+        "GROUP_CHANGED": "Its description or picture changed.",
+        "MEMBER_JOINED": "The actor joined by an invite.",
+        "MEMBER_ADDED": "The actor added the subjects.",
+        "MEMBER_LEFT": "The actor left.",
+        "MEMBER_REMOVED": "The actor removed the subjects.",
+        "ROLE_CHANGED": "The subjects have a new role, `value`.",
+    },
+    name="SystemNoticeKind",
+)
+
+
+async def _actor(
+    root: strawberry.Parent[notices.SystemNotice], info: strawberry.Info
+) -> users.User | None:
+    if root.actor is not UNLOADED:
+        return root.actor
+    return await context_of(info).loaders.users.load(root.actor_id or "")
+
+
+async def _subjects(
+    root: strawberry.Parent[notices.SystemNotice], info: strawberry.Info
+) -> list[users.User]:
+    if root.subjects is not UNLOADED:
+        return root.subjects
+    found = await context_of(info).loaders.users.load_many(root.subject_ids)
+    return [user for user in found if user is not None]
+
+
+@describes(notices.SystemNotice)
+@strawberry.type(
+    description=(
+        "One mutation makes one notice: who did it, to whom, and the new name or role. Only a last "
+        "owner's leave makes two (ROLE_CHANGED, MEMBER_LEFT). An update is GROUP_RENAMED when the "
+        "name changed, else GROUP_CHANGED."
+    )
+)
+class SystemNotice:
+    kind: NoticeKind = strawberry.field(description="What happened.", metadata=SHARED)
+    actor: users.User | None = strawberry.field(
+        resolver=_actor,
+        description="Who did it.",
+        graphql_type=User | None,
+        metadata={"plan": "actor", **SHARED},
+    )
+    subjects: list[users.User] = strawberry.field(
+        resolver=_subjects,
+        description="To whom it was done.",
+        graphql_type=list[User],
+        metadata={"plan": "subjects", **SHARED},
+    )
+    value: str | None = strawberry.field(
+        description="The new name, or the new role.", metadata=SHARED
+    )

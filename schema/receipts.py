@@ -1,0 +1,49 @@
+"""Receipts: how far each of a message's audience has got with it."""
+
+from datetime import datetime
+
+import strawberry
+
+from models import receipts, users
+from schema.context import context_of
+from schema.paging import Edge, Page, PageInfo
+from schema.people import User
+from schema.scalars import DateTime
+from schema.sources import describes
+
+
+@describes(receipts.Receipt)
+@strawberry.type(description="How far one of a message's audience has got with it.")
+class Receipt:
+    @strawberry.field(description="Who it is.", graphql_type=User)
+    async def user(
+        root: strawberry.Parent[receipts.Receipt], info: strawberry.Info
+    ) -> users.User | None:
+        return await context_of(info).loaders.users.load(root.user_id)
+
+    delivered_at: datetime | None = strawberry.field(
+        description="When they received it. Null while they have not.",
+        graphql_type=DateTime | None,
+    )
+    read_at: datetime | None = strawberry.field(
+        description=(
+            "When they read it. Null while they have not; in a chat, also where either of the two "
+            "hides read receipts."
+        ),
+        graphql_type=DateTime | None,
+    )
+
+
+@describes(Edge)
+@strawberry.type(description="A receipt in a page.")
+class ReceiptEdge:
+    cursor: str = strawberry.field(description="Its place, for `after`.")
+    node: receipts.Receipt = strawberry.field(description="The receipt.", graphql_type=Receipt)
+
+
+@describes(Page)
+@strawberry.type(description="A page of receipts, in the order of the users' ids.")
+class ReceiptConnection:
+    edges: list[ReceiptEdge] = strawberry.field(description="The receipts with their cursors.")
+    nodes: list[Receipt] = strawberry.field(description="The receipts.")
+    page_info: PageInfo = strawberry.field(description="What lies around the page.")
