@@ -41,7 +41,6 @@ EXEMPT = {
     "report": "is seen by nobody",
     "setPushEndpoint": "is the device's alone, and no snapshot's: test_push_endpoints",
     "setPushSettings": "is the device's alone, and no snapshot's: test_push_endpoints",
-    "setPushEndpoint": "needs a provider: test_push_endpoints, where streams are told of it",
     "createUpload": "is its owner's alone until it is sent: test_uploads",
     "completeUpload": "is its owner's alone until it is sent: test_uploads",
 }
@@ -53,8 +52,6 @@ _PROFILE = f"""mutation ($input: UpdateProfileInput!) {{ updateProfile(input: $i
 _PRIVACY = f"""mutation ($input: UpdatePrivacyInput!) {{ updatePrivacy(input: $input) {{
     __typename {REFUSAL} }} }}"""
 _MUTE = f"""mutation ($id: ID!, $until: DateTime) {{ muteChannel(channelId: $id, until: $until) {{
-    __typename {REFUSAL} }} }}"""
-_PUSH_SETTINGS = f"""mutation ($input: PushSettingsInput!) {{ setPushSettings(input: $input) {{
     __typename {REFUSAL} }} }}"""
 _SIGN_OUT = f"mutation {{ signOut {{ __typename {REFUSAL} }} }}"
 _REVOKE_DEVICE = f"""mutation ($id: ID!) {{ revokeDevice(deviceId: $id) {{
@@ -315,13 +312,6 @@ async def _all_read(w: World) -> None:
 @case("updatePrivacy", note="hides reading", prepare=_all_read, tells_status=False)
 async def _(w: World) -> Any:
     return await w.olga.mutate(_PRIVACY, input={"readReceipts": False})
-
-
-@case("setPushSettings", "max")
-async def _(w: World) -> Any:
-    return await w.max.mutate(
-        _PUSH_SETTINGS, input={"preview": "SENDER", "mentionsWhenMuted": False}
-    )
 
 
 @case("setBlocked", note="blocks")

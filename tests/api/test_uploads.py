@@ -5,7 +5,7 @@ checks.
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -13,9 +13,12 @@ import httpx2
 import pytest
 
 from models.database import Database
-from models.limits import Budget
+from models.limits import Budget, Limits
+from models.media import Media, MediaState
+from models.refusals import RefusalCode, Refused
 from models.storage import Storage
 from models.upload_drafts import PART_BYTES, part_sizes
+from models.uploads import Uploads
 from tests.client import ApiClient, Json
 from tests.make import Person
 from tests.media import (
@@ -32,6 +35,7 @@ from tests.media import (
     upload,
 )
 from tests.serving import ServedWith, Server
+from tests.waiting import eventually
 
 PAST_A_PART = PART_BYTES + 1
 UPLOAD_BYTES = """{ limits { image: uploadBytes(kind: IMAGE) video: uploadBytes(kind: VIDEO)
@@ -225,18 +229,44 @@ async def test_what_is_not_as_large_as_was_said_is_rejected_for_good(
 async def test_completed_at_once_by_two_processes_it_is_one_file(
     alice: Person, other_server: Server, database: Database, storage: Storage
 ) -> None:
+    servers = (alice.server, other_server)
+    before = {key async for key, _, _ in storage.list_keys("media/")}
+    for _ in range(5):
+        ticket = await create_upload(alice)
+        await put_all(alice, ticket, PNG)
+        media_id = ticket["media"]["id"].removeprefix("med_")
+
+        both = await asyncio.gather(*(_complete_at(each, alice, media_id) for each in servers * 2))
+
+        assert {media.state for media in both} == {MediaState.PROCESSING}
+        assert len(await list_jobs(database, "media_render", media_id)) == 1
+    assert len({key async for key, _, _ in storage.list_keys("media/")} - before) == 5
+
+
+def _complete_at(server: Server, person: Person, media_id: str) -> Awaitable[Media]:
+    """Without the way there, on which one process would be ahead of the other."""
+    return server.app._process.resources.uploads.complete(person.user.id, media_id)
+
+
+async def test_a_file_that_takes_long_to_move_goes_on_when_nobody_waits(
+    alice: Person, database: Database, storage: Storage
+) -> None:
     ticket = await create_upload(alice)
     await put_all(alice, ticket, PNG)
-    before = {key async for key, _, _ in storage.list_keys("media/")}
+    media_id = ticket["media"]["id"].removeprefix("med_")
+    impatient = Uploads(database, storage, Limits(request_deadline_s=0))
 
-    media_id = ticket["media"]["id"]
-    both = await asyncio.gather(
-        *(complete(each, media_id) for each in (alice, alice.at(other_server)) for _ in range(3))
-    )
+    with pytest.raises(Refused) as refused:
+        await impatient.complete(alice.user.id, media_id)
+    assert refused.value.code is RefusalCode.UNAVAILABLE
 
-    assert {each["media"]["state"] for each in both} == {"PROCESSING"}
+    async def is_processed() -> bool:
+        found = await impatient.find_ticket(alice.user.id, media_id)
+        return found is not None and found.media.state is MediaState.PROCESSING
+
+    await eventually(is_processed)
+    await impatient.close()
     assert len(await list_jobs(database, "media_render", media_id)) == 1
-    assert len({key async for key, _, _ in storage.list_keys("media/")} - before) == 1
 
 
 # -------------------------------------------------------------------- parts
