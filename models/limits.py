@@ -87,6 +87,7 @@ class Limits:
     push_mail_after_s: float = 600.0  # unread for so long, then e-mail; and between two e-mails
     push_sms_after_s: float = 3600.0  # unread for so long, then SMS, where SMS is on
     push_sms_interval_s: float = 24 * 3600.0  # between two SMS to one device
+    push_mail_addresses_per_user: Budget = Budget(amount=5, window_s=24 * 3600)
     push_claim_s: float = 30.0  # a job that died holds up its device and channel for so long
 
     # Presence and typing

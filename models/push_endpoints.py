@@ -15,7 +15,9 @@ from enum import Enum
 
 import msgspec
 
+from models.budgets import Charge, spend
 from models.database import Connection, Database
+from models.limits import Budget, Limits
 from models.refusals import invalid, not_found
 
 URL_LENGTH = 2048
@@ -70,6 +72,8 @@ class SmsAddress(_Address, frozen=True, tag="SMS"):
 
 
 Address = ApnsAddress | FcmAddress | WebPushAddress | EmailAddress | SmsAddress
+
+_MAIL_ADDRESSES = Limits().push_mail_addresses_per_user
 
 _encode = msgspec.json.Encoder().encode
 decode_address = msgspec.json.Decoder(Address).decode
@@ -159,13 +163,19 @@ def _digest(address: Address) -> bytes | None:
 
 
 async def set_endpoint(
-    database: Database, user_id: str, device_id: str, address: Address | None, *, now: datetime
+    database: Database,
+    user_id: str,
+    device_id: str,
+    address: Address | None,
+    *,
+    now: datetime,
+    mail_addresses: Budget = _MAIL_ADDRESSES,
 ) -> None:
     """Give the device this one endpoint, or none. Its shape was checked.
 
     Raises:
         Refused: NOT_FOUND when the device has ended; INVALID_INPUT for a phone number of somebody
-            else.
+            else; RATE_LIMITED for one mail address after the other, which may be anybody's.
     """
     async with database.transaction() as connection:
         alive = await connection.fetchval(
@@ -181,12 +191,18 @@ async def set_endpoint(
         before = await _find_address(connection, user_id, device_id)
         if before == address:
             return
+        if isinstance(address, EmailAddress):
+            await spend(connection, [_mail_charge(user_id, mail_addresses)], now=now)
         if before is not None and (address is None or kind_of(before) is not kind_of(address)):
             await end_endpoint(connection, user_id, device_id)
         elif before is not None:
             await _release(connection, before, user_id, device_id)
         if address is not None:
             await _write(connection, user_id, device_id, address, now)
+
+
+def _mail_charge(user_id: str, budget: Budget) -> Charge:
+    return Charge(f"mail-addresses:{user_id}", budget, "Too many mail addresses for today.")
 
 
 async def _require_own_number(connection: Connection, user_id: str, number: str) -> None:

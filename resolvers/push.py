@@ -80,6 +80,7 @@ class PushMutations:
             viewer.device_id,
             address,
             now=datetime.now(UTC),
+            mail_addresses=resources.limits.push_mail_addresses_per_user,
         )
         return SetPushEndpointPayload(device=await _device_of(context, viewer))
 

@@ -239,3 +239,17 @@ async def test_own_devices_hear_of_it(bob_pushed: Person, another_device: Anothe
         await bob_pushed.mutate(SET_ENDPOINT, input=APNS)
 
         assert (await inbox.event())["__typename"] == "ViewerUpdated"
+
+
+async def test_mail_to_one_address_after_the_other_is_budgeted(bob_pushed: Person) -> None:
+    for number in range(5):
+        await bob_pushed.mutate(
+            SET_ENDPOINT, input={"email": {"address": f"b{number}@mail.example"}}
+        )
+
+    refused = await bob_pushed.mutate(SET_ENDPOINT, input={"email": {"address": "b5@mail.example"}})
+
+    assert refused["code"] == "RATE_LIMITED"
+    assert (await bob_pushed.mutate(SET_ENDPOINT, input=FCM))[
+        "__typename"
+    ] == "SetPushEndpointPayload"
