@@ -6,7 +6,8 @@ import asyncio
 import io
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -186,10 +187,8 @@ async def test_lists_of_files_lead_nowhere(
 ) -> None:
     secret = tmp_path / "secret.ts"
     secret.write_text(CANARY * 1000)
-    hits: list[object] = []
-    async with await asyncio.start_server(lambda *hit: hits.append(hit), "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        for address in (f"http://127.0.0.1:{port}/x.ts", f"file://{secret}", str(secret)):
+    async with listening() as (address_of_listener, hits):
+        for address in (address_of_listener, f"file://{secret}", str(secret)):
             with pytest.raises(Unusable):
                 await studio.make(kind, head + make(address))
     assert hits == []
@@ -198,9 +197,7 @@ async def test_lists_of_files_lead_nowhere(
 @pytest.mark.parametrize("demuxer", ["hls", "concat", "dash"])
 async def test_even_a_demuxer_of_lists_could_open_nothing(tmp_path: Path, demuxer: str) -> None:
     """Here without the sandbox: what opens containers lets none open another."""
-    hits: list[object] = []
-    async with await asyncio.start_server(lambda *hit: hits.append(hit), "127.0.0.1", 0) as server:
-        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x.ts"
+    async with listening() as (address, hits):
         makers: dict[str, Callable[[str], bytes]] = {
             "hls": playlist,
             "concat": concat_list,
@@ -245,6 +242,19 @@ async def test_a_reason_says_nothing_of_the_machine(studio: Studio) -> None:
 def test_no_beginning_is_too_short_to_look_at(size: int) -> None:
     for content in (encoded(quarters()), ISO_HEAD, b"PK\x03\x04", b"RIFF\0\0\0\0WEBP", b"\xff\xfb"):
         assert isinstance(content_type_of(content[:size]), str)
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[tuple[str, list[object]]]:
+    """An address, and who has come to it."""
+    hits: list[object] = []
+
+    async def greet(_: asyncio.StreamReader, guest: asyncio.StreamWriter) -> None:
+        hits.append(guest.get_extra_info("peername"))
+        guest.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x.ts", hits
 
 
 async def _still_works(studio: Studio) -> bool:

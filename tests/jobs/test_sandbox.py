@@ -78,6 +78,11 @@ async def test_memory_is_bounded(act: Act) -> None:
     assert ended.exit.peak_bytes < 120 << 20
 
 
+async def test_what_it_writes_is_bounded(act: Act, tmp_path: Path) -> None:
+    await act("fill")
+    assert (tmp_path / "much").stat().st_size == BOUNDS.file_bytes
+
+
 async def test_children_run_side_by_side(act: Act) -> None:
     hanging = asyncio.ensure_future(act("hang", deadline_s=1))
     assert (await act("say")).made == b"content"

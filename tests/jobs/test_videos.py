@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from PIL import Image
 
 from models.media import MediaKind, RenditionName
-from tests.jobs.media_files import box, clip, corners, panned, recording
+from tests.jobs.media_files import box, clip, corners, panned, recording, without_length
 from tests.jobs.studio import Studio, check_says_nothing, get, shown
 from workers.media.renditions import MediaLimits, Outcome, Unusable
 
@@ -118,10 +118,9 @@ async def test_frames_come_at_most_30_times_a_second(studio: Studio, tmp_path: P
 
 
 async def test_times_of_frames_are_kept(studio: Studio, tmp_path: Path) -> None:
-    times = [
-        frame.time for frame in _frames(await studio.make(VIDEO, clip(tmp_path / "c", fps=10)))
-    ]
-    assert times == pytest.approx([at / 10 for at in range(10)], abs=0.002)
+    outcome = await studio.make(VIDEO, clip(tmp_path / "clip", fps=25))
+    times = [frame.time for frame in _frames(outcome)]
+    assert times == pytest.approx([at / 25 for at in range(25)], abs=0.002)
 
 
 async def test_a_silent_one_stays_silent(studio: Studio, tmp_path: Path) -> None:
@@ -160,13 +159,8 @@ async def test_one_that_says_nothing_of_its_length_is_stopped(
     studio: Studio, tmp_path: Path
 ) -> None:
     path = clip(tmp_path / "clip", seconds=2, container="webm", codec="libvpx", sound=None)
-    content = path.read_bytes()
-    # The element of the duration becomes one that means nothing.
-    assert content.count(b"\x44\x89\x88") == 1
     with pytest.raises(Unusable, match="too long"):
-        await studio.make(
-            VIDEO, content.replace(b"\x44\x89\x88", b"\x44\x88\x88"), MediaLimits(video_s=1.5)
-        )
+        await studio.make(VIDEO, without_length(path), MediaLimits(video_s=1.5))
 
 
 async def test_too_large_a_picture_is_refused(studio: Studio, tmp_path: Path) -> None:

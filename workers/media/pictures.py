@@ -63,7 +63,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 # Bytes that a pixel takes at the worst while it is decoded, turned to RGBA and shrunk.
-_PIXEL_BYTES = {"JPEG": 7, "PNG": 10, "GIF": 10, "WEBP": 16, "HEIF": 12, "AVIF": 12}
+_PIXEL_BYTES = {"JPEG": 7, "PNG": 9, "GIF": 10, "WEBP": 14, "HEIF": 11, "AVIF": 12}
 _SRGB = ImageCms.createProfile("sRGB")
 JPEG_QUALITIES = (82, 74, 66, 58, 50, 42)
 WEBP_QUALITIES = (78, 70, 60, 50, 40)
@@ -130,7 +130,9 @@ def shrink(
     small = _to_rgb(small)
     if orientation in _TURNS:
         small = small.transpose(_TURNS[orientation])
-    # Some of it would be written again, as a JPEG's comment.
+    # The file's own object knows what else it says, and would write some of it again.
+    if small is picture:
+        small = picture.copy()
     small.info = {}
     return small
 
@@ -191,7 +193,7 @@ def _plain(picture: Image.Image) -> Image.Image:
         return picture.convert("RGBA")
     if picture.mode in {"1", "P"}:
         return picture.convert("RGB")
-    return picture.copy()
+    return picture
 
 
 def _to_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
