@@ -71,6 +71,12 @@ class Settings:
     media_originals: Originals = "files"
     # Files that one worker makes into what is shown at the same time.
     media_concurrency: int = 1
+    # What a picture's PREVIEW is: JPEG or WEBP.
+    media_preview_format: str = "JPEG"
+    # The longest video that is taken, in seconds.
+    media_video_s: float = 900.0
+    # What one file may take of memory while it is looked at, besides the program itself.
+    media_child_megabytes: int = 512
     # A worker that is silent for so long has lost its jobs to others.
     job_silence_s: float = 7.0
     limits: Limits = Limits()
@@ -139,6 +145,11 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         cloudfront_key_id=env.get("PARLEY_CLOUDFRONT_KEY_ID") or None,
         cloudfront_private_key=_cloudfront_private_key(env),
         media_originals=_originals(env),
+        media_preview_format=_preview_format(env),
+        media_video_s=_number(env, "PARLEY_MEDIA_VIDEO_S", 900.0, least=1, most=86_400),
+        media_child_megabytes=_number(
+            env, "PARLEY_MEDIA_CHILD_MEGABYTES", 512, least=128, most=65_536
+        ),
         media_concurrency=_number(
             env, "PARLEY_MEDIA_CONCURRENCY", max(1, (os.cpu_count() or 1) - 1), least=1, most=256
         ),
@@ -247,6 +258,13 @@ def _originals(env: Mapping[str, str]) -> Originals:
     if given not in ("files", "keep"):
         raise SettingsError("PARLEY_MEDIA_ORIGINALS must be 'files' or 'keep'.")
     return "keep" if given == "keep" else "files"
+
+
+def _preview_format(env: Mapping[str, str]) -> str:
+    given = (env.get("PARLEY_MEDIA_PREVIEW_FORMAT") or "JPEG").upper()
+    if given not in ("JPEG", "WEBP"):
+        raise SettingsError("PARLEY_MEDIA_PREVIEW_FORMAT must be 'JPEG' or 'WEBP'.")
+    return given
 
 
 def _cloudfront_private_key(env: Mapping[str, str]) -> str | None:

@@ -19,6 +19,7 @@ from parley.resources import open_storage
 from parley.settings import Settings
 from workers.jobs import Jobs
 from workers.media.endings import MediaEndings
+from workers.media.forms import MIB, MediaLimits
 from workers.media.job import MediaJob
 from workers.media.renditions import Renderer
 from workers.media.sweep import DAY_S, Ages, MediaSweep
@@ -62,7 +63,13 @@ class WorkerJobs:
         jobs = Jobs(queue, silent_s=settings.job_silence_s, watcher=metrics)
         storage = open_storage(settings)
         folder = make_work_folder(Path(tempfile.gettempdir()))
-        renderer = Renderer()
+        renderer = Renderer(
+            MediaLimits(
+                preview_format=settings.media_preview_format,
+                video_s=settings.media_video_s,
+                child_memory_bytes=settings.media_child_megabytes * MIB,
+            )
+        )
         _register_media(settings, jobs, database, storage, renderer, on_commit, metrics, folder)
         register_push(jobs, database, providers, settings.limits, note=metrics.note_push)
         return cls(jobs, queue, storage, renderer, providers, folder)

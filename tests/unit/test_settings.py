@@ -22,3 +22,17 @@ def test_trusted_proxies_are_listed_with_spaces_or_commas() -> None:
     settings = read_settings({"PARLEY_TRUSTED_PROXIES": "10.0.0.0/8, ::1 192.0.2.7"})
 
     assert settings.trusted_proxies == ("10.0.0.0/8", "::1", "192.0.2.7")
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("PARLEY_MEDIA_PREVIEW_FORMAT", "PNG"),
+        ("PARLEY_MEDIA_ORIGINALS", "some"),
+        ("PARLEY_MEDIA_VIDEO_S", "0"),
+        ("PARLEY_MEDIA_CHILD_MEGABYTES", "64"),
+    ],
+)
+def test_a_setting_of_media_that_cannot_be_is_named(name: str, given: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} must be "):
+        read_settings({name: given})
