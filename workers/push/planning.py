@@ -11,6 +11,7 @@ from models.database import Database
 from models.limits import Limits
 from models.push_endpoints import Address, kind_of
 from models.push_plans import Claim, Facts, claim_pushes, count_badges, list_facts
+from models.push_settings import PushPreview
 from models.push_states import PushKey
 from models.users import list_users
 from workers.push.deciding import Nothing, Show, TakeBack, Verdict, decide
@@ -83,7 +84,8 @@ class Planner:
 
 def show_push(claim: Claim, facts: Facts, show: Show, sender_name: str | None, badge: int) -> Push:
     key, message = claim.key, show.message
-    title, body = title_and_body(claim.settings.preview, facts, message, sender_name)
+    preview = claim.settings.preview
+    title, body = title_and_body(preview, facts, message, sender_name)
     return Push(
         id=push_id(key, str(message.seq)),
         channel_id=ids.channel_global_id(key.channel_id),
@@ -93,6 +95,7 @@ def show_push(claim: Claim, facts: Facts, show: Show, sender_name: str | None, b
         message_id=ids.message_global_id(key.channel_id, message.seq),
         title=title,
         body=body,
+        kind=message.kind.name if preview is PushPreview.MESSAGE else None,
         sent_at=message.sent_at,
     )
 

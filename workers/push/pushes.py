@@ -45,6 +45,9 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
     title: str | None = None
     body: str | None = None
     silent: bool = False
+    # The message's (TEXT, IMAGE …), for an app that shows words of its own; None where the device
+    # is not to show what was said.
+    kind: str | None = None
     # When the message it shows was sent.
     sent_at: datetime | None = None
     # Of e-mail: where to be left in peace, https: or mailto:.
@@ -98,6 +101,8 @@ def find_fields(push: Push) -> dict[str, str]:
     }
     if push.message_id is not None:
         fields["message"] = push.message_id
+    if push.kind is not None:
+        fields["kind"] = push.kind
     if push.sent_at is not None:
         fields["sentAt"] = push.sent_at.astimezone(UTC).isoformat(timespec="milliseconds")
     return fields
