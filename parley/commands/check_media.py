@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from models.database import Database
 from models.log import Batch
 from models.refusals import Refused
+from parley.embedded.running import with_running
 from parley.logs import configure_logging
 from parley.resources import open_storage
 from parley.settings import Settings, SettingsError
@@ -28,6 +29,7 @@ def run(settings: Settings, arguments: Sequence[str], *, told: bool) -> int:
     if list(arguments) not in ([], ["--repair"]):
         sys.stderr.write(USAGE)
         return 2
+    settings = with_running(settings)
     if not settings.database_url:
         raise SettingsError("DATABASE_URL must name the database whose media is meant.")
     try:

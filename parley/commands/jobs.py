@@ -6,7 +6,8 @@
     jobs drop ID …      delete these
     jobs retry-all KIND queue all of a kind again
 
-It asks PostgreSQL alone: it works whether a worker runs or not.
+It asks PostgreSQL alone, that of a running `dev` where DATABASE_URL names no other: it works
+whether a worker runs or not.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from models.job_lists import (
     retry_jobs,
 )
 from models.refusals import Refused
+from parley.embedded.running import with_running
 from parley.logs import configure_logging
 from parley.settings import Settings, SettingsError
 
@@ -32,6 +34,7 @@ STATES = ("waiting", "later", "running", "failed")
 
 def run(settings: Settings, arguments: Sequence[str], *, told: bool) -> int:
     configure_logging(development=settings.development)
+    settings = with_running(settings)
     if not settings.database_url:
         raise SettingsError("DATABASE_URL must name the database whose jobs are meant.")
     try:
