@@ -28,6 +28,8 @@ PROFILE = f"""mutation ($input: UpdateProfileInput!) {{ updateProfile(input: $in
     ... on UpdateProfilePayload {{ user {{ id name avatar {{ {MEDIA} }} }} }} {REFUSAL} }} }}"""
 NODE = f"query ($id: ID!) {{ node(id: $id) {{ __typename ... on Media {{ {MEDIA} }} }} }}"
 MESSAGE_MEDIA = "query ($id: ID!) { node(id: $id) { ... on Message { media { id state } } } }"
+# An id that nothing has.
+UNKNOWN = "med_" + "0" * 32
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
 

@@ -10,6 +10,7 @@ from tests.make import REFUSAL, Person
 from tests.media import (
     MEDIA,
     PROFILE,
+    UNKNOWN,
     list_jobs,
     make_media,
     sees,
@@ -18,7 +19,6 @@ from tests.media import (
     set_state,
 )
 
-UNKNOWN = "med_" + "0" * 32
 AVATAR = f"avatar {{ {MEDIA} }}"
 CREATE = f"""mutation ($input: CreateGroupInput!) {{ createGroup(input: $input) {{ __typename
     ... on GroupPayload {{ group {{ id {AVATAR} }} }} {REFUSAL} }} }}"""
@@ -31,12 +31,6 @@ INBOX = f"""subscription {{ inbox {{ __typename
     ... on ViewerUpdated {{ viewer {{ avatar {{ id }} }} }}
     ... on ChannelUpdated {{ message {{ system {{ kind }} }}
         channel {{ ... on Group {{ {AVATAR} }} }} }} }} }}"""
-
-
-@pytest.fixture
-async def media_id(database: Database, alice: Person) -> str:
-    """A picture of Alice's that is ready."""
-    return await make_media(database, alice)
 
 
 async def set_picture(person: Person, media_id: str | None, **more: str) -> Json:
