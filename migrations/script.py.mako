@@ -4,7 +4,6 @@ Before or after the code is deployed: before.
 """
 
 import sqlalchemy as sa
-import sqlmodel
 from alembic import op
 ${imports if imports else ""}
 

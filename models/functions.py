@@ -26,19 +26,3 @@ async def list_installed_functions(database: Database) -> dict[str, str]:
         "probin IS NULL AND proname NOT LIKE '%pgqueuer%'"
     )
     return {row[0]: row[1] for row in rows}
-
-
-def split_statements(script: str) -> list[str]:
-    """The statements of a script, for a driver that takes one at a time. Only `$$` quotes."""
-    statements, quoted, kept = [], False, ""
-    for piece in script.split(";"):
-        quoted ^= piece.count("$$") % 2 == 1
-        kept += piece
-        if quoted:
-            kept += ";"
-            continue
-        # What is left between two of them may be no more than comments.
-        if any(line.strip() and not line.lstrip().startswith("--") for line in kept.splitlines()):
-            statements.append(kept.strip())
-        kept = ""
-    return statements

@@ -1,4 +1,4 @@
-"""The first tables and functions.
+"""The first tables and functions; the functions' text is in migrations/sql/0001.
 
 Before or after the code is deployed: before.
 """
@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from models.functions import list_functions
+from migrations.scripts import read_functions
 
 revision = "0001"
 down_revision = None
@@ -266,12 +266,12 @@ def upgrade() -> None:
         sa.Column("last_seen_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
     )
-    for statement in list_functions().values():
+    for statement in read_functions(revision).values():
         op.execute(statement)
 
 
 def downgrade() -> None:
-    for name in list_functions():
+    for name in read_functions(revision):
         op.execute(f"DROP FUNCTION {name}")
     op.drop_table("users")
     op.drop_table("user_phone_numbers")

@@ -1,14 +1,13 @@
-"""Media, the tables of jobs (pgqueuer's own), and push.
+"""Media, the tables of jobs (those of pgqueuer 1.6.0), and push.
 
 Before or after the code is deployed: before.
 """
 
 import sqlalchemy as sa
 from alembic import op
-from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment
 from sqlalchemy.dialects import postgresql
 
-from models.functions import list_functions, split_statements
+from migrations.scripts import read_statements
 
 revision = "0002"
 down_revision = "0001"
@@ -17,8 +16,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    jobs = QueryBuilderEnvironment()
-    for statement in split_statements(jobs.build_install_query()):
+    for statement in read_statements(revision, "pgqueuer/install.sql"):
         op.execute(statement)
     # Its rows come and go by the second: vacuumed by their number, not by a share of the table.
     op.execute(
@@ -155,8 +153,6 @@ def upgrade() -> None:
     op.add_column(
         "users", sa.Column("avatar", postgresql.JSONB(astext_type=sa.Text()), nullable=True)
     )
-    for statement in list_functions().values():
-        op.execute(statement)
 
 
 def downgrade() -> None:
@@ -181,5 +177,5 @@ def downgrade() -> None:
         "ix_media_completed_at", table_name="media", postgresql_where=sa.text("state = 3")
     )
     op.drop_table("media")
-    for statement in split_statements(QueryBuilderEnvironment().build_uninstall_query()):
+    for statement in read_statements(revision, "pgqueuer/uninstall.sql"):
         op.execute(statement)

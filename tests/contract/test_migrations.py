@@ -1,0 +1,155 @@
+"""The revisions of the database never change, and bring every older database up to date."""
+
+import ast
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from alembic import command
+from alembic.script import ScriptDirectory
+
+from models.database import Database
+from models.ids import new_id
+from parley.migrations import configuration, list_differences, migrate
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+REVISIONS = sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+# The SHA-256 of every file of a released revision, by its first 16 digits: a release is never
+# changed. What a new revision holds is added here when it is released.
+RELEASED = {
+    "sql/0001/advance_positions.sql": "302a0676cdfe9cab",
+    "sql/0001/append_messages.sql": "11e60aaab8a8b741",
+    "sql/0001/build_search_blocks.sql": "4784347fb9e27eb2",
+    "sql/0001/rebuild_search_block.sql": "1fb8ff354afccfd7",
+    "sql/0001/search_words.sql": "6c76d4d1bccb581c",
+    "sql/0001/words_of.sql": "30cab9b3b8a39090",
+    "sql/0002/pgqueuer/install.sql": "024bad18a1c69215",
+    "sql/0002/pgqueuer/uninstall.sql": "4f081f01551564b6",
+    "versions/0001_first_tables.py": "3367b3375a85d7a6",
+    "versions/0002_media_jobs_push.py": "0eb83f10768d93ba",
+}
+# A value for a column of each type, which no revision's rules refuse.
+SAMPLES = {
+    "uuid": "gen_random_uuid()",
+    "text": "'something'",
+    "bytea": "'\\x00ff'",
+    "boolean": "true",
+    "smallint": "1",
+    "integer": "1",
+    "bigint": "1",
+    "real": "1.5",
+    "double precision": "1.5",
+    "jsonb": "'{}'",
+    "timestamp with time zone": "'2026-01-01T00:00:00Z'",
+    "tsvector": "'some words'",
+    "ARRAY": "'{}'",
+}
+
+
+@pytest_asyncio.fixture
+async def empty_url(database: Database, database_url: str) -> AsyncIterator[str]:
+    """The address of a database that no migration has seen."""
+    name = f"migrated_{new_id()}"
+    await database.execute(f"CREATE DATABASE {name}")
+    yield f"{database_url.rpartition('/')[0]}/{name}"
+    await database.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_one_revision_follows_another() -> None:
+    scripts = ScriptDirectory(str(MIGRATIONS))
+
+    in_order = [script.revision for script in scripts.walk_revisions()]
+
+    assert in_order[::-1] == REVISIONS
+    assert [f"{number:04}" for number in range(1, len(REVISIONS) + 1)] == REVISIONS
+
+
+def test_are_changed_never_again() -> None:
+    found = {
+        name: hashlib.sha256((MIGRATIONS / name).read_bytes()).hexdigest()[:16] for name in RELEASED
+    }
+
+    assert found == RELEASED
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_hold_their_whole_text(revision: str) -> None:
+    """What a revision imports of the code would change with the code."""
+    (path,) = (MIGRATIONS / "versions").glob(f"{revision}_*.py")
+
+    imported = {
+        node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+
+    assert {str(name).partition(".")[0] for name in imported} <= {
+        "alembic",
+        "migrations",
+        "sqlalchemy",
+    }
+
+
+@pytest.mark.parametrize("revision", REVISIONS[:-1])
+async def test_bring_older_ones_up_to_date_with_their_rows(revision: str, empty_url: str) -> None:
+    await asyncio.to_thread(command.upgrade, configuration(empty_url), revision)
+    before = await fill(empty_url)
+
+    await asyncio.to_thread(migrate, empty_url)
+
+    assert await list_differences(empty_url) == []
+    assert before
+    after = await count_rows(empty_url, before)
+    assert {table: rows for table, rows in after.items() if rows != 1} == {}
+
+
+async def test_can_be_taken_back(empty_url: str) -> None:
+    await asyncio.to_thread(migrate, empty_url)
+
+    await asyncio.to_thread(command.downgrade, configuration(empty_url), "base")
+
+    database = await Database.open(empty_url, connections=1)
+    left = await database.fetchval(
+        "SELECT array_agg(relname ORDER BY relname) FROM pg_class "
+        "WHERE relnamespace = 'public'::regnamespace"
+    )
+    functions = await database.fetchval(
+        "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace "
+        "AND probin IS NULL"
+    )
+    await database.close()
+    assert (left, functions) == (["alembic_version", "alembic_version_pkc"], 0)
+
+
+async def fill(url: str) -> list[str]:
+    """Put a row into every table of the database at `url`; returns their names."""
+    database = await Database.open(url, connections=1)
+    columns = await database.fetch(
+        "SELECT c.table_name, c.column_name, c.data_type FROM information_schema.columns c "
+        "JOIN information_schema.tables t USING (table_schema, table_name) "
+        "WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE' "
+        "AND c.is_identity = 'NO' AND c.data_type <> 'USER-DEFINED' "
+        "AND c.table_name <> 'alembic_version' AND c.table_name NOT LIKE 'pgqueuer%'"
+    )
+    tables: dict[str, dict[str, str]] = {}
+    for table, column, kind in columns:
+        tables.setdefault(table, {})[column] = SAMPLES[kind]
+    for table, row in tables.items():
+        names, values = ", ".join(row), ", ".join(row.values())
+        await database.execute(f"INSERT INTO {table} ({names}) VALUES ({values})")
+    await database.close()
+    return list(tables)
+
+
+async def count_rows(url: str, tables: list[str]) -> dict[str, int]:
+    """Returns how many rows each of the tables has, 0 for one that is gone."""
+    database = await Database.open(url, connections=1)
+    counts = {}
+    for table in tables:
+        there = await database.fetchval("SELECT to_regclass($1) IS NOT NULL", table)
+        counts[table] = await database.fetchval(f"SELECT count(*) FROM {table}") if there else 0
+    await database.close()
+    return counts
