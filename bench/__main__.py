@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _bench(asked: argparse.Namespace) -> int:
     began = time.monotonic()
-    server_cores, rest = _share_cores()
+    server_cores, rest = share_cores()
     if rest:
         os.sched_setaffinity(0, rest)
     with (
@@ -61,7 +61,7 @@ def _bench(asked: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _share_cores() -> tuple[set[int], set[int]]:
+def share_cores() -> tuple[set[int], set[int]]:
     """The measured server's core, and the one for all else; empty where there is no choice."""
     if not hasattr(os, "sched_getaffinity"):
         return set(), set()

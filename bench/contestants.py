@@ -66,7 +66,13 @@ class Contestant(Part):
 
 class Parley(Contestant):
     def __init__(
-        self, servers: EmbeddedServers, cores: set[int], *, history: int, idle: int
+        self,
+        servers: EmbeddedServers,
+        cores: set[int],
+        *,
+        history: int,
+        idle: int,
+        limits: str = "development",
     ) -> None:
         port, environment = free_port(), _environment(servers)
         environment |= {
@@ -89,6 +95,8 @@ class Parley(Contestant):
         run_module(["parley", "migrate"], environment)
         sizes = [f"--history={history}", f"--idle={idle}"]
         run_module(["parley", "seed", f"--world={self.world}", *sizes], environment)
+        # `serve` reads it when it starts; seeding is for development only.
+        environment["PARLEY_ENV"] = limits
 
 
 class Naive(Contestant):
