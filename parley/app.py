@@ -127,6 +127,7 @@ class App:
 
     def _expose_metrics(self) -> None:
         metrics, process = self._metrics, self._process
+        metrics.show_loops(process.loops)
         metrics.gauge("sockets", "Open websockets.", lambda: len(self._websocket.sockets))
         metrics.gauge("feeds", "Feeds of open streams.", lambda: len(process.hub.feeds()))
         metrics.gauge(
@@ -143,7 +144,8 @@ class App:
         return PlainTextResponse("alive\n")
 
     async def _readyz(self, _: Request) -> JSONResponse:
-        ready = not self._draining and await self._can_write()
+        can_go_on = self._process.loops.can_go_on
+        ready = not self._draining and can_go_on and await self._can_write()
         return JSONResponse({"ready": ready}, 200 if ready else 503)
 
     async def _can_write(self) -> bool:

@@ -6,11 +6,14 @@ operation's name or its text.
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
 
+from models.background import Loops
 from models.database import Database
 from models.outbox import find_oldest_unsettled_s
 from models.refusals import Refused
@@ -53,6 +56,10 @@ class Metrics:
         """A figure that is read when the metrics are asked for."""
         Gauge(f"parley_{name}", description, registry=self.registry).set_function(read)
 
+    def show_loops(self, loops: Loops) -> None:
+        """Show how often the process's loops failed, and how many have ended."""
+        self.registry.register(_LoopFigures(loops))
+
     def note(self, operation: Operation, seconds: float, outcome: str) -> None:
         field = operation.root_fields[0] if len(operation.root_fields) == 1 else "several"
         self._operations.labels(operation.kind, field, outcome).inc()
@@ -72,6 +79,27 @@ class Metrics:
                 self.outbox_age.set(await find_oldest_unsettled_s(database))
             except Refused:
                 self.outbox_age.set(float("nan"))
+
+
+class _LoopFigures(Collector):
+    def __init__(self, loops: Loops) -> None:
+        self._loops = loops
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        failures = CounterMetricFamily(
+            "parley_background_failures",
+            "Rounds of background work that failed, by loop and kind: away (a service could not be "
+            "reached) or unexpected.",
+            labels=("loop", "kind"),
+        )
+        for (loop, kind), count in self._loops.failures.copy().items():
+            failures.add_metric((loop, kind), count)
+        yield failures
+        yield GaugeMetricFamily(
+            "parley_background_loops_ended",
+            "Loops that ended though they must not: above 0 the process is not ready.",
+            value=len(self._loops.ended),
+        )
 
 
 class MeasuredEngine(Engine):

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from models.background import Loops
 from models.committer import Committer
 from models.database import Database
 from models.log import Batch
@@ -48,6 +49,7 @@ class Process:
     """One process's parts: what operations share, and what runs beside them."""
 
     resources: Resources
+    loops: Loops
     hub: Hub
     node: Node
     watch: SessionWatch
@@ -117,6 +119,7 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
     require_services(settings)
     assert settings.database_url is not None
     limits = settings.limits
+    loops = Loops()
     push_rules = await read_push_rules(settings)
     storage = open_storage(settings)
     media_urls = make_media_urls(settings, storage)
@@ -198,6 +201,7 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
     try:
         yield Process(
             resources=resources,
+            loops=loops,
             hub=hub,
             node=node,
             watch=watch,

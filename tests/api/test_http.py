@@ -8,10 +8,12 @@ from urllib.parse import quote
 
 import pytest
 
+from models.background import Background, CannotGoOn
 from tests.client import codes_of
 from tests.conftest import ALLOWED_ORIGIN
 from tests.make import OPEN_CHAT, Person
 from tests.serving import ServedWith, Server
+from tests.waiting import eventually
 
 VIEWER = "{ viewer { name } }"
 TELLING = "application/graphql-response+json"
@@ -150,3 +152,18 @@ async def test_a_server_that_drains_is_not_ready(served_with: ServedWith) -> Non
         ready = await server.http.get(f"http://{server.host}/readyz")
         assert (ready.status_code, ready.json()) == (503, {"ready": False})
         assert (await server.http.get(f"http://{server.host}/healthz")).status_code == 200
+
+
+async def test_a_server_whose_loop_cannot_go_on_is_not_ready(served_with: ServedWith) -> None:
+    async with served_with() as server:
+        background = Background(server.app._process.loops)
+        background.forever("of a test", cannot_go_on)
+        await eventually(lambda: server.app._process.loops.ended)
+
+        ready = await server.http.get(f"http://{server.host}/readyz")
+        assert (ready.status_code, ready.json()) == (503, {"ready": False})
+        await background.close()
+
+
+async def cannot_go_on() -> None:
+    raise CannotGoOn

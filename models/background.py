@@ -1,0 +1,270 @@
+"""Background work: loops that run beside requests for as long as their process lives, and tasks
+that end by themselves.
+
+- A loop goes on after every error, also one that nobody thought of, with a pause that grows to
+  `longest_pause_s`. It ends when it is closed; whatever else ends it is *cannot go on*.
+- A cancellation is never swallowed. One that reaches a loop from something that it awaited, while
+  nobody cancelled the loop itself, is an error like others.
+- Failures are counted each, and logged once an episode: a second line comes for another class of
+  error, and one more once no round has failed for `QUIET_S`.
+- PostgreSQL, Valkey or another service being away is expected: counted as `away`, and never a
+  reason to be not ready, since all processes would be so at once.
+"""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+
+from models.database import CONNECTION_ERRORS
+from models.refusals import RefusalCode, Refused
+
+logger = logging.getLogger("parley.background")
+
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 2.0
+# An episode of failures has ended when none came for so long.
+QUIET_S = 10.0
+# A task that took its cancellation for something else is cancelled again, so often.
+CANCEL_AGAIN_S = 1.0
+CANCELLATIONS = 3
+
+Work = Callable[[], Awaitable[object]]
+AwayErrors = tuple[type[BaseException], ...]
+
+
+class CannotGoOn(Exception):
+    """Raised by a loop's work when this process, and not what it depends on, can no longer do it.
+    The loop ends and the process says that it is not ready, so that it is replaced.
+    """
+
+
+class Loops:
+    """What a process knows of its loops, for `/metrics` and `/readyz`."""
+
+    def __init__(self) -> None:
+        # Loops that were begun, by name.
+        self.begun: Counter[str] = Counter()
+        # By name and by what it was: "away" or "unexpected".
+        self.failures: Counter[tuple[str, str]] = Counter()
+        # Loops that ended though nobody closed them.
+        self.ended: set[str] = set()
+
+    @property
+    def can_go_on(self) -> bool:
+        """Return whether no loop has ended that should run."""
+        return not self.ended
+
+
+class Background:
+    """The loops and tasks of one part of a process. Names are fixed words: they are a label of a
+    metric.
+    """
+
+    def __init__(self, loops: Loops | None = None) -> None:
+        """`loops` is the process's; a part that runs without a process has one of its own."""
+        self._loops = Loops() if loops is None else loops
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._episodes: dict[str, _Episode] = {}
+        self._closed = False
+
+    def forever(
+        self,
+        name: str,
+        work: Work,
+        *,
+        away: AwayErrors = (),
+        longest_pause_s: float = LONGEST_PAUSE_S,
+    ) -> None:
+        """Do `work` again and again, until closed. Each round must wait for something by itself.
+
+        `away`: what is raised while a service other than PostgreSQL is away.
+        """
+        episode = self._episodes[name] = _Episode(name, self._loops, away, longest_pause_s)
+        self._loops.begun[name] += 1
+        task = asyncio.create_task(self._go_on(work, episode), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._note_end)
+
+    def every(
+        self,
+        name: str,
+        seconds: float,
+        work: Work,
+        *,
+        jitter: float = 0.0,
+        at_once: bool = False,
+        away: AwayErrors = (),
+        longest_pause_s: float = LONGEST_PAUSE_S,
+    ) -> None:
+        """Do `work` after each pause of `seconds`, more or less by the part `jitter` of it
+        (0.5: between half and one and a half of it), so that processes do not act together.
+        `at_once`: the first time without a pause.
+        """
+        waits = not at_once
+
+        async def round_() -> None:
+            nonlocal waits
+            if waits:
+                await asyncio.sleep(seconds * random.uniform(1 - jitter, 1 + jitter))
+            waits = True
+            await work()
+
+        self.forever(name, round_, away=away, longest_pause_s=longest_pause_s)
+
+    def whenever(
+        self,
+        name: str,
+        event: asyncio.Event,
+        work: Work,
+        *,
+        gather_s: float = 0.0,
+        away: AwayErrors = (),
+        longest_pause_s: float = LONGEST_PAUSE_S,
+    ) -> None:
+        """Do `work` each time that the event is set, `gather_s` later so that what comes together
+        is done together. After an error it is done again without being asked.
+        """
+
+        async def round_() -> None:
+            await event.wait()
+            if gather_s:
+                await asyncio.sleep(gather_s)
+            event.clear()
+            try:
+                await work()
+            except BaseException:
+                event.set()
+                raise
+
+        self.forever(name, round_, away=away, longest_pause_s=longest_pause_s)
+
+    def spawn(
+        self, name: str, work: Coroutine[object, object, object], *, away: AwayErrors = ()
+    ) -> None:
+        """Run something once that ends by itself; its errors are counted and logged. After `close`
+        it is not begun.
+        """
+        if self._closed:
+            work.close()
+            return
+        if name not in self._episodes:
+            self._episodes[name] = _Episode(name, self._loops, away, 0)
+        task = asyncio.create_task(self._once(work, self._episodes[name]), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Cancel everything, and return when it has ended."""
+        self._closed = True
+        for _ in range(CANCELLATIONS):
+            running = {task for task in self._tasks if not task.done()}
+            if not running:
+                return
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
+        for task in self._tasks:
+            if not task.done():
+                logger.error("A task does not end", extra={"loop": task.get_name()})
+
+    async def _go_on(self, work: Work, episode: "_Episode") -> None:
+        while not self._closed:
+            try:
+                await work()
+            except CannotGoOn:
+                raise
+            except (Exception, asyncio.CancelledError) as error:
+                if self._is_told_to_end(error):
+                    raise
+                pause_s = episode.note_failure(error)
+            else:
+                episode.note_success()
+                continue
+            await asyncio.sleep(pause_s)
+
+    async def _once(self, work: Coroutine[object, object, object], episode: "_Episode") -> None:
+        try:
+            await work
+        except (Exception, asyncio.CancelledError) as error:
+            if self._is_told_to_end(error):
+                raise
+            episode.note_failure(error)
+        else:
+            episode.note_success()
+
+    def _is_told_to_end(self, error: BaseException) -> bool:
+        """Return whether this task was cancelled, and not something that it awaited."""
+        if not isinstance(error, asyncio.CancelledError):
+            return False
+        task = asyncio.current_task()
+        return self._closed or task is None or task.cancelling() > 0
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if self._closed:
+            return
+        self._loops.ended.add(task.get_name())
+        logger.critical(
+            "A loop ended that must go on: this process is not ready any more, restart it",
+            extra={"loop": task.get_name()},
+            exc_info=error,
+        )
+
+
+class _Episode:
+    """The failures of one loop that lie close together."""
+
+    def __init__(self, name: str, loops: Loops, away: AwayErrors, longest_pause_s: float) -> None:
+        self._name = name
+        self._loops = loops
+        self._away = (*CONNECTION_ERRORS, *away)
+        self._longest_pause_s = longest_pause_s
+        self._in_a_row = 0
+        self._failures = 0
+        self._failed_at = 0.0
+        # Classes of errors that were logged in this episode.
+        self._told: set[type[BaseException]] = set()
+
+    def note_failure(self, error: BaseException) -> float:
+        """Count and log it; return for how many seconds to pause."""
+        away = self._is_away(error)
+        self._loops.failures[self._name, "away" if away else "unexpected"] += 1
+        self._failures += 1
+        self._in_a_row += 1
+        self._failed_at = asyncio.get_running_loop().time()
+        if type(error) not in self._told:
+            self._told.add(type(error))
+            self._tell(error, away)
+        pause_s = FIRST_PAUSE_S * 2.0 ** min(self._in_a_row - 1, 16)
+        return min(self._longest_pause_s, pause_s) * random.uniform(0.5, 1.0)
+
+    def note_success(self) -> None:
+        self._in_a_row = 0
+        if not self._told:
+            return
+        if asyncio.get_running_loop().time() - self._failed_at > QUIET_S:
+            logger.info(
+                "Background work is well again",
+                extra={"loop": self._name, "failures": self._failures},
+            )
+            self._told.clear()
+            self._failures = 0
+
+    def _is_away(self, error: BaseException) -> bool:
+        if isinstance(error, Refused):
+            return error.code is RefusalCode.UNAVAILABLE
+        return isinstance(error, self._away)
+
+    def _tell(self, error: BaseException, away: bool) -> None:
+        extra = {"loop": self._name}
+        if away:
+            logger.warning(
+                "Background work waits for a service that is away: %s",
+                type(error).__name__,
+                extra=extra,
+            )
+        else:
+            logger.error("Background work failed, and goes on", extra=extra, exc_info=error)
