@@ -31,7 +31,8 @@ class Claim(msgspec.Struct):
 
     key: PushKey
     shown_seq: int
-    shown_at: datetime | None
+    # As of which edit it is shown.
+    shown_edited_at: datetime | None
     # How far this device has the log.
     device_seq: int
     failures: int
@@ -86,7 +87,7 @@ LEFT JOIN device_positions d ON d.user_id = ANY ($1) AND d.user_id = x.user_id
 WHERE s.user_id = ANY ($1) AND s.user_id = x.user_id AND s.device_id = x.device_id
   AND s.channel_id = x.channel_id
   AND (s.claimed_at IS NULL OR s.claimed_at < now() - make_interval(secs => $4))
-RETURNING s.user_id, s.device_id, s.channel_id, s.shown_seq, s.shown_at,
+RETURNING s.user_id, s.device_id, s.channel_id, s.shown_seq, s.shown_edited_at,
     coalesce(d.delivered_seq, 0) AS device_seq, s.failures, e.address, {SETTINGS_COLUMNS}
 """
 

@@ -5,6 +5,7 @@ another waits already.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from math import ceil
 
 import msgspec
@@ -17,12 +18,13 @@ from models.push_states import PushKey, PushTask, entrypoint_of, write_again
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """`seen_seq`: the log as it was read. `shown_seq`: what the device shows now; 0 after it was
-    taken back; None where nothing was sent.
+    taken back; None where nothing was sent. `shown_edited_at`: as of which edit it is shown.
     """
 
     key: PushKey
     seen_seq: int = 0
     shown_seq: int | None = None
+    shown_edited_at: datetime | None = None
 
 
 class Later(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,9 +47,10 @@ UPDATE push_states s SET
     failures = 0,
     wanted_seq = greatest(s.wanted_seq, x.seen_seq),
     shown_seq = coalesce(x.shown_seq, s.shown_seq),
-    shown_at = CASE WHEN x.shown_seq IS NULL THEN s.shown_at ELSE now() END
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::integer[])
-    AS x (user_id, device_id, channel_id, seen_seq, shown_seq)
+    shown_at = CASE WHEN x.shown_seq IS NULL THEN s.shown_at ELSE now() END,
+    shown_edited_at = CASE WHEN x.shown_seq IS NULL THEN s.shown_edited_at ELSE x.edited_at END
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::integer[], $6::timestamptz[])
+    AS x (user_id, device_id, channel_id, seen_seq, shown_seq, edited_at)
 WHERE s.user_id = ANY ($1) AND s.user_id = x.user_id AND s.device_id = x.device_id
   AND s.channel_id = x.channel_id
 """
@@ -68,6 +71,7 @@ async def write_results(database: Database, results: Sequence[Result]) -> None:
             [r.key.channel_id for r in ordered],
             [r.seen_seq for r in ordered],
             [r.shown_seq for r in ordered],
+            [r.shown_edited_at for r in ordered],
         )
 
     await write_again(database, write)

@@ -250,3 +250,5 @@ class PushStateRow(SQLModel, table=True):
     # The newest message that was shown; 0 when nothing is on the device's screen.
     shown_seq: int = integer_column(default=0)
     shown_at: datetime | None = time_column(nullable=True)
+    # When the message had last been edited that was shown; null when it had not.
+    shown_edited_at: datetime | None = time_column(nullable=True)

@@ -95,6 +95,15 @@ async def test_shows_a_message(apns: Apns, apple: FakeApns, clock: Clock) -> Non
     assert accepted.headers["apns-expiration"] == str(int(clock.now) + 600)
 
 
+async def test_corrects_what_is_shown_without_a_sound(apns: Apns, apple: FakeApns) -> None:
+    assert await apns.send(endpoint(), make_push(quiet=True)) == DELIVERED
+
+    [accepted] = apple.accepted
+    assert "sound" not in accepted.payload["aps"]
+    assert accepted.payload["aps"]["alert"] == {"title": "Alice", "body": "Hi!"}
+    assert accepted.payload["quiet"] == "true"
+
+
 async def test_takes_a_message_back_in_the_background(apns: Apns, apple: FakeApns) -> None:
     assert await apns.send(endpoint(), make_push(silent=True)) == DELIVERED
 

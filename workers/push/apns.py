@@ -143,7 +143,8 @@ def _fields(push: Push) -> dict[str, Any]:
     else:
         alert = {"title": push.title, "body": push.body}
         aps["alert"] = {name: text for name, text in alert.items() if text is not None}
-        aps["sound"] = "default"
+        if not push.quiet:
+            aps["sound"] = "default"
         aps["thread-id"] = push.thread
         # Lets the app's extension decrypt or add a picture before it shows.
         aps["mutable-content"] = 1

@@ -14,9 +14,13 @@ from models.push_settings import quiet_until
 
 
 class Show(msgspec.Struct, frozen=True):
-    """Show this message, in place of what is shown of the channel."""
+    """Show this message, in place of what is shown of the channel. `again`: its reader was told of
+    it before, and it changes what is on the screen without a sound: it was edited, or a newer one
+    that stood there is gone.
+    """
 
     message: Unread
+    again: bool = False
 
 
 class TakeBack(msgspec.Struct, frozen=True):
@@ -44,30 +48,30 @@ def decide(claim: Claim, facts: Facts | None, now: datetime) -> Verdict:
         return Nothing()
     if facts is None or facts.blocked:
         return TakeBack() if claim.shown_seq else Nothing()
-    message = _find_message(claim, facts)
-    quiet_end = quiet_until(claim.settings.quiet_hours, now) if message else None
-    if message is not None and quiet_end is None:
-        return Show(message)
+    show = _find_show(claim, facts)
+    quiet_end = quiet_until(claim.settings.quiet_hours, now) if show else None
+    if show is not None and quiet_end is None:
+        return show
     if claim.shown_seq and not facts.shown_stands:
         return TakeBack(quiet_end)
     return Wait(quiet_end) if quiet_end else Nothing()
 
 
-def _find_message(claim: Claim, facts: Facts) -> Unread | None:
-    """The message to show: the newest one, if it is not there yet in any way."""
+def _find_show(claim: Claim, facts: Facts) -> Show | None:
+    """The newest message that may be shown, if the screen does not have it as it is now."""
     message = facts.newest
     if facts.muted:
         message = facts.mention if claim.settings.mentions_when_muted else None
     if message is None:
         return None
     if message.seq == claim.shown_seq:
-        return message if _is_edited_since(message, claim.shown_at) else None
-    there = max(claim.shown_seq, claim.device_seq, facts.delivered_seq)
-    return message if message.seq > there else None
-
-
-def _is_edited_since(message: Unread, shown_at: datetime | None) -> bool:
-    return message.edited_at is not None and shown_at is not None and message.edited_at > shown_at
+        edited = message.edited_at is not None and message.edited_at != claim.shown_edited_at
+        return Show(message, again=True) if edited else None
+    if message.seq < claim.shown_seq:
+        # What is shown hides this one; once that is gone, this is the newest.
+        return None if facts.shown_stands else Show(message, again=True)
+    there = max(claim.device_seq, facts.delivered_seq)
+    return Show(message) if message.seq > there else None
 
 
 def seconds_until(at: datetime, now: datetime) -> float:

@@ -66,8 +66,8 @@ class DigestJobs:
         match decide(claim, facts.get(claim.key), now):
             case Wait(until):
                 await self._wait(claim, until, now)
-            case Nothing() | TakeBack():
-                # What was written cannot be taken back.
+            case Nothing() | TakeBack() | Show(again=True):
+                # What was written cannot be taken back, nor written in another way.
                 await write_results(self._database, [Result(key=claim.key)])
             case Show():
                 last_at = await find_last_shown_at(self._database, *_device_of(claim.key))
@@ -92,6 +92,7 @@ class DigestJobs:
             claim.key: verdict
             for claim in claims
             if isinstance(verdict := decide(claim, facts.get(claim.key), now), Show)
+            and not verdict.again
         }
         return Digest(claims, facts, shown)
 

@@ -39,6 +39,7 @@ class Digest(msgspec.Struct):
             key=key,
             seen_seq=facts.last_seq if facts else 0,
             shown_seq=show.message.seq if sent and show else None,
+            shown_edited_at=show.message.edited_at if sent and show else None,
         )
 
 

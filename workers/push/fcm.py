@@ -150,12 +150,9 @@ def _message(push: Push, token: str) -> dict[str, Any]:
             "apns-priority": "10",
             "apns-collapse-id": collapse_id,
         }
-        aps = {
-            "badge": push.badge,
-            "sound": "default",
-            "thread-id": push.thread,
-            "mutable-content": 1,
-        }
+        aps = {"badge": push.badge, "thread-id": push.thread, "mutable-content": 1}
+        if not push.quiet:
+            aps["sound"] = "default"
     message["apns"] = {"headers": headers, "payload": {"aps": aps}}
     return message
 

@@ -102,9 +102,15 @@ class PushJobs:
             raise SetAside(f"{self._kind.value} said: {answer.said or answer.outcome.value}")
 
     async def _note_shown(self, claim: Claim, seen_seq: int, verdict: Show | TakeBack) -> None:
-        shown_seq = verdict.message.seq if isinstance(verdict, Show) else 0
-        result = Result(key=claim.key, seen_seq=seen_seq, shown_seq=shown_seq)
-        await self._results.ask(result)
+        shown = verdict.message if isinstance(verdict, Show) else None
+        await self._results.ask(
+            Result(
+                key=claim.key,
+                seen_seq=seen_seq,
+                shown_seq=shown.seq if shown else 0,
+                shown_edited_at=shown.edited_at if shown else None,
+            )
+        )
         if isinstance(verdict, TakeBack) and verdict.again_at is not None:
             await self._wait(claim, verdict.again_at)
 

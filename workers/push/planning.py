@@ -87,7 +87,7 @@ def show_push(claim: Claim, facts: Facts, show: Show, sender_name: str | None, b
     preview = claim.settings.preview
     title, body = title_and_body(preview, facts, message, sender_name)
     return Push(
-        id=push_id(key, str(message.seq)),
+        id=push_id(key, _what(claim, show)),
         channel_id=ids.channel_global_id(key.channel_id),
         thread=key.channel_id,
         badge=badge,
@@ -97,7 +97,20 @@ def show_push(claim: Claim, facts: Facts, show: Show, sender_name: str | None, b
         body=body,
         kind=message.kind.name if preview is PushPreview.MESSAGE else None,
         sent_at=message.sent_at,
+        quiet=show.again,
     )
+
+
+def _what(claim: Claim, show: Show) -> str:
+    """What tells this push from all others of the channel: a message that is shown once more is
+    another push, which an app must not take for the one that it had.
+    """
+    message = show.message
+    if not show.again:
+        return str(message.seq)
+    if message.seq == claim.shown_seq:
+        return f"{message.seq} edited at {message.edited_at}"
+    return f"{message.seq} in place of {claim.shown_seq}"
 
 
 def clear_push(claim: Claim, badge: int) -> Push:

@@ -45,6 +45,8 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
     title: str | None = None
     body: str | None = None
     silent: bool = False
+    # Shown without a sound: it only corrects what is on the screen.
+    quiet: bool = False
     # The message's (TEXT, IMAGE …), for an app that shows words of its own; None where the device
     # is not to show what was said.
     kind: str | None = None
@@ -99,6 +101,8 @@ def find_fields(push: Push) -> dict[str, str]:
         "thread": push.thread,
         "badge": str(push.badge),
     }
+    if push.quiet:
+        fields["quiet"] = "true"
     if push.message_id is not None:
         fields["message"] = push.message_id
     if push.kind is not None:

@@ -121,3 +121,23 @@ async def test_read_while_it_was_being_sent(
         gate.open()
 
         await taken_back(bobs)
+
+
+async def test_edited_while_it_was_being_sent(
+    alice: Person,
+    bob: Person,
+    chat: str,
+    phone: MakePhone,
+    working: Working,
+    database: Database,
+) -> None:
+    bobs, gate = await phone(bob), Gate()
+    async with working(through=gate):
+        said = await alice.say(chat, "Helo")
+        await eventually(lambda: gate.waiting == 1)
+
+        await alice.mutate(EDIT, id=said["id"], text="Hello")
+        await eventually(lambda: database.fetchval("SELECT count(*) = 2 FROM pgqueuer"))
+        gate.open()
+
+        assert await bobs.has(2) == [("Alice", "Helo"), ("Alice", "Hello")]
