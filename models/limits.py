@@ -2,12 +2,15 @@
 public ones.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """At most `amount` units in any window of `window_s` seconds."""
+    """At most `amount` units in any window of `window_s` seconds. Of a token bucket: `amount` at
+    once, which come back evenly, all of them in `window_s`.
+    """
 
     amount: int
     window_s: int
@@ -123,3 +126,35 @@ class Limits:
     contact_numbers_per_user: Budget = Budget(amount=5000, window_s=24 * 3600)
     contact_numbers_per_address: Budget = Budget(amount=20_000, window_s=24 * 3600)
     contact_numbers_overall: Budget = Budget(amount=2_000_000, window_s=3600)
+
+    # What one user, or one address, does and asks: token buckets (models/buckets.py). A person
+    # meets none of them; Sendbird lets one send 5 messages a second, Zulip ask 200 times a minute
+    sends_per_user: Budget = Budget(amount=300, window_s=60)
+    message_changes_per_user: Budget = Budget(amount=300, window_s=60)  # edits and deletions
+    reactions_per_user: Budget = Budget(amount=180, window_s=60)
+    typing_per_user: Budget = Budget(amount=300, window_s=60)
+    acknowledgements_per_user: Budget = Budget(amount=20_000, window_s=60)  # positions named
+    chats_opened_per_user: Budget = Budget(amount=600, window_s=3600)
+    groups_created_per_user: Budget = Budget(amount=100, window_s=3600)
+    groups_joined_per_user: Budget = Budget(amount=200, window_s=3600)
+    members_added_per_user: Budget = Budget(amount=3000, window_s=3600)  # also to new groups
+    group_changes_per_user: Budget = Budget(amount=1000, window_s=3600)  # names, roles, invites …
+    setting_changes_per_user: Budget = Budget(
+        amount=1000, window_s=3600
+    )  # profile, privacy, blocks, mutes, devices and push
+    upload_steps_per_user: Budget = Budget(
+        amount=600, window_s=60
+    )  # uploads begun, completed or looked at
+    searches_per_user: Budget = Budget(amount=120, window_s=60)
+    streams_per_user: Budget = Budget(amount=600, window_s=60)  # subscriptions begun
+    read_cost_per_user: Budget = Budget(amount=300_000, window_s=60)  # the summed cost of documents
+    read_cost_per_address: Budget = Budget(
+        amount=300_000, window_s=60
+    )  # of documents of those who are not signed in
+    refreshes_per_address: Budget = Budget(amount=3000, window_s=60)
+
+
+def list_budgets(limits: Limits) -> dict[str, Budget]:
+    """Return every budget by the name of its field."""
+    values = ((each.name, getattr(limits, each.name)) for each in dataclasses.fields(limits))
+    return {name: value for name, value in values if isinstance(value, Budget)}

@@ -9,6 +9,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from models.background import Loops
+from models.buckets import Buckets
 from models.committer import Committer
 from models.database import Database
 from models.log import Batch
@@ -34,6 +35,7 @@ from subscriptions.node import Node
 from subscriptions.presence import NodePresence
 from subscriptions.presence_watch import PresenceWatch
 from subscriptions.receipts import Receipts
+from subscriptions.refill import Refill
 from subscriptions.session_watch import SessionWatch
 from subscriptions.signaller import Signaller
 from subscriptions.typing import Typing
@@ -128,6 +130,8 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
         await storage.ready()
     database = await Database.open(settings.database_url, connections=settings.database_connections)
     valkey = open_valkey(settings)
+    buckets = Buckets(limits)
+    refill = Refill(valkey, buckets, loops)
     hub = Hub(database, replay_entries=limits.replay_entries)
     tokens = Tokens(settings.secret, limits)
     sessions = Sessions(database, tokens)
@@ -172,6 +176,7 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
     committer = Committer(settings.database_url, on_commit, on_moved)
     relay = Relay(database, hub, dispatcher)
     uploads = Uploads(database, storage, limits)
+    refill.start()
     await node.open()
     signaller.start(node)
     presence.start()
@@ -195,6 +200,7 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
         uploads=uploads,
         media_urls=media_urls,
         update_pushes=pushes.update,
+        buckets=buckets,
         limits=limits,
         development=settings.development,
     )
@@ -223,6 +229,7 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
         await signaller.close()
         await states.close()
         await node.close()
+        await refill.close()
         await sessions.close()
         await storage.close()
         await valkey.aclose()

@@ -86,7 +86,8 @@ class Settings:
         return self.environment == "development"
 
 
-# A developer signs in thousands of test people from one address within a day.
+# A developer signs in thousands of test people from one address within a day, and has them do all
+# that a bench can. The token buckets are on, and fill a thousand times as fast.
 DEVELOPMENT_LIMITS = Limits(
     code_interval_s=0,
     codes_per_number=Budget(amount=10_000, window_s=3600),
@@ -96,6 +97,23 @@ DEVELOPMENT_LIMITS = Limits(
     sign_ins_per_address=Budget(amount=100_000, window_s=3600),
     contact_numbers_per_address=Budget(amount=10_000_000, window_s=3600),
     contact_numbers_overall=Budget(amount=100_000_000, window_s=3600),
+    sends_per_user=Budget(amount=1_000_000, window_s=60),
+    message_changes_per_user=Budget(amount=1_000_000, window_s=60),
+    reactions_per_user=Budget(amount=1_000_000, window_s=60),
+    typing_per_user=Budget(amount=1_000_000, window_s=60),
+    acknowledgements_per_user=Budget(amount=100_000_000, window_s=60),
+    chats_opened_per_user=Budget(amount=1_000_000, window_s=60),
+    groups_created_per_user=Budget(amount=1_000_000, window_s=60),
+    groups_joined_per_user=Budget(amount=1_000_000, window_s=60),
+    members_added_per_user=Budget(amount=10_000_000, window_s=60),
+    group_changes_per_user=Budget(amount=1_000_000, window_s=60),
+    setting_changes_per_user=Budget(amount=1_000_000, window_s=60),
+    upload_steps_per_user=Budget(amount=1_000_000, window_s=60),
+    searches_per_user=Budget(amount=1_000_000, window_s=60),
+    streams_per_user=Budget(amount=1_000_000, window_s=60),
+    read_cost_per_user=Budget(amount=1_000_000_000, window_s=60),
+    read_cost_per_address=Budget(amount=1_000_000_000, window_s=60),
+    refreshes_per_address=Budget(amount=1_000_000, window_s=60),
 )
 
 

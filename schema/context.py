@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from models.buckets import Takes
+from models.budgets import address_key
 from models.committer import Committer
 from models.database import Database
 from models.limits import Limits
@@ -39,6 +41,8 @@ class Resources:
     media_urls: MediaUrls
     # Told of (user, channel) where a push that is shown may have to go.
     update_pushes: Callable[[Sequence[tuple[str, str]]], None]
+    # How often one user or address may do what.
+    buckets: Takes
     limits: Limits
     development: bool
 
@@ -65,6 +69,16 @@ class Context:
     def forget_loaded(self) -> None:
         """After a mutation has changed what loaders may hold."""
         self._loaders = None
+
+    def spend(self, budget: str, amount: int = 1) -> None:
+        """Take from the viewer's bucket of a budget (a field of `Limits`); of one who is not signed
+        in, from that of their address. Never waits.
+
+        Raises:
+            Refused: RATE_LIMITED.
+        """
+        owner = address_key(self.client_address) if self.viewer is None else self.viewer.user.id
+        self.resources.buckets.take(budget, owner, amount)
 
     def require_viewer(self) -> Viewer:
         """The viewer. Operations that need one are refused before they start; this is the second

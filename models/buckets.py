@@ -1,0 +1,238 @@
+"""Token buckets: how often somebody may do something, decided without waiting.
+
+A bucket belongs to one owner (a user, an address) and one budget of `Limits`. It holds at most
+`amount` tokens, and what was taken comes back evenly, all of it in `window_s`. All processes share
+it, each with a block of tokens in hand:
+
+- `take` is a local decrement. It never waits, whatever has become of the place where buckets are
+  shared.
+- `Refill` (subscriptions/refill.py) gets the next block when half of one is left. Somebody whom a
+  process does not know yet begins on credit: a block is taken for granted, and reported.
+- So a number of processes together allow at most `amount`, and a block for each of them, more or
+  fewer than that where some hold a block that they do not use. In the long run it is exact:
+  what was spent on credit is deducted, also from an empty bucket.
+- Nothing here is lasting. A bucket that is forgotten is a full one.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
+from typing import NamedTuple, Protocol
+
+from models.budgets import MAX_WAIT_MS
+from models.limits import Budget, Limits, list_budgets
+from models.refusals import RefusalCode, Refused
+
+# A block is this part of a budget's amount.
+BLOCKS = 6
+# What is refused only because the next block is under way passes in so long.
+REFILL_MS = 100
+# Buckets that one process knows; of more, the oldest are forgotten.
+KEPT = 50_000
+
+
+class Rate(NamedTuple):
+    """A budget in tokens: how many at most, in one block, and how many come back in a second."""
+
+    amount: int
+    block: int
+    per_s: float
+    window_s: int
+
+
+class Wanted(NamedTuple):
+    """What one bucket is asked for: `owed` is deducted in any case, `tokens` as far as they go."""
+
+    key: str
+    rate: Rate
+    owed: int
+    tokens: int
+
+
+class Given(NamedTuple):
+    """The tokens that are now in hand, and what the bucket holds besides; below 0 it owes."""
+
+    tokens: int
+    left: float
+
+
+class Takes(Protocol):
+    """What operations know of buckets."""
+
+    def take(self, name: str, owner: str, amount: int = 1) -> None:
+        """Take tokens from a bucket, without waiting.
+
+        Raises:
+            Refused: RATE_LIMITED with the time after which the same would pass.
+        """
+
+
+class _Bucket:
+    """What this process knows of one bucket."""
+
+    __slots__ = ("asked", "at", "key", "left", "name", "owed", "rate", "tokens")
+
+    def __init__(self, name: str, owner: str, rate: Rate, now: float) -> None:
+        self.name = name
+        self.key = f"{name}:{owner}"
+        self.rate = rate
+        # In hand.
+        self.tokens = 0
+        # Taken on credit and not reported yet.
+        self.owed = 0
+        # What the shared bucket held at `at`, monotonic seconds.
+        self.left: float = rate.amount
+        self.at = now
+        # On the list of those to be filled.
+        self.asked = False
+
+    def left_at(self, now: float) -> float:
+        """Return what the shared bucket should hold by now, less what is owed to it."""
+        full = float(self.rate.amount)
+        return min(full, self.left + (now - self.at) * self.rate.per_s) - self.owed
+
+
+class Buckets:
+    """The tokens that one process has in hand."""
+
+    def __init__(
+        self, limits: Limits, *, now: Callable[[], float] = time.monotonic, kept: int = KEPT
+    ) -> None:
+        self._rates = {name: rate_of(budget) for name, budget in list_budgets(limits).items()}
+        self._now = now
+        self._kept = kept
+        self._buckets: OrderedDict[Hashable, _Bucket] = OrderedDict()
+        self._wanting: dict[str, _Bucket] = {}
+        # Set while some bucket wants to be filled, and while one does so that has nothing in hand.
+        self.wanting = asyncio.Event()
+        self.urgent = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, name: str, owner: str, amount: int = 1) -> None:
+        """Take tokens of the budget `name`, a field of `Limits`, from the owner's bucket.
+
+        Raises:
+            Refused: RATE_LIMITED with the time after which the same would pass. Nothing is taken.
+        """
+        bucket = self._buckets.get((name, owner))
+        if bucket is not None and bucket.tokens >= amount:
+            bucket.tokens -= amount
+            if not bucket.asked and bucket.tokens * 2 < bucket.rate.block:
+                self._ask(bucket)
+            return
+        self._take_on_credit(bucket or self._begin(name, owner), amount)
+
+    def _begin(self, name: str, owner: str) -> _Bucket:
+        bucket = _Bucket(name, owner, self._rates[name], self._now())
+        self._buckets[name, owner] = bucket
+        if len(self._buckets) > self._kept:
+            self._forget_one()
+        return bucket
+
+    def _forget_one(self) -> None:
+        """Forget the oldest, but for one that is being filled."""
+        for _ in range(2):
+            key, bucket = self._buckets.popitem(last=False)
+            if not bucket.asked:
+                return
+            self._buckets[key] = bucket
+
+    def _take_on_credit(self, bucket: _Bucket, amount: int) -> None:
+        """Take what is in hand, and owe the rest: at most a block between two reports."""
+        missing = amount - bucket.tokens
+        left = bucket.left_at(self._now())
+        if left < missing:
+            raise _refusal(bucket, (missing - left) / bucket.rate.per_s * 1000)
+        if bucket.owed and bucket.owed + missing > bucket.rate.block:
+            self._ask(bucket, urgent=True)
+            raise _refusal(bucket, REFILL_MS)
+        bucket.tokens = 0
+        bucket.owed += missing
+        self._ask(bucket, urgent=bucket.owed * 2 > bucket.rate.block)
+
+    # ---------------------------------------------------------------- filling
+
+    def _ask(self, bucket: _Bucket, *, urgent: bool = False) -> None:
+        bucket.asked = True
+        self._wanting[bucket.key] = bucket
+        self.wanting.set()
+        if urgent:
+            self.urgent.set()
+
+    def list_wanted(self, most: int) -> list[Wanted]:
+        """Return what is to be asked for now, for as many buckets as named at most."""
+        self.wanting.clear()
+        self.urgent.clear()
+        wanted = []
+        for bucket in list(self._wanting.values())[:most]:
+            tokens = max(0, bucket.rate.block - bucket.tokens)
+            wanted.append(Wanted(bucket.key, bucket.rate, bucket.owed, tokens))
+        return wanted
+
+    def fill(self, wanted: Iterable[Wanted], given: Iterable[Given]) -> None:
+        """Take in hand what was given. What was taken meanwhile stays taken."""
+        now = self._now()
+        for want, answer in zip(wanted, given, strict=True):
+            bucket = self._wanting.pop(want.key)
+            bucket.asked = False
+            bucket.owed -= want.owed
+            bucket.tokens += answer.tokens
+            bucket.left, bucket.at = answer.left, now
+            if bucket.owed:
+                # Reported next time, out of the tokens that came.
+                self._settle(bucket)
+        if self._wanting:
+            self.wanting.set()
+
+    def _settle(self, bucket: _Bucket) -> None:
+        """Pay what was taken on credit during the round trip, as far as the new tokens go."""
+        paid = min(bucket.owed, bucket.tokens)
+        bucket.owed -= paid
+        bucket.tokens -= paid
+        if bucket.owed or bucket.tokens * 2 < bucket.rate.block:
+            self._ask(bucket, urgent=bool(bucket.owed))
+
+
+class OwnBuckets:
+    """Buckets that this process shares with nobody: the place to fill from while Valkey is away."""
+
+    def __init__(self, *, now: Callable[[], float] = time.monotonic, kept: int = KEPT) -> None:
+        self._now = now
+        self._kept = kept
+        self._held: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def give(self, wanted: Iterable[Wanted]) -> list[Given]:
+        """As the script take_tokens.lua, which says what this does."""
+        return [self._give(want) for want in wanted]
+
+    def _give(self, want: Wanted) -> Given:
+        now, rate = self._now(), want.rate
+        held, at = self._held.get(want.key, (float(rate.amount), now))
+        held = min(float(rate.amount), held + (now - at) * rate.per_s)
+        held = max(-float(rate.amount), held - want.owed)
+        tokens = min(want.tokens, max(0, int(held)))
+        self._held[want.key] = (held - tokens, now)
+        self._held.move_to_end(want.key)
+        if len(self._held) > self._kept:
+            self._held.popitem(last=False)
+        return Given(tokens, held - tokens)
+
+
+def rate_of(budget: Budget) -> Rate:
+    """Return the budget in tokens; one of 0 never gives any."""
+    per_s = max(budget.amount, 0.001) / budget.window_s
+    return Rate(budget.amount, max(1, budget.amount // BLOCKS), per_s, budget.window_s)
+
+
+def _refusal(bucket: _Bucket, wait_ms: float) -> Refused:
+    """`wait_ms` is the time until the tokens are there, if the bucket can ever hold so many."""
+    rate = bucket.rate
+    return Refused(
+        RefusalCode.RATE_LIMITED,
+        f"This is asked for too often ({bucket.name}: {rate.amount} in {rate.window_s} s). "
+        "Repeat it after retryAfterMs.",
+        retry_after_ms=min(max(0, int(wait_ms)) + 1, 2 * rate.window_s * 1000, MAX_WAIT_MS),
+    )
