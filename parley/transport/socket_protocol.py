@@ -1,19 +1,24 @@
-"""uvicorn's websocket protocol, with two things added.
+"""uvicorn's websocket protocol, with these things added.
 
-What is sent within one turn of the event loop goes out in one write: a batch of messages to a
-hundred sockets is a hundred system calls, not eight hundred. And a close is written at once, also
-to a client that does not read: a send waits until the client reads; a close must not, or a paused
-client would keep its socket for ever. What it does not take within a few seconds is dropped with
-the connection.
+- What is sent within one turn of the event loop goes out in one write: a batch of messages to a
+  hundred sockets is a hundred system calls, not eight hundred.
+- A close is written at once, also to a client that does not read: a send waits until the client
+  reads; a close must not, or a paused client would keep its socket for ever. What it does not take
+  within a few seconds is dropped with the connection.
+- Text that is not UTF-8 closes the socket (1007) without an entry in the log.
+- Who sends pings and takes no pongs is ended: pongs wait for nobody, and would fill the memory.
 """
 
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-ABORT_AFTER_S = 8.0
+# With `stopped_reader_s`, in which a client that stopped reading is noticed: within 10 s.
+ABORT_AFTER_S = 4.0
 # So much waits for the end of the turn; more goes out at once, and the transport says when to stop.
 GATHERED_BYTES = 64 * 1024
+# What the transport may hold of a client that only sends pings.
+UNREAD_BYTES = 2 * 1024 * 1024
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
@@ -27,6 +32,23 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.writable.set()
             self.loop.call_later(ABORT_AFTER_S, self.transport.abort)
         await super().send(message)
+
+    def send_receive_event_to_app(self) -> None:
+        if (
+            self.curr_msg_data_type == "text"
+            and not self.close_sent
+            and not _is_utf8(b"".join(self.frames))
+        ):
+            self.frames = []
+            self.conn.fail(1007, "Text must be UTF-8")
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
+    def handle_ping(self) -> None:
+        super().handle_ping()
+        if self.transport.get_write_buffer_size() > UNREAD_BYTES and not self.writable.is_set():
+            self.transport.abort()
 
     def _takes_frames(self) -> bool:
         return (
@@ -51,3 +73,13 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         output = self.conn.data_to_send()
         if output and not self.transport.is_closing():
             self.transport.write(b"".join(output))
+
+
+def _is_utf8(text: bytes) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
