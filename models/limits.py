@@ -62,8 +62,14 @@ class Limits:
     ping_interval_s: float = 20.0
     ping_timeout_s: float = 20.0  # a socket that does not answer a ping for this long is closed
     operations_per_socket: int = 100
+    # What waits for one client that is slower than its events: a socket, or a stream of
+    # server-sent events. More ends the stream (1013, or cut), and the client resumes by position.
     queued_events_per_socket: int = 1000
     queued_bytes_per_socket: int = 1024 * 1024
+    stopped_reader_s: float = 5.0  # a client that takes nothing of what waits for so long is ended
+    # Objects (as `query_cost` counts them) that one event may make all live subscriptions of one
+    # socket, or of one device's streams of server-sent events, give together.
+    live_cost: int = 5000
 
     # Live delivery
     replay_entries: int = (

@@ -63,6 +63,14 @@ class Engine:
         result = executor.run()
         return _answer(await result if not isinstance(result, ExecutionResult) else result)
 
+    def cost_of(self, operation: Operation, variables: Mapping[str, Any] | None) -> int:
+        """How many objects one answer to the operation, or one event of it, may hold.
+
+        Raises:
+            DocumentRefused: the variables are not right.
+        """
+        return operation.cost.total(operation.variables.coerce(variables).coerced)
+
     async def subscribe(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Any
     ) -> AsyncIterable[Any] | bytes:

@@ -22,6 +22,7 @@ from parley.engine.documents import Operation
 from parley.engine.errors import DocumentRefused, error_answer, exception_answer
 from parley.engine.executor import Engine
 from parley.engine.sharing import make_renderer
+from parley.transport.mutations import Mutations, too_slow
 from parley.transport.origins import Origins
 from parley.transport.reply import Reply
 from parley.transport.request import (
@@ -67,7 +68,7 @@ class GraphQLHTTP:
         self._origins = origins
         self._heartbeat_s = heartbeat_s
         self._streams: set[EventStream] = set()
-        self._mutations: set[asyncio.Task[bytes]] = set()
+        self._mutations = Mutations()
         self._draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,8 +95,7 @@ class GraphQLHTTP:
         self._draining = True
         for stream in list(self._streams):
             stream.cut()
-        if self._mutations:
-            await asyncio.wait(self._mutations)
+        await self._mutations.wait()
 
     async def _reply(self, scope: Scope, receive: Receive, reply: Reply) -> None:
         headers: Headers = dict(scope["headers"])
@@ -169,20 +169,12 @@ class GraphQLHTTP:
                 async with asyncio.timeout(deadline_s):
                     return await running
             except TimeoutError:
-                raise unavailable("The answer takes too long; ask for less.") from None
-        task = asyncio.create_task(running)
-        self._mutations.add(task)
-        task.add_done_callback(self._forget)
+                raise too_slow(operation.kind) from None
+        task = self._mutations.begin(running)
         done, _ = await asyncio.wait({task}, timeout=deadline_s)
         if not done:
-            raise unavailable("The answer takes too long; what was asked may still be done.")
+            raise too_slow(operation.kind)
         return task.result()
-
-    def _forget(self, task: asyncio.Task[bytes]) -> None:
-        self._mutations.discard(task)
-        if not task.cancelled():
-            # Looked at, so that asyncio does not print what nobody waited for, text and all.
-            task.exception()
 
     async def _follow(
         self,

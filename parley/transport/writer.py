@@ -1,15 +1,18 @@
-"""Writes to one socket in order without waiting for it: at once while it takes, else from a bounded
+"""Writes to one client in order without waiting for it: at once while it takes, else from a bounded
 queue.
 
-Past the bound (events or bytes) `on_overflow` is called, once; nothing is written after that.
+A client that takes nothing for too long, or for which too much waits (texts or bytes), is slow:
+`on_slow` is called, once, and nothing is written after that.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
-Send = Callable[[Any], Awaitable[None]]
+from models.limits import Limits
+
+Send = Callable[[str], Coroutine[Any, Any, None]]
 
 
 class _Rest:
@@ -36,20 +39,24 @@ class _Rest:
                 return
 
 
-class SocketWriter:
-    def __init__(
-        self, send: Send, *, queued_events: int, queued_bytes: int, on_overflow: Callable[[], None]
-    ) -> None:
+class Writer:
+    """`send` writes one text, and returns when the connection takes more."""
+
+    def __init__(self, send: Send, limits: Limits, on_slow: Callable[[], None]) -> None:
         self._send = send
-        self._queued_events = queued_events
-        self._queued_bytes = queued_bytes
-        self._on_overflow = on_overflow
-        self._queue: deque[str] = deque()
+        self._limits = limits
+        self._on_slow = on_slow
+        self._queue: deque[tuple[str, int]] = deque()
         self._bytes = 0
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self._idle = asyncio.Event()
         self._idle.set()
+
+    @property
+    def waits(self) -> bool:
+        """Whether the client has not taken all that was written."""
+        return self._task is not None
 
     def write(self, text: str) -> None:
         """Write, or queue. Never waits, never raises."""
@@ -59,7 +66,7 @@ class SocketWriter:
             self._enqueue(text)
             return
         # A send that need not wait is over after one step; then no task is needed.
-        coroutine: Any = self._send({"type": "websocket.send", "text": text})
+        coroutine: Any = self._send(text)
         try:
             waits_for = coroutine.send(None)
         except StopIteration:
@@ -75,6 +82,10 @@ class SocketWriter:
         self.write(text)
         await self._idle.wait()
 
+    async def flush(self) -> None:
+        """Wait until all is out, or the writer is closed."""
+        await self._idle.wait()
+
     def close(self) -> None:
         """Nothing more is written; what waits is dropped."""
         self._closed = True
@@ -83,21 +94,36 @@ class SocketWriter:
         self._idle.set()
 
     def _enqueue(self, text: str) -> None:
-        self._queue.append(text)
-        self._bytes += len(text)
-        if len(self._queue) > self._queued_events or self._bytes > self._queued_bytes:
+        size = len(text) if text.isascii() else len(text.encode())
+        self._queue.append((text, size))
+        self._bytes += size
+        limits = self._limits
+        if (
+            len(self._queue) > limits.queued_events_per_socket
+            or self._bytes > limits.queued_bytes_per_socket
+        ):
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if not self._closed:
             self.close()
-            self._on_overflow()
+            self._on_slow()
 
     async def _drain(self, rest: _Rest) -> None:
         try:
-            await rest
+            await self._take(rest)
             while self._queue:
-                text = self._queue.popleft()
-                self._bytes -= len(text)
-                await self._send({"type": "websocket.send", "text": text})
+                text, size = self._queue.popleft()
+                self._bytes -= size
+                await self._take(self._send(text))
+        except TimeoutError:
+            self._give_up()
         except Exception:
             self.close()
         finally:
             self._task = None
             self._idle.set()
+
+    async def _take(self, sending: Any) -> None:
+        async with asyncio.timeout(self._limits.stopped_reader_s):
+            await sending

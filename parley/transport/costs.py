@@ -1,0 +1,43 @@
+"""What all live subscriptions of one holder (a socket, or a device's streams of server-sent events)
+may cost together.
+
+The cost of one is how many objects one event may make it give. A message that everybody follows is
+rendered for each subscription, so that one sender pays for what many subscriptions select.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from parley.engine.errors import exceeded
+
+
+class LiveCosts:
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held: dict[object, int] = {}
+
+    @contextmanager
+    def hold(self, holder: object, cost: int) -> Iterator[None]:
+        """Count the cost while a subscription lives.
+
+        Raises:
+            DocumentRefused: LIMIT_EXCEEDED; it would be too much together.
+        """
+        held = self._held.get(holder, 0)
+        if held + cost > self._most:
+            raise exceeded(
+                f"One event could make the subscriptions of this connection give {held + cost} "
+                f"objects together, and {self._most} are allowed: complete one, or select less."
+            )
+        self._held[holder] = held + cost
+        try:
+            yield
+        finally:
+            self._give_back(holder, cost)
+
+    def _give_back(self, holder: object, cost: int) -> None:
+        left = self._held[holder] - cost
+        if left:
+            self._held[holder] = left
+        else:
+            del self._held[holder]

@@ -1,0 +1,168 @@
+"""One websocket: who is on it, what it is told, and how it closes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import datetime
+from typing import Any, Protocol
+
+import orjson
+
+from models.refusals import Refused
+from models.sessions import Sessions, Unauthenticated
+from models.viewer import Viewer
+from parley.transport import socket_operations
+from parley.transport.socket_messages import (
+    ClientMessage,
+    Close,
+    authorization_of,
+    parse_message,
+    parse_request,
+)
+from parley.transport.socket_operations import SocketOperations
+from parley.transport.subscription import TOO_SLOW
+from parley.transport.writer import Writer
+from schema.context import Context
+from subscriptions.presence import NodePresence
+from subscriptions.session_watch import SessionWatch
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+MakeContext = Callable[[Viewer | None, str], Context]
+
+
+class Server(socket_operations.Server, Protocol):
+    """What all sockets share."""
+
+    sessions: Sessions
+    watch: SessionWatch
+    presence: NodePresence
+    make_context: MakeContext
+
+
+class Socket:
+    """One connection, from its acceptance until everything that was begun on it has ended."""
+
+    def __init__(self, server: Server, client_address: str, send: Send) -> None:
+        self._server = server
+        self._client_address = client_address
+        self._send = send
+
+        async def send_text(text: str) -> None:
+            await send({"type": "websocket.send", "text": text})
+
+        self.writer = Writer(send_text, server.limits, lambda: self.close(1013, TOO_SLOW))
+        self._operations = SocketOperations(server, self)
+        self._init_received = False
+        self._acknowledged = False
+        self._viewer: Viewer | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._stop_watching: Callable[[], None] | None = None
+        self._let_go: Callable[[], None] | None = None
+        self._init_timer = asyncio.get_running_loop().call_later(
+            server.limits.connection_init_s, self.close, 4408, "Connection initialisation timeout"
+        )
+
+    async def run(self, receive: Receive) -> None:
+        """Take what comes until the connection ends, then wait for what still runs: it is this
+        socket's until it has ended.
+        """
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "websocket.disconnect":
+                    break
+                if self._closing is None:
+                    await self._take(message)
+        finally:
+            self._end_everything()
+        await self._operations.wait()
+
+    async def _take(self, message: Message) -> None:
+        try:
+            await self._dispatch(parse_message(message))
+        except Close as close:
+            self.close(close.code, close.reason)
+
+    async def _dispatch(self, message: ClientMessage) -> None:
+        match message.type:
+            case "connection_init":
+                await self._init(message.payload)
+            case "ping":
+                payload = {} if message.payload is None else {"payload": message.payload}
+                self._write({"type": "pong"} | payload)
+            case "pong":
+                return
+            case "subscribe":
+                if not self._acknowledged:
+                    raise Close(4401, "Unauthorized")
+                self._operations.begin(*parse_request(message))
+            case "complete":
+                await self._operations.complete(message.id or "")
+            case _:
+                raise Close(4400, "Invalid message type")
+
+    async def _init(self, payload: Any) -> None:
+        if self._init_received:
+            raise Close(4429, "Too many initialisation requests")
+        self._init_received = True
+        self._init_timer.cancel()
+        try:
+            self._viewer = await self._server.sessions.authenticate(authorization_of(payload))
+        except Unauthenticated:
+            raise Close(4401, "Unauthorized") from None
+        except Refused:
+            raise Close(1013, "Try again later") from None
+        if self._viewer is not None:
+            self._stop_watching = self._server.watch.follow(self._viewer, self)
+            self._let_go = self._server.presence.hold(self._viewer.user.id)
+        self._acknowledged = True
+        self._write({"type": "connection_ack"})
+
+    # ---------------------------------------------------------------- for its operations
+
+    def context(self) -> Context:
+        return self._server.make_context(self._viewer, self._client_address)
+
+    async def look_again(self) -> None:
+        """Read who asks anew, if it is a while ago.
+
+        Raises:
+            Unauthenticated: the device has ended.
+        """
+        if self._viewer is not None:
+            self._viewer = await self._server.sessions.look_again(self._viewer)
+
+    def _write(self, message: dict[str, Any]) -> None:
+        self.writer.write(orjson.dumps(message).decode())
+
+    # ---------------------------------------------------------------- the end
+
+    def session_expiring(self, expires_at: datetime) -> None:
+        """The feeds say so themselves."""
+
+    def session_over(self) -> None:
+        self.close(4401, "Session over")
+
+    def close(self, code: int, reason: str) -> None:
+        """Close from our side; what may be ended ends now, what is queued is dropped."""
+        if self._closing is None:
+            self._end_everything()
+            self._closing = asyncio.create_task(self._close(code, reason))
+
+    async def _close(self, code: int, reason: str) -> None:
+        try:
+            await self._send({"type": "websocket.close", "code": code, "reason": reason[:120]})
+        except Exception:
+            return
+
+    def _end_everything(self) -> None:
+        self._init_timer.cancel()
+        self.writer.close()
+        if self._stop_watching is not None:
+            self._stop_watching()
+            self._stop_watching = None
+        if self._let_go is not None:
+            self._let_go()
+            self._let_go = None
+        self._operations.stop()

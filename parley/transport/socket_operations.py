@@ -1,0 +1,233 @@
+"""The operations of one socket.
+
+An operation counts until its work has ended, whatever its client was told: what nobody waits for
+any more is still work. At `complete` and at the end of the socket queries and subscriptions are
+cancelled; a mutation runs to its end. What others wait for too (a reading of a session, say) is
+shielded where it is shared, so that cancelling one who waits stops nobody else.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, cast
+
+import orjson
+
+from models.events import StreamCut
+from models.limits import Limits
+from models.refusals import unavailable
+from parley.engine.documents import Operation
+from parley.engine.errors import DocumentRefused, format_errors, wrap_error
+from parley.engine.executor import Engine
+from parley.engine.sharing import make_renderer
+from parley.transport.costs import LiveCosts
+from parley.transport.mutations import Mutations, too_slow
+from parley.transport.socket_messages import Close, Request
+from parley.transport.subscription import Followed, Subscription
+from parley.transport.writer import Writer
+from schema.context import Context
+
+
+class Server(Protocol):
+    """What the operations of all sockets share."""
+
+    engine: Engine
+    limits: Limits
+    mutations: Mutations
+    costs: LiveCosts
+
+
+class Connection(Protocol):
+    """The socket that the operations are on."""
+
+    writer: Writer
+
+    async def look_again(self) -> None:
+        """Read anew who asks. Raises what ends the operation."""
+
+    def context(self) -> Context: ...
+
+    def close(self, code: int, reason: str) -> None: ...
+
+
+class SocketOperations:
+    def __init__(self, server: Server, socket: Connection) -> None:
+        self._server = server
+        self._socket = socket
+        # Those that the client knows of, by its ids; and all whose work has not ended.
+        self._known: dict[str, _Running] = {}
+        self._running: set[asyncio.Task[None]] = set()
+
+    def begin(self, operation_id: str, request: Request) -> None:
+        """Begin an operation, or refuse it when too many have not ended.
+
+        Raises:
+            Close: the id is in use.
+        """
+        if operation_id in self._known:
+            raise Close(4409, f"Subscriber for {operation_id[:64]} already exists")
+        running = _Running(self._server, self._socket, operation_id, self._forget)
+        if len(self._running) >= self._server.limits.operations_per_socket:
+            running.fail(_error("Too many operations on one socket.", "LIMIT_EXCEEDED"))
+            return
+        self._known[operation_id] = running
+        task = running.task = asyncio.create_task(self._run(running, request))
+        self._running.add(task)
+
+    async def complete(self, operation_id: str) -> None:
+        """The client wants no more of it. Returns when a stream's place is free again."""
+        running = self._known.pop(operation_id, None)
+        if running is not None:
+            running.stop()
+            # The place is to be free for what comes in the same piece.
+            await asyncio.sleep(0)
+
+    def stop(self) -> None:
+        """End what may be ended: the socket is closing."""
+        for running in tuple(self._known.values()):
+            running.stop()
+        self._known.clear()
+
+    async def wait(self) -> None:
+        """Return when the work of all has ended."""
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def _run(self, running: "_Running", request: Request) -> None:
+        try:
+            await running.run(request)
+        except StreamCut as cut:
+            self._socket.close(cut.close_code, cut.reason)
+        except Exception as error:
+            running.fail(_errors_of(error))
+        finally:
+            assert running.task is not None
+            self._running.discard(running.task)
+            self._forget(running)
+
+    def _forget(self, running: "_Running") -> None:
+        if self._known.get(running.id) is running:
+            del self._known[running.id]
+
+
+class _Running:
+    """One operation, from its document to its end."""
+
+    def __init__(
+        self,
+        server: Server,
+        socket: Connection,
+        operation_id: str,
+        forget: Callable[["_Running"], None],
+    ) -> None:
+        self.id = operation_id
+        self.task: asyncio.Task[None] | None = None
+        self._server = server
+        self._socket = socket
+        self._forget = forget
+        self._id_json = orjson.dumps(operation_id).decode()
+        self._prefix = f'{{"id":{self._id_json},"type":"next","payload":'
+        self._stopped = False
+        # Known to be none of a mutation.
+        self._cancellable = False
+        self._subscription: Subscription | None = None
+
+    def stop(self) -> None:
+        """Say nothing more, and end unless it is a mutation."""
+        self._stopped = True
+        if self._subscription is not None:
+            self._subscription.stop()
+        if self._cancellable and self.task is not None:
+            self.task.cancel()
+
+    async def run(self, request: Request) -> None:
+        """Do what is asked, and tell the client.
+
+        Raises:
+            Exception: what the client is to be told in place of a result.
+        """
+        operation = self._server.engine.prepare(request.query, request.operationName)
+        self._cancellable = operation.kind != "mutation"
+        if self._stopped and self._cancellable:
+            return
+        if self._socket.context().viewer is None and not operation.public:
+            raise operation.refusal_of_anonymous()
+        if operation.kind == "mutation":
+            await self._mutate(operation, request.variables)
+        elif operation.kind == "query":
+            await self._ask(operation, request.variables)
+        else:
+            await self._follow(operation, request.variables)
+
+    async def _ask(self, operation: Operation, variables: Mapping[str, Any] | None) -> None:
+        try:
+            async with asyncio.timeout(self._server.limits.request_deadline_s):
+                answer = await self._execute(operation, variables)
+        except TimeoutError:
+            raise too_slow(operation.kind) from None
+        self._tell(answer)
+
+    async def _mutate(self, operation: Operation, variables: Mapping[str, Any] | None) -> None:
+        task = self._server.mutations.begin(self._execute(operation, variables))
+        done, _ = await asyncio.wait({task}, timeout=self._server.limits.request_deadline_s)
+        if not done:
+            self.fail(_errors_of(too_slow(operation.kind)))
+            await asyncio.wait({task})
+            return
+        self._tell(task.result())
+
+    async def _execute(self, operation: Operation, variables: Mapping[str, Any] | None) -> bytes:
+        await self._socket.look_again()
+        return await self._server.engine.execute(operation, variables, self._socket.context())
+
+    async def _follow(self, operation: Operation, variables: Mapping[str, Any] | None) -> None:
+        engine, socket, limits = self._server.engine, self._socket, self._server.limits
+        with self._server.costs.hold(socket, engine.cost_of(operation, variables)):
+            try:
+                async with asyncio.timeout(limits.request_deadline_s):
+                    source = await engine.subscribe(operation, variables, socket.context())
+            except TimeoutError:
+                raise unavailable() from None
+            if isinstance(source, bytes):
+                self.fail(orjson.loads(source)["errors"])
+                return
+            render = make_renderer(engine, operation, variables, socket.context)
+            self._subscription = Subscription(
+                cast(Followed, source),
+                render,
+                self._frame,
+                socket.writer,
+                queued_events=limits.queued_events_per_socket,
+            )
+            await self._subscription.run()
+        self._complete()
+
+    def _frame(self, text: str) -> str:
+        return self._prefix + text + "}"
+
+    def _tell(self, answer: bytes) -> None:
+        if not self._stopped:
+            self._socket.writer.write(self._frame(answer.decode()))
+            self._complete()
+
+    def _complete(self) -> None:
+        self._say(f'{{"id":{self._id_json},"type":"complete"}}')
+
+    def fail(self, errors: list[dict[str, Any]]) -> None:
+        message = {"id": self.id, "type": "error", "payload": errors}
+        self._say(orjson.dumps(message).decode())
+
+    def _say(self, last_words: str) -> None:
+        if not self._stopped:
+            self._stopped = True
+            self._forget(self)
+            self._socket.writer.write(last_words)
+
+
+def _error(message: str, code: str) -> list[dict[str, Any]]:
+    return [{"message": message, "extensions": {"code": code}}]
+
+
+def _errors_of(error: Exception) -> list[dict[str, Any]]:
+    """The payload of an `error` message."""
+    errors = error.errors if isinstance(error, DocumentRefused) else [wrap_error(error)]
+    return format_errors(errors)
