@@ -110,6 +110,13 @@ def telling_exif(orientation: int = 1) -> Image.Exif:
     return exif
 
 
+def with_thumbnail() -> Image.Exif:
+    """EXIF that holds a progressive JPEG of its own, with all of a JPEG's markers."""
+    exif = telling_exif()
+    exif[_COMMENT] = many_scans(99, (32, 32))
+    return exif
+
+
 XMP = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a>{CANARY}</a></x:xmpmeta>'.encode()
 
 
@@ -324,6 +331,36 @@ def heavy_exif_png() -> bytes:
     return png(
         (8, 8), chunk(b"eXIf", b"MM\0*\0\0\0\x08" + b"\xff\xff" + b"\x01\x0f\0\2" * 5_000_000)
     )
+
+
+def many_scans(scans: int = 1500, size: Size = (4000, 3000)) -> bytes:
+    """A progressive JPEG that goes over its pixels so often more, for 26 bytes each time."""
+    content = encoded(Image.new("RGB", size, BLUE), progressive=True)
+    last, end = content.rindex(b"\xff\xda"), content.rindex(b"\xff\xd9")
+    return content[:end] + content[last:end] * scans + content[end:]
+
+
+def slow_wav(hz: int, samples: int = 10_000) -> bytes:
+    """Noise of so many samples a second, of a byte each."""
+    form = struct.pack("<HHIIHH", 1, 1, hz, hz, 1, 8)
+    sound = bytes(at * at % 251 for at in range(samples))
+    inside = b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", samples)
+    return b"RIFF" + struct.pack("<I", len(inside) + samples) + inside + sound
+
+
+def far_apart(path: Path, seconds: int) -> Path:
+    """A recording of two moments with so long between them, in WebM."""
+    with av.open(path, "w", format="webm") as made:
+        stream = made.add_stream("libopus", rate=48_000, layout="mono")
+        assert isinstance(stream, AudioStream)
+        for at_s in (0, seconds):
+            frame = AudioFrame("s16", "mono", 960)
+            frame.planes[0].update(bytes(1920))
+            frame.sample_rate, frame.pts = 48_000, at_s * 48_000
+            frame.time_base = Fraction(1, 48_000)
+            made.mux(stream.encode(frame))
+        made.mux(stream.encode(None))
+    return path
 
 
 # ------------------------------------------------------------------ more than one thing at once

@@ -23,6 +23,7 @@ from tests.jobs.media_files import (
     concat_list,
     dash_list,
     encoded,
+    far_apart,
     gif_and_jar,
     heavy_exif_png,
     heavy_profile_jpeg,
@@ -30,13 +31,17 @@ from tests.jobs.media_files import (
     large_png,
     long_apng,
     long_gif,
+    many_scans,
     playlist,
     quarters,
+    slow_wav,
+    with_thumbnail,
     wordy_png,
     zipped_profile_png,
     zipped_text_png,
 )
 from tests.jobs.studio import Studio, check_says_nothing, shown
+from workers.media.forms import TOO_MUCH, MediaLimits
 from workers.media.kinds import content_type_of
 from workers.media.renditions import Unusable
 from workers.media.timelines import Nowhere, open_container
@@ -86,6 +91,45 @@ async def test_10_000_frames_become_few(studio: Studio, bomb: Callable[[], bytes
 @pytest.mark.parametrize("bomb", [wordy_png, heavy_profile_jpeg, heavy_exif_png])
 async def test_what_says_much_is_shown_without(studio: Studio, bomb: Callable[[], bytes]) -> None:
     check_says_nothing(await studio.make(IMAGE, bomb()))
+
+
+async def test_a_jpeg_of_1500_scans_is_refused_before_it_is_decoded(studio: Studio) -> None:
+    ended = await studio.measure(IMAGE, many_scans())
+    assert ended.unusable == TOO_MUCH
+    # Its pixels take seconds.
+    assert ended.exit.cpu_s < 0.5
+
+
+async def test_fewer_scans_of_more_pixels_are_refused_as_well(studio: Studio) -> None:
+    with pytest.raises(Unusable, match="too much work"):
+        await studio.make(IMAGE, many_scans(60), MediaLimits(scanned_pixels=500_000_000))
+
+
+async def test_a_progressive_jpeg_as_cameras_and_sites_make_them_is_shown(studio: Studio) -> None:
+    await studio.make(IMAGE, encoded(quarters(), progressive=True, exif=with_thumbnail()))
+    await studio.make(IMAGE, many_scans(80, (200, 100)))
+
+
+@pytest.mark.parametrize("hz", [1, 3999])
+async def test_a_sound_of_few_samples_a_second_is_refused(studio: Studio, hz: int) -> None:
+    with pytest.raises(Unusable):
+        await studio.make(AUDIO, slow_wav(hz))
+
+
+async def test_a_sound_of_slow_samples_that_are_usual_is_made(studio: Studio) -> None:
+    assert (await studio.make(AUDIO, slow_wav(8000))).duration_ms == 1250
+
+
+@pytest.mark.parametrize(("seconds", "is_made"), [(50, True), (100, False), (10_000, False)])
+async def test_a_silence_that_a_file_only_names_is_short(
+    studio: Studio, tmp_path: Path, seconds: int, is_made: bool
+) -> None:
+    path = far_apart(tmp_path / "sound", seconds)
+    if is_made:
+        assert (await studio.make(AUDIO, path)).duration_ms == pytest.approx(50_000, abs=100)
+    else:
+        with pytest.raises(Unusable, match="too long"):
+            await studio.make(AUDIO, path)
 
 
 async def test_an_archive_is_never_opened(studio: Studio) -> None:

@@ -21,6 +21,8 @@ class MediaLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     # Pictures
     picture_pixels: int = 50_000_000
+    picture_scans: int = 100  # of a progressive JPEG, as browsers have it
+    scanned_pixels: int = 2_000_000_000  # pixels times scans
     animation_frames: int = 300  # more are thinned out
     animation_pixels: int = 400_000_000  # over all frames that are looked at; the rest is left out
     animation_px: int = 640  # the longer side of a moving picture
@@ -39,12 +41,16 @@ class MediaLimits(msgspec.Struct, frozen=True, kw_only=True):
     video_fps: int = 30
     poster_px: int = 1280
     sound_s: float = 4 * 3600
+    sound_least_hz: int = 4000  # below, a few bytes make hours
+    sound_free_s: float = 60  # so much of a sound may come from no bytes at all
+    sound_bytes_per_s: int = 25  # beyond that; silence in FLAC or Opus has about 35
 
     # The child
     child_memory_bytes: int = 512 * MIB  # besides what its program has
     child_file_bytes: int = 1024 * MIB
     child_cpu_s: int = 900
     child_deadline_s: float = 1800
+    quick_cpu_s: int = 3  # of a picture, voice message or small document; then the long lane
     picture_cpu_s: int = 40
     picture_deadline_s: float = 120
     codec_threads: int = 2

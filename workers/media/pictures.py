@@ -27,6 +27,7 @@ from workers.media.forms import (
     DAMAGED,
     NOT_A_PICTURE,
     TOO_MANY_PIXELS,
+    TOO_MUCH,
     MediaLimits,
     Rendered,
     Unusable,
@@ -36,6 +37,7 @@ from workers.media.forms import (
 from workers.media.kinds import HEAD_BYTES, PICTURES, content_type_of
 from workers.media.moving import write_moving
 from workers.media.placeholder import placeholder_of
+from workers.media.scans import count_scans
 
 # These decoders, and no more, are known from here on: asked for by name, each one opens alone.
 DECODERS = (
@@ -108,7 +110,15 @@ def open_picture(source: BinaryIO, decoder: str, limits: MediaLimits) -> ImageFi
         raise Unusable(TOO_MANY_PIXELS)
     if pixels == 0:
         raise Unusable(DAMAGED)
+    if decoder == "JPEG":
+        _require_scans(source, pixels, limits)
     return picture
+
+
+def _require_scans(source: BinaryIO, pixels: int, limits: MediaLimits) -> None:
+    scans = count_scans(source, limits.picture_scans)
+    if scans > limits.picture_scans or scans * pixels > limits.scanned_pixels:
+        raise Unusable(TOO_MUCH)
 
 
 def shrink(

@@ -3,6 +3,7 @@
 Runs in the sandbox's child.
 """
 
+import io
 from fractions import Fraction
 from typing import BinaryIO, cast
 
@@ -47,6 +48,7 @@ def render_sound(source: BinaryIO, limits: MediaLimits) -> Rendered:
     content_type = SOUND_OF.get(found, found)
     if content_type not in SOUNDS:
         raise Unusable(NOT_A_SOUND)
+    most_s = _most_s(source, limits)
     source.seek(0)
     with open_container(source, SOUNDS[content_type]) as container:
         sound = find_sound(container)
@@ -54,11 +56,11 @@ def render_sound(source: BinaryIO, limits: MediaLimits) -> Rendered:
             raise Unusable(NOT_A_SOUND)
         if sound.codec_context.name not in SOUND_CODECS:
             raise Unusable(DAMAGED)
-        if length_of(container) > limits.sound_s:
+        if length_of(container) > most_s:
             raise Unusable(TOO_LONG)
         with av.open(file_name("FULL", _OGG), "w", format="ogg", options=BITEXACT) as made:
             mono = sound.codec_context.channels == 1
-            track = SoundTrack(made, OPUS, mono=mono, most_s=limits.sound_s)
+            track = SoundTrack(made, OPUS, mono=mono, most_s=most_s, least_hz=limits.sound_least_hz)
             began: Fraction | None = None
             for frame in decoded(container, [sound]):
                 at_s = time_of(frame)
@@ -72,3 +74,11 @@ def render_sound(source: BinaryIO, limits: MediaLimits) -> Rendered:
     return Rendered(
         content_type, [Written("FULL", _OGG)], duration_ms=round(track.duration_s * 1000)
     )
+
+
+def _most_s(source: BinaryIO, limits: MediaLimits) -> float:
+    """How long it may be, in seconds, for the bytes that it has: a gap or a silence that a file
+    only names costs as much to write as a sound.
+    """
+    byte_size = source.seek(0, io.SEEK_END)
+    return min(limits.sound_s, limits.sound_free_s + byte_size / limits.sound_bytes_per_s)

@@ -10,7 +10,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container.output import OutputContainer
 
-from workers.media.forms import TOO_LONG, Unusable
+from workers.media.forms import DAMAGED, TOO_LONG, Unusable
 
 RATE = 48_000
 # A shorter gap is a matter of rounding.
@@ -29,12 +29,19 @@ class Coding(msgspec.Struct, frozen=True):
 
 class SoundTrack:
     def __init__(
-        self, container: OutputContainer, coding: Coding, *, mono: bool, most_s: float
+        self,
+        container: OutputContainer,
+        coding: Coding,
+        *,
+        mono: bool,
+        most_s: float,
+        least_hz: int,
     ) -> None:
         self._container = container
         self._coding = coding
         self._layout = "mono" if mono else "stereo"
         self._most_samples = int(most_s * RATE)
+        self._least_hz = least_hz
         stream = container.add_stream(
             coding.codec, rate=RATE, format=coding.sample_format, layout=self._layout
         )
@@ -54,8 +61,10 @@ class SoundTrack:
     def write(self, frame: AudioFrame, at_s: Fraction | None) -> None:
         """
         Raises:
-            Unusable: it becomes too long.
+            Unusable: it becomes too long, or has too few samples a second.
         """
+        if frame.sample_rate < self._least_hz:
+            raise Unusable(DAMAGED)
         if at_s is not None and at_s - Fraction(self._taken, RATE) > _GAP_S:
             self._fill(int(at_s * RATE) - self._taken)
         shape = (frame.format.name, frame.layout.name, frame.sample_rate)

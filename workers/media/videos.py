@@ -109,7 +109,9 @@ def _transcode(
     track: SoundTrack | None = None
     if sound is not None:
         mono = sound.codec_context.channels == 1
-        track = SoundTrack(made, AAC, mono=mono, most_s=limits.video_s)
+        track = SoundTrack(
+            made, AAC, mono=mono, most_s=limits.video_s, least_hz=limits.sound_least_hz
+        )
     began = Fraction(container.start_time or 0, 1_000_000)
     for frame in decoded(container, [film.source, *([sound] if sound else [])]):
         at_s = time_of(frame)
