@@ -5,7 +5,8 @@ a worker whose heartbeat is fresh, `failed` is set aside for a person. Two thing
 - `attempts` is raised by the statement that takes a job, so that a job which kills its worker is
   counted as well as one that raises.
 - Jobs of a kind go by when they were due, found by the index on just that: pgqueuer's own statement
-  reads past every job that is due later.
+  reads past every job that is due later. Where owners take turns, the index by owner (`priority`,
+  see models/jobs.py) finds the next one's oldest job.
 Ages and times are PostgreSQL's. `headers` keeps the last error: its class and a sentence of ours.
 """
 
@@ -15,16 +16,18 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from models.database import CONNECTION_ERRORS, Database, connect
+from models.jobs import LAST_TURN
 from models.refusals import unavailable
 
 
 class TakenJob(msgspec.Struct, frozen=True):
-    """`tries`: how often it was taken, this time included."""
+    """`tries`: how often it was taken, this time included. `turn`: the number of its owner."""
 
     id: int
     kind: str
     payload: bytes
     tries: int
+    turn: int = 0
 
 
 class JobFault(msgspec.Struct, frozen=True):
@@ -84,7 +87,7 @@ WITH found AS ({found})
 UPDATE pgqueuer q SET status = 'picked', updated = now(), heartbeat = now(),
     queue_manager_id = $1, attempts = q.attempts + 1
 FROM found WHERE q.id = found.id
-RETURNING q.id, q.entrypoint, coalesce(q.payload, ''), q.attempts
+RETURNING q.id, q.entrypoint, coalesce(q.payload, ''), q.attempts, q.priority
 """
 # $1 worker, $2 kind, $3 how many.
 _TAKE_DUE = _TAKE.format(
@@ -92,6 +95,19 @@ _TAKE_DUE = _TAKE.format(
     SELECT j.id FROM pgqueuer j
     WHERE j.entrypoint = $2 AND j.status = 'queued' AND j.execute_after <= now()
     ORDER BY j.execute_after LIMIT $3 FOR UPDATE SKIP LOCKED
+    """
+)
+# $1 worker, $2 kind, $3 above the next owner's number, $4 how many of an owner run at most.
+_TAKE_NEXT = _TAKE.format(
+    found="""
+    SELECT j.id FROM pgqueuer j
+    WHERE j.entrypoint = $2 AND j.status = 'queued' AND j.execute_after <= now()
+      AND j.priority < $3
+      AND j.priority <> ALL (ARRAY(
+          SELECT p.priority FROM pgqueuer p WHERE p.entrypoint = $2 AND p.status = 'picked'
+          GROUP BY p.priority HAVING count(*) >= $4
+      ))
+    ORDER BY j.priority DESC, j.id LIMIT 1 FOR UPDATE SKIP LOCKED
     """
 )
 # $1 worker, $2 kind, $3 seconds of silence, $4 those at hand, $5 how often they were taken at most.
@@ -157,6 +173,17 @@ class JobQueue:
         """Those that were due first."""
         rows = await self._database.fetch(_TAKE_DUE, self._worker_id, kind, most)
         return [TakenJob(*row) for row in rows]
+
+    async def take_next(self, kind: str, *, after: int, per_owner: int) -> TakenJob | None:
+        """The oldest job of the next owner: the one with the greatest number below `after`, and
+        then the greatest of all. Owners of whom workers run `per_owner` already are passed over;
+        two workers that look at the same time may take one too many.
+        """
+        for bound in (after, LAST_TURN + 1):
+            row = await self._database.fetchrow(_TAKE_NEXT, self._worker_id, kind, bound, per_owner)
+            if row is not None:
+                return TakenJob(*row)
+        return None
 
     async def take_left_behind(
         self, kind: str, *, silent_s: float, at_hand: Sequence[int], taken_at_most: int

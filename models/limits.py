@@ -88,6 +88,7 @@ class Limits:
     upload_url_ttl_s: int = 300  # a signed request must be begun by then
     uploads_per_user: Budget = Budget(amount=2000, window_s=24 * 3600)
     upload_megabytes_per_user: Budget = Budget(amount=20_000, window_s=24 * 3600)
+    media_jobs_per_user: int = 2  # files of one user worked on at once in a lane, over all workers
     media_delete_after_delivery: int = 0  # 1: files go once every member has stored them
     media_kept_days: int = 30  # after which they go in any case, where files go after delivery
 

@@ -24,6 +24,7 @@ class Upload(msgspec.Struct, frozen=True):
     """
 
     id: str
+    owner_id: str
     kind: MediaKind
     state: MediaState
     byte_size: int
@@ -68,15 +69,16 @@ _TO_DO = "(state = 2 OR (state = 4 AND content_id IS NOT NULL))"
 
 async def find_upload(database: Database, media_id: str) -> Upload | None:
     row = await database.fetchrow(
-        "SELECT id, kind, state, byte_size, content_id, renditions FROM media WHERE id = $1",
+        "SELECT id, owner_id, kind, state, byte_size, content_id, renditions FROM media "
+        "WHERE id = $1",
         media_id,
     )
     if row is None:
         return None
-    state = MediaState(row[2])
-    set_aside = state is MediaState.FAILED and row[4] is not None
-    renditions = [] if row[5] is None else _decode_renditions(row[5])
-    return Upload(row[0], MediaKind(row[1]), state, row[3], row[4], renditions, set_aside)
+    state = MediaState(row[3])
+    set_aside = state is MediaState.FAILED and row[5] is not None
+    renditions = [] if row[6] is None else _decode_renditions(row[6])
+    return Upload(row[0], row[1], MediaKind(row[2]), state, row[4], row[5], renditions, set_aside)
 
 
 async def count_try(database: Database, media_id: str) -> int:

@@ -6,9 +6,9 @@ import msgspec
 
 from models.budgets import Charge, require_left, spend
 from models.database import Database
-from models.jobs import enqueue
 from models.limits import Limits
 from models.media import COLUMNS, Media, MediaState, media_of
+from models.media_lanes import lane_of, queue_render
 from models.upload_drafts import UploadDraft, part_sizes
 
 
@@ -99,13 +99,10 @@ async def take_over(database: Database, media_id: str, content_id: str) -> Media
         )
         if row is None:
             return None
-        await enqueue(
-            connection,
-            "media_render",
-            [{"media_id": media_id}],
-            dedupe_keys=[f"media_render:{media_id}"],
-        )
-    return media_of(row)
+        media = media_of(row)
+        lane = lane_of(media.kind, media.byte_size)
+        await queue_render(connection, media_id, media.owner_id, lane)
+    return media
 
 
 async def reject_upload(database: Database, media_id: str, failure: str) -> None:

@@ -11,6 +11,7 @@ from models.database import Database
 from models.job_queue import JobQueue
 from models.jobs import enqueue
 from models.log import Batch
+from models.media_lanes import LANES
 from models.refusals import Refused
 from models.storage import Storage
 from parley.job_metrics import JobMetrics
@@ -117,14 +118,16 @@ def _register_media(
     deletes = bool(settings.limits.media_delete_after_delivery)
     endings = MediaEndings(database, storage, on_commit, deletes_after_delivery=deletes)
     sweep = make_media_sweep(settings, database, storage, on_commit)
-    jobs.register(
-        "media_render",
-        rendering.run,
-        concurrency=settings.media_concurrency,
-        most_tries=10,
-        deadline_s=3600,
-        on_set_aside=rendering.give_up,
-    )
+    for lane in LANES:
+        jobs.register(
+            lane,
+            rendering.run,
+            concurrency=settings.media_concurrency,
+            most_tries=10,
+            deadline_s=3600,
+            on_set_aside=rendering.give_up,
+            per_owner=settings.limits.media_jobs_per_user,
+        )
     jobs.register("media_release", endings.release, concurrency=4, most_tries=10, deadline_s=300)
     jobs.register(
         "media_delivered", endings.delivered, concurrency=4, most_tries=10, deadline_s=300

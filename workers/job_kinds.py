@@ -1,5 +1,6 @@
 """Kinds of jobs: how they are run, what they may raise, and what is kept of what they did."""
 
+import random
 import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import Protocol
 
 import msgspec
 
-from models.job_queue import JobFault, TakenJob
+from models.job_queue import JobFault, JobQueue, TakenJob
+from models.jobs import LAST_TURN
 from models.refusals import Refused
 
 Run = Callable[[TakenJob], Awaitable[None]]
@@ -39,7 +41,9 @@ class Watcher(Protocol):
 
 
 class Kind(msgspec.Struct):
-    """How jobs of an entrypoint are run; and what is known of those that wait."""
+    """How jobs of an entrypoint are run; and what is known of those that wait. `per_owner`: owners
+    take turns, and each has so many at once, over all workers; None: what was due first goes first.
+    """
 
     name: str
     run: Run
@@ -48,7 +52,12 @@ class Kind(msgspec.Struct):
     deadline_s: float
     backoff_s: float
     on_set_aside: Run | None
+    per_owner: int | None = None
+    # The number of the owner who had the last turn; the first turn is anybody's.
+    turn: int = msgspec.field(default_factory=lambda: random.randint(1, LAST_TURN))
     running: int = 0
+    # Jobs have ended, which others of their owners may have waited for.
+    ended: bool = False
     # There may be more that is due.
     more: bool = False
     # Some are left behind by a silent worker; at most one of them is being run.
@@ -58,6 +67,24 @@ class Kind(msgspec.Struct):
     @property
     def free(self) -> int:
         return self.concurrency - self.running
+
+    async def take(self, queue: JobQueue) -> list[TakenJob]:
+        """Some that are due, at most as many as there are places for."""
+        if self.per_owner is None:
+            free = self.free
+            jobs = await queue.take_due(self.name, free)
+            self.more = len(jobs) == free
+            return jobs
+        job = await queue.take_next(self.name, after=self.turn, per_owner=self.per_owner)
+        self.more = job is not None
+        if job is None:
+            return []
+        self.turn = job.turn
+        return [job]
+
+    def end_one(self) -> None:
+        self.running -= 1
+        self.ended = self.per_owner is not None
 
 
 def fault_of(error: BaseException) -> JobFault:

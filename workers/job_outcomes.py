@@ -26,12 +26,20 @@ class JobOutcomes:
     """`at_hand` are the jobs that were taken and are not yet let go."""
 
     def __init__(
-        self, queue: JobQueue, *, beat_s: float, on_put_off: Callable[[float], None]
+        self,
+        queue: JobQueue,
+        *,
+        beat_s: float,
+        on_put_off: Callable[[float], None],
+        on_let_go: Callable[[], None],
     ) -> None:
-        """`on_put_off` is told in how many seconds a job is due that was put off."""
+        """`on_put_off` is told in how many seconds a job is due that was put off, `on_let_go` that
+        jobs are no longer at hand.
+        """
         self.at_hand: set[int] = set()
         self._queue = queue
         self._on_put_off = on_put_off
+        self._on_let_go = on_let_go
         self._beat_s = beat_s
         self._waiting: list[Outcome] = []
         self._wake = asyncio.Event()
@@ -83,6 +91,7 @@ class JobOutcomes:
         self.at_hand.difference_update(done)
         self.at_hand.difference_update(each.job_id for each in put_off)
         self.at_hand.difference_update(job_id for job_id, _ in faults)
+        self._on_let_go()
 
     async def _run(self) -> None:
         while True:

@@ -56,7 +56,12 @@ class Jobs:
         self._silent_s = silent_s
         self._watcher = watcher
         self._kinds: dict[str, Kind] = {}
-        self._outcomes = JobOutcomes(queue, beat_s=silent_s / 4, on_put_off=self._look_in)
+        self._outcomes = JobOutcomes(
+            queue,
+            beat_s=silent_s / 4,
+            on_put_off=self._look_in,
+            on_let_go=self._take_held_up,
+        )
         self._running: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         # When to look which kinds have something due, by the monotonic clock.
@@ -76,14 +81,23 @@ class Jobs:
         deadline_s: float,
         backoff_s: float = 1.0,
         on_set_aside: Run | None = None,
+        per_owner: int | None = None,
     ) -> None:
         """Run jobs of this kind, before `start`. `run` returns when the job is done, and may raise
         `RetryLater` or `SetAside`; a Refused UNAVAILABLE is put off as well. It is cancelled after
         `deadline_s`. The second try comes `backoff_s` after the first, each later one after double
-        that time. `on_set_aside` is told before a job is set aside.
+        that time. `on_set_aside` is told before a job is set aside. With `per_owner`, owners take
+        turns, and each has at most so many at once, over all workers.
         """
         self._kinds[entrypoint] = Kind(
-            entrypoint, run, concurrency, most_tries, deadline_s, backoff_s, on_set_aside
+            entrypoint,
+            run,
+            concurrency,
+            most_tries,
+            deadline_s,
+            backoff_s,
+            on_set_aside,
+            per_owner,
         )
 
     def start(self) -> None:
@@ -140,10 +154,8 @@ class Jobs:
         for kind in self._kinds.values():
             if kind.left_behind and not kind.reviving and kind.free > 0:
                 await self._revive(kind)
-            if kind.more and (free := kind.free) > 0:
-                jobs = await self._queue.take_due(kind.name, free)
-                kind.more = len(jobs) == free
-                for job in jobs:
+            while kind.more and kind.free > 0:
+                for job in await kind.take(self._queue):
                     self._begin(kind, job)
 
     async def _look(self) -> None:
@@ -180,6 +192,13 @@ class Jobs:
             self._look_at = soon
             self._wake.set()
 
+    def _take_held_up(self) -> None:
+        """Of owners who had as many at once as they may."""
+        for kind in self._kinds.values():
+            if kind.ended:
+                kind.ended, kind.more = False, True
+                self._wake.set()
+
     def _look_now(self) -> None:
         self._look_at = 0.0
         self._wake.set()
@@ -194,7 +213,7 @@ class Jobs:
 
         def end(_: asyncio.Task[None]) -> None:
             self._running.discard(task)
-            kind.running -= 1
+            kind.end_one()
             if revived:
                 kind.reviving = False
             if self._suspect == job.id:

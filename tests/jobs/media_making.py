@@ -13,10 +13,10 @@ from models import ids
 from models.committer import Committer
 from models.database import Database
 from models.job_queue import TakenJob
-from models.jobs import enqueue
 from models.log import Batch
 from models.media import Media, MediaKind, MediaState, list_media
 from models.media_jobs import folder_of, original_of
+from models.media_lanes import lane_of, queue_render
 from models.messages import MessageKind
 from models.sends import Draft
 from models.storage import Storage
@@ -71,7 +71,8 @@ class Files:
                 content_id,
             )
             if queued:
-                await enqueue(connection, "media_render", [{"media_id": media_id}])
+                lane = lane_of(kind, len(content))
+                await queue_render(connection, media_id, owner_id or self.owner_id, lane)
         return media_id
 
     async def add_ready(self, number: int = 0, **more: str) -> str:
@@ -79,13 +80,19 @@ class Files:
         await render(self.job(), media_id)
         return media_id
 
-    def job(self, batches: list[Batch] | None = None, *, keeps_originals: bool = False) -> MediaJob:
+    def job(
+        self,
+        batches: list[Batch] | None = None,
+        *,
+        keeps_originals: bool = False,
+        renderer: Renderer | None = None,
+    ) -> MediaJob:
         """The job in this process; `batches` are what it appended to logs."""
         told = [] if batches is None else batches
         return MediaJob(
             self.database,
             self.storage,
-            self._renderer,
+            renderer or self._renderer,
             told.append,
             keeps_originals=keeps_originals,
         )

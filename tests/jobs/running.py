@@ -61,6 +61,29 @@ async def running(
         await queue.close()
 
 
+@asynccontextmanager
+async def running_in_turn(
+    database_url: str, kind: str, run: Run, *, concurrency: int = 1, per_owner: int = 1
+) -> AsyncIterator[None]:
+    """A runner of that kind, whose owners take turns, in this loop."""
+    queue = await JobQueue.open(database_url, ids.new_id())
+    jobs = Jobs(queue, silent_s=SILENT_S)
+    jobs.register(
+        kind,
+        run,
+        concurrency=concurrency,
+        most_tries=3,
+        deadline_s=5,
+        per_owner=per_owner,
+    )
+    jobs.start()
+    try:
+        yield
+    finally:
+        await jobs.close(within_s=1)
+        await queue.close()
+
+
 class Kept:
     """A process that is started again whenever it has died, until the block ends."""
 

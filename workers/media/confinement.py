@@ -40,12 +40,13 @@ def _prctl(option: int, one: int | bytes, other: bytes | None = None) -> None:
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """`memory_bytes` comes on top of what the program has already."""
+    """`memory_bytes` comes on top of what the program has already; `niceness` on top of its own."""
 
     memory_bytes: int
     file_bytes: int
     cpu_s: int
     deadline_s: float
+    niceness: int = 0
 
 
 def give_up_network() -> bool:
@@ -79,6 +80,7 @@ def confine(bounds: Bounds) -> None:
 
 
 def limit_resources(bounds: Bounds) -> None:
+    os.nice(bounds.niceness)
     has_bytes = _address_space_bytes()
     _limit(resource.RLIMIT_AS, has_bytes + bounds.memory_bytes)
     _limit(resource.RLIMIT_FSIZE, bounds.file_bytes)

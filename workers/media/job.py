@@ -33,10 +33,11 @@ from models.media_jobs import (
     settle_media,
     take_back_try,
 )
+from models.media_lanes import LONG, QUICK, lane_of, queue_render
 from models.media_telling import tell_of_media
 from models.refusals import RefusalCode, Refused
 from models.storage import Storage
-from workers.media.renditions import Made, Outcome, Renderer, Unusable
+from workers.media.renditions import Made, Outcome, Renderer, TooSlow, Unusable
 
 # A file at whose decoding so many workers died is given up.
 MOST_TRIES = 3
@@ -98,7 +99,9 @@ class MediaJob:
         if upload is None:
             return
         if upload.is_to_do and upload.content_id is not None:
-            await self._make(upload, upload.content_id)
+            lane = await self._make_in(job.kind, upload, upload.content_id)
+            if lane is not None:
+                await self._move(upload, lane)
         elif upload.content_id is not None:
             await self._tidy(upload.kind, upload.content_id)
         await tell_of_media(self._database, self._on_commit, media_id)
@@ -109,7 +112,26 @@ class MediaJob:
         await fail_media(self._database, media_id, UNUSABLE, set_aside=True)
         await tell_of_media(self._database, self._on_commit, media_id)
 
-    async def _make(self, upload: Upload, content_id: str) -> None:
+    async def _make_in(self, lane: str, upload: Upload, content_id: str) -> str | None:
+        """The lane that has to do it, if this one has not."""
+        if lane != QUICK:
+            await self._make(upload, content_id, quick=False)
+            return None
+        if (better := lane_of(upload.kind, upload.byte_size)) != QUICK:
+            # Queued by a revision without lanes.
+            return better
+        try:
+            await self._make(upload, content_id, quick=True)
+        except TooSlow:
+            return LONG
+        return None
+
+    async def _move(self, upload: Upload, lane: str) -> None:
+        """Do it in another lane."""
+        async with self._database.transaction() as connection:
+            await queue_render(connection, upload.id, upload.owner_id, lane)
+
+    async def _make(self, upload: Upload, content_id: str, *, quick: bool) -> None:
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
             folder = Path(name)
             source = folder / "original"
@@ -125,7 +147,7 @@ class MediaJob:
             digest = await asyncio.to_thread(_digest, upload.kind, source)
             settled = await settle_media(self._database, upload.id, digest, None)
             if settled is Settled.MISSING:
-                made = await self._render(upload, content_id, source, folder)
+                made = await self._render(upload, content_id, source, folder, quick=quick)
                 if made is None:
                     return
                 settled = await settle_media(self._database, upload.id, digest, made)
@@ -139,9 +161,13 @@ class MediaJob:
             await self._drop_folder(content_id)
 
     async def _render(
-        self, upload: Upload, content_id: str, source: Path, folder: Path
+        self, upload: Upload, content_id: str, source: Path, folder: Path, *, quick: bool
     ) -> Content | None:
-        """What was made and stored; None when the file cannot be used, or is gone."""
+        """What was made and stored; None when the file cannot be used, or is gone.
+
+        Raises:
+            TooSlow: it takes longer than a file may in the quick lane.
+        """
         tries = await count_try(self._database, upload.id)
         if tries == 0:
             return None
@@ -151,7 +177,7 @@ class MediaJob:
         made_folder = folder / "made"
         made_folder.mkdir()
         try:
-            outcome = await self._renderer.render(upload.kind, source, made_folder)
+            outcome = await self._renderer.render(upload.kind, source, made_folder, quick=quick)
         except Unusable as unusable:
             await self._fail(upload, content_id, unusable.reason)
             return None

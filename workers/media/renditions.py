@@ -29,12 +29,13 @@ from workers.media.forms import (
 from workers.media.kinds import HEAD_BYTES, PICTURES, SOUNDS, VIDEOS, content_type_of
 from workers.media.sandbox import TOO_LATE, Sandbox, SandboxFailed
 
-__all__ = ["Made", "MediaLimits", "Outcome", "Renderer", "SandboxFailed", "Unusable"]
+__all__ = ["Made", "MediaLimits", "Outcome", "Renderer", "SandboxFailed", "TooSlow", "Unusable"]
 
 logger = logging.getLogger("parley.media")
 
 # The limits that end a child, and what Python says when it meets one.
 _TOO_MUCH = frozenset({TOO_LATE, "SIGXCPU", "SIGKILL", "MemoryError"})
+_TIME = frozenset({TOO_LATE, "SIGXCPU"})
 _TYPES = {
     MediaKind.IMAGE: PICTURES.keys(),
     MediaKind.VIDEO: VIDEOS.keys(),
@@ -45,6 +46,8 @@ _NAMES = {
     "PREVIEW": RenditionName.PREVIEW,
     "FULL": RenditionName.FULL,
 }
+# What is not quick leaves the CPU to photos, and to all else on the machine.
+SLOW_NICENESS = 10
 _MOST_SIDE_PX = 1 << 20
 _MOST_PLACEHOLDER = 64
 
@@ -58,6 +61,10 @@ class Made(msgspec.Struct, frozen=True):
     byte_size: int
     width: int | None = None
     height: int | None = None
+
+
+class TooSlow(Exception):
+    """It takes more than a file may in the quick lane."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -85,12 +92,15 @@ class Renderer:
         self._limits = limits
         self._sandbox = sandbox or Sandbox("workers.media.rendering")
 
-    async def render(self, kind: MediaKind, source: Path, folder: Path) -> Outcome:
+    async def render(
+        self, kind: MediaKind, source: Path, folder: Path, *, quick: bool = False
+    ) -> Outcome:
         """Writes files in `folder`, which is empty, and nowhere else. At any time so many of them
-        run as the caller lets.
+        run as the caller lets. `quick`: it may take `quick_cpu_s`, and goes before all others.
 
         Raises:
             Unusable: nothing can be made of the file.
+            TooSlow: it took more than a quick one may.
             SandboxFailed: it was not tried; a fault of ours.
             OSError: the file or folder is not there.
         """
@@ -100,9 +110,11 @@ class Renderer:
         if kind is MediaKind.FILE:
             return Outcome(content_type_of(head), [])
         order = msgspec.msgpack.encode(Order(kind.name, self._limits))
-        ended = await self._sandbox.run(order, source, folder, self._bounds(kind))
+        ended = await self._sandbox.run(order, source, folder, self._bounds(kind, quick=quick))
         if ended.unusable is not None:
             raise Unusable(ended.unusable)
+        if quick and ended.fault in _TIME:
+            raise TooSlow
         if ended.fault is not None:
             logger.info("A file was not read", extra={"kind": kind.name, "error": ended.fault})
             raise Unusable(TOO_MUCH if ended.fault in _TOO_MUCH else DAMAGED)
@@ -117,14 +129,19 @@ class Renderer:
         """Stop what runs."""
         await self._sandbox.close()
 
-    def _bounds(self, kind: MediaKind) -> Bounds:
+    def _bounds(self, kind: MediaKind, *, quick: bool) -> Bounds:
         limits = self._limits
-        is_picture = kind is MediaKind.IMAGE
+        cpu_s, deadline_s = limits.child_cpu_s, limits.child_deadline_s
+        if kind is MediaKind.IMAGE:
+            cpu_s, deadline_s = limits.picture_cpu_s, limits.picture_deadline_s
+        if quick:
+            cpu_s = min(cpu_s, limits.quick_cpu_s)
         return Bounds(
             memory_bytes=limits.child_memory_bytes,
             file_bytes=limits.child_file_bytes,
-            cpu_s=limits.picture_cpu_s if is_picture else limits.child_cpu_s,
-            deadline_s=limits.picture_deadline_s if is_picture else limits.child_deadline_s,
+            cpu_s=cpu_s,
+            deadline_s=deadline_s,
+            niceness=0 if quick else SLOW_NICENESS,
         )
 
 

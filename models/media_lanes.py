@@ -1,0 +1,38 @@
+"""The lanes of media jobs: each is a kind of job, with workers' places of its own, so that what is
+expected to cost much never holds up what costs little.
+
+`QUICK` has pictures, voice messages and small documents, `LONG` long recordings, large documents,
+and what turned out to cost more than `QUICK` allows; `FILM` has videos. In each, owners take turns.
+"""
+
+from models.database import Connection
+from models.jobs import enqueue
+from models.media import MediaKind
+
+QUICK = "media_render"
+LONG = "media_long"
+FILM = "media_film"
+LANES = (QUICK, LONG, FILM)
+
+# Larger ones are expected to take longer than a picture may.
+_QUICK_BYTES = {MediaKind.AUDIO: 1_000_000, MediaKind.FILE: 10_000_000}
+
+
+def lane_of(kind: MediaKind, byte_size: int) -> str:
+    """The lane of a file of that kind and size."""
+    if kind is MediaKind.VIDEO:
+        return FILM
+    return QUICK if byte_size <= _QUICK_BYTES.get(kind, byte_size) else LONG
+
+
+async def queue_render(connection: Connection, media_id: str, owner_id: str, lane: str) -> None:
+    """Queue the file's job in that lane, in the connection's transaction, unless it waits or runs
+    there already.
+    """
+    await enqueue(
+        connection,
+        lane,
+        [{"media_id": media_id}],
+        dedupe_keys=[f"{lane}:{media_id}"],
+        owner_id=owner_id,
+    )
