@@ -54,7 +54,7 @@ class MediaRow(SQLModel, table=True):
     completed_at: datetime | None = time_column(nullable=True)
     # When it was first put into a message or a picture.
     used_at: datetime | None = time_column(nullable=True)
-    # The folder of its files in storage. Media of equal content share one.
+    # The folder of its files in storage. Media of equal content and owner share one.
     content_id: UUID | None = id_column(nullable=True)
     content_digest: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
     width: int | None = integer_column(nullable=True)
@@ -67,8 +67,8 @@ class MediaRow(SQLModel, table=True):
 
 
 class MediaContentRow(SQLModel, table=True):
-    """A content that is stored once: what was made of it, found by its digest (SHA-256 of kind and
-    bytes).
+    """A content that its owner has stored once: what was made of it, found by its digest (HMAC of
+    the bytes under kind and owner, with SHA-256).
     """
 
     __tablename__ = "media_contents"

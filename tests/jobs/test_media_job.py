@@ -9,10 +9,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from models import ids
 from models.committer import Committer
 from models.log import Batch
 from models.media import MediaKind, MediaState, RenditionName
 from models.media_jobs import UNUSABLE
+from models.media_lanes import LANES
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from tests.client import until
@@ -20,6 +22,7 @@ from tests.faults.proxy import Link, proxy
 from tests.jobs.media_making import Files, picture, render, taken
 from tests.jobs.running import list_states, queue_jobs, real_worker, running
 from tests.make import Person
+from tests.media import sent_media
 from tests.waiting import eventually
 
 # -------------------------------------------------------------------- what is made
@@ -113,7 +116,7 @@ async def test_a_job_that_is_set_aside_fails_its_media_and_may_be_tried_again(fi
 # -------------------------------------------------------------------- once
 
 
-async def test_the_same_content_is_stored_once(files: Files) -> None:
+async def test_the_same_content_of_one_owner_is_stored_once(files: Files) -> None:
     one = await files.add_ready()
     stored = await files.keys()
 
@@ -123,7 +126,7 @@ async def test_the_same_content_is_stored_once(files: Files) -> None:
     assert (await files.get(one)).renditions == (await files.get(other)).renditions
 
 
-async def test_the_same_content_at_the_same_time_is_stored_once(files: Files) -> None:
+async def test_the_same_content_of_one_owner_at_the_same_time_is_stored_once(files: Files) -> None:
     media_ids = [await files.add(picture()) for _ in range(6)]
 
     await asyncio.gather(*(render(files.job(), media_id) for media_id in media_ids))
@@ -132,6 +135,37 @@ async def test_the_same_content_at_the_same_time_is_stored_once(files: Files) ->
     assert await files.keys() == sorted(
         each.key for each in (await files.get(media_ids[0])).renditions
     )
+
+
+async def test_whether_somebody_else_has_a_file_shows_in_nothing_that_is_stored(
+    files: Files,
+) -> None:
+    """Neither by a path nor by an age, for pictures and for what is kept as it came."""
+    for kind in (MediaKind.IMAGE, MediaKind.FILE):
+        theirs = await files.add(picture(), kind=kind, owner_id=ids.new_id())
+        await render(files.job(), theirs)
+        before = {key: at async for key, at, _ in files.storage.list_keys("media/")}
+
+        mine = await files.add(picture(), kind=kind)
+        await render(files.job(), mine)
+
+        keys = {each.key for each in (await files.get(mine)).renditions}
+        assert keys.isdisjoint(before)
+        ages = {key: at async for key, at, _ in files.storage.list_keys("media/")}
+        assert min(ages[key] for key in keys) >= max(before.values())
+
+
+async def test_what_is_forwarded_takes_no_room_and_no_work(
+    files: Files, committer: Committer, alice: Person, bob: Person, chat: str
+) -> None:
+    media_id = await files.add_ready(owner_id=alice.user.id)
+    await files.send(committer, alice, chat, media_id)
+    stored = await files.keys()
+
+    await sent_media(bob, chat, f"med_{media_id}")
+
+    assert await files.keys() == stored
+    assert not [kind for kind, _ in await list_states(files.database) if kind in LANES]
 
 
 async def test_the_same_bytes_as_another_kind_are_another_content(files: Files) -> None:

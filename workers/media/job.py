@@ -1,4 +1,5 @@
-"""The media job: an uploaded file is made into what is shown of it, once for equal files.
+"""The media job: an uploaded file is made into what is shown of it, once for equal files of
+one owner.
 
 It may be killed anywhere and run again, or run twice at once: keys follow from the upload and the
 rendition's name, the last step is one transaction, and telling again says nothing. What a killed
@@ -6,7 +7,7 @@ one leaves in storage is found by the sweep.
 """
 
 import asyncio
-import hashlib
+import hmac
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -144,7 +145,7 @@ class MediaJob:
                     raise
                 await self._fail(upload, content_id, LOST)
                 return
-            digest = await asyncio.to_thread(_digest, upload.kind, source)
+            digest = await asyncio.to_thread(_digest, upload, source)
             settled = await settle_media(self._database, upload.id, digest, None)
             if settled is Settled.MISSING:
                 made = await self._render(upload, content_id, source, folder, quick=quick)
@@ -259,9 +260,12 @@ def _key(content_id: str, made: Made) -> str:
     return f"{folder_of(content_id)}{made.name.name.lower()}.{ending}"
 
 
-def _digest(kind: MediaKind, path: Path) -> bytes:
-    """SHA-256 of kind and bytes: the same bytes are made into other things as another kind."""
-    digest = hashlib.sha256(bytes([kind.value]))
+def _digest(upload: Upload, path: Path) -> bytes:
+    """HMAC of the bytes under kind and owner, with SHA-256. The same bytes are made into other things as another kind;
+    and what one person has must not show in how soon, where and since when another has it.
+    """
+    key = bytes([upload.kind.value]) + bytes.fromhex(upload.owner_id)
+    digest = hmac.new(key, digestmod="sha256")
     with path.open("rb") as file:
         for chunk in _chunks(file.read):
             digest.update(chunk)
