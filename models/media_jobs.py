@@ -1,10 +1,10 @@
 """What a worker makes of an uploaded file, as rows: at how many tries a worker died, what came of
 it, and which content it shares with others.
 
-A content is stored once for an owner: `media_contents` has a row for it, found by its digest, and every READY
-media of that content names its folder. Whoever changes a media row and a content row locks the
-media row first. Folders have random names, one an upload, so whoever deletes one never meets what
-somebody else has just made.
+A content is stored once for an owner: `media_contents` has a row for it, found by its digest, and
+every READY media of that content names its folder. Whoever changes a media row and a content row
+locks the media row first. Folders have random names, one an upload, so whoever deletes one never
+meets what somebody else has just made.
 """
 
 from collections.abc import Sequence

@@ -261,8 +261,9 @@ def _key(content_id: str, made: Made) -> str:
 
 
 def _digest(upload: Upload, path: Path) -> bytes:
-    """HMAC of the bytes under kind and owner, with SHA-256. The same bytes are made into other things as another kind;
-    and what one person has must not show in how soon, where and since when another has it.
+    """HMAC of the bytes under kind and owner, with SHA-256. The same bytes are made into other
+    things as another kind; and what one person has must not show in how soon, where and since when
+    another has it.
     """
     key = bytes([upload.kind.value]) + bytes.fromhex(upload.owner_id)
     digest = hmac.new(key, digestmod="sha256")
