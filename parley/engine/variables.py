@@ -1,7 +1,7 @@
 """Variables: types looked up once per operation, values checked for each execution.
 
-No text with a NUL or a lone surrogate gets past here: PostgreSQL refuses the one and UTF-8 the
-other, far too late.
+No text with a NUL or a lone surrogate comes here: PostgreSQL refuses the one and UTF-8 the other,
+far too late, so the transport looks for them in the raw bytes (`parley.transport.strict_json`).
 """
 
 import re
@@ -66,22 +66,7 @@ class Variables:
         if not self._variables:
             return VariableValues({}, {})
         given = inputs or {}
-        for variable in self._variables:
-            self._require_clean(variable.name, given.get(variable.name))
         return self._coerce_fast(given) or self._coerce_slowly(dict(given))
-
-    def _require_clean(self, name: str, value: Any) -> None:
-        path = find_bad_text(value)
-        if path is not None:
-            where = ".".join([name, *map(str, path)])
-            raise DocumentRefused(
-                [
-                    GraphQLError(
-                        f"Variable '${where}' has invalid value: {BAD_TEXT}",
-                        extensions={"code": INVALID_INPUT, "field": where},
-                    )
-                ]
-            )
 
     def _coerce_fast(self, given: Mapping[str, Any]) -> VariableValues | None:
         """As graphql-core does, without looking up the types again; None when anything is wrong."""
@@ -128,20 +113,13 @@ def is_bad_text(text: str) -> bool:
     return "\0" in text if text.isascii() else _BAD_CHARACTER.search(text) is not None
 
 
-def find_bad_text(value: Any) -> list[str | int] | None:
-    """Where in a JSON value such a text is."""
-    if value.__class__ is str:
-        return [] if is_bad_text(value) else None
-    if value.__class__ is not dict and value.__class__ is not list:
-        return None
-    pending: list[tuple[list[str | int], Any]] = [([], value)]
-    while pending:
-        path, current = pending.pop()
-        entries = current.items() if isinstance(current, dict) else enumerate(current)
-        for key, entry in entries:
-            if entry.__class__ is str:
-                if is_bad_text(entry):
-                    return [*path, key]
-            elif entry.__class__ is dict or entry.__class__ is list:
-                pending.append(([*path, key], entry))
-    return None
+def refuse_text(where: str) -> DocumentRefused:
+    """Why nothing is done with variables of which one, at that place, holds such a text."""
+    return DocumentRefused(
+        [
+            GraphQLError(
+                f"Variable '${where}' has invalid value: {BAD_TEXT}",
+                extensions={"code": INVALID_INPUT, "field": where},
+            )
+        ]
+    )

@@ -22,6 +22,7 @@ from parley.engine.documents import Operation
 from parley.engine.errors import DocumentRefused, error_answer, exception_answer
 from parley.engine.executor import Engine
 from parley.engine.sharing import make_renderer
+from parley.engine.variables import refuse_text
 from parley.transport.mutations import Mutations, too_slow
 from parley.transport.origins import Origins
 from parley.transport.reply import Reply
@@ -145,6 +146,8 @@ class GraphQLHTTP:
         raise BadRequest(405, "Use GET or POST.", headers=((b"allow", b"GET, POST, OPTIONS"),))
 
     def _prepare(self, request: GraphQLRequest, method: str) -> Operation:
+        if request.bad_variable is not None:
+            raise refuse_text(request.bad_variable)
         operation = self._engine.prepare(request.query, request.operation_name)
         if method == "GET" and operation.kind == "mutation":
             raise BadRequest(405, "Mutations need POST.", headers=((b"allow", b"POST"),))

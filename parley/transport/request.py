@@ -1,21 +1,19 @@
 """What a request to /graphql asks, or why that cannot be read; GraphQL over HTTP, JSON only.
 
-Nothing here can fail but with a `BadRequest`: bodies and JSON from outside are bounded and strict
-(no NaN, no number past a double's range, no lone surrogate, no name twice in one object).
+Nothing here can fail but with a `BadRequest`: bodies from outside are bounded, and so is their JSON
+(`strict_json`).
 """
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
-
 from parley.engine.errors import INVALID_INPUT
+from parley.transport.strict_json import BadJson, Json, find_nul, parse_json
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -37,8 +35,6 @@ _CLOSE = ((b"connection", b"close"),)
 
 _TOO_LARGE = "TOO_LARGE"
 _PARAMETERS = 16
-# Every string of a JSON text, and whether it is an object's key.
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"\s*(:?)')
 
 
 class BadRequest(Exception):
@@ -65,6 +61,8 @@ class GraphQLRequest:
     query: str
     operation_name: str | None
     variables: dict[str, Any] | None
+    # Where among the variables a text holds a NUL, which PostgreSQL cannot store.
+    bad_variable: str | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -181,12 +179,12 @@ def parse_body(body: bytes) -> GraphQLRequest:
     Raises:
         BadRequest: it is not a JSON object with the parameters of GraphQL over HTTP.
     """
-    parameters = _parse_json(body, "The body")
+    parameters, may_hold_nul = _parse_json(body, "The body")
     if isinstance(parameters, list):
         raise BadRequest(400, "Send one operation a request: batches are not taken.")
     if not isinstance(parameters, dict):
         raise BadRequest(400, "The body must be a JSON object.")
-    return _check(parameters)
+    return _check(parameters, may_hold_nul=may_hold_nul)
 
 
 def parse_query_string(query_string: bytes, max_bytes: int) -> GraphQLRequest:
@@ -208,36 +206,23 @@ def parse_query_string(query_string: bytes, max_bytes: int) -> GraphQLRequest:
     parameters: dict[str, Any] = dict(pairs)
     if len(parameters) != len(pairs):
         raise BadRequest(400, "A parameter is given more than once.")
-    for name in ("variables", "extensions"):
+    may_hold_nul = False
+    for name in ("extensions", "variables"):
         if name in parameters:
-            parameters[name] = _parse_json(parameters[name].encode(), f"The parameter {name}")
-    return _check(parameters)
+            parameters[name], may_hold_nul = _parse_json(
+                parameters[name].encode(), f"The parameter {name}"
+            )
+    return _check(parameters, may_hold_nul=may_hold_nul)
 
 
-def _parse_json(text: bytes, what: str) -> Any:
+def _parse_json(text: bytes, what: str) -> Json:
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise BadRequest(400, f"{what} is not valid JSON in UTF-8.") from None
-    if _STRING.findall(text).count(b":") != _count_keys(value):
-        raise BadRequest(400, f"{what} has an object that names something twice.")
-    return value
+        return parse_json(text)
+    except BadJson as bad:
+        raise BadRequest(400, f"{what} {bad}") from None
 
 
-def _count_keys(value: Any) -> int:
-    count = 0
-    pending = [value]
-    while pending:
-        current = pending.pop()
-        if isinstance(current, dict):
-            count += len(current)
-            pending.extend(each for each in current.values() if each.__class__ in (dict, list))
-        elif isinstance(current, list):
-            pending.extend(each for each in current if each.__class__ in (dict, list))
-    return count
-
-
-def _check(parameters: dict[str, Any]) -> GraphQLRequest:
+def _check(parameters: dict[str, Any], *, may_hold_nul: bool) -> GraphQLRequest:
     query = parameters.get("query")
     if not isinstance(query, str) or not query:
         raise BadRequest(400, "The parameter query must be the text of a document.")
@@ -247,4 +232,6 @@ def _check(parameters: dict[str, Any]) -> GraphQLRequest:
     for name in ("variables", "extensions"):
         if not isinstance(parameters.get(name), dict | None):
             raise BadRequest(400, f"The parameter {name} must be an object.")
-    return GraphQLRequest(query, operation_name, parameters.get("variables"))
+    variables = parameters.get("variables")
+    bad_variable = find_nul(variables) if variables and may_hold_nul else None
+    return GraphQLRequest(query, operation_name, variables, bad_variable)

@@ -5,11 +5,15 @@ from typing import Any
 
 import msgspec
 
+from parley.transport.strict_json import BadJson, find_nul, parse_json
+
 
 class ClientMessage(msgspec.Struct):
     type: str
     id: str | None = None
     payload: Any = None
+    # Found here, whatever a client says of it: a text may hold a NUL.
+    may_hold_nul: bool = False
 
 
 class Request(msgspec.Struct):
@@ -19,6 +23,8 @@ class Request(msgspec.Struct):
     operationName: str | None = None
     variables: dict[str, Any] | None = None
     extensions: dict[str, Any] | None = None
+    # Found here, whatever a client says of it: the place of a text with a NUL.
+    bad_variable: Any = None
 
 
 class Close(Exception):
@@ -30,9 +36,6 @@ class Close(Exception):
         self.reason = reason
 
 
-_decode = msgspec.json.Decoder(ClientMessage).decode
-
-
 def parse_message(message: MutableMapping[str, Any]) -> ClientMessage:
     """
     Raises:
@@ -42,9 +45,12 @@ def parse_message(message: MutableMapping[str, Any]) -> ClientMessage:
     if text is None:
         raise Close(4400, "Binary messages are not part of the protocol")
     try:
-        return _decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        value, may_hold_nul = parse_json(text.encode())
+        parsed = msgspec.convert(value, ClientMessage)
+    except (BadJson, UnicodeEncodeError, msgspec.ValidationError):
         raise Close(4400, "Invalid message") from None
+    parsed.may_hold_nul = may_hold_nul
+    return parsed
 
 
 def parse_request(message: ClientMessage) -> tuple[str, Request]:
@@ -56,9 +62,12 @@ def parse_request(message: ClientMessage) -> tuple[str, Request]:
     if not message.id:
         raise Close(4400, "A subscribe message needs an id")
     try:
-        return message.id, msgspec.convert(message.payload, Request)
+        request = msgspec.convert(message.payload, Request)
     except msgspec.ValidationError:
         raise Close(4400, "Invalid subscribe payload") from None
+    looks = message.may_hold_nul and request.variables
+    request.bad_variable = find_nul(request.variables or {}) if looks else None
+    return message.id, request
 
 
 def authorization_of(payload: Any) -> str | None:

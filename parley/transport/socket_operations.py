@@ -19,6 +19,7 @@ from parley.engine.documents import Operation
 from parley.engine.errors import DocumentRefused, format_errors, wrap_error
 from parley.engine.executor import Engine
 from parley.engine.sharing import make_renderer
+from parley.engine.variables import refuse_text
 from parley.transport.costs import LiveCosts
 from parley.transport.mutations import Mutations, too_slow
 from parley.transport.socket_messages import Close, Request
@@ -145,6 +146,8 @@ class _Running:
         Raises:
             Exception: what the client is to be told in place of a result.
         """
+        if request.bad_variable is not None:
+            raise refuse_text(request.bad_variable)
         operation = self._server.engine.prepare(request.query, request.operationName)
         self._cancellable = operation.kind != "mutation"
         if self._stopped and self._cancellable:
