@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 REQUEST_CODE = """mutation ($number: PhoneNumber!) {
   requestCode(input: {phoneNumber: $number}) {
-    ... on RequestCodePayload { developmentCode }
+    ... on RequestCodePayload { developmentCode requestSecret }
     ... on Refusal { code reason }
   }
 }"""
@@ -158,12 +158,15 @@ class Device:
     @classmethod
     async def sign_in(cls, apis: Sequence[Api], number: str, name: str) -> "Device":
         """With the code that a server in development shows; else it goes by SMS."""
-        code = (await apis[0].ask(REQUEST_CODE, {"number": number}))["developmentCode"]
-        device = {"name": "An example", "platform": "DESKTOP"}
-        session = await apis[0].ask(
-            SIGN_IN,
-            {"input": {"phoneNumber": number, "code": code, "name": name, "device": device}},
-        )
+        requested = await apis[0].ask(REQUEST_CODE, {"number": number})
+        asked = {
+            "phoneNumber": number,
+            "requestSecret": requested["requestSecret"],
+            "code": requested["developmentCode"],
+            "name": name,
+            "device": {"name": "An example", "platform": "DESKTOP"},
+        }
+        session = await apis[0].ask(SIGN_IN, {"input": asked})
         return cls(apis, session["user"]["id"], session["accessToken"])
 
     def at(self, *apis: Api) -> "Device":

@@ -4,6 +4,7 @@ const KEY = "parley.known";
 
 const LEARNED = {
   phoneNumber: (data, variables) => data.requestCode && variables.input?.phoneNumber,
+  requestSecret: (data) => data.requestCode?.requestSecret,
   code: (data) => data.requestCode?.developmentCode,
   viewer: (data) => data.signIn?.user?.id,
   person: (data) => data.usersByPhone?.[0]?.id,
@@ -13,6 +14,7 @@ const LEARNED = {
 
 const TOLD_BY = {
   phoneNumber: "Run tab 1 first, or write the number here.",
+  requestSecret: "Run tab 1 first.",
   code: "Run tab 1 first; in production, write the code from the SMS here.",
   viewer: "Run tab 2 first.",
   person: "Run tab 3 first, or tab 2 for a chat with yourself.",

@@ -124,13 +124,25 @@ def _window(budget: Budget, now: datetime) -> _Window:
 
 
 def address_key(address: str) -> str:
-    """One subscriber's addresses as one key: IPv4 whole, IPv6 by the /64 that a customer gets."""
+    """Return one subscriber's addresses as one key: IPv4 whole, IPv6 by the /64 that a customer
+    gets.
+    """
+    return _prefix_key(address, 32, 64)
+
+
+def network_key(address: str) -> str:
+    """Return the network around an address as one key: the /24 of IPv4, and the /48 of IPv6, of
+    which a customer may get all.
+    """
+    return _prefix_key(address, 24, 48)
+
+
+def _prefix_key(address: str, v4_bits: int, v6_bits: int) -> str:
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return "unknown"
-    if ip.version == 4:
-        return str(ip)
-    if ip.ipv4_mapped is not None:
-        return str(ip.ipv4_mapped)
-    return str(ipaddress.ip_network((ip, 64), strict=False).network_address)
+    if ip.version == 6 and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    bits = v4_bits if ip.version == 4 else v6_bits
+    return str(ipaddress.ip_network((ip, bits), strict=False).network_address)

@@ -1,18 +1,22 @@
 """One-time codes: asked for by number, sent by SMS, good for one sign-in.
 
-A number has one code in force; asking again replaces it. Guesses for a number are taken one at a
-time, under its row's lock, whatever process they reach: at most `code_tries` are compared with a
-code, and at most `wrong_codes_per_number` wrong ones in an hour, which a new code does not reset.
-Nothing here looks at accounts, so known and unknown numbers are answered alike.
+A code belongs to the request that made it: only who holds the request's secret may try it, five
+times. Requests of one number live side by side and end none of each other, so that a stranger's
+requests and guesses take nothing from the owner's. How many there may be is counted in two shares
+(`models/known_networks.py`), so that strangers cannot use up what the owner may ask, either. Tries
+of a number are bounded because its codes are. Known and unknown numbers are answered alike, by the
+same statements.
 """
 
 import secrets
 from datetime import datetime, timedelta
+from enum import IntEnum
 
 import msgspec
 
-from models.budgets import Charge, address_key, require_left, spend
+from models.budgets import Charge, address_key, spend
 from models.database import Connection, Database
+from models.known_networks import is_known_network
 from models.limits import Limits
 from models.phone_numbers import is_paid_number
 from models.refusals import RefusalCode, Refused, invalid
@@ -20,29 +24,54 @@ from models.sms import SmsSender, code_text
 from models.tokens import Tokens
 
 CODE_DIGITS = 6
+_SECRET_BYTES = 24
 
-_REPLACE = """
-INSERT INTO sign_in_codes AS c (number, code_hash, requested_at, expires_at, tries_left)
-VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (number) DO UPDATE SET
-    code_hash = excluded.code_hash,
-    requested_at = excluded.requested_at,
-    expires_at = excluded.expires_at,
-    tries_left = excluded.tries_left
-WHERE $6::timestamptz IS NULL OR c.requested_at <= $6
-RETURNING 1
+# Those in force, and the newest of one address, in force or not.
+_LOOK = """
+SELECT count(*) FILTER (WHERE tries_left > 0 AND expires_at > $2 AND known = $3) AS live,
+    min(expires_at) FILTER (WHERE tries_left > 0 AND expires_at > $2 AND known = $3) AS first_ends,
+    max(requested_at) FILTER (WHERE asked_from = $4) AS last_asked
+FROM sign_in_codes WHERE number = $1
+"""
+_INSERT = """
+INSERT INTO sign_in_codes (number, secret_digest, purpose, code_hash, asked_from, known,
+    requested_at, expires_at, tries_left)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 _TAKE_TRY = """
 UPDATE sign_in_codes SET tries_left = tries_left - 1
-WHERE number = $1 AND tries_left > 0 AND expires_at > $2
+WHERE number = $1 AND secret_digest = $2 AND purpose = $3 AND tries_left > 0 AND expires_at > $4
 RETURNING code_hash
 """
-# The row stays, so that the next request still keeps its distance.
-_CONSUME = "UPDATE sign_in_codes SET tries_left = 0, code_hash = ''::bytea WHERE number = $1"
+# The row stays, so that the next request from there still keeps its distance.
+_CONSUME = """
+UPDATE sign_in_codes SET tries_left = 0, code_hash = ''::bytea
+WHERE number = $1 AND secret_digest = $2
+"""
+
+
+class CodePurpose(IntEnum):
+    """What a code is for. It serves nothing else."""
+
+    SIGN_IN = 1
+
+
+class CodeRequest(msgspec.Struct, frozen=True):
+    """What `requestCode` was given, and from where."""
+
+    number: str
+    address: str
+    language: str | None = None
+    purpose: CodePurpose = CodePurpose.SIGN_IN
+
+    def __repr__(self) -> str:
+        return "CodeRequest(…)"
 
 
 class RequestedCode(msgspec.Struct, frozen=True):
     code: str
+    # Belongs to the code: given back with it.
+    secret: str
     expires_at: datetime
     next_request_at: datetime
 
@@ -51,89 +80,118 @@ class RequestedCode(msgspec.Struct, frozen=True):
 
 
 async def request_code(
-    database: Database,
-    tokens: Tokens,
-    sms: SmsSender,
-    number: str,
-    *,
-    address: str,
-    language: str | None,
-    now: datetime,
+    database: Database, tokens: Tokens, sms: SmsSender, asked: CodeRequest, *, now: datetime
 ) -> RequestedCode:
-    """Store a new code for the number, then send it. A code that could not be sent stays, of no use
-    to anybody.
+    """Store a new code for the number, then send it. One that could not be sent is taken back, and
+    has cost its budgets.
 
     Raises:
-        Refused: RATE_LIMITED, and nothing is stored or sent; UNAVAILABLE when it cannot be sent.
+        Refused: INVALID_INPUT for a number that no code is sent to; RATE_LIMITED, and nothing is
+            stored or sent; UNAVAILABLE when it cannot be sent.
     """
-    limits = tokens.limits
-    if is_paid_number(number):
+    if is_paid_number(asked.number):
         raise invalid("No codes are sent to numbers of this kind.", "phoneNumber")
-    requested = RequestedCode(
-        code=f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}",
-        expires_at=now + timedelta(seconds=limits.code_ttl_s),
-        next_request_at=now + timedelta(seconds=limits.code_interval_s),
-    )
     async with database.transaction() as connection:
-        await _replace(connection, tokens, number, requested, now)
-        await require_left(connection, _wrong_codes(number, limits), now=now)
-        await spend(connection, _request_charges(number, address, limits), now=now)
-    await sms.send(number, code_text(requested.code, language, ttl_s=limits.code_ttl_s))
+        requested = await _store_code(connection, tokens, asked, now)
+    text = code_text(requested.code, asked.language, ttl_s=tokens.limits.code_ttl_s)
+    try:
+        await sms.send(asked.number, text)
+    except Refused:
+        await database.execute(
+            "DELETE FROM sign_in_codes WHERE number = $1 AND secret_digest = $2",
+            asked.number,
+            tokens.digest_secret(requested.secret),
+        )
+        raise
     return requested
 
 
-async def _replace(
-    connection: Connection, tokens: Tokens, number: str, requested: RequestedCode, now: datetime
-) -> None:
-    interval = timedelta(seconds=tokens.limits.code_interval_s)
-    replaced = await connection.fetchval(
-        _REPLACE,
-        number,
-        tokens.hash_code(number, requested.code),
+async def _store_code(
+    connection: Connection, tokens: Tokens, asked: CodeRequest, now: datetime
+) -> RequestedCode:
+    limits = tokens.limits
+    known = await is_known_network(connection, tokens, asked.number, asked.address)
+    # The number's row is locked from here: two requests for it cannot both take the last place.
+    await spend(connection, _number_charges(asked, known, limits), now=now)
+    asked_from = tokens.digest_network(asked.number, address_key(asked.address))
+    next_request_at = await _find_place(connection, limits, asked.number, asked_from, known, now)
+    code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}"
+    secret = secrets.token_urlsafe(_SECRET_BYTES)
+    expires_at = now + timedelta(seconds=limits.code_ttl_s)
+    await connection.execute(
+        _INSERT,
+        asked.number,
+        tokens.digest_secret(secret),
+        asked.purpose,
+        tokens.hash_code(asked.purpose, asked.number, secret, code),
+        asked_from,
+        known,
         now,
-        requested.expires_at,
-        tokens.limits.code_tries,
-        now - interval if interval else None,
+        expires_at,
+        limits.code_tries,
     )
-    if not replaced:
-        before = await connection.fetchval(
-            "SELECT requested_at FROM sign_in_codes WHERE number = $1", number
-        )
-        wait = before + interval - now
-        raise Refused(
-            RefusalCode.RATE_LIMITED,
-            "A code was asked for a moment ago.",
-            retry_after_ms=max(1, int(wait.total_seconds() * 1000) + 1),
-        )
+    await spend(connection, _shared_charges(asked, known, limits), now=now)
+    return RequestedCode(code, secret, expires_at, min(next_request_at, expires_at))
+
+
+async def _find_place(
+    connection: Connection,
+    limits: Limits,
+    number: str,
+    asked_from: bytes,
+    known: bool,
+    now: datetime,
+) -> datetime:
+    """Return when the request after this one may be made.
+
+    Raises:
+        Refused: RATE_LIMITED. The last one from there was a moment ago, or as many codes of this
+            share are in force as may be.
+    """
+    row = await connection.fetchrow(_LOOK, number, now, known, asked_from)
+    assert row is not None  # an aggregate
+    live: int = row["live"]
+    first_ends: datetime | None = row["first_ends"]
+    last_asked: datetime | None = row["last_asked"]
+    interval = timedelta(seconds=limits.code_interval_s)
+    if last_asked is not None and last_asked + interval > now:
+        reason = "A code was asked for a moment ago; wait for it."
+        raise _refuse_until(last_asked + interval, now, reason)
+    if first_ends is not None and live >= limits.codes_side_by_side:
+        reason = f"{live} codes for this number are still in force; use the newest, or wait."
+        raise _refuse_until(first_ends, now, reason)
+    if first_ends is None or live + 1 < limits.codes_side_by_side:
+        return now + interval
+    return max(now + interval, first_ends)
+
+
+def _refuse_until(until: datetime, now: datetime, reason: str) -> Refused:
+    wait_ms = int((until - now).total_seconds() * 1000) + 1
+    return Refused(RefusalCode.RATE_LIMITED, reason, retry_after_ms=max(1, wait_ms))
 
 
 async def try_code(
-    connection: Connection, tokens: Tokens, number: str, code: str, *, now: datetime
+    connection: Connection, tokens: Tokens, number: str, secret: str, code: str, *, now: datetime
 ) -> Refused | None:
-    """Take one guess within the caller's transaction; a right one uses the code up. None means
-    right.
+    """Take one guess at the code of this secret within the caller's transaction; a right one uses
+    the code up. None means right.
 
     The refusal is answered, not raised, since the transaction must commit: a wrong guess counts. It
     may only be told to the client after the commit. What rolls the transaction back leaves the code
     as it was.
-
-    Raises:
-        Refused: RATE_LIMITED, and the guess was not compared.
     """
-    limits = tokens.limits
-    code_hash = await connection.fetchval(_TAKE_TRY, number, now)
+    purpose, digest = CodePurpose.SIGN_IN, tokens.digest_secret(secret)
+    code_hash = await connection.fetchval(_TAKE_TRY, number, digest, purpose, now)
+    # As much work where there is no code as for one that is there.
+    right = tokens.code_matches(code_hash or b"", purpose, number, secret, code)
     if code_hash is None:
-        # As much work as for a code that is there.
-        tokens.code_matches(b"", number, code)
         return Refused(
             RefusalCode.CODE_EXPIRED,
-            "There is no code in force for this number; ask for a new one.",
+            "No code is in force for this number and requestSecret; ask for a new one.",
         )
-    await require_left(connection, _wrong_codes(number, limits), now=now)
-    if not tokens.code_matches(code_hash, number, code):
-        await spend(connection, [_wrong_codes(number, limits)], now=now)
+    if not right:
         return Refused(RefusalCode.CODE_WRONG, "The code is not the one that was sent.")
-    await connection.execute(_CONSUME, number)
+    await connection.execute(_CONSUME, number, digest)
     return None
 
 
@@ -147,23 +205,33 @@ def require_code_shape(code: str) -> None:
         raise invalid(f"A code has {CODE_DIGITS} digits.", "code")
 
 
-def _wrong_codes(number: str, limits: Limits) -> Charge:
-    return Charge(
-        f"wrong-codes:{number}",
-        limits.wrong_codes_per_number,
-        "Too many wrong codes for this number; wait.",
-    )
+_TOO_MANY = "Too many codes were asked for; wait."
 
 
-def _request_charges(number: str, address: str, limits: Limits) -> list[Charge]:
+def _number_charges(asked: CodeRequest, known: bool, limits: Limits) -> list[Charge]:
+    """What one number may be sent, first of all by one address."""
+    number, share = asked.number, _share(known)
+    pair = f"{number}:{address_key(asked.address)}"
+    return [
+        Charge(f"codes:number-address:{pair}", limits.codes_per_number_and_address, _TOO_MANY),
+        Charge(f"codes:{share}:number:{number}", limits.codes_per_number, _TOO_MANY),
+        Charge(f"codes:{share}:number-day:{number}", limits.codes_per_number_daily, _TOO_MANY),
+    ]
+
+
+def _shared_charges(asked: CodeRequest, known: bool, limits: Limits) -> list[Charge]:
     """From the narrowest to the one row that all requests share, which is so locked for the
     shortest time.
     """
-    reason = "Too many codes were asked for; wait."
+    share, address = _share(known), address_key(asked.address)
+    # Numbers alike but for the last four digits: who pumps SMS walks through them.
+    prefix = asked.number[:-4]
     return [
-        Charge(f"codes:number:{number}", limits.codes_per_number, reason),
-        Charge(f"codes:address:{address_key(address)}", limits.codes_per_address, reason),
-        # Numbers alike but for the last four digits: who pumps SMS walks through them.
-        Charge(f"codes:prefix:{number[:-4]}", limits.codes_per_prefix, reason),
-        Charge("codes:overall", limits.codes_overall, reason),
+        Charge(f"codes:{share}:address:{address}", limits.codes_per_address, _TOO_MANY),
+        Charge(f"codes:{share}:prefix:{prefix}", limits.codes_per_prefix, _TOO_MANY),
+        Charge(f"codes:{share}:overall", limits.codes_overall, _TOO_MANY),
     ]
+
+
+def _share(known: bool) -> str:
+    return "known" if known else "new"

@@ -114,17 +114,19 @@ class Limits:
     # Sign-in
     code_ttl_s: int = 600
     code_tries: int = 5
-    code_interval_s: int = 30  # between two codes for one number
-    codes_per_number: Budget = Budget(amount=5, window_s=3600)
+    code_interval_s: int = 30  # between two codes for one number, asked for by one address
+    # Those that follow are counted in two shares, each of this size: for networks from which the
+    # number's owner was let in before, and for all others.
+    codes_side_by_side: int = 3  # codes of one number in force at once
+    codes_per_number_and_address: Budget = Budget(amount=5, window_s=3600)
+    codes_per_number: Budget = Budget(amount=6, window_s=3600)
+    codes_per_number_daily: Budget = Budget(amount=12, window_s=24 * 3600)
     codes_per_prefix: Budget = Budget(
         amount=100, window_s=3600
     )  # numbers alike but for the last four digits
     codes_per_address: Budget = Budget(amount=10, window_s=3600)
     codes_overall: Budget = Budget(amount=3000, window_s=60)
-    wrong_codes_per_number: Budget = Budget(
-        amount=10, window_s=3600
-    )  # whatever codes they were guesses at
-    sign_ins_per_address: Budget = Budget(amount=60, window_s=3600)
+    sign_ins_per_address: Budget = Budget(amount=60, window_s=3600)  # without a code in force
     access_token_ttl_s: int = 900
     refresh_token_ttl_s: int = 60 * 24 * 3600
     refresh_grace_s: int = 10

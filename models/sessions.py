@@ -21,6 +21,7 @@ from models import devices, generations
 from models.database import Database
 from models.devices import Device
 from models.generations import DeviceStanding, Ended
+from models.known_networks import note_network
 from models.refusals import RefusalCode, Refused
 from models.tokens import AccessClaims, Tokens
 from models.users import User
@@ -137,9 +138,11 @@ class Sessions:
             raise Unauthenticated
         return Viewer(standing.user, viewer.device_id, viewer.token_expires_at)
 
-    async def refresh(self, refresh_token: str, *, now: datetime | None = None) -> Session:
+    async def refresh(
+        self, refresh_token: str, *, address: str, now: datetime | None = None
+    ) -> Session:
         """Trade a refresh token for a new pair, as `models.generations` says, and let the device's
-        sockets live on.
+        sockets live on. Where it came from is a network of theirs from now on.
 
         Raises:
             Refused: SESSION_REVOKED; as `DeviceEnded` when it was this that ended it. A token that
@@ -165,6 +168,7 @@ class Sessions:
             raise DeviceEnded(user_id)
         if isinstance(answer, Ended):
             raise _session_over()
+        self._write_later(self._note_network(user_id, address, now))
         generation, standing = answer
         access_token, expires_at = self._tokens.make_access(user_id, device_id, generation, now=now)
         return Session(
@@ -273,6 +277,10 @@ class Sessions:
             standing.last_active_at = now
             self._write_later(devices.touch_device(self._database, user_id, device_id, now=now))
 
+    async def _note_network(self, user_id: str, address: str, now: datetime) -> None:
+        async with self._database.connection() as connection:
+            await note_network(connection, self._tokens, user_id, address, now=now)
+
     def _write_later(self, write: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(_quietly(write))
         self._writing.add(task)
@@ -283,7 +291,7 @@ async def _quietly(write: Coroutine[None, None, None]) -> None:
     try:
         await write
     except (Refused, asyncpg.PostgresError) as error:
-        logger.warning("The last activity of a device was not written: %s.", type(error).__name__)
+        logger.warning("The last use of a device was not written: %s.", type(error).__name__)
 
 
 def _session_over() -> Refused:

@@ -1,9 +1,9 @@
 """Sign-in: a code becomes an account (the first time) and a device with its first token pair.
 
 The guess, the use of the code, the account and the device are one transaction: what fails on the
-way leaves the code as it was, to be tried again, and no user without a device. Guesses for one
-number wait for each other at the code's row, so a right code makes one session, and two first
-sign-ins make one user.
+way leaves the code as it was, to be tried again, and no user without a device. Guesses at one code
+wait for each other at its row, so a right code makes one session; two first sign-ins of a number
+make one user, since its row is claimed once.
 """
 
 from datetime import datetime
@@ -15,8 +15,10 @@ from models.budgets import Charge, address_key, spend
 from models.codes import require_code_shape, try_code
 from models.database import Connection, Database
 from models.devices import Platform, create_device
+from models.known_networks import note_network
 from models.limits import Limits
 from models.phone_numbers import claim_number
+from models.refusals import RefusalCode
 from models.sessions import Session
 from models.text import require_name
 from models.tokens import Tokens
@@ -27,6 +29,7 @@ class SignIn(msgspec.Struct, frozen=True):
     """What `signIn` was given."""
 
     number: str
+    request_secret: str
     code: str
     device_name: str
     platform: Platform
@@ -49,17 +52,20 @@ async def sign_in(
     device_name = require_name(asked.device_name, "device.name", limits.name_length)
     name = NAMELESS if asked.name is None else require_name(asked.name, "name", limits.name_length)
     require_code_shape(asked.code)
-    async with database.connection() as connection:
-        # Committed by itself: a guess is paid for before anything is compared, and holds up no
-        # other.
-        await spend(connection, [_sign_in_charge(address, limits)], now=now)
     async with database.transaction() as connection:
-        refused = await try_code(connection, tokens, asked.number, asked.code, now=now)
+        refused = await try_code(
+            connection, tokens, asked.number, asked.request_secret, asked.code, now=now
+        )
         if refused is None:
             user, is_new = await _get_or_create_user(connection, asked.number, name, now)
+            await note_network(connection, tokens, user.id, address, now=now)
             session = await _open_session(
                 connection, tokens, user, is_new, device_name, asked.platform, now
             )
+        elif refused.code is RefusalCode.CODE_EXPIRED:
+            # Guesses at a code in force are bounded by itself: so neighbours behind one address
+            # keep nobody who holds a code from using it.
+            await spend(connection, [_sign_in_charge(address, limits)], now=now)
     if refused is not None:
         raise refused
     return session

@@ -12,17 +12,25 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from models.refusals import unavailable
 
-_ENGLISH = "{code} is your Parley code. It works for {minutes} minutes. Do not give it to anybody."
-# By the primary language of a BCP 47 tag; others read English.
+_ENGLISH = (
+    "{code} is your code to sign in to Parley. It works for {minutes} minutes. "
+    "Do not give it to anybody."
+)
+# They name what the code is for. By the primary language of a BCP 47 tag; others read English.
 _TEXTS = {
-    "ar": "{code} هو رمز Parley الخاص بك. صالح لمدة {minutes} دقائق. لا تعطه لأحد.",
-    "de": "{code} ist dein Parley-Code. Er gilt {minutes} Minuten. Gib ihn niemandem.",
+    "ar": "{code} هو رمز تسجيل الدخول إلى Parley. صالح لمدة {minutes} دقائق. لا تعطه لأحد.",
+    "de": "{code} ist dein Code zur Anmeldung bei Parley. Er gilt {minutes} Minuten. "
+    "Gib ihn niemandem.",
     "en": _ENGLISH,
-    "es": "{code} es tu código de Parley. Vale {minutes} minutos. No se lo des a nadie.",
-    "fr": "{code} est votre code Parley, valable {minutes} minutes. Ne le donnez à personne.",
-    "hi": "{code} आपका Parley कोड है। यह {minutes} मिनट तक मान्य है। इसे किसी को न दें।",
-    "id": "{code} adalah kode Parley Anda. Berlaku {minutes} menit. Jangan berikan ke orang lain.",
-    "pt": "{code} é o seu código do Parley. Vale por {minutes} minutos. Não o dê a ninguém.",
+    "es": "{code} es tu código para entrar en Parley. Vale {minutes} minutos. "
+    "No se lo des a nadie.",
+    "fr": "{code} est votre code de connexion à Parley, valable {minutes} minutes. "
+    "Ne le donnez à personne.",
+    "hi": "{code} Parley में साइन इन करने का आपका कोड है। यह {minutes} मिनट तक मान्य है। इसे किसी को न दें।",
+    "id": "{code} adalah kode Anda untuk masuk ke Parley. Berlaku {minutes} menit. "
+    "Jangan berikan ke orang lain.",
+    "pt": "{code} é o seu código para entrar no Parley. Vale por {minutes} minutos. "
+    "Não o dê a ninguém.",
 }
 
 

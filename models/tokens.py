@@ -4,6 +4,9 @@ An access token is a JWT (HS256 and nothing else); a refresh token is a MAC over
 generation, so that the same next one can be answered again though none is stored. Each purpose has
 a key of its own, derived from the one secret, so that no token of one kind passes for another.
 Reading never says why a token is not good.
+
+A secret is changed in two steps: the new one signs from now on, and what the one before signed is
+still read, until there is no more of it.
 """
 
 import base64
@@ -44,16 +47,20 @@ class RefreshClaims(msgspec.Struct, frozen=True):
 
 class Tokens:
     """Makes and reads tokens, and hashes one-time codes, with keys derived from the server's
-    secret.
+    secret. `previous_secret` only reads and compares; nothing new is made with it.
     """
 
-    def __init__(self, secret: str, limits: Limits) -> None:
+    def __init__(self, secret: str, limits: Limits, *, previous_secret: str | None = None) -> None:
         self.limits = limits
-        self._access_key = _derive(secret, "access token")
-        self._refresh_key = _derive(secret, "refresh token")
-        self._code_key = _derive(secret, "one-time code")
+        secrets = [secret] if previous_secret is None else [secret, previous_secret]
+        # Of each purpose the key that signs, then those that are read besides.
+        self._access_keys = [_derive(each, "access token") for each in secrets]
+        self._refresh_keys = [_derive(each, "refresh token") for each in secrets]
+        self._code_keys = [_derive(each, "one-time code") for each in secrets]
+        self._network_keys = [_derive(each, "network") for each in secrets]
         # Every token of ours begins with the same header: one that does not is not parsed at all.
-        self._header = jwt.encode({}, self._access_key, algorithm="HS256").partition(".")[0] + "."
+        header, _, _ = jwt.encode({}, self._access_keys[0], algorithm="HS256").partition(".")
+        self._header = f"{header}."
 
     def make_access(
         self, user_id: str, device_id: str, generation: int, *, now: datetime
@@ -70,7 +77,7 @@ class Tokens:
             "iat": issued_at,
             "exp": expires_at,
         }
-        token = jwt.encode(claims, self._access_key, algorithm="HS256")
+        token = jwt.encode(claims, self._access_keys[0], algorithm="HS256")
         return token, datetime.fromtimestamp(expires_at, UTC)
 
     def read_access(self, token: str, *, now: datetime) -> AccessClaims | None:
@@ -81,31 +88,15 @@ class Tokens:
             or not token.startswith(self._header)
         ):
             return None
-        try:
-            claims = jwt.decode(
-                token,
-                self._access_key,
-                algorithms=["HS256"],
-                audience=AUDIENCE,
-                issuer=ISSUER,
-                # Time is compared below, with the caller's clock.
-                options={
-                    "require": _REQUIRED,
-                    "verify_exp": False,
-                    "verify_iat": False,
-                    "strict_aud": True,
-                },
-            )
-        except jwt.PyJWTError:
-            return None
-        found = _access_claims(claims)
-        return found if found is not None and now < found.expires_at else None
+        for key in self._access_keys:
+            found = _read_claims(token, key)
+            if found is not None:
+                return found if now < found.expires_at else None
+        return None
 
     def make_refresh(self, user_id: str, device_id: str, generation: int) -> str:
         """The refresh token of the device's pair of this generation: always the same one."""
-        body = f"prt_{user_id}{device_id}_{generation}"
-        mac = hmac.digest(self._refresh_key, body.encode(), hashlib.sha256)
-        return f"{body}_{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+        return _refresh_token(self._refresh_keys[0], user_id, device_id, generation)
 
     def read_refresh(self, token: str) -> RefreshClaims | None:
         """What the token says; None when it is not ours."""
@@ -113,20 +104,74 @@ class Tokens:
         if found is None:
             return None
         claims = RefreshClaims(found[1], found[2], int(found[3]))
-        expected = self.make_refresh(claims.user_id, claims.device_id, claims.generation)
-        return claims if hmac.compare_digest(expected, token) else None
+        parts = claims.user_id, claims.device_id, claims.generation
+        expected = [_refresh_token(key, *parts) for key in self._refresh_keys]
+        # Compared with all, so that it takes as long whichever it is.
+        return claims if True in [hmac.compare_digest(each, token) for each in expected] else None
 
-    def hash_code(self, number: str, code: str) -> bytes:
-        """What is stored of a one-time code; of no use without its number and the secret."""
-        return hmac.digest(self._code_key, f"{number} {code}".encode(), hashlib.sha256)
+    def hash_code(self, purpose: int, place: str, secret: str, code: str) -> bytes:
+        """Return what is stored of a one-time code: of no use without its purpose, where it was
+        sent (a number or an address), its request's secret and the server's.
+        """
+        return _code_hash(self._code_keys[0], purpose, place, secret, code)
 
-    def code_matches(self, code_hash: bytes, number: str, code: str) -> bool:
-        """Whether the hash is that of this code; takes as long either way."""
-        return hmac.compare_digest(code_hash, self.hash_code(number, code))
+    def code_matches(
+        self, code_hash: bytes, purpose: int, place: str, secret: str, code: str
+    ) -> bool:
+        """Return whether the hash is that of this code; takes as long either way."""
+        hashes = [_code_hash(key, purpose, place, secret, code) for key in self._code_keys]
+        return True in [hmac.compare_digest(code_hash, each) for each in hashes]
+
+    def digest_secret(self, secret: str) -> bytes:
+        """Return what a request for a code is found by. A request's secret is random and long:
+        its digest needs no key.
+        """
+        return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
+
+    def digest_network(self, owner: str, network: str) -> bytes:
+        """Return what is stored of where somebody was: of no use without the server's secret."""
+        return self.digests_of_network(owner, network)[0]
+
+    def digests_of_network(self, owner: str, network: str) -> list[bytes]:
+        """Return all that may be stored of the same network: one for each secret."""
+        body = f"{owner} {network}".encode()
+        return [hmac.digest(key, body, hashlib.sha256)[:16] for key in self._network_keys]
 
 
 def _derive(secret: str, purpose: str) -> bytes:
     return hmac.digest(secret.encode(), b"parley v1 " + purpose.encode(), hashlib.sha256)
+
+
+def _refresh_token(key: bytes, user_id: str, device_id: str, generation: int) -> str:
+    body = f"prt_{user_id}{device_id}_{generation}"
+    mac = hmac.digest(key, body.encode(), hashlib.sha256)
+    return f"{body}_{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+
+
+def _code_hash(key: bytes, purpose: int, place: str, secret: str, code: str) -> bytes:
+    body = f"{purpose} {place} {secret} {code}".encode(errors="surrogatepass")
+    return hmac.digest(key, body, hashlib.sha256)
+
+
+def _read_claims(token: str, key: bytes) -> AccessClaims | None:
+    try:
+        claims = jwt.decode(
+            token,
+            key,
+            algorithms=["HS256"],
+            audience=AUDIENCE,
+            issuer=ISSUER,
+            # Time is compared later, with the caller's clock.
+            options={
+                "require": _REQUIRED,
+                "verify_exp": False,
+                "verify_iat": False,
+                "strict_aud": True,
+            },
+        )
+    except jwt.PyJWTError:
+        return None
+    return _access_claims(claims)
 
 
 def _access_claims(claims: dict[str, Any]) -> AccessClaims | None:

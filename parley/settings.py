@@ -90,7 +90,10 @@ class Settings:
 # that a bench can. The token buckets are on, and fill a thousand times as fast.
 DEVELOPMENT_LIMITS = Limits(
     code_interval_s=0,
+    codes_side_by_side=1000,
+    codes_per_number_and_address=Budget(amount=10_000, window_s=3600),
     codes_per_number=Budget(amount=10_000, window_s=3600),
+    codes_per_number_daily=Budget(amount=100_000, window_s=24 * 3600),
     codes_per_prefix=Budget(amount=100_000, window_s=3600),
     codes_per_address=Budget(amount=100_000, window_s=3600),
     codes_overall=Budget(amount=1_000_000, window_s=60),

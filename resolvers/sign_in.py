@@ -8,7 +8,7 @@ from typing import Annotated
 import strawberry
 
 from models import sessions
-from models.codes import request_code
+from models.codes import CodeRequest, request_code
 from models.sessions import DeviceEnded
 from models.sign_in import SignIn, sign_in
 from models.signals import Signalled, ViewerChanged
@@ -28,8 +28,10 @@ class SignInMutations:
     @strawberry.mutation(
         description=(
             "Sends a one-time code by SMS. The answer is the same whether the number has an "
-            "account or not. Limited per number, per address and overall; asking again replaces "
-            "the code."
+            "account or not. Up to 3 codes of a number are in force side by side, each with its "
+            "own `requestSecret` and 5 tries; asking again ends none of them. Limited per number "
+            "and address, per number, per address and overall; where the number's owner has "
+            "signed in before, apart from everybody else."
         ),
         graphql_type=RequestCodeResult,
     )
@@ -45,22 +47,21 @@ class SignInMutations:
             resources.database,
             resources.tokens,
             resources.sms,
-            input.phone_number,
-            address=context.client_address,
-            language=input.language,
+            CodeRequest(input.phone_number, context.client_address, input.language, input.purpose),
             now=datetime.now(UTC),
         )
         return RequestCodePayload(
             expires_at=requested.expires_at,
             next_request_at=requested.next_request_at,
+            request_secret=requested.secret,
             development_code=requested.code if resources.development else None,
         )
 
     @strawberry.mutation(
         description=(
-            "Trades a code for a session; makes the account on first use. A code works once; after "
-            "5 wrong tries it is void, and a new one does not give back the tries that a number "
-            "has in an hour."
+            "Trades a code and the secret of its request for a session; makes the account on "
+            "first use. A code works once, and is void after 5 wrong tries; nobody else's tries "
+            "count towards these."
         ),
         graphql_type=SignInResult,
     )
@@ -73,6 +74,7 @@ class SignInMutations:
         context = context_of(info)
         asked = SignIn(
             number=input.phone_number,
+            request_secret=input.request_secret,
             code=input.code,
             device_name=input.device.name,
             platform=input.device.platform,
@@ -108,9 +110,10 @@ class SignInMutations:
             strawberry.argument(description="The newest refresh token that the device was given."),
         ],
     ) -> sessions.Session | Refusal:
-        resources = context_of(info).resources
+        context = context_of(info)
+        resources = context.resources
         try:
-            return await resources.sessions.refresh(refresh_token)
+            return await resources.sessions.refresh(refresh_token, address=context.client_address)
         except DeviceEnded as ended:
             # Their other devices, as when they end one themselves.
             resources.live.announce([Signalled(ViewerChanged(), [ended.user_id])])

@@ -6,11 +6,19 @@ from typing import Annotated
 import strawberry
 
 from models import devices, sessions, users
+from models.codes import CodePurpose
 from schema.devices import Device, DeviceInput
+from schema.enums import describe_enum
 from schema.people import User
 from schema.refusals import Refusal
 from schema.scalars import DateTime, LanguageTag, PhoneNumber
 from schema.sources import describes
+
+describe_enum(
+    CodePurpose,
+    "What a code is for. The SMS names it, and the code serves nothing else.",
+    {"SIGN_IN": "To sign in with `signIn`."},
+)
 
 
 @strawberry.input(description="Where to send a one-time code.")
@@ -23,6 +31,9 @@ class RequestCodeInput:
         graphql_type=LanguageTag | None,
         default=None,
     )
+    purpose: CodePurpose = strawberry.field(
+        description="What the code is for.", default=CodePurpose.SIGN_IN
+    )
 
 
 @strawberry.type(description="A code is on its way, whether the number has an account or not.")
@@ -31,8 +42,17 @@ class RequestCodePayload:
         description="Until when the code works. It works once.", graphql_type=DateTime
     )
     next_request_at: datetime = strawberry.field(
-        description="When the next code for this number may be asked for. It replaces this one.",
+        description=(
+            "When the next code for this number may be asked for, if nobody else asks for one. "
+            "This code stays in force beside it."
+        ),
         graphql_type=DateTime,
+    )
+    request_secret: str = strawberry.field(
+        description=(
+            "Belongs to this code: give it back with the code. Without it nobody can try the code, "
+            "so keep it on the device that asked. At most 100 characters."
+        )
     )
     development_code: str | None = strawberry.field(
         description="The code itself, in development only; null in production."
@@ -52,8 +72,11 @@ class SignInInput:
     phone_number: str = strawberry.field(
         description="The number that the code was sent to.", graphql_type=PhoneNumber
     )
+    request_secret: str = strawberry.field(
+        description="What `requestCode` answered with when it sent this code."
+    )
     code: str = strawberry.field(
-        description="The 6 digits of the newest code. At most 5 wrong tries."
+        description="The 6 digits of the code. Each code can be tried 5 times."
     )
     device: DeviceInput = strawberry.field(description="The installation that signs in.")
     name: str | None = strawberry.field(

@@ -142,15 +142,33 @@ class DeviceRow(SQLModel, table=True):
 
 
 class SignInCodeRow(SQLModel, table=True):
-    """The one code in force for a number."""
+    """One request for a code. Those of a number in force live side by side."""
 
     __tablename__ = "sign_in_codes"
 
     number: str = Field(sa_column=Column(Text, primary_key=True))
+    # SHA-256 of the secret that the request was answered with.
+    secret_digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    # 1 to sign in.
+    purpose: int = small_column()
     code_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    # A keyed digest of the number and the address that asked.
+    asked_from: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    # Whether that was a network where the number's owner had been.
+    known: bool = flag_column()
     requested_at: datetime = time_column()
     expires_at: datetime = time_column()
     tries_left: int = integer_column()
+
+
+class KnownNetworkRow(SQLModel, table=True):
+    """A network where the user was let in: a keyed digest of both."""
+
+    __tablename__ = "known_networks"
+
+    user_id: UUID = key()
+    digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    seen_at: datetime = time_column()
 
 
 class BudgetRow(SQLModel, table=True):

@@ -45,7 +45,12 @@ BY_PHONE = "query ($n: [PhoneNumber!]!) { usersByPhone(phoneNumbers: $n) { id } 
 
 def sign_in(change: Callable[[str], dict[str, Any]]) -> Place:
     device = {"name": "Phone", "platform": "WEB"}
-    right = {"phoneNumber": "+14155550199", "code": "123456", "device": device}
+    right = {
+        "phoneNumber": "+14155550199",
+        "code": "123456",
+        "requestSecret": "x",
+        "device": device,
+    }
     return SIGN_IN, lambda chat, text: {"input": right | change(text)}
 
 
@@ -68,6 +73,7 @@ PLACES: dict[str, Place] = {
         REQUEST_CODE,
         lambda chat, text: {"input": {"phoneNumber": "+14155550199", "language": text}},
     ),
+    "requestSecret": sign_in(lambda text: {"requestSecret": text}),
     "code": sign_in(lambda text: {"code": text}),
     "device name": sign_in(lambda text: {"device": {"name": text, "platform": "WEB"}}),
     "new name": sign_in(lambda text: {"name": text}),

@@ -13,7 +13,8 @@ from tests.serving import Server
 NUMBER = "+14155550199"
 
 REQUEST_CODE = f"""mutation ($input: RequestCodeInput!) {{ requestCode(input: $input) {{ __typename
-    ... on RequestCodePayload {{ expiresAt nextRequestAt developmentCode }} {REFUSAL} }} }}"""
+    ... on RequestCodePayload {{ expiresAt nextRequestAt requestSecret developmentCode }}
+    {REFUSAL} }} }}"""
 SESSION = f"""__typename ... on Session {{ accessToken accessTokenExpiresAt refreshToken isNewUser
     user {{ id name phoneNumber }} device {{ id name platform isCurrent }} }} {REFUSAL}"""
 SIGN_IN = f"mutation ($input: SignInInput!) {{ signIn(input: $input) {{ {SESSION} }} }}"
@@ -21,17 +22,16 @@ REFRESH = f"mutation ($token: String!) {{ refreshSession(refreshToken: $token) {
 VIEWER = "{ viewer { name phoneNumber } }"
 
 
-async def ask(client: ApiClient, number: str = NUMBER) -> str:
-    """A code for the number."""
+async def ask(client: ApiClient, number: str = NUMBER) -> Json:
+    """A code for the number, and its request's secret, as `signIn` takes them."""
     answer = await client.mutate(REQUEST_CODE, input={"phoneNumber": number, "language": "pt-BR"})
     assert answer["__typename"] == "RequestCodePayload", answer
-    code: str = answer["developmentCode"]
-    return code
+    return {"code": answer["developmentCode"], "requestSecret": answer["requestSecret"]}
 
 
-async def enter(client: ApiClient, code: str, number: str = NUMBER, **more: Any) -> Json:
+async def enter(client: ApiClient, asked: Json, number: str = NUMBER, **more: Any) -> Json:
     device = {"name": "Phone", "platform": "ANDROID"}
-    input = {"phoneNumber": number, "code": code, "device": device} | more
+    input = {"phoneNumber": number, "device": device} | asked | more
     session: Json = await client.mutate(SIGN_IN, input=input)
     return session
 
@@ -91,10 +91,10 @@ async def test_a_known_and_an_unknown_number_get_the_same_answer(
 
 
 async def test_a_code_works_once(server: Server, other_server: Server, database: Database) -> None:
-    code = await ask(ApiClient(server))
+    asked = await ask(ApiClient(server))
     nodes = ApiClient(server), ApiClient(other_server)
 
-    sessions = await asyncio.gather(*(enter(nodes[n % 2], code) for n in range(10)))
+    sessions = await asyncio.gather(*(enter(nodes[n % 2], asked) for n in range(10)))
 
     kinds = [session["__typename"] for session in sessions]
     assert sorted(kinds) == ["Refusal"] * 9 + ["Session"]
@@ -105,10 +105,10 @@ async def test_a_code_works_once(server: Server, other_server: Server, database:
 
 async def test_five_wrong_codes_end_it_over_all_nodes(server: Server, other_server: Server) -> None:
     """Also as aliases of one document."""
-    code = await ask(ApiClient(server))
-    wrong = f"{(int(code) + 1) % 1_000_000:06}"
+    asked = await ask(ApiClient(server))
+    secret, wrong = asked["requestSecret"], f"{(int(asked['code']) + 1) % 1_000_000:06}"
     guess = (
-        f'signIn(input: {{phoneNumber: "{NUMBER}", code: "{wrong}", '
+        f'signIn(input: {{phoneNumber: "{NUMBER}", code: "{wrong}", requestSecret: "{secret}", '
         'device: {name: "Phone", platform: WEB}}) { ... on Refusal { code } }'
     )
     aliases = "mutation {" + " ".join(f"g{n}: {guess}" for n in range(3)) + "}"
@@ -119,7 +119,7 @@ async def test_five_wrong_codes_end_it_over_all_nodes(server: Server, other_serv
 
     codes = [refusal["code"] for answer in answers for refusal in answer.values()]
     assert sorted(codes) == ["CODE_EXPIRED"] + ["CODE_WRONG"] * 5
-    assert (await enter(ApiClient(server), code))["code"] == "CODE_EXPIRED"
+    assert (await enter(ApiClient(server), asked))["code"] == "CODE_EXPIRED"
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,9 @@ async def test_what_breaks_a_rule_costs_no_try(
     server: Server, database: Database, change: Json, field: str
 ) -> None:
     nobody = ApiClient(server)
-    code = await ask(nobody)
+    asked = await ask(nobody)
 
-    refused = await enter(nobody, **({"code": code} | change))
+    refused = await enter(nobody, asked, **change)
 
     assert (refused["code"], refused["field"]) == ("INVALID_INPUT", field)
     assert await database.fetchval("SELECT tries_left FROM sign_in_codes") == 5

@@ -207,18 +207,19 @@ async def test_devices_that_come_and_go_are_told(
 ) -> None:
     tablet, watch = await another_device(bob), await another_device(bob)
     request_code = """mutation ($input: RequestCodeInput!) { requestCode(input: $input) {
-        ... on RequestCodePayload { developmentCode } } }"""
+        ... on RequestCodePayload { developmentCode requestSecret } } }"""
     sign_in = """mutation ($input: SignInInput!) { signIn(input: $input) { __typename } }"""
     revoke = """mutation ($id: ID!) { revokeDevice(deviceId: $id) { __typename } }"""
 
     async with bob.at(other_server).follow(INBOX) as inbox:
         await until(inbox, "InboxReady")
-        code = await bob.mutate(request_code, input={"phoneNumber": bob.number})
+        asked = await bob.mutate(request_code, input={"phoneNumber": bob.number})
         await bob.mutate(
             sign_in,
             input={
                 "phoneNumber": bob.number,
-                "code": code["developmentCode"],
+                "requestSecret": asked["requestSecret"],
+                "code": asked["developmentCode"],
                 "device": {"name": "A desktop", "platform": "DESKTOP"},
             },
         )

@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from models.codes import request_code
+import msgspec
+
+from models.codes import CodeRequest, RequestedCode, request_code
 from models.database import Database
 from models.devices import Platform
 from models.refusals import RefusalCode, Refused
@@ -43,18 +45,16 @@ async def ask(
     address: str = HOME,
     now: datetime = NOW,
     language: str | None = None,
-) -> str:
+) -> RequestedCode:
     """Ask for a code, and read it as the person does."""
-    requested = await request_code(
-        database, tokens, sms or SmsRecorder(), number, address=address, language=language, now=now
-    )
-    return requested.code
+    asked = CodeRequest(number, address, language)
+    return await request_code(database, tokens, sms or SmsRecorder(), asked, now=now)
 
 
 async def enter(
     database: Database,
     tokens: Tokens,
-    code: str,
+    requested: RequestedCode,
     number: str = ALICE,
     *,
     name: str | None = None,
@@ -62,7 +62,7 @@ async def enter(
     address: str = HOME,
     now: datetime = NOW,
 ) -> Session:
-    asked = SignIn(number, code, device_name, Platform.IOS, name)
+    asked = SignIn(number, requested.secret, requested.code, device_name, Platform.IOS, name)
     return await sign_in(database, tokens, asked, address=address, now=now)
 
 
@@ -74,21 +74,31 @@ async def signed_in(
     now: datetime = NOW,
     device_name: str = "Phone",
 ) -> Session:
-    code = await ask(database, tokens, number, now=now)
-    return await enter(database, tokens, code, number, now=now, device_name=device_name)
+    requested = await ask(database, tokens, number, now=now)
+    return await enter(database, tokens, requested, number, now=now, device_name=device_name)
 
 
 async def verdict(
-    database: Database, tokens: Tokens, code: str, *, now: datetime = NOW
+    database: Database,
+    tokens: Tokens,
+    requested: RequestedCode,
+    *,
+    address: str = HOME,
+    now: datetime = NOW,
 ) -> RefusalCode | None:
     """Why the code was refused; None when it was right."""
     try:
-        await enter(database, tokens, code, now=now)
+        await enter(database, tokens, requested, address=address, now=now)
     except Refused as refused:
         return refused.code
     return None
 
 
-def wrong(code: str, offset: int = 1) -> str:
-    """Another code than this one."""
-    return f"{(int(code) + offset) % 1_000_000:06}"
+def with_code(requested: RequestedCode, code: str) -> RequestedCode:
+    """The same request, answered with another code."""
+    return msgspec.structs.replace(requested, code=code)
+
+
+def wrong(requested: RequestedCode, offset: int = 1) -> RequestedCode:
+    """The same request, answered with a code that was not sent."""
+    return with_code(requested, f"{(int(requested.code) + offset) % 1_000_000:06}")

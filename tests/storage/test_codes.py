@@ -3,9 +3,12 @@
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
+from msgspec.structs import replace as replace_struct
 
+from models.codes import RequestedCode
 from models.database import Database
 from models.limits import Budget, Limits
 from models.refusals import RefusalCode, Refused, unavailable
@@ -15,18 +18,23 @@ from tests.conftest import SECRET
 from tests.storage.signing_in import (
     ALICE,
     BOB,
+    HOME,
     SmsRecorder,
     after,
     ask,
     enter,
     signed_in,
     verdict,
+    with_code,
     wrong,
 )
 
 
 async def stored_code(database: Database, number: str = ALICE) -> dict[str, object]:
-    row = await database.fetchrow("SELECT * FROM sign_in_codes WHERE number = $1", number)
+    """The row of the number's newest request."""
+    row = await database.fetchrow(
+        "SELECT * FROM sign_in_codes WHERE number = $1 ORDER BY requested_at DESC LIMIT 1", number
+    )
     assert row is not None
     return dict(row)
 
@@ -44,13 +52,16 @@ async def test_is_six_digits_sent_by_sms_and_stored_as_a_keyed_hash(
 ) -> None:
     sms = SmsRecorder()
 
-    code = await ask(database, tokens, sms=sms, language="de-AT")
+    requested = await ask(database, tokens, sms=sms, language="de-AT")
 
-    assert len(code) == 6
-    assert code.isdigit()
-    assert sms.sent == [(ALICE, code_text(code, "de", ttl_s=600))]
+    assert len(requested.code) == 6
+    assert requested.code.isdigit()
+    assert sms.sent == [(ALICE, code_text(requested.code, "de", ttl_s=600))]
     row = await stored_code(database)
-    assert row["code_hash"] == tokens.hash_code(ALICE, code)
+    secret = requested.secret
+    assert row["code_hash"] == tokens.hash_code(1, ALICE, secret, requested.code)
+    assert row["secret_digest"] == sha256(secret.encode()).digest()
+    assert secret not in str(row)
     assert row["expires_at"] == after(600)
     assert row["tries_left"] == 5
 
@@ -98,66 +109,89 @@ async def test_that_cannot_be_right_costs_no_try(database: Database, tokens: Tok
     code = await ask(database, tokens)
 
     for malformed in ("", "12345", "1234567", "12345x", "١٢٣٤٥٦", "12345\ud800", "12345\x00"):
-        assert await verdict(database, tokens, malformed) is RefusalCode.INVALID_INPUT
+        tried = with_code(code, malformed)
+        assert await verdict(database, tokens, tried) is RefusalCode.INVALID_INPUT
 
     assert (await stored_code(database))["tries_left"] == 5
     assert await verdict(database, tokens, code) is None
 
 
-async def test_for_another_number_is_wrong(database: Database, tokens: Tokens) -> None:
+async def test_for_another_number_is_of_no_use(database: Database, tokens: Tokens) -> None:
     code = await ask(database, tokens, BOB)
     mine = await ask(database, tokens, ALICE)
-    assert (
-        await verdict(database, tokens, code if code != mine else wrong(mine))
-        is RefusalCode.CODE_WRONG
-    )
+
+    assert await verdict(database, tokens, code) is RefusalCode.CODE_EXPIRED
+    assert await verdict(database, tokens, mine) is None
 
 
-async def test_asked_for_again_replaces_the_old_one(database: Database, tokens: Tokens) -> None:
-    old = await ask(database, tokens)
-    new = await ask(database, tokens, now=after(31))
-    if new == old:  # once in a million
-        new = await ask(database, tokens, now=after(62))
+async def test_is_tried_by_nobody_without_its_secret(database: Database, tokens: Tokens) -> None:
+    code = await ask(database, tokens)
+    for secret in ("", "guessed", code.secret[:-1], code.secret + "A", "\ud800", "x" * 100_000):
+        guess = replace_struct(code, secret=secret)
+        assert await verdict(database, tokens, guess) is RefusalCode.CODE_EXPIRED
 
-    assert await verdict(database, tokens, old, now=after(63)) is RefusalCode.CODE_WRONG
-    assert await verdict(database, tokens, new, now=after(63)) is None
+    assert (await stored_code(database))["tries_left"] == 5
+    assert await verdict(database, tokens, code) is None
 
 
-async def test_asked_for_again_does_not_give_back_the_wrong_tries_of_the_number(
+async def test_lives_beside_the_two_before_it_each_with_its_secret_and_five_tries(
     database: Database, tokens: Tokens
 ) -> None:
-    for begin in (0, 100):
-        code = await ask(database, tokens, now=after(begin))
-        for _ in range(5):
-            assert (
-                await verdict(database, tokens, wrong(code), now=after(begin))
-                is RefusalCode.CODE_WRONG
+    codes = [await ask(database, tokens, now=after(begin)) for begin in (0, 30, 60)]
+
+    for code in codes:
+        for _ in range(4):
+            assert await verdict(database, tokens, wrong(code), now=after(90)) is (
+                RefusalCode.CODE_WRONG
             )
-    sms = SmsRecorder()
-
-    with pytest.raises(Refused) as caught:
-        await ask(database, tokens, sms=sms, now=after(200))
-
-    assert caught.value.code is RefusalCode.RATE_LIMITED
-    assert caught.value.retry_after_ms is not None
-    assert caught.value.retry_after_ms > 3_000_000
-    assert sms.sent == []
+    assert [await verdict(database, tokens, code, now=after(90)) for code in codes] == [None] * 3
 
 
-async def test_that_is_right_is_refused_while_its_number_is_locked_and_stays(
-    database: Database, tokens: Tokens, limits: Limits
+async def test_is_refused_while_three_are_in_force_and_the_answer_says_until_when(
+    database: Database, tokens: Tokens
 ) -> None:
-    strict = Tokens(SECRET, replace(limits, wrong_codes_per_number=Budget(amount=2, window_s=3600)))
-    code = await ask(database, strict)
-    for _ in range(2):
-        assert await verdict(database, strict, wrong(code)) is RefusalCode.CODE_WRONG
+    sms = SmsRecorder()
+    first, second, third = [
+        await ask(database, tokens, address=f"192.0.2.{n}", sms=sms, now=after(n * 60))
+        for n in range(3)
+    ]
 
     with pytest.raises(Refused) as caught:
-        await enter(database, strict, code)
+        await ask(database, tokens, address="192.0.2.9", sms=sms, now=after(180))
 
     assert caught.value.code is RefusalCode.RATE_LIMITED
-    assert caught.value.retry_after_ms
-    assert (await stored_code(database))["tries_left"] == 3
+    assert caught.value.retry_after_ms == 420_001
+    assert (first.next_request_at, second.next_request_at) == (after(30), after(90))
+    assert third.next_request_at == first.expires_at == after(600)
+    assert len(sms.sent) == 3
+    await ask(database, tokens, address="192.0.2.9", sms=sms, now=after(600))
+
+
+async def test_makes_room_when_it_was_used_or_tried_too_often(
+    database: Database, tokens: Tokens
+) -> None:
+    used, guessed, _ = [await ask(database, tokens, now=after(n * 60)) for n in range(3)]
+    assert await verdict(database, tokens, used, now=after(180)) is None
+    for _ in range(5):
+        await verdict(database, tokens, wrong(guessed), now=after(180))
+
+    await ask(database, tokens, now=after(180), address="198.51.100.1")
+    await ask(database, tokens, now=after(180), address="198.51.100.2")
+
+
+async def test_takes_the_last_place_once_when_asked_for_at_once(
+    database: Database, other_database: Database, tokens: Tokens
+) -> None:
+    asked = await asyncio.gather(
+        *(
+            ask((database, other_database)[n % 2], tokens, address=f"192.0.2.{n}")
+            for n in range(10)
+        ),
+        return_exceptions=True,
+    )
+
+    assert Counter(type(each) for each in asked) == {RequestedCode: 3, Refused: 7}
+    assert await database.fetchval("SELECT count(*) FROM sign_in_codes") == 3
 
 
 async def test_guessed_a_hundred_times_at_once_by_two_processes_is_compared_five_times(
@@ -227,16 +261,22 @@ async def test_keeps_its_distance_from_the_one_before(database: Database, tokens
     assert len(sms.sent) == 2
 
 
-async def test_is_sent_five_times_an_hour_to_one_number(database: Database, tokens: Tokens) -> None:
+@pytest.mark.parametrize(("budget", "sent"), [("address", 5), ("number", 6), ("day", 12)])
+async def test_is_sent_so_often_to_one_number(
+    database: Database, tokens: Tokens, budget: str, sent: int
+) -> None:
+    """Five times an hour for one address; six times an hour and twelve a day for all."""
     sms = SmsRecorder()
-    for minute in range(5):
-        await ask(database, tokens, sms=sms, address=f"192.0.2.{minute}", now=after(minute * 60))
+    step_s = 3500 if budget == "day" else 500
+    addresses = [HOME if budget == "address" else f"192.0.2.{n}" for n in range(sent + 1)]
+    for n in range(sent):
+        await ask(database, tokens, sms=sms, address=addresses[n], now=after(n * step_s))
 
-    with pytest.raises(Refused) as caught:
-        await ask(database, tokens, sms=sms, address="192.0.2.99", now=after(300))
+    with pytest.raises(Refused, match="Too many codes") as caught:
+        await ask(database, tokens, sms=sms, address=addresses[sent], now=after(sent * step_s))
 
     assert caught.value.code is RefusalCode.RATE_LIMITED
-    assert len(sms.sent) == 5
+    assert len(sms.sent) == sent
 
 
 @pytest.mark.parametrize(
@@ -299,20 +339,28 @@ async def test_is_not_sent_to_numbers_that_earn_from_it(database: Database, toke
     assert sms.sent == []
 
 
-async def test_that_cannot_be_sent_is_unavailable(database: Database, tokens: Tokens) -> None:
-    with pytest.raises(Refused) as caught:
-        await ask(database, tokens, sms=SmsRecorder(unavailable()))
-    assert caught.value.code is RefusalCode.UNAVAILABLE
+async def test_that_cannot_be_sent_is_unavailable_and_takes_no_place(
+    database: Database, tokens: Tokens
+) -> None:
+    for _ in range(4):
+        with pytest.raises(Refused) as caught:
+            await ask(database, tokens, sms=SmsRecorder(unavailable()))
+        assert caught.value.code is RefusalCode.UNAVAILABLE
+
+    await ask(database, tokens)
 
 
-async def test_guesses_are_limited_per_address(
+async def test_guesses_without_a_code_in_force_are_limited_per_address(
     database: Database, tokens: Tokens, limits: Limits
 ) -> None:
+    """And keep no neighbour from using the code that they hold."""
     strict = Tokens(SECRET, replace(limits, sign_ins_per_address=Budget(amount=2, window_s=3600)))
     code = await ask(database, strict)
+    guess = replace_struct(code, secret="guessed")
     for _ in range(2):
-        assert await verdict(database, strict, wrong(code)) is RefusalCode.CODE_WRONG
+        assert await verdict(database, strict, guess) is RefusalCode.CODE_EXPIRED
 
-    assert await verdict(database, strict, code) is RefusalCode.RATE_LIMITED
+    assert await verdict(database, strict, guess) is RefusalCode.RATE_LIMITED
 
-    assert (await stored_code(database))["tries_left"] == 3
+    assert await verdict(database, strict, guess, address="192.0.2.2") is RefusalCode.CODE_EXPIRED
+    assert await verdict(database, strict, code) is None

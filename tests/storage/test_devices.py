@@ -68,10 +68,10 @@ async def test_comes_with_a_sign_in(database: Database, tokens: Tokens, limits: 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 101, "a\x00b", "\ud800"])
 async def test_needs_a_name(database: Database, tokens: Tokens, name: str) -> None:
-    code = await ask(database, tokens)
+    requested = await ask(database, tokens)
 
     with pytest.raises(Refused) as caught:
-        await enter(database, tokens, code, device_name=name)
+        await enter(database, tokens, requested, device_name=name)
 
     assert (caught.value.code, caught.value.field) == (RefusalCode.INVALID_INPUT, "device.name")
     assert await database.fetchval("SELECT tries_left FROM sign_in_codes") == 5

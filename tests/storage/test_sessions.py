@@ -15,7 +15,7 @@ from models.generations import accept_generation
 from models.refusals import RefusalCode, Refused
 from models.sessions import Session, Sessions, Unauthenticated
 from models.tokens import Tokens
-from tests.storage.signing_in import NOW, after, signed_in
+from tests.storage.signing_in import HOME, NOW, after, signed_in
 from tests.waiting import eventually
 
 
@@ -47,7 +47,7 @@ async def let_in(sessions: Sessions, session: Session, *, now: datetime = NOW) -
 
 async def refused(sessions: Sessions, refresh_token: str, *, now: datetime = NOW) -> bool:
     try:
-        await sessions.refresh(refresh_token, now=now)
+        await sessions.refresh(refresh_token, address=HOME, now=now)
     except Refused as no:
         return no.code is RefusalCode.SESSION_REVOKED
     return False
@@ -200,7 +200,7 @@ async def test_are_unavailable_while_postgresql_is(tokens: Tokens) -> None:
 
         for attempt in (
             sessions.authenticate(f"Bearer {access}", now=NOW),
-            sessions.refresh(refresh, now=NOW),
+            sessions.refresh(refresh, address=HOME, now=NOW),
         ):
             with pytest.raises(Refused) as caught:
                 await attempt
@@ -225,7 +225,7 @@ async def test_refresh_answers_with_a_new_pair_and_renews_the_open_sockets(
 ) -> None:
     first = await signed_in(database, tokens)
 
-    second = await sessions.refresh(first.refresh_token, now=after(600))
+    second = await sessions.refresh(first.refresh_token, address=HOME, now=after(600))
 
     assert second.refresh_token != first.refresh_token
     assert second.access_token_expires_at == after(1500)
@@ -239,7 +239,7 @@ async def test_refresh_leaves_the_old_access_token_to_its_own_end(
     database: Database, tokens: Tokens, sessions: Sessions
 ) -> None:
     first = await signed_in(database, tokens)
-    await sessions.refresh(first.refresh_token, now=after(600))
+    await sessions.refresh(first.refresh_token, address=HOME, now=after(600))
 
     assert await let_in(sessions, first, now=after(899))
     assert not await let_in(sessions, first, now=after(900))
@@ -249,7 +249,7 @@ async def test_access_token_goes_with_its_pair_once_the_new_one_was_accepted_for
     database: Database, tokens: Tokens, sessions: Sessions
 ) -> None:
     first = await signed_in(database, tokens)
-    second = await sessions.refresh(first.refresh_token, now=after(600))
+    second = await sessions.refresh(first.refresh_token, address=HOME, now=after(600))
     assert await let_in(sessions, second, now=after(700))
 
     assert await let_in(sessions, first, now=after(710))
@@ -261,9 +261,9 @@ async def test_refresh_whose_answer_got_lost_answers_the_same_again_hours_later(
     database: Database, tokens: Tokens, sessions: Sessions
 ) -> None:
     first = await signed_in(database, tokens)
-    lost = await sessions.refresh(first.refresh_token, now=after(600))
+    lost = await sessions.refresh(first.refresh_token, address=HOME, now=after(600))
 
-    again = await sessions.refresh(first.refresh_token, now=after(7200))
+    again = await sessions.refresh(first.refresh_token, address=HOME, now=after(7200))
 
     assert again.refresh_token == lost.refresh_token
     assert again.access_token != lost.access_token
@@ -282,7 +282,9 @@ async def test_refresh_by_tabs_at_once_over_two_processes_answers_all_the_same(
 
     answers = await asyncio.gather(
         *(
-            (sessions, other_sessions)[i % 2].refresh(first.refresh_token, now=after(600))
+            (sessions, other_sessions)[i % 2].refresh(
+                first.refresh_token, address=HOME, now=after(600)
+            )
             for i in range(tabs)
         )
     )
@@ -295,11 +297,11 @@ async def test_old_token_works_until_ten_seconds_after_the_new_access_token_was_
     database: Database, tokens: Tokens, sessions: Sessions, other_sessions: Sessions
 ) -> None:
     first = await signed_in(database, tokens)
-    second = await sessions.refresh(first.refresh_token, now=after(600))
+    second = await sessions.refresh(first.refresh_token, address=HOME, now=after(600))
     assert await let_in(other_sessions, second, now=after(1000))
     assert await let_in(sessions, second, now=after(1008))
 
-    again = await sessions.refresh(first.refresh_token, now=after(1010))
+    again = await sessions.refresh(first.refresh_token, address=HOME, now=after(1010))
     assert again.refresh_token == second.refresh_token
     assert await refused(sessions, first.refresh_token, now=after(1010.001))
 
@@ -308,14 +310,14 @@ async def test_old_token_works_until_ten_seconds_after_the_new_refresh_token_was
     database: Database, tokens: Tokens, sessions: Sessions
 ) -> None:
     first = await signed_in(database, tokens)
-    second = await sessions.refresh(first.refresh_token, now=after(600))
-    third = await sessions.refresh(second.refresh_token, now=after(1000))
-    fourth = await sessions.refresh(third.refresh_token, now=after(1001))
+    second = await sessions.refresh(first.refresh_token, address=HOME, now=after(600))
+    third = await sessions.refresh(second.refresh_token, address=HOME, now=after(1000))
+    fourth = await sessions.refresh(third.refresh_token, address=HOME, now=after(1001))
     assert len({s.refresh_token for s in (first, second, third, fourth)}) == 4
 
     for old, new in ((first, second), (second, third), (third, fourth)):
         assert (
-            await sessions.refresh(old.refresh_token, now=after(1010))
+            await sessions.refresh(old.refresh_token, address=HOME, now=after(1010))
         ).refresh_token == new.refresh_token
 
     assert await refused(sessions, first.refresh_token, now=after(1010.5))
@@ -326,12 +328,12 @@ async def test_use_of_an_older_access_token_accepts_nothing(
     database: Database, tokens: Tokens, sessions: Sessions
 ) -> None:
     first = await signed_in(database, tokens)
-    second = await sessions.refresh(first.refresh_token, now=after(600))
+    second = await sessions.refresh(first.refresh_token, address=HOME, now=after(600))
 
     assert await let_in(sessions, first, now=after(601))
 
     assert (await device_row(database, first))["generation_accepted_at"] is None
-    again = await sessions.refresh(first.refresh_token, now=after(700))
+    again = await sessions.refresh(first.refresh_token, address=HOME, now=after(700))
     assert again.refresh_token == second.refresh_token
 
 
@@ -339,7 +341,7 @@ async def test_acceptance_is_dated_by_the_first_use(
     database: Database, tokens: Tokens, sessions: Sessions, other_sessions: Sessions
 ) -> None:
     first = await signed_in(database, tokens)
-    second = await sessions.refresh(first.refresh_token, now=after(600))
+    second = await sessions.refresh(first.refresh_token, address=HOME, now=after(600))
 
     for process, seconds in ((sessions, 601), (other_sessions, 605), (sessions, 609)):
         assert await let_in(process, second, now=after(seconds))
@@ -352,7 +354,7 @@ async def test_acceptance_is_of_the_newest_generation_and_never_dated_again(
 ) -> None:
     """Processes that know an older row may say it again, or too late."""
     first = await signed_in(database, tokens)
-    await sessions.refresh(first.refresh_token, now=after(600))
+    await sessions.refresh(first.refresh_token, address=HOME, now=after(600))
     user_id, device_id = first.user.id, first.device.id
 
     await accept_generation(other_database, user_id, device_id, 1, now=after(601))
@@ -368,7 +370,7 @@ async def test_refresh_waits_for_whoever_changes_the_device(
 ) -> None:
     """It must not answer by a row from before another process accepted the new pair."""
     first = await signed_in(database, tokens)
-    await sessions.refresh(first.refresh_token, now=after(600))
+    await sessions.refresh(first.refresh_token, address=HOME, now=after(600))
     async with other_database.transaction() as connection:
         await connection.execute("UPDATE devices SET generation_accepted_at = $1", after(600))
         late = asyncio.create_task(refused(sessions, first.refresh_token, now=after(700)))
@@ -388,7 +390,7 @@ async def test_stolen_token_used_late_ends_the_device_for_the_thief_and_the_owne
     database: Database, tokens: Tokens, sessions: Sessions, other_sessions: Sessions
 ) -> None:
     stolen = await signed_in(database, tokens)
-    owner = await sessions.refresh(stolen.refresh_token, now=after(600))
+    owner = await sessions.refresh(stolen.refresh_token, address=HOME, now=after(600))
     assert await let_in(sessions, owner, now=after(600))
     assert await let_in(other_sessions, owner, now=after(600))
 
@@ -406,7 +408,7 @@ async def test_new_access_token_is_known_to_a_process_that_cached_the_device_bef
     first = await signed_in(database, tokens)
     assert await let_in(other_sessions, first)
 
-    second = await sessions.refresh(first.refresh_token, now=after(1))
+    second = await sessions.refresh(first.refresh_token, address=HOME, now=after(1))
 
     assert await let_in(other_sessions, second, now=after(1))
 
@@ -417,7 +419,7 @@ async def test_refresh_token_works_sixty_days_after_the_last_refresh(
     day = 24 * 3600
     first = await signed_in(database, tokens)
 
-    second = await sessions.refresh(first.refresh_token, now=after(60 * day))
+    second = await sessions.refresh(first.refresh_token, address=HOME, now=after(60 * day))
     assert await refused(sessions, second.refresh_token, now=after(120 * day + 1))
     assert await refused(sessions, second.refresh_token, now=after(60 * day + 2))
 

@@ -41,10 +41,10 @@ async def discover(
 async def test_is_made_by_the_first_sign_in_and_found_by_the_next(
     database: Database, tokens: Tokens
 ) -> None:
-    code = await ask(database, tokens)
-    first = await enter(database, tokens, code, name="  Alice ")
-    code = await ask(database, tokens, now=after(60))
-    second = await enter(database, tokens, code, name="Another", now=after(60))
+    requested = await ask(database, tokens)
+    first = await enter(database, tokens, requested, name="  Alice ")
+    requested = await ask(database, tokens, now=after(60))
+    second = await enter(database, tokens, requested, name="Another", now=after(60))
 
     assert (first.is_new_user, second.is_new_user) == (True, False)
     assert first.user == second.user == User(first.user.id, "Alice")
@@ -59,9 +59,9 @@ async def test_without_a_name_is_given_one(database: Database, tokens: Tokens) -
 async def test_with_a_bad_name_is_refused_before_the_code_is_looked_at(
     database: Database, tokens: Tokens, name: str
 ) -> None:
-    code = await ask(database, tokens)
+    requested = await ask(database, tokens)
     with pytest.raises(Refused) as caught:
-        await enter(database, tokens, code, name=name)
+        await enter(database, tokens, requested, name=name)
     assert (caught.value.code, caught.value.field) == (RefusalCode.INVALID_INPUT, "name")
     assert await database.fetchval("SELECT tries_left FROM sign_in_codes") == 5
 

@@ -23,14 +23,16 @@ class SnsRecorder:
 
 def test_says_the_code_and_its_life_in_the_language_asked_for() -> None:
     assert code_text("012345", "de", ttl_s=600) == (
-        "012345 ist dein Parley-Code. Er gilt 10 Minuten. Gib ihn niemandem."
+        "012345 ist dein Code zur Anmeldung bei Parley. Er gilt 10 Minuten. Gib ihn niemandem."
     )
     assert code_text("012345", "pt-BR", ttl_s=600) == code_text("012345", "pt", ttl_s=600)
 
 
 @pytest.mark.parametrize("language", [None, "en-GB", "tlh", "x-klingon"])
 def test_is_english_otherwise(language: str | None) -> None:
-    assert code_text("012345", language, ttl_s=600).startswith("012345 is your Parley code.")
+    assert code_text("012345", language, ttl_s=600).startswith(
+        "012345 is your code to sign in to Parley."
+    )
 
 
 async def test_goes_through_sns_as_transactional() -> None:

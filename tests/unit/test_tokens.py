@@ -180,11 +180,21 @@ def test_refresh_token_that_is_changed_or_forged_is_refused(tokens: Tokens) -> N
         assert tokens.read_refresh(bad) is None
 
 
-def test_code_matches_only_its_own_number_and_secret(tokens: Tokens) -> None:
-    code_hash = tokens.hash_code("+14155550101", "012345")
+@pytest.mark.parametrize(
+    "other",
+    [
+        (2, "+14155550101", "its secret", "012345"),
+        (1, "+14155550102", "its secret", "012345"),
+        (1, "+14155550101", "another secret", "012345"),
+        (1, "+14155550101", "its secret", "012346"),
+    ],
+)
+def test_code_matches_only_what_it_was_made_for(
+    tokens: Tokens, other: tuple[int, str, str, str]
+) -> None:
+    code_hash = tokens.hash_code(1, "+14155550101", "its secret", "012345")
 
-    assert tokens.code_matches(code_hash, "+14155550101", "012345")
-    assert not tokens.code_matches(code_hash, "+14155550101", "012346")
-    assert not tokens.code_matches(code_hash, "+14155550102", "012345")
-    other = Tokens("another secret of 32 characters..", Limits())
-    assert not other.code_matches(code_hash, "+14155550101", "012345")
+    assert tokens.code_matches(code_hash, 1, "+14155550101", "its secret", "012345")
+    assert not tokens.code_matches(code_hash, *other)
+    elsewhere = Tokens("another secret of 32 characters..", Limits())
+    assert not elsewhere.code_matches(code_hash, 1, "+14155550101", "its secret", "012345")
