@@ -21,7 +21,7 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import NamedTuple, Protocol
 
 from models.budgets import MAX_WAIT_MS
-from models.limits import Budget, Limits, list_budgets
+from models.limits import Budget, Limits, list_budgets, name_of
 from models.refusals import RefusalCode, Refused
 
 # A block is this part of a budget's amount.
@@ -232,7 +232,7 @@ def _refusal(bucket: _Bucket, wait_ms: float) -> Refused:
     rate = bucket.rate
     return Refused(
         RefusalCode.RATE_LIMITED,
-        f"This is asked for too often ({bucket.name}: {rate.amount} in {rate.window_s} s). "
-        "Repeat it after retryAfterMs.",
+        f"This is asked for too often ({name_of(bucket.name)}: {rate.amount} in {rate.window_s} "
+        "s). Repeat it after retryAfterMs.",
         retry_after_ms=min(max(0, int(wait_ms)) + 1, 2 * rate.window_s * 1000, MAX_WAIT_MS),
     )

@@ -150,7 +150,7 @@ class Limits:
     group_changes_per_user: Budget = Budget(amount=1000, window_s=3600)  # names, roles, invites …
     setting_changes_per_user: Budget = Budget(
         amount=1000, window_s=3600
-    )  # profile, privacy, blocks, mutes, devices and push
+    )  # profile, privacy, blocks, mutes, devices and push; reports
     upload_steps_per_user: Budget = Budget(
         amount=600, window_s=60
     )  # uploads begun, completed or looked at
@@ -160,10 +160,18 @@ class Limits:
     read_cost_per_address: Budget = Budget(
         amount=300_000, window_s=60
     )  # of documents of those who are not signed in
-    refreshes_per_address: Budget = Budget(amount=3000, window_s=60)
+    sign_in_steps_per_address: Budget = Budget(
+        amount=3000, window_s=60
+    )  # codes asked for, sign-ins and refreshes, whatever comes of them
 
 
 def list_budgets(limits: Limits) -> dict[str, Budget]:
     """Return every budget by the name of its field."""
     values = ((each.name, getattr(limits, each.name)) for each in dataclasses.fields(limits))
     return {name: value for name, value in values if isinstance(value, Budget)}
+
+
+def name_of(budget: str) -> str:
+    """Return the name that clients know a budget by: `sends_per_user` is sendsPerUser."""
+    first, *others = budget.split("_")
+    return first + "".join(word.capitalize() for word in others)

@@ -10,6 +10,7 @@ from models.blocks import list_blocked_users, set_blocked
 from models.refusals import not_found
 from models.signals import Signalled, ViewerChanged
 from schema.blocks import SetBlockedPayload, SetBlockedResult
+from schema.budgets import spends
 from schema.context import context_of
 from schema.people import User
 from schema.refusals import Refusal, answers_refusals
@@ -42,6 +43,7 @@ class BlockMutations:
         graphql_type=SetBlockedResult,
     )
     @answers_refusals
+    @spends("setting_changes_per_user")
     async def set_blocked(
         self,
         info: strawberry.Info,

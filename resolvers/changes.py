@@ -8,6 +8,7 @@ from models import changes, ids
 from models.emoji import require_emoji
 from models.refusals import not_found
 from resolvers.messages import require_message_text
+from schema.budgets import spends
 from schema.context import context_of
 from schema.messages import MessagePayload, MessageResult
 from schema.refusals import Refusal, answers_refusals
@@ -27,6 +28,7 @@ class ChangeMutations:
         graphql_type=MessageResult,
     )
     @answers_refusals
+    @spends("message_changes_per_user")
     async def edit_message(
         self,
         info: strawberry.Info,
@@ -54,6 +56,7 @@ class ChangeMutations:
         graphql_type=MessageResult,
     )
     @answers_refusals
+    @spends("message_changes_per_user")
     async def delete_message(
         self, info: strawberry.Info, message_id: MessageId
     ) -> MessagePayload | Refusal:
@@ -72,6 +75,7 @@ class ChangeMutations:
         graphql_type=MessageResult,
     )
     @answers_refusals
+    @spends("reactions_per_user")
     async def react(
         self,
         info: strawberry.Info,

@@ -14,6 +14,7 @@ from models.mutes import mute_channel
 from models.positions import Move, advance_device, advance_device_where_left
 from models.refusals import invalid, not_found
 from models.signals import Signalled, ViewerChannelChanged
+from schema.budgets import spends
 from schema.channels import (
     AcknowledgeInput,
     AcknowledgePayload,
@@ -85,6 +86,10 @@ class ChannelQueries:
         return None if channel_id is None else await context.loaders.channels.load(channel_id)
 
 
+def _count_named(input: AcknowledgeInput) -> int:
+    return sum(len(each or ()) for each in (input.delivered, input.read, input.stored_media_ids))
+
+
 @strawberry.type
 class ChannelMutations:
     @strawberry.mutation(
@@ -95,6 +100,7 @@ class ChannelMutations:
         graphql_type=OpenChatResult,
     )
     @answers_refusals
+    @spends("chats_opened_per_user")
     async def open_chat(
         self,
         info: strawberry.Info,
@@ -118,6 +124,7 @@ class ChannelMutations:
         graphql_type=AcknowledgeResult,
     )
     @answers_refusals
+    @spends("acknowledgements_per_user", _count_named, of="input")
     async def acknowledge(
         self,
         info: strawberry.Info,
@@ -169,6 +176,7 @@ class ChannelMutations:
         graphql_type=ChannelResult,
     )
     @answers_refusals
+    @spends("setting_changes_per_user")
     async def mute_channel(
         self,
         info: strawberry.Info,

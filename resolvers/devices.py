@@ -9,6 +9,7 @@ from models import devices, ids
 from models.devices import list_devices, revoke_device
 from models.refusals import not_found
 from models.signals import Signalled, ViewerChanged
+from schema.budgets import spends
 from schema.context import Context, context_of
 from schema.devices import Device, RevokeDevicePayload, RevokeDeviceResult
 from schema.refusals import Refusal, answers_refusals
@@ -46,6 +47,7 @@ class DeviceMutations:
         graphql_type=RevokeDeviceResult,
     )
     @answers_refusals
+    @spends("setting_changes_per_user")
     async def sign_out(self, info: strawberry.Info) -> RevokeDevicePayload | Refusal:
         context = context_of(info)
         viewer = context.require_viewer()
@@ -58,6 +60,7 @@ class DeviceMutations:
         graphql_type=RevokeDeviceResult,
     )
     @answers_refusals
+    @spends("setting_changes_per_user")
     async def revoke_device(
         self,
         info: strawberry.Info,

@@ -13,6 +13,7 @@ from models.groups import GroupChanges, GroupDraft
 from models.invites import InvitePreview
 from models.refusals import not_found
 from resolvers.media import given_avatar
+from schema.budgets import spends
 from schema.context import Context, context_of
 from schema.groups import (
     CreateGroupInput,
@@ -64,6 +65,8 @@ class GroupMutations:
         graphql_type=GroupResult,
     )
     @answers_refusals
+    @spends("groups_created_per_user")
+    @spends("members_added_per_user", lambda input: len(input.member_ids), of="input")
     async def create_group(
         self,
         info: strawberry.Info,
@@ -92,6 +95,7 @@ class GroupMutations:
         graphql_type=GroupResult,
     )
     @answers_refusals
+    @spends("group_changes_per_user")
     async def update_group(
         self,
         info: strawberry.Info,
@@ -120,6 +124,7 @@ class GroupMutations:
         graphql_type=GroupResult,
     )
     @answers_refusals
+    @spends("groups_joined_per_user")
     async def join_group(
         self,
         info: strawberry.Info,
@@ -144,6 +149,7 @@ class GroupMutations:
         graphql_type=LeaveGroupResult,
     )
     @answers_refusals
+    @spends("group_changes_per_user")
     async def leave_group(
         self, info: strawberry.Info, group_id: GroupId
     ) -> LeaveGroupPayload | Refusal:
@@ -166,6 +172,7 @@ class GroupMutations:
         graphql_type=GroupResult,
     )
     @answers_refusals
+    @spends("members_added_per_user", len, of="user_ids")
     async def add_members(
         self,
         info: strawberry.Info,
@@ -195,6 +202,7 @@ class GroupMutations:
         graphql_type=GroupResult,
     )
     @answers_refusals
+    @spends("group_changes_per_user")
     async def remove_member(
         self,
         info: strawberry.Info,
@@ -220,6 +228,7 @@ class GroupMutations:
         graphql_type=GroupResult,
     )
     @answers_refusals
+    @spends("group_changes_per_user")
     async def set_member_role(
         self,
         info: strawberry.Info,
@@ -247,6 +256,7 @@ class GroupMutations:
         graphql_type=CreateGroupInviteResult,
     )
     @answers_refusals
+    @spends("group_changes_per_user")
     async def create_group_invite(
         self,
         info: strawberry.Info,
@@ -273,6 +283,7 @@ class GroupMutations:
         graphql_type=GroupResult,
     )
     @answers_refusals
+    @spends("group_changes_per_user")
     async def revoke_group_invite(
         self,
         info: strawberry.Info,

@@ -10,6 +10,7 @@ from models.media_uses import no_such_media
 from models.refusals import not_found
 from models.upload_drafts import UploadDraft
 from models.uploads import Ticket
+from schema.budgets import spends
 from schema.context import context_of
 from schema.media import (
     CreateUploadInput,
@@ -54,6 +55,7 @@ class MediaQueries:
     async def upload(self, info: strawberry.Info, media_id: MediaId) -> Ticket | None:
         context = context_of(info)
         viewer_id = context.require_viewer().user.id
+        context.spend("upload_steps_per_user")
         inner_id = ids.parse_plain("med", media_id)
         if inner_id is None:
             return None
@@ -70,6 +72,7 @@ class MediaMutations:
         graphql_type=CreateUploadResult,
     )
     @answers_refusals
+    @spends("upload_steps_per_user")
     async def create_upload(
         self,
         info: strawberry.Info,
@@ -90,6 +93,7 @@ class MediaMutations:
         graphql_type=MediaResult,
     )
     @answers_refusals
+    @spends("upload_steps_per_user")
     async def complete_upload(
         self, info: strawberry.Info, media_id: MediaId
     ) -> MediaPayload | Refusal:

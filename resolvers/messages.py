@@ -20,6 +20,7 @@ from models.refusals import Refused, invalid, not_found
 from models.sends import Draft, Sent, for_sender
 from models.text import require_text
 from models.users import User
+from schema.budgets import spends
 from schema.context import Context, context_of
 from schema.messages import LocationInput, SendMessageInput, SendMessagePayload, SendMessageResult
 from schema.refusals import Refusal, answers_refusals
@@ -35,6 +36,7 @@ class MessageMutations:
         graphql_type=SendMessageResult,
     )
     @answers_refusals
+    @spends("sends_per_user")
     async def send_message(
         self,
         info: strawberry.Info,

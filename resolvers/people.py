@@ -12,6 +12,7 @@ from models.refusals import not_found
 from models.signals import Signalled, ViewerChanged
 from models.users import ProfileChanges, update_profile
 from resolvers.media import given_avatar
+from schema.budgets import spends
 from schema.context import context_of
 from schema.people import UpdateProfileInput, UpdateProfilePayload, UpdateProfileResult, User
 from schema.refusals import Refusal, answers_refusals
@@ -81,6 +82,7 @@ class PeopleMutations:
         graphql_type=UpdateProfileResult,
     )
     @answers_refusals
+    @spends("setting_changes_per_user")
     async def update_profile(
         self,
         info: strawberry.Info,

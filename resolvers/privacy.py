@@ -9,6 +9,7 @@ from models import privacy
 from models.privacy import PrivacyChanges, get_privacy, update_privacy
 from models.refusals import invalid
 from models.signals import Signalled, ViewerChanged
+from schema.budgets import spends
 from schema.context import context_of
 from schema.privacy import (
     PrivacySettings,
@@ -41,6 +42,7 @@ class PrivacyMutations:
         graphql_type=UpdatePrivacyResult,
     )
     @answers_refusals
+    @spends("setting_changes_per_user")
     async def update_privacy(
         self,
         info: strawberry.Info,

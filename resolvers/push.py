@@ -26,6 +26,7 @@ from models.push_settings import (
 from models.refusals import invalid, not_found
 from models.signals import Signalled, ViewerChanged
 from models.viewer import Viewer
+from schema.budgets import spends
 from schema.context import Context, context_of
 from schema.push import (
     PushEndpointInput,
@@ -62,6 +63,7 @@ class PushMutations:
         graphql_type=SetPushEndpointResult,
     )
     @answers_refusals
+    @spends("setting_changes_per_user")
     async def set_push_endpoint(
         self,
         info: strawberry.Info,
@@ -89,6 +91,7 @@ class PushMutations:
         graphql_type=SetPushSettingsResult,
     )
     @answers_refusals
+    @spends("setting_changes_per_user")
     async def set_push_settings(
         self,
         info: strawberry.Info,

@@ -8,6 +8,7 @@ import strawberry
 from models import ids
 from models.refusals import invalid, not_found
 from models.reports import Report, report
+from schema.budgets import spends
 from schema.context import context_of
 from schema.refusals import Refusal, answers_refusals
 from schema.reports import ReportInput, ReportPayload, ReportResult
@@ -23,6 +24,7 @@ class ReportMutations:
         graphql_type=ReportResult,
     )
     @answers_refusals
+    @spends("setting_changes_per_user")
     async def report(
         self,
         info: strawberry.Info,

@@ -49,6 +49,7 @@ class SearchQueries:
     ) -> Page[Message]:
         context = context_of(info)
         viewer, limits = context.require_viewer().user, context.resources.limits
+        context.spend("searches_per_user")
         cursor = parse_hit_cursor(after, "after")
         found, more = await search_messages(
             context.resources.database,

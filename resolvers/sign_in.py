@@ -12,6 +12,7 @@ from models.codes import CodeRequest, request_code
 from models.sessions import DeviceEnded
 from models.sign_in import SignIn, sign_in
 from models.signals import Signalled, ViewerChanged
+from schema.budgets import spends
 from schema.context import context_of
 from schema.refusals import Refusal, answers_refusals
 from schema.sign_in import (
@@ -36,6 +37,7 @@ class SignInMutations:
         graphql_type=RequestCodeResult,
     )
     @answers_refusals
+    @spends("sign_in_steps_per_address")
     async def request_code(
         self,
         info: strawberry.Info,
@@ -66,6 +68,7 @@ class SignInMutations:
         graphql_type=SignInResult,
     )
     @answers_refusals
+    @spends("sign_in_steps_per_address")
     async def sign_in(
         self,
         info: strawberry.Info,
@@ -102,6 +105,7 @@ class SignInMutations:
         graphql_type=SignInResult,
     )
     @answers_refusals
+    @spends("sign_in_steps_per_address")
     async def refresh_session(
         self,
         info: strawberry.Info,

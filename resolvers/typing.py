@@ -6,6 +6,7 @@ import strawberry
 
 from models import ids
 from models.refusals import not_found
+from schema.budgets import spends
 from schema.context import context_of
 from schema.refusals import Refusal, answers_refusals
 from schema.typing import SetTypingPayload, SetTypingResult
@@ -21,6 +22,7 @@ class TypingMutations:
         graphql_type=SetTypingResult,
     )
     @answers_refusals
+    @spends("typing_per_user")
     async def set_typing(
         self,
         info: strawberry.Info,

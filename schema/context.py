@@ -71,13 +71,16 @@ class Context:
         self._loaders = None
 
     def spend(self, budget: str, amount: int = 1) -> None:
-        """Take from the viewer's bucket of a budget (a field of `Limits`); of one who is not signed
-        in, from that of their address. Never waits.
+        """Take from the bucket of a budget, a field of `Limits`: the viewer's own, or where the
+        name ends so, that of their address. Never waits.
 
         Raises:
-            Refused: RATE_LIMITED.
+            Refused: RATE_LIMITED; SESSION_REVOKED where it is a viewer's and there is none.
         """
-        owner = address_key(self.client_address) if self.viewer is None else self.viewer.user.id
+        if budget.endswith("_per_address"):
+            owner = address_key(self.client_address)
+        else:
+            owner = self.require_viewer().user.id
         self.resources.buckets.take(budget, owner, amount)
 
     def require_viewer(self) -> Viewer:

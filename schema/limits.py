@@ -9,12 +9,42 @@ from models.media import MediaKind
 from models.upload_drafts import upload_bytes
 from schema.sources import describes
 
+# GraphQL's Int ends here.
+MAX_INT = 2**31 - 1
+
 
 def _upload_bytes(
     root: strawberry.Parent[limits.Limits],
     kind: Annotated[MediaKind, strawberry.argument(description="What the file is shown as.")],
 ) -> int:
     return upload_bytes(root, kind)
+
+
+@strawberry.type(
+    description=(
+        "How often one user may do something, on all devices together. `limit` at once; what was "
+        "used comes back evenly, all of it in `seconds`. Past it there is a Refusal, or an error, "
+        "with the code RATE_LIMITED and `retryAfterMs`."
+    )
+)
+class Budget:
+    name: str = strawberry.field(
+        description="What is counted, as in the reason of a refusal: sendsPerUser."
+    )
+    limit: int = strawberry.field(description="How many at once.")
+    seconds: int = strawberry.field(description="How long until all of it is back.")
+
+
+def _budgets(root: strawberry.Parent[limits.Limits]) -> list[Budget]:
+    return [
+        Budget(
+            name=limits.name_of(name),
+            limit=min(budget.amount, MAX_INT),
+            seconds=min(budget.window_s, MAX_INT),
+        )
+        for name, budget in limits.list_budgets(root).items()
+        if name.endswith("_per_user")
+    ]
 
 
 @describes(limits.Limits)
@@ -31,4 +61,9 @@ class Limits:
         description=(
             "The cost of a document: a field is 1, times the size of the pages that it is in."
         )
+    )
+    budgets: list[Budget] = strawberry.field(
+        resolver=_budgets,
+        description="What a person could meet; not what is counted by number or address.",
+        metadata={"list_size": 25},
     )

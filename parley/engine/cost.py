@@ -58,15 +58,18 @@ class Cost:
         self._term = self._sum(fields, in_page=False)
         self._kept: dict[tuple[int | None, ...], int] = {}
 
-    def require_modest(self, variables: Mapping[str, Any]) -> None:
-        """
+    def require_modest(self, variables: Mapping[str, Any]) -> int:
+        """Return the cost.
+
         Raises:
             DocumentRefused: LIMIT_EXCEEDED.
         """
-        if self.total(variables) > self._limits.query_cost:
+        total = self.total(variables)
+        if total > self._limits.query_cost:
             raise exceeded(
                 f"The answer could hold more than {self._limits.query_cost} objects: ask for less."
             )
+        return total
 
     def total(self, variables: Mapping[str, Any]) -> int:
         if not self._variables:

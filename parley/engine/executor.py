@@ -3,7 +3,7 @@
 Nothing of one execution or event is kept for the next but what belongs to the operation itself.
 """
 
-from collections.abc import AsyncIterable, Awaitable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
@@ -19,12 +19,15 @@ from parley.engine.shapes import Shape
 
 __all__ = ["Engine", "Operation"]
 
+# Told of an operation, its cost and its context before it is executed; may refuse it.
+Charge = Callable[[Operation, int, Any], None]
+
 
 class Engine:
     """Prepares and executes the operations of one schema.
 
     `public_fields` are the root fields that need no viewer. In production introspection needs one,
-    and errors suggest no names.
+    and errors suggest no names. What `charge` raises, `execute` and `subscribe` raise.
     """
 
     def __init__(
@@ -34,8 +37,10 @@ class Engine:
         limits: Limits,
         public_fields: frozenset[str],
         development: bool = False,
+        charge: Charge | None = None,
     ) -> None:
         self._facts = SchemaFacts(schema)
+        self._charge = charge
         self._hide_suggestions = not development
         self.documents = Documents(
             self._facts,
@@ -57,7 +62,7 @@ class Engine:
     ) -> bytes:
         """The answer to a query or mutation, as JSON; `{"data"` begins it if it was executed."""
         try:
-            executor = self._executor(operation, variables, context, None)
+            executor = self._executor(operation, variables, context, None, charge=self._charge)
         except DocumentRefused as refused:
             return error_answer(refused.errors)
         result = executor.run()
@@ -76,7 +81,7 @@ class Engine:
     ) -> AsyncIterable[Any] | bytes:
         """What the root field's resolver returned, as it is; or the answer that says why not."""
         try:
-            executor = self._executor(operation, variables, context, None)
+            executor = self._executor(operation, variables, context, None, charge=self._charge)
         except DocumentRefused as refused:
             return error_answer(refused.errors)
         try:
@@ -120,9 +125,13 @@ class Engine:
         variables: Mapping[str, Any] | None,
         context: Any,
         root_value: Any,
+        *,
+        charge: Charge | None = None,
     ) -> PlanExecutor:
         values = operation.variables.coerce(variables)
-        operation.cost.require_modest(values.coerced)
+        cost = operation.cost.require_modest(values.coerced)
+        if charge is not None:
+            charge(operation, cost, context)
         shape = operation.shape(values)
         shape.note_use()
         return PlanExecutor(

@@ -82,10 +82,7 @@ class GraphQLHTTP:
         except Unauthenticated as error:
             await reply.write(401, exception_answer(error), [(b"www-authenticate", b"Bearer")])
         except Refused as refused:
-            if refused.code is RefusalCode.UNAVAILABLE:
-                await reply.write(503, exception_answer(refused), [(b"retry-after", b"1")])
-            else:
-                await reply.write(403, exception_answer(refused))
+            await reply.write(*_status_of(refused))
         except Exception as error:
             answer = exception_answer(error)
             if not reply.begun:
@@ -212,6 +209,14 @@ class GraphQLHTTP:
                 return await self._engine.subscribe(operation, request.variables, context)
         except TimeoutError:
             raise unavailable() from None
+
+
+def _status_of(refused: Refused) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:
+    """The status, body and further headers of the answer to a request that is refused whole."""
+    statuses = {RefusalCode.UNAVAILABLE: 503, RefusalCode.RATE_LIMITED: 429}
+    wait_s = -(-(refused.retry_after_ms or 0) // 1000)
+    headers = ((b"retry-after", str(wait_s).encode()),) if wait_s else ()
+    return statuses.get(refused.code, 403), exception_answer(refused), headers
 
 
 async def _write_result(answer: bytes, reply: Reply, stream: EventStream | None) -> None:
