@@ -14,13 +14,13 @@ from enum import IntEnum
 
 import msgspec
 
-from models.budgets import Charge, address_key, spend
+from models.budgets import Charge, address_key, network_key, spend
 from models.database import Connection, Database
 from models.known_networks import is_known_network
 from models.limits import Limits
-from models.phone_numbers import is_paid_number
 from models.refusals import RefusalCode, Refused, invalid
 from models.sms import SmsSender, code_text
+from models.sms_numbers import SmsRules, country_of, require_sms_number
 from models.tokens import Tokens
 
 CODE_DIGITS = 6
@@ -80,7 +80,13 @@ class RequestedCode(msgspec.Struct, frozen=True):
 
 
 async def request_code(
-    database: Database, tokens: Tokens, sms: SmsSender, asked: CodeRequest, *, now: datetime
+    database: Database,
+    tokens: Tokens,
+    sms: SmsSender,
+    asked: CodeRequest,
+    *,
+    rules: SmsRules,
+    now: datetime,
 ) -> RequestedCode:
     """Store a new code for the number, then send it. One that could not be sent is taken back, and
     has cost its budgets.
@@ -89,8 +95,7 @@ async def request_code(
         Refused: INVALID_INPUT for a number that no code is sent to; RATE_LIMITED, and nothing is
             stored or sent; UNAVAILABLE when it cannot be sent.
     """
-    if is_paid_number(asked.number):
-        raise invalid("No codes are sent to numbers of this kind.", "phoneNumber")
+    require_sms_number(asked.number, rules, "phoneNumber")
     async with database.transaction() as connection:
         requested = await _store_code(connection, tokens, asked, now)
     text = code_text(requested.code, asked.language, ttl_s=tokens.limits.code_ttl_s)
@@ -223,14 +228,17 @@ def _shared_charges(asked: CodeRequest, known: bool, limits: Limits) -> list[Cha
     """From the narrowest to the one row that all requests share, which is so locked for the
     shortest time.
     """
-    share, address = _share(known), address_key(asked.address)
+    share, address = _share(known), asked.address
     # Numbers alike but for the last four digits: who pumps SMS walks through them.
     prefix = asked.number[:-4]
-    return [
-        Charge(f"codes:{share}:address:{address}", limits.codes_per_address, _TOO_MANY),
-        Charge(f"codes:{share}:prefix:{prefix}", limits.codes_per_prefix, _TOO_MANY),
-        Charge(f"codes:{share}:overall", limits.codes_overall, _TOO_MANY),
-    ]
+    by_key = {
+        f"address:{address_key(address)}": limits.codes_per_address,
+        f"network:{network_key(address)}": limits.codes_per_network,
+        f"prefix:{prefix}": limits.codes_per_prefix,
+        f"country:{country_of(asked.number)}": limits.codes_per_country,
+        "overall": limits.codes_overall,
+    }
+    return [Charge(f"codes:{share}:{key}", budget, _TOO_MANY) for key, budget in by_key.items()]
 
 
 def _share(known: bool) -> str:

@@ -125,7 +125,9 @@ class Limits:
         amount=100, window_s=3600
     )  # numbers alike but for the last four digits
     codes_per_address: Budget = Budget(amount=10, window_s=3600)
-    codes_overall: Budget = Budget(amount=3000, window_s=60)
+    codes_per_network: Budget = Budget(amount=50, window_s=3600)  # a /24 of IPv4, a /48 of IPv6
+    codes_per_country: Budget = Budget(amount=30, window_s=60)  # the number's; well below overall
+    codes_overall: Budget = Budget(amount=150, window_s=60)
     sign_ins_per_address: Budget = Budget(amount=60, window_s=3600)  # without a code in force
     access_token_ttl_s: int = 900
     refresh_token_ttl_s: int = 60 * 24 * 3600

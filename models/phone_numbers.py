@@ -7,25 +7,11 @@ A number is shown to its owner and to those who already knew it, which contact d
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-import phonenumbers
-from phonenumbers import PhoneNumberType
-
 from models.budgets import Charge, address_key, spend
 from models.database import Connection, Database
 from models.limits import Limits
 from models.refusals import invalid
 from models.users import User, list_users
-
-# Numbers whose owner earns from being called or written to: no code is sent there (SMS pumping).
-_PAID = (PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST)
-
-
-def is_paid_number(number: str) -> bool:
-    """Whether the number's owner earns from what is sent to it."""
-    try:
-        return phonenumbers.number_type(phonenumbers.parse(number)) in _PAID
-    except phonenumbers.NumberParseException:
-        return False
 
 
 async def claim_number(connection: Connection, number: str, user_id: str) -> str:

@@ -19,6 +19,7 @@ from models.budgets import Charge, spend
 from models.database import Connection, Database
 from models.limits import Budget, Limits
 from models.refusals import invalid, not_found
+from models.sms_numbers import SmsRules, require_sms_number
 
 URL_LENGTH = 2048
 _APNS_TOKEN = re.compile(r"[0-9a-f]{64,200}")
@@ -85,6 +86,7 @@ class PushRules(msgspec.Struct, frozen=True):
     kinds: frozenset[PushEndpointKind] = frozenset()
     # Of VAPID, for browsers' `applicationServerKey`; None where there is no Web Push.
     web_push_key: str | None = None
+    sms: SmsRules = SmsRules()
     # Raises ValueError with a sentence for a URL that nothing may be pushed to.
     check_url: Callable[[str], object] = str
 
@@ -115,6 +117,8 @@ def check_address(address: Address, rules: PushRules) -> Address:
             _require(_FCM_TOKEN, token, "fcm.token", "This is no FCM token.")
         case WebPushAddress():
             _check_web_push(address, rules)
+        case SmsAddress(number):
+            require_sms_number(number, rules.sms, "sms.phoneNumber")
         case EmailAddress(mail):
             _require(_MAIL, mail, "email.address", "This is no e-mail address.")
     return address

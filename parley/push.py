@@ -3,6 +3,7 @@
 from functools import partial
 
 from models.push_endpoints import PushEndpointKind, PushRules
+from models.sms_numbers import SmsRules
 from parley.settings import Settings, SettingsError
 from workers.push.addresses import check_push_url
 from workers.push.providers import Providers, open_providers
@@ -33,6 +34,7 @@ async def read_push_rules(settings: Settings) -> PushRules:
     rules = PushRules(
         frozenset(PushEndpointKind(provider.kind) for provider in providers),
         web_push.public_key if isinstance(web_push, WebPush) else None,
+        SmsRules(settings.sms_countries),
         partial(check_push_url, allow_internal=allow_internal),
     )
     await providers.close()

@@ -23,6 +23,7 @@ from models.media_urls import (
 from models.positions import Moved
 from models.sessions import Sessions
 from models.sms import DevelopmentSmsSender, SmsSender, SnsSmsSender
+from models.sms_numbers import SmsRules
 from models.storage import Storage
 from models.tokens import Tokens
 from models.uploads import Uploads
@@ -196,6 +197,7 @@ async def open_process(settings: Settings) -> AsyncIterator[Process]:
         tokens=tokens,
         sessions=sessions,
         sms=make_sms_sender(settings),
+        sms_rules=SmsRules(settings.sms_countries),
         push=push_rules,
         uploads=uploads,
         media_urls=media_urls,

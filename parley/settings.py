@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from models.limits import Budget, Limits
+from models.sms_numbers import COUNTRIES
 from workers.push.provider_settings import ProviderSettings
 
 _HTTP = ("http://", "https://")
@@ -63,6 +64,8 @@ class Settings:
     # Signs tokens and hashes codes; at least 32 characters. `dev` makes one and keeps it in the
     # data directory.
     secret: str = field(default="", repr=False)
+    # The countries that get SMS, as ISO 3166 codes; None: all.
+    sms_countries: frozenset[str] | None = None
     # Connections of one API process to PostgreSQL, the committer's own not counted.
     database_connections: int = 8
     # Who is pushed through; see parley/push.py.
@@ -96,6 +99,8 @@ DEVELOPMENT_LIMITS = Limits(
     codes_per_number_daily=Budget(amount=100_000, window_s=24 * 3600),
     codes_per_prefix=Budget(amount=100_000, window_s=3600),
     codes_per_address=Budget(amount=100_000, window_s=3600),
+    codes_per_network=Budget(amount=100_000, window_s=3600),
+    codes_per_country=Budget(amount=1_000_000, window_s=60),
     codes_overall=Budget(amount=1_000_000, window_s=60),
     sign_ins_per_address=Budget(amount=100_000, window_s=3600),
     contact_numbers_per_address=Budget(amount=10_000_000, window_s=3600),
@@ -176,6 +181,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ),
         job_silence_s=_number(env, "PARLEY_JOB_SILENCE_S", 7.0, least=0.5, most=600),
         secret=_secret(env),
+        sms_countries=_countries(env, "PARLEY_SMS_COUNTRIES"),
         providers=_providers(env, development=development),
         database_connections=_number(env, "PARLEY_DATABASE_CONNECTIONS", 8, least=2, most=1000),
         limits=_limits(env, DEVELOPMENT_LIMITS if development else Limits()),
@@ -342,6 +348,15 @@ def _networks(env: Mapping[str, str], name: str) -> tuple[str, ...]:
                 f"{name} must be IP addresses or networks (10.0.0.0/8), which {word!r} is not."
             ) from None
     return words
+
+
+def _countries(env: Mapping[str, str], name: str) -> frozenset[str] | None:
+    words = frozenset(word.upper() for word in _words(env, name))
+    for word in sorted(words - COUNTRIES):
+        raise SettingsError(
+            f"{name} must be ISO 3166 codes of countries (US, DE), which {word!r} is not."
+        )
+    return words or None
 
 
 def _url(env: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str | None:

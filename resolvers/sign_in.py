@@ -50,6 +50,7 @@ class SignInMutations:
             resources.tokens,
             resources.sms,
             CodeRequest(input.phone_number, context.client_address, input.language, input.purpose),
+            rules=resources.sms_rules,
             now=datetime.now(UTC),
         )
         return RequestCodePayload(

@@ -17,6 +17,7 @@ from models.push_endpoints import PushRules
 from models.refusals import RefusalCode, Refused
 from models.sessions import Sessions
 from models.sms import SmsSender
+from models.sms_numbers import SmsRules
 from models.tokens import Tokens
 from models.uploads import Uploads
 from models.viewer import Viewer
@@ -36,6 +37,7 @@ class Resources:
     tokens: Tokens
     sessions: Sessions
     sms: SmsSender
+    sms_rules: SmsRules
     push: PushRules
     uploads: Uploads
     media_urls: MediaUrls

@@ -10,11 +10,13 @@ from models.devices import Platform
 from models.refusals import RefusalCode, Refused
 from models.sessions import Session
 from models.sign_in import SignIn, sign_in
+from models.sms_numbers import SmsRules
 from models.tokens import Tokens
 
 ALICE = "+14155550101"
 BOB = "+14155550102"
 HOME = "192.0.2.1"
+EVERYWHERE = SmsRules()
 # The beginning of a window of every budget, so that sums are exact.
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -45,10 +47,11 @@ async def ask(
     address: str = HOME,
     now: datetime = NOW,
     language: str | None = None,
+    rules: SmsRules = EVERYWHERE,
 ) -> RequestedCode:
     """Ask for a code, and read it as the person does."""
     asked = CodeRequest(number, address, language)
-    return await request_code(database, tokens, sms or SmsRecorder(), asked, now=now)
+    return await request_code(database, tokens, sms or SmsRecorder(), asked, rules=rules, now=now)
 
 
 async def enter(

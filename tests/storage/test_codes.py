@@ -331,14 +331,6 @@ async def test_is_refused_to_all_when_too_many_were_sent(
     assert await database.fetchval("SELECT count(*) FROM sign_in_codes") == 1
 
 
-async def test_is_not_sent_to_numbers_that_earn_from_it(database: Database, tokens: Tokens) -> None:
-    sms = SmsRecorder()
-    with pytest.raises(Refused) as caught:
-        await ask(database, tokens, "+19005550123", sms=sms)
-    assert (caught.value.code, caught.value.field) == (RefusalCode.INVALID_INPUT, "phoneNumber")
-    assert sms.sent == []
-
-
 async def test_that_cannot_be_sent_is_unavailable_and_takes_no_place(
     database: Database, tokens: Tokens
 ) -> None:

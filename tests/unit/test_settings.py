@@ -24,6 +24,15 @@ def test_trusted_proxies_are_listed_with_spaces_or_commas() -> None:
     assert settings.trusted_proxies == ("10.0.0.0/8", "::1", "192.0.2.7")
 
 
+def test_the_countries_of_sms_are_iso_codes() -> None:
+    assert read_settings({}).sms_countries is None
+    listed = read_settings({"PARLEY_SMS_COUNTRIES": "us, DE at"}).sms_countries
+
+    assert listed == frozenset({"US", "DE", "AT"})
+    with pytest.raises(SettingsError, match=r"^PARLEY_SMS_COUNTRIES must be ISO 3166 .*'UK'"):
+        read_settings({"PARLEY_SMS_COUNTRIES": "US UK"})
+
+
 @pytest.mark.parametrize(
     ("name", "given"),
     [
