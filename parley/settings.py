@@ -3,10 +3,7 @@
 A setting that is missing or wrong raises `SettingsError` with one sentence that names it.
 """
 
-import base64
 import dataclasses
-import hashlib
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,17 +11,28 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from models.limits import Budget, Limits
-from models.sms_numbers import COUNTRIES
+from parley.provider_variables import read_providers
+from parley.variables import (
+    SettingsError,
+    read_countries,
+    read_networks,
+    read_url,
+    read_words,
+)
 from workers.push.provider_settings import ProviderSettings
 
-_HTTP = ("http://", "https://")
+__all__ = [
+    "DEVELOPMENT_LIMITS",
+    "Settings",
+    "SettingsError",
+    "read_environment",
+    "read_settings",
+    "require_services",
+]
+
 Environment = Literal["development", "production"]
 Originals = Literal["files", "keep"]
 Number = TypeVar("Number", int, float)
-
-
-class SettingsError(Exception):
-    """One sentence for the operator: which setting is missing or wrong, and what it must be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,21 +161,21 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         port=_number(env, "PARLEY_PORT", 8000, least=0, most=65535),
         own_port=_number(env, "PARLEY_OWN_PORT", 0, least=0, most=65535),
         metrics_port=_number(env, "PARLEY_METRICS_PORT", 0, least=0, most=65535) or None,
-        trusted_proxies=_networks(env, "PARLEY_TRUSTED_PROXIES"),
-        allowed_origins=_words(env, "PARLEY_ALLOWED_ORIGINS"),
+        trusted_proxies=read_networks(env, "PARLEY_TRUSTED_PROXIES"),
+        allowed_origins=read_words(env, "PARLEY_ALLOWED_ORIGINS"),
         data_dir=Path(env.get("PARLEY_DATA_DIR") or ".parley").absolute(),
         api_processes=_number(env, "PARLEY_API_PROCESSES", 1, least=1, most=256),
-        database_url=_url(env, "DATABASE_URL", ("postgresql://", "postgres://")),
-        redis_url=_url(env, "REDIS_URL", ("redis://", "rediss://", "unix://")),
-        s3_endpoint_url=_url(env, "S3_ENDPOINT_URL", ("http://", "https://")),
+        database_url=read_url(env, "DATABASE_URL", ("postgresql://", "postgres://")),
+        redis_url=read_url(env, "REDIS_URL", ("redis://", "rediss://", "unix://")),
+        s3_endpoint_url=read_url(env, "S3_ENDPOINT_URL", ("http://", "https://")),
         s3_bucket=env.get("S3_BUCKET") or "parley",
         aws_access_key_id=env.get("AWS_ACCESS_KEY_ID") or None,
         aws_secret_access_key=env.get("AWS_SECRET_ACCESS_KEY") or None,
         aws_session_token=env.get("AWS_SESSION_TOKEN") or None,
         aws_region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1",
-        s3_public_endpoint_url=_url(env, "S3_PUBLIC_ENDPOINT_URL", ("http://", "https://")),
+        s3_public_endpoint_url=read_url(env, "S3_PUBLIC_ENDPOINT_URL", ("http://", "https://")),
         media_url_ttl_s=_number(env, "PARLEY_MEDIA_URL_TTL_S", 3600, least=60, most=7 * 86_400),
-        media_base_url=_url(env, "PARLEY_MEDIA_BASE_URL", ("http://", "https://")),
+        media_base_url=read_url(env, "PARLEY_MEDIA_BASE_URL", ("http://", "https://")),
         cloudfront_key_id=env.get("PARLEY_CLOUDFRONT_KEY_ID") or None,
         cloudfront_private_key=_cloudfront_private_key(env),
         media_originals=_originals(env),
@@ -181,8 +189,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ),
         job_silence_s=_number(env, "PARLEY_JOB_SILENCE_S", 7.0, least=0.5, most=600),
         secret=_secret(env),
-        sms_countries=_countries(env, "PARLEY_SMS_COUNTRIES"),
-        providers=_providers(env, development=development),
+        sms_countries=read_countries(env, "PARLEY_SMS_COUNTRIES"),
+        providers=read_providers(env, development=development, secret=_secret(env)),
         database_connections=_number(env, "PARLEY_DATABASE_CONNECTIONS", 8, least=2, most=1000),
         limits=_limits(env, DEVELOPMENT_LIMITS if development else Limits()),
     )
@@ -216,68 +224,6 @@ def _secret(env: Mapping[str, str]) -> str:
     if secret and len(secret) < 32:
         raise SettingsError("PARLEY_SECRET must have at least 32 characters.")
     return secret
-
-
-def _providers(env: Mapping[str, str], *, development: bool) -> ProviderSettings:
-    defaults = ProviderSettings()
-    settings = ProviderSettings(
-        apns_url=_url(env, "PARLEY_APNS_URL", _HTTP) or defaults.apns_url,
-        apns_sandbox_url=_url(env, "PARLEY_APNS_SANDBOX_URL", _HTTP) or defaults.apns_sandbox_url,
-        apns_key=_text(env, "PARLEY_APNS_KEY", "-----BEGIN"),
-        apns_key_id=env.get("PARLEY_APNS_KEY_ID") or None,
-        apns_team_id=env.get("PARLEY_APNS_TEAM_ID") or None,
-        fcm_url=_url(env, "PARLEY_FCM_URL", _HTTP) or defaults.fcm_url,
-        fcm_service_account=_text(env, "PARLEY_FCM_SERVICE_ACCOUNT", "{"),
-        web_push_private_key=env.get("PARLEY_WEB_PUSH_PRIVATE_KEY") or None,
-        web_push_subject=_url(env, "PARLEY_WEB_PUSH_SUBJECT", ("mailto:", "https://")),
-        web_push_allow_internal=development and bool(env.get("PARLEY_WEB_PUSH_INTERNAL")),
-        smtp_url=_url(env, "PARLEY_SMTP_URL", ("smtp://", "smtps://")),
-        mail_from=env.get("PARLEY_MAIL_FROM") or None,
-        sms_enabled=bool(env.get("PARLEY_PUSH_SMS")),
-        sns_region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or defaults.sns_region,
-        sns_endpoint_url=_url(env, "PARLEY_SNS_URL", _HTTP),
-        aws_access_key_id=env.get("AWS_ACCESS_KEY_ID") or None,
-        aws_secret_access_key=env.get("AWS_SECRET_ACCESS_KEY") or None,
-    )
-    _require_with(settings.apns_key, "PARLEY_APNS_KEY", "PARLEY_APNS_KEY_ID", env)
-    _require_with(settings.apns_key, "PARLEY_APNS_KEY", "PARLEY_APNS_TEAM_ID", env)
-    _require_with(settings.smtp_url, "PARLEY_SMTP_URL", "PARLEY_MAIL_FROM", env)
-    key = settings.web_push_private_key
-    _require_with(key, "PARLEY_WEB_PUSH_PRIVATE_KEY", "PARLEY_WEB_PUSH_SUBJECT", env)
-    return _with_web_push(settings, _secret(env)) if development and key is None else settings
-
-
-def _with_web_push(settings: ProviderSettings, secret: str) -> ProviderSettings:
-    """In development browsers can be pushed to as it is: the key follows from the secret."""
-    if not secret:
-        return settings
-    key = hashlib.sha256(b"parley web push " + secret.encode()).digest()
-    return dataclasses.replace(
-        settings,
-        web_push_private_key=base64.urlsafe_b64encode(key).decode(),
-        web_push_subject=settings.web_push_subject or "mailto:development@parley.invalid",
-    )
-
-
-def _require_with(value: str | None, name: str, other: str, env: Mapping[str, str]) -> None:
-    if value is not None and not env.get(other):
-        raise SettingsError(f"{other} must be set where {name} is.")
-
-
-def _text(env: Mapping[str, str], name: str, begins: str) -> str | None:
-    """A text that the variable holds, or names the file of."""
-    given = env.get(name) or None
-    if given is None:
-        return None
-    if given.lstrip().startswith(begins):
-        # Some set variables on one line only.
-        return given.replace("\\n", "\n") if begins.startswith("-") else given
-    try:
-        return Path(given).read_text("utf-8")
-    except (OSError, ValueError):
-        raise SettingsError(
-            f"{name} must be a text that begins with {begins}, or the path of a file with one."
-        ) from None
 
 
 def _originals(env: Mapping[str, str]) -> Originals:
@@ -332,38 +278,6 @@ def _number(
     if not least <= value <= most:
         raise SettingsError(f"{name} must be between {least:g} and {most:g}, not {text}.")
     return value
-
-
-def _words(env: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return tuple(word for word in env.get(name, "").replace(",", " ").split() if word)
-
-
-def _networks(env: Mapping[str, str], name: str) -> tuple[str, ...]:
-    words = _words(env, name)
-    for word in words:
-        try:
-            ipaddress.ip_network(word)
-        except ValueError:
-            raise SettingsError(
-                f"{name} must be IP addresses or networks (10.0.0.0/8), which {word!r} is not."
-            ) from None
-    return words
-
-
-def _countries(env: Mapping[str, str], name: str) -> frozenset[str] | None:
-    words = frozenset(word.upper() for word in _words(env, name))
-    for word in sorted(words - COUNTRIES):
-        raise SettingsError(
-            f"{name} must be ISO 3166 codes of countries (US, DE), which {word!r} is not."
-        )
-    return words or None
-
-
-def _url(env: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str | None:
-    url = env.get(name) or None
-    if url and not url.startswith(schemes):
-        raise SettingsError(f"{name} must begin with {' or '.join(schemes)}.")
-    return url
 
 
 def _limits(env: Mapping[str, str], limits: Limits) -> Limits:

@@ -1,0 +1,59 @@
+"""Reads single variables of an environment; which there are is in `parley/settings.py`."""
+
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+
+from models.sms_numbers import COUNTRIES
+
+
+class SettingsError(Exception):
+    """One sentence for the operator: which setting is missing or wrong, and what it must be."""
+
+
+def read_words(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(word for word in env.get(name, "").replace(",", " ").split() if word)
+
+
+def read_networks(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    words = read_words(env, name)
+    for word in words:
+        try:
+            ipaddress.ip_network(word)
+        except ValueError:
+            raise SettingsError(
+                f"{name} must be IP addresses or networks (10.0.0.0/8), which {word!r} is not."
+            ) from None
+    return words
+
+
+def read_countries(env: Mapping[str, str], name: str) -> frozenset[str] | None:
+    words = frozenset(word.upper() for word in read_words(env, name))
+    for word in sorted(words - COUNTRIES):
+        raise SettingsError(
+            f"{name} must be ISO 3166 codes of countries (US, DE), which {word!r} is not."
+        )
+    return words or None
+
+
+def read_url(env: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str | None:
+    url = env.get(name) or None
+    if url and not url.startswith(schemes):
+        raise SettingsError(f"{name} must begin with {' or '.join(schemes)}.")
+    return url
+
+
+def read_text(env: Mapping[str, str], name: str, begins: str) -> str | None:
+    """A text that the variable holds, or names the file of."""
+    given = env.get(name) or None
+    if given is None:
+        return None
+    if given.lstrip().startswith(begins):
+        # Some set variables on one line only.
+        return given.replace("\\n", "\n") if begins.startswith("-") else given
+    try:
+        return Path(given).read_text("utf-8")
+    except (OSError, ValueError):
+        raise SettingsError(
+            f"{name} must be a text that begins with {begins}, or the path of a file with one."
+        ) from None
