@@ -20,6 +20,14 @@ _COLUMNS = """o.channel_id, o.id, o.entry_channel_ids, o.entry_seqs, o.recipient
 o.recipient_ids, o.recipient_joined_seqs"""
 
 
+# Rows are locked in the order of their keys before they are written, or else two processes that
+# write the same ones may each wait for the other. $1 channels, $2 ids (parallel).
+_LOCKED = """
+SELECT o.channel_id, o.id FROM outbox o, unnest($1::uuid[], $2::uuid[]) AS x (channel_id, id)
+WHERE o.channel_id = ANY ($1) AND o.channel_id = x.channel_id AND o.id = x.id"""
+_IN_ORDER = "ORDER BY o.channel_id, o.id FOR UPDATE OF o"
+
+
 async def list_recent_batches(database: Database, *, most: int) -> list[Batch] | None:
     """All batches of the last half minute, oldest first; None when there are more than `most`."""
     rows = await database.fetch(
@@ -50,11 +58,11 @@ async def list_unsettled_batches(
 
 
 async def settle_batches(database: Database, keys: Sequence[tuple[str, str]]) -> None:
-    """Everyone who follows has been reached: nobody needs to dispatch these again."""
+    """Note that everyone who follows has been reached: nobody needs to dispatch these again."""
     await database.execute(
-        """
-        UPDATE outbox o SET settled_at = now()
-        FROM unnest($1::uuid[], $2::uuid[]) AS x (channel_id, id)
+        f"""
+        WITH locked AS ({_LOCKED} AND o.settled_at IS NULL {_IN_ORDER})
+        UPDATE outbox o SET settled_at = now() FROM locked x
         WHERE o.channel_id = ANY ($1) AND o.channel_id = x.channel_id AND o.id = x.id
         """,
         [key[0] for key in keys],
@@ -63,11 +71,15 @@ async def settle_batches(database: Database, keys: Sequence[tuple[str, str]]) ->
 
 
 async def delete_settled_batches(database: Database) -> None:
+    """Delete what nobody needs any more. What another process is at is left to it."""
     await database.execute(
         """
-        DELETE FROM outbox o
-        WHERE o.settled_at IS NOT NULL AND o.created_at < now() - make_interval(secs => $1)
-          AND (o.checked_at IS NOT NULL OR o.created_at < now() - make_interval(secs => $2))
+        DELETE FROM outbox WHERE (channel_id, id) IN (
+            SELECT o.channel_id, o.id FROM outbox o
+            WHERE o.settled_at IS NOT NULL AND o.created_at < now() - make_interval(secs => $1)
+              AND (o.checked_at IS NOT NULL OR o.created_at < now() - make_interval(secs => $2))
+            FOR UPDATE SKIP LOCKED
+        )
         """,
         OUTBOX_KEPT_S,
         UNCHECKED_KEPT_S,
@@ -133,9 +145,9 @@ async def list_not_received(
 
 async def note_checked(database: Database, batches: Sequence[Unchecked]) -> None:
     await database.execute(
-        """
-        UPDATE outbox o SET checked_at = now()
-        FROM unnest($1::uuid[], $2::uuid[]) AS x (channel_id, id)
+        f"""
+        WITH locked AS ({_LOCKED} {_IN_ORDER})
+        UPDATE outbox o SET checked_at = now() FROM locked x
         WHERE o.channel_id = ANY ($1) AND o.channel_id = x.channel_id AND o.id = x.id
         """,
         [batch.channel_id for batch in batches],
