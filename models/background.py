@@ -15,7 +15,8 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any
 
 from models.database import CONNECTION_ERRORS
 from models.refusals import RefusalCode, Refused
@@ -43,7 +44,9 @@ class CannotGoOn(Exception):
 class Loops:
     """What a process knows of its loops, for `/metrics` and `/readyz`."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_end: Callable[[], None] = lambda: None) -> None:
+        """`on_end` is told when a loop ended that must go on."""
+        self._on_end = on_end
         # Loops that were begun, by name.
         self.begun: Counter[str] = Counter()
         # By name and by what it was: "away" or "unexpected".
@@ -56,6 +59,11 @@ class Loops:
         """Return whether no loop has ended that should run."""
         return not self.ended
 
+    def note_end(self, name: str) -> None:
+        """A loop ended though nobody closed it."""
+        self.ended.add(name)
+        self._on_end()
+
 
 class Background:
     """The loops and tasks of one part of a process. Names are fixed words: they are a label of a
@@ -65,7 +73,8 @@ class Background:
     def __init__(self, loops: Loops | None = None) -> None:
         """`loops` is the process's; a part that runs without a process has one of its own."""
         self._loops = Loops() if loops is None else loops
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[None]] = set()
+        self._spawned: set[asyncio.Task[None]] = set()
         self._episodes: dict[str, _Episode] = {}
         self._closed = False
 
@@ -84,7 +93,7 @@ class Background:
         episode = self._episodes[name] = _Episode(name, self._loops, away, longest_pause_s)
         self._loops.begun[name] += 1
         task = asyncio.create_task(self._go_on(work, episode), name=name)
-        self._tasks.add(task)
+        self._running.add(task)
         task.add_done_callback(self._note_end)
 
     def every(
@@ -109,6 +118,7 @@ class Background:
             if waits:
                 await asyncio.sleep(seconds * random.uniform(1 - jitter, 1 + jitter))
             waits = True
+            self._episodes[name].begin_round()
             await work()
 
         self.forever(name, round_, away=away, longest_pause_s=longest_pause_s)
@@ -132,6 +142,7 @@ class Background:
             if gather_s:
                 await asyncio.sleep(gather_s)
             event.clear()
+            self._episodes[name].begin_round()
             try:
                 await work()
             except BaseException:
@@ -140,37 +151,37 @@ class Background:
 
         self.forever(name, round_, away=away, longest_pause_s=longest_pause_s)
 
-    def spawn(
-        self, name: str, work: Coroutine[object, object, object], *, away: AwayErrors = ()
-    ) -> None:
+    def spawn(self, name: str, work: Coroutine[Any, Any, object], *, away: AwayErrors = ()) -> None:
         """Run something once that ends by itself; its errors are counted and logged. After `close`
         it is not begun.
         """
         if self._closed:
             work.close()
             return
-        if name not in self._episodes:
-            self._episodes[name] = _Episode(name, self._loops, away, 0)
-        task = asyncio.create_task(self._once(work, self._episodes[name]), name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task = asyncio.create_task(self._once(name, work, away), name=name)
+        self._spawned.add(task)
+        task.add_done_callback(self._spawned.discard)
 
-    async def close(self) -> None:
-        """Cancel everything, and return when it has ended."""
+    def note(self, name: str, error: BaseException, *, away: AwayErrors = ()) -> None:
+        """Count and log an error of background work that was dealt with where it happened."""
+        episode = self._episodes.get(name)
+        if episode is None:
+            episode = self._episodes[name] = _Episode(name, self._loops, away, 0)
+        episode.note_alone(error)
+
+    async def close(self, *, finish_s: float = 0) -> None:
+        """Cancel everything, and return when it has ended. What was spawned may finish first, for
+        `finish_s`.
+        """
         self._closed = True
-        for _ in range(CANCELLATIONS):
-            running = {task for task in self._tasks if not task.done()}
-            if not running:
-                return
-            for task in running:
-                task.cancel()
-            await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
-        for task in self._tasks:
-            if not task.done():
-                logger.error("A task does not end", extra={"loop": task.get_name()})
+        await _cancel(self._running)
+        if finish_s and self._spawned:
+            await asyncio.wait(self._spawned, timeout=finish_s)
+        await _cancel(self._spawned)
 
     async def _go_on(self, work: Work, episode: "_Episode") -> None:
         while not self._closed:
+            episode.begin_round()
             try:
                 await work()
             except CannotGoOn:
@@ -184,15 +195,13 @@ class Background:
                 continue
             await asyncio.sleep(pause_s)
 
-    async def _once(self, work: Coroutine[object, object, object], episode: "_Episode") -> None:
+    async def _once(self, name: str, work: Coroutine[Any, Any, object], away: AwayErrors) -> None:
         try:
             await work
         except (Exception, asyncio.CancelledError) as error:
             if self._is_told_to_end(error):
                 raise
-            episode.note_failure(error)
-        else:
-            episode.note_success()
+            self.note(name, error, away=away)
 
     def _is_told_to_end(self, error: BaseException) -> bool:
         """Return whether this task was cancelled, and not something that it awaited."""
@@ -202,16 +211,28 @@ class Background:
         return self._closed or task is None or task.cancelling() > 0
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._running.discard(task)
         error = None if task.cancelled() else task.exception()
         if self._closed:
             return
-        self._loops.ended.add(task.get_name())
+        self._loops.note_end(task.get_name())
         logger.critical(
             "A loop ended that must go on: this process is not ready any more, restart it",
             extra={"loop": task.get_name()},
             exc_info=error,
         )
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    left = set(tasks)
+    for _ in range(CANCELLATIONS):
+        if not left:
+            return
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
+    for task in left:
+        logger.error("A task does not end", extra={"loop": task.get_name()})
 
 
 class _Episode:
@@ -224,17 +245,32 @@ class _Episode:
         self._longest_pause_s = longest_pause_s
         self._in_a_row = 0
         self._failures = 0
+        self._begun_at = 0.0
         self._failed_at = 0.0
         # Classes of errors that were logged in this episode.
         self._told: set[type[BaseException]] = set()
 
+    def begin_round(self) -> None:
+        self._begun_at = asyncio.get_running_loop().time()
+
+    def note_alone(self, error: BaseException) -> None:
+        """Count and log an error of what has no rounds."""
+        if asyncio.get_running_loop().time() - self._failed_at > QUIET_S:
+            self._end()
+        self.begin_round()
+        self.note_failure(error)
+
     def note_failure(self, error: BaseException) -> float:
         """Count and log it; return for how many seconds to pause."""
+        now = asyncio.get_running_loop().time()
+        if self._told and now - self._begun_at > QUIET_S:
+            # The round went well for as long.
+            self._end()
         away = self._is_away(error)
         self._loops.failures[self._name, "away" if away else "unexpected"] += 1
         self._failures += 1
         self._in_a_row += 1
-        self._failed_at = asyncio.get_running_loop().time()
+        self._failed_at = now
         if type(error) not in self._told:
             self._told.add(type(error))
             self._tell(error, away)
@@ -250,8 +286,11 @@ class _Episode:
                 "Background work is well again",
                 extra={"loop": self._name, "failures": self._failures},
             )
-            self._told.clear()
-            self._failures = 0
+            self._end()
+
+    def _end(self) -> None:
+        self._told.clear()
+        self._failures = self._in_a_row = 0
 
     def _is_away(self, error: BaseException) -> bool:
         if isinstance(error, Refused):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import asyncpg
 
+from models.background import Loops
 from models.database import connect
 from models.group_commit import GroupCommit
 from models.log import Batch
@@ -39,13 +40,21 @@ class Committer:
         database_url: str,
         on_commit: Callable[[Batch], None],
         on_moved: Callable[[Sequence[Moved]], None] = _tell_nobody,
+        *,
+        loops: Loops | None = None,
     ) -> None:
         async def open_connection() -> "asyncpg.Connection[asyncpg.Record]":
             return await connect(database_url, settings=_SESSION)
 
-        self._sends = GroupCommit[Draft, Sent](SendWriter(on_commit), open_connection)
+        self._sends = GroupCommit[Draft, Sent](
+            SendWriter(on_commit), open_connection, name="commit_sends", loops=loops
+        )
         self._moves = GroupCommit[Move, Moved](
-            MoveWriter(on_moved), open_connection, waiting_connections=1
+            MoveWriter(on_moved),
+            open_connection,
+            waiting_connections=1,
+            name="commit_moves",
+            loops=loops,
         )
 
     def start(self) -> None:

@@ -8,6 +8,7 @@ happened; writers make a repeat harmless.
 """
 
 import asyncio
+import functools
 import logging
 import random
 from collections import OrderedDict, deque
@@ -18,6 +19,7 @@ from typing import Generic, Protocol, TypeVar
 
 import asyncpg
 
+from models.background import Background, Loops
 from models.database import CONNECTION_ERRORS, Connection
 from models.deadlines import within
 from models.refusals import Refused, unavailable
@@ -28,6 +30,8 @@ Item = TypeVar("Item")
 ItemIn = TypeVar("ItemIn", contravariant=True)
 Result = TypeVar("Result")
 
+# Between rounds that fail by a fault of ours, one after the other.
+LONGEST_PAUSE_S = 0.1
 # SQLSTATE classes after which the whole batch goes again (connection, read-only, rollback,
 # resources, lock, operator).
 RETRIED_CLASSES = ("08", "25", "40", "53", "55", "57")
@@ -92,6 +96,8 @@ class _Slot:
     ) -> None:
         self._connect = connect
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        # Calls that failed, one after the other, by no fault of what they wrote.
+        self.failures = 0
 
     async def get(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
@@ -121,6 +127,8 @@ class GroupCommit(Generic[Item, Result]):
         queue_items: int = 20_000,
         deadline_s: float = 4.5,
         waiting_connections: int = 2,
+        name: str = "commit",
+        loops: Loops | None = None,
     ) -> None:
         self._writer = writer
         self._slot = _Slot(connect)
@@ -136,22 +144,30 @@ class GroupCommit(Generic[Item, Result]):
         self._turns: asyncio.Queue[Hashable] = asyncio.Queue()
         # Whatever is not answered yet; each leaves by itself, at its deadline at the latest.
         self._open: set[_Pending[Item, Result]] = set()
-        self._tasks: list[asyncio.Task[None]] = []
+        # Taken from the queue, and not yet answered or put aside.
+        self._at_hand: list[_Pending[Item, Result]] = []
+        self._name = name
+        self._background = Background(loops)
 
     def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._run())]
-        self._tasks += [
-            asyncio.create_task(self._drain_waiting(slot)) for slot in self._waiting_slots
-        ]
+        self._background.forever(self._name, self._write_next, longest_pause_s=LONGEST_PAUSE_S)
+        for slot in self._waiting_slots:
+            self._background.forever(
+                f"{self._name}_waiting",
+                functools.partial(self._drain_next, slot),
+                longest_pause_s=LONGEST_PAUSE_S,
+            )
 
     async def close(self) -> None:
-        """Finish what was handed in (within its deadline), then stop."""
+        """Finish what was handed in (within its deadline), then stop. What is left gets
+        UNAVAILABLE.
+        """
         open_answers = [p.answer for p in self._open if not p.answer.done()]
         if open_answers:
             await asyncio.wait(open_answers, timeout=self._deadline_s)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
+        for pending in tuple(self._open):
+            pending.resolve(unavailable())
         for slot in [self._slot, *self._waiting_slots]:
             slot.drop()
 
@@ -169,14 +185,26 @@ class GroupCommit(Generic[Item, Result]):
             self._wake.set()
         return pending.answer
 
-    async def _run(self) -> None:
-        while True:
-            if not self._queue:
-                self._wake.clear()
-                await self._wake.wait()
-            batch = self._take()
-            if batch:
+    async def _write_next(self) -> None:
+        """Write one batch of what waits. Whatever goes wrong, its callers get an answer."""
+        if not self._queue:
+            self._wake.clear()
+            await self._wake.wait()
+        try:
+            if batch := self._take():
                 await self._commit(batch)
+        except (Exception, asyncio.CancelledError) as error:
+            self._fail_at_hand(error if isinstance(error, Exception) else unavailable())
+            raise
+        finally:
+            self._at_hand.clear()
+
+    def _fail_at_hand(self, error: Exception) -> None:
+        later = {pending for waiting in self._waiting.values() for pending in waiting}
+        later.update(self._queue)
+        for pending in self._at_hand:
+            if pending not in later and not pending.answer.done():
+                pending.answer.set_exception(error)
 
     def _take(self) -> list[_Pending[Item, Result]]:
         """The next batch: in order, each identity once, nothing that has to join a waiting row."""
@@ -184,6 +212,7 @@ class GroupCommit(Generic[Item, Result]):
         weight = 0
         while self._queue and len(leaders) < self._batch_items and weight < self._batch_weight:
             pending = self._queue.popleft()
+            self._at_hand.append(pending)
             waiting = self._waiting.get(self._writer.lock_key(pending.item))
             if waiting is not None:
                 waiting.append(pending)
@@ -265,34 +294,36 @@ class GroupCommit(Generic[Item, Result]):
         self._waiting[key].extend(pending.followers)
         pending.followers = []
 
-    async def _drain_waiting(self, slot: _Slot) -> None:
+    async def _drain_next(self, slot: _Slot) -> None:
         """Take the stuck rows in turn, one a call, until each is drained."""
-        attempt = 0
-        while True:
-            key = await self._turns.get()
-            batch = self._expire(self._take_waiting(key))
-            try:
-                if batch:
-                    connection = await slot.get()
-                    results = await self._writer.write(
-                        connection, [p.item for p in batch], wait=True
-                    )
-                    self._answer(batch, results)
-                attempt = 0
-            except asyncpg.LockNotAvailableError:
-                self._waiting[key].extendleft(reversed(batch))
-            except Exception as error:
-                if await self._retry(error, slot, attempt):
-                    attempt += 1
-                    self._note_again(batch)
-                    self._waiting[key].extendleft(reversed(batch))
-                else:
-                    for pending in batch:
-                        self._fail(pending, error)
+        key = await self._turns.get()
+        try:
+            await self._drain(key, slot)
+        finally:
+            # Its turn comes again whatever happened, else later items for it would wait for ever.
             if self._waiting[key]:
                 self._turns.put_nowait(key)
             else:
                 del self._waiting[key]
+
+    async def _drain(self, key: Hashable, slot: _Slot) -> None:
+        batch = self._expire(self._take_waiting(key))
+        try:
+            if batch:
+                connection = await slot.get()
+                results = await self._writer.write(connection, [p.item for p in batch], wait=True)
+                self._answer(batch, results)
+            slot.failures = 0
+        except asyncpg.LockNotAvailableError:
+            self._waiting[key].extendleft(reversed(batch))
+        except Exception as error:
+            if await self._retry(error, slot, slot.failures):
+                slot.failures += 1
+                self._note_again(batch)
+                self._waiting[key].extendleft(reversed(batch))
+            else:
+                for pending in batch:
+                    self._fail(pending, error)
 
     def _take_waiting(self, key: Hashable) -> list[_Pending[Item, Result]]:
         """What waits for one row, up to a batch; of each identity the first, the others stay

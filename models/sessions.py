@@ -8,16 +8,15 @@ PostgreSQL cannot be asked, nobody is let in and nobody is signed out: that is U
 
 import asyncio
 import functools
-import logging
 import time
 from collections import OrderedDict
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 
-import asyncpg
 import msgspec
 
 from models import devices, generations
+from models.background import Background, Loops
 from models.database import Database
 from models.devices import Device
 from models.generations import DeviceStanding, Ended
@@ -27,10 +26,10 @@ from models.tokens import AccessClaims, Tokens
 from models.users import User
 from models.viewer import Viewer
 
-logger = logging.getLogger(__name__)
-
 # How stale `last_active_at` may be.
 ACTIVITY_INTERVAL = timedelta(minutes=1)
+# How long the process waits, when it stops, for writes that nobody waits for.
+FINISH_S = 2.0
 SESSION_OVER = "This session is over; sign in again."
 
 
@@ -81,7 +80,13 @@ class Sessions:
     """Lets devices in by their access tokens, and refreshes those. One for a process."""
 
     def __init__(
-        self, database: Database, tokens: Tokens, *, cache_s: float = 2.0, cache_size: int = 20_000
+        self,
+        database: Database,
+        tokens: Tokens,
+        *,
+        cache_s: float = 2.0,
+        cache_size: int = 20_000,
+        loops: Loops | None = None,
     ) -> None:
         self._database = database
         self._tokens = tokens
@@ -91,11 +96,12 @@ class Sessions:
         self._verified: OrderedDict[str, AccessClaims] = OrderedDict()
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._reading: dict[str, asyncio.Task[DeviceStanding | None]] = {}
-        self._writing: set[asyncio.Task[None]] = set()
+        self._background = Background(loops)
 
     async def close(self) -> None:
         """Let the writes that nobody waits for finish."""
-        await asyncio.gather(*self._writing, *self._reading.values(), return_exceptions=True)
+        await asyncio.gather(*self._reading.values(), return_exceptions=True)
+        await self._background.close(finish_s=FINISH_S)
 
     async def authenticate(
         self, authorization: str | None, *, now: datetime | None = None
@@ -282,16 +288,7 @@ class Sessions:
             await note_network(connection, self._tokens, user_id, address, now=now)
 
     def _write_later(self, write: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(_quietly(write))
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
-
-
-async def _quietly(write: Coroutine[None, None, None]) -> None:
-    try:
-        await write
-    except (Refused, asyncpg.PostgresError) as error:
-        logger.warning("The last use of a device was not written: %s.", type(error).__name__)
+        self._background.spawn("device_activity", write)
 
 
 def _session_over() -> Refused:

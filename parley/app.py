@@ -4,7 +4,6 @@ The app under test is the app that ships: everything comes from settings. `/grap
 Starlette's router, which serves the rest.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from models.background import Background
 from models.deadlines import within
 from models.events import StreamCut
 from models.refusals import Refused
@@ -24,6 +24,7 @@ from parley.charges import charge
 from parley.explorer import explorer_page, explorer_routes
 from parley.metrics import MeasuredEngine, Metrics
 from parley.migrations import newest_revision
+from parley.parts import Parts
 from parley.resources import Process, open_process
 from parley.schema import PUBLIC_FIELDS, make_schema
 from parley.settings import Settings
@@ -122,10 +123,11 @@ class App:
                 settings.limits,
                 origins,
             )
-            watching = asyncio.create_task(self._metrics.watch(resources.database))
-            self._expose_metrics()
-            yield
-            watching.cancel()
+            async with Parts() as parts:
+                self._metrics.start(resources.database, parts.add(Background(process.loops)))
+                parts.add(self._metrics)
+                self._expose_metrics()
+                yield
 
     def _expose_metrics(self) -> None:
         metrics, process = self._metrics, self._process

@@ -2,13 +2,11 @@
 long they took, and what media and pushes came to. Labels are kinds, states and outcomes.
 """
 
-import asyncio
-
 from prometheus_client import Counter, Gauge, Histogram
 
+from models.background import Background
 from models.database import Database
 from models.job_lists import list_job_counts
-from models.refusals import Refused
 from parley.metrics import Metrics
 
 WATCH_EVERY_S = 10.0
@@ -64,18 +62,17 @@ class JobMetrics:
     def note_push(self, kind: str, outcome: str) -> None:
         self._pushes.labels(kind, outcome).inc()
 
-    async def watch(self, database: Database) -> None:
-        """Refresh what takes a question to find out, until cancelled."""
-        while True:
-            try:
-                await self._read(database)
-            except Refused:
-                self._clear()
-            await asyncio.sleep(WATCH_EVERY_S)
+    def start(
+        self, database: Database, background: Background, *, every_s: float = WATCH_EVERY_S
+    ) -> None:
+        """Refresh what takes a question to find out, until the background is closed."""
+        background.every("job_metrics", every_s, lambda: self._read(database), at_once=True)
 
     async def _read(self, database: Database) -> None:
-        counts = await list_job_counts(database)
-        self._clear()
+        try:
+            counts = await list_job_counts(database)
+        finally:
+            self._clear()
         for each in counts:
             self._waiting.labels(each.kind, each.state).set(each.count)
             if each.state == "waiting":

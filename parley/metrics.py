@@ -8,15 +8,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterable, Callable, Iterator, Mapping
 from typing import Any
+from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from models.background import Loops
+from models.background import Background, Loops
 from models.database import Database
 from models.outbox import find_oldest_unsettled_s
-from models.refusals import Refused
 from parley.engine.executor import Engine, Operation
 
 LATENCY_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -28,6 +28,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._server: WSGIServer | None = None
         self._operations = Counter(
             "parley_operations",
             "Operations that ended, by kind, root field and outcome.",
@@ -66,19 +67,29 @@ class Metrics:
         self._latency.labels(operation.kind, field).observe(seconds)
 
     def serve(self, port: int, host: str) -> None:
-        """Answer scrapes, from a thread of its own."""
-        start_http_server(port, addr=host, registry=self.registry)
+        """Answer scrapes, from a thread of its own, until closed."""
+        self._server, _ = start_http_server(port, addr=host, registry=self.registry)
 
-    async def watch(self, database: Database) -> None:
-        """Refresh what takes a question to find out, until cancelled."""
-        while True:
-            due = time.monotonic() + WATCH_EVERY_S
-            await asyncio.sleep(WATCH_EVERY_S)
-            self.loop_lag.set(max(0.0, time.monotonic() - due))
-            try:
-                self.outbox_age.set(await find_oldest_unsettled_s(database))
-            except Refused:
-                self.outbox_age.set(float("nan"))
+    async def close(self) -> None:
+        """Answer no more scrapes."""
+        server, self._server = self._server, None
+        if server is not None:
+            await asyncio.to_thread(server.shutdown)
+            server.server_close()
+
+    def start(
+        self, database: Database, background: Background, *, every_s: float = WATCH_EVERY_S
+    ) -> None:
+        """Refresh what takes a question to find out, until the background is closed."""
+        background.forever("metrics", lambda: self._refresh(database, every_s))
+
+    async def _refresh(self, database: Database, every_s: float) -> None:
+        due = time.monotonic() + every_s
+        await asyncio.sleep(every_s)
+        self.loop_lag.set(max(0.0, time.monotonic() - due))
+        # Not known, until it is.
+        self.outbox_age.set(float("nan"))
+        self.outbox_age.set(await find_oldest_unsettled_s(database))
 
 
 class _LoopFigures(Collector):

@@ -27,6 +27,7 @@ from models.sms_numbers import SmsRules
 from models.storage import Storage
 from models.tokens import Tokens
 from models.uploads import Uploads
+from parley.parts import Parts
 from parley.push import read_push_rules
 from parley.settings import Settings, SettingsError, require_services
 from schema.context import Resources
@@ -118,121 +119,170 @@ def make_media_urls(settings: Settings, storage: Storage) -> MediaUrls:
 
 @asynccontextmanager
 async def open_process(settings: Settings) -> AsyncIterator[Process]:
-    """Everything an API process needs. PostgreSQL must be there; Valkey may be away."""
+    """Open everything that an API process needs, and close it in reverse. PostgreSQL must be
+    there; Valkey may be away.
+    """
     require_services(settings)
-    assert settings.database_url is not None
-    limits = settings.limits
-    loops = Loops()
+    async with Parts() as parts:
+        yield await _open_parts(settings, parts)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Ground:
+    """What other parts stand on."""
+
+    settings: Settings
+    loops: Loops
+    storage: Storage
+    media_urls: MediaUrls
+    database: Database
+    valkey: Redis
+    tokens: Tokens
+    sessions: Sessions
+
+
+@dataclass(slots=True, kw_only=True)
+class _Following:
+    """What serves open streams."""
+
+    hub: Hub
+    node: Node
+    watch: SessionWatch
+    presence: NodePresence
+    live: Live
+    receipts: Receipts
+
+
+async def _open_parts(settings: Settings, parts: Parts) -> Process:
     push_rules = await read_push_rules(settings)
-    storage = open_storage(settings)
-    media_urls = make_media_urls(settings, storage)
-    if settings.aws_access_key_id is None:
-        # A role's key is asked for over the network, and should be there with the first page.
-        await storage.ready()
-    database = await Database.open(settings.database_url, connections=settings.database_connections)
-    valkey = open_valkey(settings)
+    ground = await _open_ground(settings, parts)
+    loops, database, limits = ground.loops, ground.database, settings.limits
     buckets = Buckets(limits)
-    refill = Refill(valkey, buckets, loops)
-    hub = Hub(database, replay_entries=limits.replay_entries)
-    tokens = Tokens(settings.secret, limits)
-    sessions = Sessions(database, tokens)
-    watch = SessionWatch(sessions, notice_s=limits.session_expiring_notice_s)
-    states = ViewerStates(database, hub, unread_most=limits.unread_count)
-    signaller = Signaller(hub, states, on_viewer_changed=sessions.forget_user)
-    node = Node(
-        valkey=valkey,
-        database=database,
-        hub=hub,
-        on_repaired=lambda: live.announce_repair(),
-        on_signals=lambda signals: live.receive(signals),
-    )
-    typing = Typing(valkey, database, signaller.announce, limits)
-    presence = NodePresence(
-        valkey=valkey,
-        database=database,
-        node_id=node.id,
-        limits=limits,
-        on_changed=lambda user_ids: presence_watch.announce_changes(user_ids),
-        on_streams_ended=typing.end,
-        on_held_again=lambda: presence_watch.register_again(),
-    )
-    presence_watch = PresenceWatch(
-        valkey=valkey, database=database, node=node, presence=presence, limits=limits
-    )
-    live = Live(database, hub, node, watch, signaller, presence, presence_watch, typing, limits)
-    pushes = PushQueue(database, limits)
-    dispatcher = Dispatcher(database, hub, node, pushes)
-    indexing = Indexing(database)
+    parts.start(Refill(ground.valkey, buckets, loops))
+    following = await _open_following(ground, parts)
+    hub, node, receipts = following.hub, following.node, following.receipts
+    pushes = parts.start(PushQueue(database, limits, loops=loops))
+    dispatcher = Dispatcher(database, hub, node, pushes, loops=loops)
+    parts.start(Relay(database, hub, dispatcher, loops=loops))
+    indexing = parts.start(Indexing(database, loops=loops))
+    parts.start(dispatcher)
 
     def on_commit(batch: Batch) -> None:
         dispatcher.on_commit(batch)
         indexing.on_commit(batch)
 
-    receipts = Receipts(database, live.announce)
-
     def on_moved(moves: Sequence[Moved]) -> None:
         receipts.on_moved(moves)
         pushes.on_moved(moves)
 
-    committer = Committer(settings.database_url, on_commit, on_moved)
-    relay = Relay(database, hub, dispatcher)
-    uploads = Uploads(database, storage, limits)
-    refill.start()
-    await node.open()
-    signaller.start(node)
-    presence.start()
-    presence_watch.start()
-    receipts.start()
-    pushes.start()
-    dispatcher.start()
-    indexing.start()
-    committer.start()
-    relay.start()
-    watch.start()
+    committer = parts.start(Committer(database.url, on_commit, on_moved, loops=loops))
     resources = Resources(
         database=database,
         committer=committer,
         publish=on_commit,
-        live=live,
-        tokens=tokens,
-        sessions=sessions,
+        live=following.live,
+        tokens=ground.tokens,
+        sessions=ground.sessions,
         sms=make_sms_sender(settings),
         sms_rules=SmsRules(settings.sms_countries),
         push=push_rules,
-        uploads=uploads,
-        media_urls=media_urls,
+        uploads=parts.add(Uploads(database, ground.storage, limits)),
+        media_urls=ground.media_urls,
         update_pushes=pushes.update,
         buckets=buckets,
         limits=limits,
         development=settings.development,
     )
-    try:
-        yield Process(
-            resources=resources,
-            loops=loops,
+    return Process(
+        resources=resources,
+        loops=loops,
+        hub=hub,
+        node=node,
+        watch=following.watch,
+        presence=following.presence,
+        dispatcher=dispatcher,
+    )
+
+
+async def _open_ground(settings: Settings, parts: Parts) -> _Ground:
+    assert settings.database_url is not None
+    loops = Loops()
+    storage = parts.add(open_storage(settings))
+    media_urls = make_media_urls(settings, storage)
+    if settings.aws_access_key_id is None:
+        # A role's key is asked for over the network, and should be there with the first page.
+        await storage.ready()
+    database = parts.add(
+        await Database.open(settings.database_url, connections=settings.database_connections)
+    )
+    valkey = open_valkey(settings)
+    parts.push_async_callback(valkey.aclose)
+    tokens = Tokens(settings.secret, settings.limits)
+    return _Ground(
+        settings=settings,
+        loops=loops,
+        storage=storage,
+        media_urls=media_urls,
+        database=database,
+        valkey=valkey,
+        tokens=tokens,
+        sessions=parts.add(Sessions(database, tokens, loops=loops)),
+    )
+
+
+async def _open_following(ground: _Ground, parts: Parts) -> _Following:
+    loops, database, valkey = ground.loops, ground.database, ground.valkey
+    limits, sessions = ground.settings.limits, ground.sessions
+    hub = parts.add(Hub(database, replay_entries=limits.replay_entries, loops=loops))
+    node = parts.add(
+        Node(
+            valkey=valkey,
+            database=database,
             hub=hub,
-            node=node,
-            watch=watch,
-            presence=presence,
-            dispatcher=dispatcher,
+            on_repaired=lambda: live.announce_repair(),
+            on_signals=lambda signals: live.receive(signals),
+            loops=loops,
         )
-    finally:
-        await uploads.close()
-        await committer.close()
-        await dispatcher.close()
-        await indexing.close()
-        await relay.close()
-        await pushes.close()
-        await watch.close()
-        await presence_watch.close()
-        await presence.close()
-        await typing.close()
-        await receipts.close()
-        await signaller.close()
-        await states.close()
-        await node.close()
-        await refill.close()
-        await sessions.close()
-        await storage.close()
-        await valkey.aclose()
-        await database.close()
+    )
+    states = parts.add(ViewerStates(database, hub, unread_most=limits.unread_count, loops=loops))
+    signaller = parts.add(
+        Signaller(hub, states, on_viewer_changed=sessions.forget_user, loops=loops)
+    )
+    receipts = parts.add(Receipts(database, lambda signals: live.announce(signals), loops=loops))
+    typing = parts.add(Typing(valkey, database, signaller.announce, limits, loops=loops))
+    presence = parts.add(
+        NodePresence(
+            valkey=valkey,
+            database=database,
+            node_id=node.id,
+            limits=limits,
+            on_changed=lambda user_ids: presence_watch.announce_changes(user_ids),
+            on_streams_ended=typing.end,
+            on_held_again=lambda: presence_watch.register_again(),
+            loops=loops,
+        )
+    )
+    presence_watch = parts.add(
+        PresenceWatch(
+            valkey=valkey,
+            database=database,
+            node=node,
+            presence=presence,
+            limits=limits,
+            loops=loops,
+        )
+    )
+    watch = parts.add(
+        SessionWatch(sessions, notice_s=limits.session_expiring_notice_s, loops=loops)
+    )
+    live = Live(database, hub, node, watch, signaller, presence, presence_watch, typing, limits)
+    # What calls each other is there now.
+    await node.open()
+    signaller.start(node)
+    receipts.start()
+    presence.start()
+    presence_watch.start()
+    watch.start()
+    return _Following(
+        hub=hub, node=node, watch=watch, presence=presence, live=live, receipts=receipts
+    )

@@ -9,9 +9,11 @@ import asyncio
 import logging
 import signal
 
+from models.background import Background, CannotGoOn, Loops
 from models.database import Database
 from parley.job_metrics import JobMetrics
 from parley.metrics import Metrics
+from parley.parts import Parts
 from parley.resources import open_valkey
 from parley.settings import Settings, require_services
 from parley.worker_jobs import WorkerJobs
@@ -27,55 +29,63 @@ logger = logging.getLogger("parley.worker")
 
 
 async def run_worker(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT."""
+    """Work until SIGTERM or SIGINT.
+
+    Raises:
+        CannotGoOn: a loop ended that must go on; the worker is to be started again.
+    """
     require_services(settings)
-    assert settings.database_url is not None
     stop = asyncio.Event()
+    loops = Loops(on_end=stop.set)
+    async with Parts() as parts:
+        _set_on_signals(stop, parts)
+        await _open_parts(settings, loops, parts)
+        logger.info("The worker works.")
+        await stop.wait()
+    if not loops.can_go_on:
+        raise CannotGoOn
+
+
+def _set_on_signals(stop: asyncio.Event, parts: Parts) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    database = await Database.open(settings.database_url, connections=8)
+        parts.callback(loop.remove_signal_handler, number)
+
+
+async def _open_parts(settings: Settings, loops: Loops, parts: Parts) -> None:
+    assert settings.database_url is not None
+    limits = settings.limits
+    database = parts.add(await Database.open(settings.database_url, connections=8))
     valkey = open_valkey(settings)
+    parts.push_async_callback(valkey.aclose)
     # A node without feeds: it only looks up and publishes.
-    hub = Hub(database, replay_entries=settings.limits.replay_entries)
-    node = Node(
-        valkey=valkey,
-        database=database,
-        hub=hub,
-        on_repaired=lambda: None,
-        on_signals=lambda _: None,
+    hub = parts.add(Hub(database, replay_entries=limits.replay_entries, loops=loops))
+    node = parts.add(
+        Node(
+            valkey=valkey,
+            database=database,
+            hub=hub,
+            on_repaired=lambda: None,
+            on_signals=lambda _: None,
+            loops=loops,
+        )
     )
-    pushes = PushQueue(database, settings.limits)
-    dispatcher = Dispatcher(database, hub, node, pushes)
-    relay = Relay(database, hub, dispatcher)
-    sweep = Sweep(database)
-    check = PushCheck(database, settings.limits)
-    metrics = Metrics()
-    job_metrics = JobMetrics(metrics)
-    jobs = await WorkerJobs.open(settings, database, dispatcher.on_commit, job_metrics)
     await node.open()
-    pushes.start()
-    dispatcher.start()
-    relay.start()
-    sweep.start()
-    check.start()
+    pushes = parts.start(PushQueue(database, limits, loops=loops))
+    dispatcher = parts.start(Dispatcher(database, hub, node, pushes, loops=loops))
+    parts.start(Relay(database, hub, dispatcher, loops=loops))
+    parts.start(Sweep(database, loops=loops))
+    parts.start(PushCheck(database, limits, loops=loops))
+    metrics = parts.add(Metrics())
+    job_metrics = JobMetrics(metrics)
+    background = parts.add(Background(loops))
+    metrics.start(database, background)
+    job_metrics.start(database, background)
+    metrics.show_loops(loops)
+    jobs = parts.add(
+        await WorkerJobs.open(settings, database, dispatcher.on_commit, job_metrics, loops)
+    )
     await jobs.start(database)
-    watching = [
-        asyncio.create_task(metrics.watch(database)),
-        asyncio.create_task(job_metrics.watch(database)),
-    ]
     if settings.metrics_port is not None:
         metrics.serve(settings.metrics_port, settings.host)
-    logger.info("The worker works.")
-    await stop.wait()
-    for task in watching:
-        task.cancel()
-    await jobs.close()
-    await check.close()
-    await sweep.close()
-    await relay.close()
-    await dispatcher.close()
-    await pushes.close()
-    await node.close()
-    await valkey.aclose()
-    await database.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models import ids
+from models.background import Loops
 from models.database import Database
 from models.job_queue import JobQueue
 from models.jobs import enqueue
@@ -15,6 +16,7 @@ from models.media_lanes import LANES
 from models.refusals import Refused
 from models.storage import Storage
 from parley.job_metrics import JobMetrics
+from parley.parts import Parts
 from parley.push import open_push_providers
 from parley.resources import open_storage
 from parley.settings import Settings
@@ -24,7 +26,6 @@ from workers.media.forms import MIB, MediaLimits
 from workers.media.job import MediaJob
 from workers.media.renditions import Renderer
 from workers.media.sweep import DAY_S, Ages, MediaSweep
-from workers.push.providers import Providers
 from workers.push.registering import register_push
 
 WORK_FOLDER = "parley-media-"
@@ -33,21 +34,9 @@ WORK_FOLDER = "parley-media-"
 class WorkerJobs:
     """The runner, storage, what makes renditions, and whom pushes go through."""
 
-    def __init__(
-        self,
-        jobs: Jobs,
-        queue: JobQueue,
-        storage: Storage,
-        renderer: Renderer,
-        providers: Providers,
-        folder: Path,
-    ) -> None:
+    def __init__(self, jobs: Jobs, parts: Parts) -> None:
         self.jobs = jobs
-        self._queue = queue
-        self._storage = storage
-        self._renderer = renderer
-        self._providers = providers
-        self._folder = folder
+        self._parts = parts
 
     @classmethod
     async def open(
@@ -56,24 +45,30 @@ class WorkerJobs:
         database: Database,
         on_commit: Callable[[Batch], None],
         metrics: JobMetrics,
+        loops: Loops,
     ) -> "WorkerJobs":
-        """Media jobs and pushes are registered; others may be, before `start`."""
+        """Register media jobs and pushes; others may be registered before `start`."""
         assert settings.database_url is not None
-        providers = open_push_providers(settings)
-        queue = await JobQueue.open(settings.database_url, ids.new_id())
-        jobs = Jobs(queue, silent_s=settings.job_silence_s, watcher=metrics)
-        storage = open_storage(settings)
-        folder = make_work_folder(Path(tempfile.gettempdir()))
-        renderer = Renderer(
-            MediaLimits(
-                preview_format=settings.media_preview_format,
-                video_s=settings.media_video_s,
-                child_memory_bytes=settings.media_child_megabytes * MIB,
+        async with Parts() as parts:
+            folder = make_work_folder(Path(tempfile.gettempdir()))
+            parts.callback(shutil.rmtree, folder, ignore_errors=True)
+            storage = parts.add(open_storage(settings))
+            providers = parts.add(open_push_providers(settings))
+            queue = parts.add(await JobQueue.open(settings.database_url, ids.new_id()))
+            renderer = parts.add(
+                Renderer(
+                    MediaLimits(
+                        preview_format=settings.media_preview_format,
+                        video_s=settings.media_video_s,
+                        child_memory_bytes=settings.media_child_megabytes * MIB,
+                    )
+                )
             )
-        )
-        _register_media(settings, jobs, database, storage, renderer, on_commit, metrics, folder)
-        register_push(jobs, database, providers, settings.limits, note=metrics.note_push)
-        return cls(jobs, queue, storage, renderer, providers, folder)
+            jobs = Jobs(queue, silent_s=settings.job_silence_s, watcher=metrics, loops=loops)
+            parts.add(jobs)
+            _register_media(settings, jobs, database, storage, renderer, on_commit, metrics, folder)
+            register_push(jobs, database, providers, settings.limits, note=metrics.note_push)
+            return cls(jobs, parts.pop_all())
 
     async def start(self, database: Database) -> None:
         try:
@@ -87,12 +82,7 @@ class WorkerJobs:
         self.jobs.start()
 
     async def close(self) -> None:
-        await self.jobs.close()
-        await self._renderer.close()
-        await self._queue.close()
-        await self._providers.close()
-        await self._storage.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        await self._parts.aclose()
 
 
 def _register_media(

@@ -7,7 +7,6 @@ listener dies with the connection.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -16,11 +15,12 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
+from models.background import Background, Loops
 from models.deadlines import within
 
-logger = logging.getLogger("parley.live")
-
 AWAY = (RedisError, OSError, asyncio.TimeoutError)
+# Between two tries to connect.
+LONGEST_PAUSE_S = 0.5
 
 
 class ValkeyBackend(BroadcastBackend):
@@ -28,7 +28,9 @@ class ValkeyBackend(BroadcastBackend):
     connects again.
     """
 
-    def __init__(self, valkey: Redis, on_gap: Callable[[], None]) -> None:
+    def __init__(
+        self, valkey: Redis, on_gap: Callable[[], None], loops: Loops | None = None
+    ) -> None:
         self._valkey = valkey
         self._on_gap = on_gap
         self._wanted: set[str] = set()
@@ -36,7 +38,7 @@ class ValkeyBackend(BroadcastBackend):
         # Bounded: past it the reader waits, Valkey cuts the connection at its output limit, and
         # that is a gap.
         self._received: asyncio.Queue[Event] = asyncio.Queue(10_000)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._background = Background(loops)
         self._confirmed: set[str] = set()
         # Something may have been lost, and nobody was told yet.
         self._gap = False
@@ -44,12 +46,10 @@ class ValkeyBackend(BroadcastBackend):
         self.connected = asyncio.Event()
 
     async def connect(self) -> None:
-        self._tasks = [asyncio.create_task(self._read())]
+        self._background.forever("broker", self._read, away=AWAY, longest_pause_s=LONGEST_PAUSE_S)
 
     async def disconnect(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
 
     async def subscribe(self, channel: str) -> None:
         self._wanted.add(channel)
@@ -80,19 +80,14 @@ class ValkeyBackend(BroadcastBackend):
         self.connected.clear()
 
     async def _read(self) -> None:
-        pause_s = 0.05
-        while True:
-            pubsub = self._valkey.pubsub(ignore_subscribe_messages=False)
-            try:
-                await self._follow(pubsub)
-            except AWAY as error:
-                logger.warning("Valkey's pub/sub is away: %s.", type(error).__name__)
-            finally:
-                pause_s = 0.05 if self.connected.is_set() else min(0.5, pause_s * 2)
-                self.connected.clear()
-                self._gap = True
-                await _close(pubsub)
-            await asyncio.sleep(pause_s)
+        """Read over one connection, until it breaks or is to be left."""
+        pubsub = self._valkey.pubsub(ignore_subscribe_messages=False)
+        try:
+            await self._follow(pubsub)
+        finally:
+            self.connected.clear()
+            self._gap = True
+            await _close(pubsub)
 
     async def _follow(self, pubsub: PubSub) -> None:
         """Subscribe to what is wanted, and read until the connection breaks or is to be left."""
@@ -151,8 +146,10 @@ async def _close(pubsub: PubSub) -> None:
 class Broker:
     """A node's link to the others: one topic of its own, and publishing to theirs."""
 
-    def __init__(self, valkey: Redis, on_gap: Callable[[], None]) -> None:
-        self._backend = ValkeyBackend(valkey, on_gap)
+    def __init__(
+        self, valkey: Redis, on_gap: Callable[[], None], *, loops: Loops | None = None
+    ) -> None:
+        self._backend = ValkeyBackend(valkey, on_gap, loops)
         self._broadcast = Broadcast(backend=self._backend)
 
     async def open(self) -> None:

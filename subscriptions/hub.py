@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
+from models.background import Background, Loops
 from models.database import Database
 from models.events import StreamCut, TooFarBehind
 from models.log import Batch, hydrate_entries, list_entries
@@ -22,13 +23,15 @@ READ_AGAIN_S = 0.25
 
 
 class Hub:
-    def __init__(self, database: Database, *, replay_entries: int) -> None:
+    def __init__(
+        self, database: Database, *, replay_entries: int, loops: Loops | None = None
+    ) -> None:
         self._database = database
         self._replay_entries = replay_entries
         self._feeds: dict[str, set[Feed]] = {}
         # By channel: the feeds that lack entries of it, while a read is due or under way.
         self._gaps: dict[str, set[Feed]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background(loops)
 
     def add(self, feed: Feed) -> None:
         self._feeds.setdefault(feed.user_id, set()).add(feed)
@@ -74,42 +77,45 @@ class Hub:
             lacking.add(feed)
             return
         self._gaps[channel_id] = {feed}
-        task = asyncio.create_task(self._fill(channel_id))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._background.spawn("gap", self._fill(channel_id))
+
+    async def close(self) -> None:
+        """Read no more gaps."""
+        await self._background.close()
 
     async def _fill(self, channel_id: str) -> None:
+        """Read until no feed lacks an entry of the channel."""
         pause_s = CROSSING_S
-        while True:
+        while channel_id in self._gaps:
             await asyncio.sleep(pause_s)
-            lacking = {
-                feed: gap for feed in self._gaps[channel_id] if (gap := feed.lacks(channel_id))
-            }
-            self._gaps[channel_id] = set(lacking)
-            if not lacking:
-                del self._gaps[channel_id]
-                return
-            pause_s = CROSSING_S
-            after = min(gap[0] for gap in lacking.values())
-            up_to = max(gap[1] for gap in lacking.values())
-            if up_to - after > self._replay_entries:
-                self._give_up(channel_id, lacking)
-                continue
             try:
-                entries = await list_entries(
-                    self._database, channel_id, after_seq=after, up_to_seq=up_to, most=up_to - after
-                )
-                await hydrate_entries(self._database, entries)
+                pause_s = await self._fill_once(channel_id)
             except Exception as error:
                 # Whoever lacks these entries would wait for ever if this gave up.
-                logger.warning("A gap is read again: %s.", type(error).__name__)
+                self._background.note("gap", error)
                 pause_s = READ_AGAIN_S
-                continue
-            pause_s = 0
-            for entry in entries:
-                live_entry = LiveEntry(entry, fresh=False)
-                for feed in lacking:
-                    _offer(feed, live_entry, feed.joined_seqs.get(channel_id, 1))
+
+    async def _fill_once(self, channel_id: str) -> float:
+        """Read once for all who lack something; return the pause before the next look."""
+        lacking = {feed: gap for feed in self._gaps[channel_id] if (gap := feed.lacks(channel_id))}
+        self._gaps[channel_id] = set(lacking)
+        if not lacking:
+            del self._gaps[channel_id]
+            return 0
+        after = min(gap[0] for gap in lacking.values())
+        up_to = max(gap[1] for gap in lacking.values())
+        if up_to - after > self._replay_entries:
+            self._give_up(channel_id, lacking)
+            return CROSSING_S
+        entries = await list_entries(
+            self._database, channel_id, after_seq=after, up_to_seq=up_to, most=up_to - after
+        )
+        await hydrate_entries(self._database, entries)
+        for entry in entries:
+            live_entry = LiveEntry(entry, fresh=False)
+            for feed in lacking:
+                _offer(feed, live_entry, feed.joined_seqs.get(channel_id, 1))
+        return 0
 
     def _give_up(self, channel_id: str, lacking: Iterable[Feed]) -> None:
         """More is missing than would be replayed: say so, and go on from the newest known entry."""

@@ -14,9 +14,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-import msgspec
 from redis.asyncio import Redis
 
+from models.background import Background, Loops
 from models.database import Database
 from models.deadlines import within
 from models.events import StreamCut
@@ -26,6 +26,7 @@ from models.refusals import Refused
 from models.signals import Signalled
 from subscriptions.broker import AWAY, Broker
 from subscriptions.hub import Hub
+from subscriptions.node_messages import BEAT, decode, encode_batches, encode_signals
 from subscriptions.registry import Registry
 
 logger = logging.getLogger("parley.live")
@@ -33,17 +34,13 @@ logger = logging.getLogger("parley.live")
 BEAT_S = 1.0
 BEAT_MISSED_S = 3.0
 AWAY_REPAIR_S = 2.0
+# Between two writes to the registry that fail: who is to be registered waits for it.
+WRITE_AGAIN_S = 0.1
 FORGET_USER_S = 1.0
+# Between two repairs while messages come that cannot be read, as from nodes of another revision.
+MISSED_REPAIR_S = 2.0
 # More outbox rows than this are not read in one piece: the feeds are cut and resume by position.
 REPAIR_ROWS = 5000
-
-# The first byte of a node's message says what follows.
-_BEAT = b"."
-_BATCHES = b"B"
-_SIGNALS = b"S"
-_encode = msgspec.msgpack.Encoder().encode
-_decode_batches = msgspec.msgpack.Decoder(list[Batch]).decode
-_decode_signals = msgspec.msgpack.Decoder(list[Signalled]).decode
 
 
 def topic_of(node_id: str) -> str:
@@ -59,6 +56,7 @@ class Node:
         hub: Hub,
         on_repaired: Callable[[], None],
         on_signals: Callable[[Sequence[Signalled]], None],
+        loops: Loops | None = None,
     ) -> None:
         self.id = secrets.token_hex(8)
         self._database = database
@@ -66,7 +64,7 @@ class Node:
         self._on_repaired = on_repaired
         self._on_signals = on_signals
         self._registry = Registry(valkey, self.id)
-        self._broker = Broker(valkey, self._lost_touch)
+        self._broker = Broker(valkey, self._lost_touch, loops=loops)
         self._counts: dict[str, int] = {}
         # Registry writes go in order over one task: (add or remove, user, told when written).
         self._writes: deque[tuple[bool, str, asyncio.Future[None]]] = deque()
@@ -75,18 +73,26 @@ class Node:
         # Counts the reasons for a repair: one that came during a repair calls for another.
         self._losses = 0
         self._last_beat = time.monotonic()
+        self._repaired_at = float("-inf")
+        # Due when a message could not be taken in.
+        self._missing: asyncio.TimerHandle | None = None
         # When all that was committed before it had certainly been offered here.
         self._in_touch = time.monotonic()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._background = Background(loops)
 
     async def open(self) -> None:
         await self._broker.open()
-        self._tasks = [
-            asyncio.create_task(self._broker.follow(topic_of(self.id), self._receive)),
-            asyncio.create_task(self._keep_lease()),
-            asyncio.create_task(self._write_registry()),
-            asyncio.create_task(self._repair()),
-        ]
+        background = self._background
+        background.forever("node_follow", self._follow, away=AWAY)
+        background.every("node_lease", BEAT_S, self._keep_lease, away=AWAY, longest_pause_s=0)
+        background.whenever(
+            "node_registry",
+            self._written,
+            self._write_registry,
+            away=AWAY,
+            longest_pause_s=WRITE_AGAIN_S,
+        )
+        background.forever("node_repair", self._repair, away=AWAY, longest_pause_s=AWAY_REPAIR_S)
         try:
             await within(self._registry.take_lease(), 2)
             await self._broker.wait_connected(2)
@@ -94,9 +100,9 @@ class Node:
             self._lost_touch()
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._missing is not None:
+            self._missing.cancel()
+        await self._background.close()
         try:
             await within(self._registry.end_lease(), 1)
         except AWAY:
@@ -132,11 +138,8 @@ class Node:
         return answer
 
     async def _write_registry(self) -> None:
-        while True:
-            await self._written.wait()
-            self._written.clear()
-            while self._writes:
-                await self._write_run()
+        while self._writes:
+            await self._write_run()
 
     async def _write_run(self) -> None:
         """Write as many of the next adds (or removes) as stand together."""
@@ -148,13 +151,15 @@ class Node:
         try:
             change = self._registry.add if kind else self._registry.remove
             await within(change(user_ids), 2)
-        except AWAY:
+        except BaseException:
             # The repair registers everybody anew. A user who was not removed only makes this node
             # hear too much.
             self._lost_touch()
-        for _, _, answer in run:
-            if not answer.done():
-                answer.set_result(None)
+            raise
+        finally:
+            for _, _, answer in run:
+                if not answer.done():
+                    answer.set_result(None)
 
     # ---------------------------------------------------------------- other nodes
 
@@ -166,27 +171,54 @@ class Node:
         """Hand batches to other nodes; whether each of them was there to receive. Raises what
         `AWAY` lists.
         """
-        return all(await self._publish(node_ids, _BATCHES + _encode(batches)))
+        return all(await self._publish(node_ids, encode_batches(batches)))
 
     async def publish_signals(self, node_ids: Sequence[str], signals: Sequence[Signalled]) -> None:
         """Hand signals to other nodes. Raises what `AWAY` lists."""
-        await self._publish(node_ids, _SIGNALS + _encode(signals))
+        await self._publish(node_ids, encode_signals(signals))
 
     async def _publish(self, node_ids: Sequence[str], message: bytes) -> list[int]:
         topics = [topic_of(node_id) for node_id in node_ids]
         return await within(self._broker.publish(topics, message), 2)
 
+    async def _follow(self) -> None:
+        try:
+            await self._broker.follow(topic_of(self.id), self._receive)
+        finally:
+            # What is published before the topic is followed again is not heard.
+            self._lost_touch()
+
     def _receive(self, message: bytes) -> None:
-        kind, content = message[:1], message[1:]
-        if kind == _BEAT:
+        """Take a message in. Never raises: what cannot be taken in is repaired from PostgreSQL."""
+        received = decode(message)
+        for error in received.skipped:
+            self._miss(error)
+        if received.beat:
             self._last_beat = time.monotonic()
             if not self._repair_wanted.is_set():
                 self._in_touch = self._last_beat
-        elif kind == _BATCHES:
-            for batch in _decode_batches(content):
+        try:
+            for batch in received.batches:
                 self._hub.offer(batch)
-        elif kind == _SIGNALS:
-            self._on_signals(_decode_signals(content))
+            if received.signals:
+                self._on_signals(received.signals)
+        except Exception as error:
+            self._miss(error)
+
+    def _miss(self, error: Exception) -> None:
+        """Count a message that could not be taken in, and repair: at once the first time, and every
+        `MISSED_REPAIR_S` while they go on.
+        """
+        self._background.note("node_messages", error)
+        if self._missing is None:
+            since_s = time.monotonic() - self._repaired_at
+            self._missing = asyncio.get_running_loop().call_later(
+                max(0.0, MISSED_REPAIR_S - since_s), self._repair_missed
+            )
+
+    def _repair_missed(self) -> None:
+        self._missing = None
+        self._lost_touch()
 
     # ---------------------------------------------------------------- lease, beat, repair
 
@@ -195,36 +227,35 @@ class Node:
         self._repair_wanted.set()
 
     async def _keep_lease(self) -> None:
-        while True:
-            await asyncio.sleep(BEAT_S)
-            if self._repair_wanted.is_set():
-                continue
-            if time.monotonic() - self._last_beat > BEAT_MISSED_S:
-                # A connection that died without a sign looks like one on which nothing comes.
-                self._broker.reconnect()
+        if self._repair_wanted.is_set():
+            return
+        if time.monotonic() - self._last_beat > BEAT_MISSED_S:
+            # A connection that died without a sign looks like one on which nothing comes.
+            self._broker.reconnect()
+            self._lost_touch()
+            return
+        try:
+            if not await within(self._registry.renew_lease(), 2):
                 self._lost_touch()
-                continue
-            try:
-                if not await within(self._registry.renew_lease(), 2):
-                    self._lost_touch()
-                await within(self._broker.publish([topic_of(self.id)], _BEAT), 2)
-            except AWAY:
-                self._lost_touch()
+            await within(self._broker.publish([topic_of(self.id)], BEAT), 2)
+        except BaseException:
+            self._lost_touch()
+            raise
 
     async def _repair(self) -> None:
-        while True:
-            await self._repair_wanted.wait()
-            losses = self._losses
-            back = await self._register_again()
-            offered = await self._offer_recent()
-            if back and offered and losses == self._losses:
-                self._repair_wanted.clear()
-                self._on_repaired()
-            elif back or self._broker.connected:
-                await asyncio.sleep(0.1 if back else AWAY_REPAIR_S)
-            else:
-                # At once when Valkey is back.
-                await self._broker.wait_connected(AWAY_REPAIR_S)
+        await self._repair_wanted.wait()
+        losses = self._losses
+        back = await self._register_again()
+        offered = await self._offer_recent()
+        if back and offered and losses == self._losses:
+            self._repaired_at = time.monotonic()
+            self._on_repaired()
+            self._repair_wanted.clear()
+        elif back or self._broker.connected:
+            await asyncio.sleep(0.1 if back else AWAY_REPAIR_S)
+        else:
+            # At once when Valkey is back.
+            await self._broker.wait_connected(AWAY_REPAIR_S)
 
     async def _register_again(self) -> bool:
         """Subscribed, leased and all users registered: whoever looks up from now on finds them

@@ -19,6 +19,7 @@ from itertools import islice
 
 from redis.asyncio import Redis
 
+from models.background import Background, Loops
 from models.database import Database
 from models.deadlines import within
 from models.limits import Limits
@@ -60,6 +61,7 @@ class NodePresence:
         on_changed: Callable[[Sequence[str]], None],
         on_streams_ended: Callable[[str], None],
         on_held_again: Callable[[], None],
+        loops: Loops | None = None,
     ) -> None:
         self._valkey = valkey
         self._database = database
@@ -77,21 +79,19 @@ class NodePresence:
         self._lost = True
         self._held_at = 0.0
         self._wake = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._background = Background(loops)
 
     def start(self) -> None:
         self._wake.set()
-        self._tasks = [
-            asyncio.create_task(self._run()),
-            asyncio.create_task(self._renew()),
-            asyncio.create_task(self._bury()),
-        ]
+        life_s = self._limits.presence_lease_s
+        background = self._background
+        background.forever("presence", self._keep_up, away=AWAY, longest_pause_s=AWAY_S)
+        background.every("presence_renew", life_s / RENEWALS, self._renew, away=AWAY)
+        background.every("presence_bury", life_s / BURIALS, self._bury, away=AWAY)
 
     async def close(self) -> None:
         """What is held outlives this node by the grace, so that a deploy shows nothing."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
         now = time.monotonic()
         self._unnoted |= {user: self._holds.seen_at(user, now) for user in self._holds.users()}
         await self._note()
@@ -147,21 +147,16 @@ class NodePresence:
 
     # ---------------------------------------------------------------- what Valkey knows of it
 
-    async def _run(self) -> None:
-        every_s = max(0.05, self._limits.presence_grace_s / LOOKS)
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await within(self._wake.wait(), every_s)
-            self._wake.clear()
-            try:
-                await self._hold_and_let_go()
-            except AWAY:
-                self._lost = True
-                await asyncio.sleep(AWAY_S)
-            except Exception:
-                logger.exception("Presence was not brought up to date.")
-                self._lost = True
-                await asyncio.sleep(AWAY_S)
+    async def _keep_up(self) -> None:
+        """Bring Valkey up to date, when somebody comes and every little while."""
+        with contextlib.suppress(TimeoutError):
+            await within(self._wake.wait(), max(0.05, self._limits.presence_grace_s / LOOKS))
+        self._wake.clear()
+        try:
+            await self._hold_and_let_go()
+        except BaseException:
+            self._lost = True
+            raise
 
     async def _hold_and_let_go(self) -> None:
         now = time.monotonic()
@@ -193,16 +188,15 @@ class NodePresence:
             self._on_changed(changed)
 
     async def _renew(self) -> None:
-        life_s = self._limits.presence_lease_s
-        while True:
-            await asyncio.sleep(life_s / RENEWALS)
-            try:
-                if self._lost or await within(self._leases.renew(life_s), 2):
-                    continue
-            except AWAY:
-                pass
-            self._lost = True
-            self._wake.set()
+        if self._lost:
+            return
+        there = False
+        try:
+            there = await within(self._leases.renew(self._limits.presence_lease_s), 2)
+        finally:
+            if not there:
+                self._lost = True
+                self._wake.set()
 
     async def _leave_behind(self, now: float) -> None:
         """Hand over to leases that nobody renews: one for those who may reconnect, one for those
@@ -249,16 +243,8 @@ class NodePresence:
     # ---------------------------------------------------------------- nodes that died
 
     async def _bury(self) -> None:
-        every_s = self._limits.presence_lease_s / BURIALS
-        while True:
-            await asyncio.sleep(every_s)
-            try:
-                while node := await within(self._leases.find_dead(5), 2):
-                    await self._bury_one(node)
-            except (*AWAY, Refused):
-                continue
-            except Exception:
-                logger.exception("A node that died was not buried.")
+        while node := await within(self._leases.find_dead(5), 2):
+            await self._bury_one(node)
 
     async def _bury_one(self, node: DeadNode) -> None:
         """Its users were last seen when it last renewed its lease."""

@@ -10,13 +10,13 @@ must not stick.
 """
 
 import asyncio
-import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import islice
 
 from redis.asyncio import Redis
 
+from models.background import Background, Loops
 from models.database import Database
 from models.deadlines import within
 from models.limits import Limits
@@ -30,8 +30,6 @@ from subscriptions.leases import TAG
 from subscriptions.node import Node
 from subscriptions.presence import NodePresence
 from subscriptions.registry import Registry
-
-logger = logging.getLogger("parley.live")
 
 PAIRS_AT_ONCE = 500
 USERS_AT_ONCE = 500
@@ -51,6 +49,7 @@ class PresenceWatch:
         node: Node,
         presence: NodePresence,
         limits: Limits,
+        loops: Loops | None = None,
     ) -> None:
         self._database = database
         self._node = node
@@ -68,19 +67,27 @@ class PresenceWatch:
         self._changed: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._wake_teller = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._background = Background(loops)
 
     def start(self) -> None:
-        self._tasks = [
-            asyncio.create_task(self._run()),
-            asyncio.create_task(self._tell()),
-            asyncio.create_task(self._poll()),
-        ]
+        background = self._background
+        background.whenever(
+            "presence_show",
+            self._wake,
+            self._show_due,
+            gather_s=TOGETHER_S,
+            away=AWAY,
+            longest_pause_s=AGAIN_S,
+        )
+        background.whenever(
+            "presence_tell", self._wake_teller, self._tell, gather_s=TOGETHER_S, away=AWAY
+        )
+        background.every(
+            "presence_poll", self._limits.presence_poll_s, self._look_at_all, away=AWAY
+        )
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
 
     # ---------------------------------------------------------------- what comes in
 
@@ -170,22 +177,11 @@ class PresenceWatch:
             for (_, user_id), seen_at in last_seen.items()
         }
 
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            await asyncio.sleep(TOGETHER_S)
-            try:
-                if self._interest_changed:
-                    await self._register()
-                while self._due:
-                    await self._read_some(list(islice(self._due, PAIRS_AT_ONCE)))
-            except (*AWAY, Refused):
-                self._wake.set()
-                await asyncio.sleep(AGAIN_S)
-            except Exception:
-                logger.exception("Presence could not be shown.")
-                await asyncio.sleep(AGAIN_S)
+    async def _show_due(self) -> None:
+        if self._interest_changed:
+            await self._register()
+        while self._due:
+            await self._read_some(list(islice(self._due, PAIRS_AT_ONCE)))
 
     async def _register(self) -> None:
         """Other nodes are to know whom this one watches, before it reads."""
@@ -197,7 +193,7 @@ class PresenceWatch:
             if old := list(self._registered - self._followers.keys()):
                 await within(self._registry.remove(old), 2)
                 self._registered.difference_update(old)
-        except AWAY:
+        except BaseException:
             self.register_again()
             raise
 
@@ -229,19 +225,14 @@ class PresenceWatch:
     # ---------------------------------------------------------------- other nodes, and losses
 
     async def _tell(self) -> None:
-        while True:
-            await self._wake_teller.wait()
-            self._wake_teller.clear()
-            await asyncio.sleep(TOGETHER_S)
-            while self._changed:
-                users = list(islice(self._changed, USERS_AT_ONCE))
-                for user_id in users:
-                    del self._changed[user_id]
-                try:
-                    await self._tell_nodes(users)
-                except AWAY:
-                    # They look for themselves every few seconds.
-                    logger.warning("Valkey is away: %d changes of presence come late.", len(users))
+        """Tell other nodes, each change once: what cannot be told they find by themselves, since
+        they look every few seconds.
+        """
+        while self._changed:
+            users = list(islice(self._changed, USERS_AT_ONCE))
+            for user_id in users:
+                del self._changed[user_id]
+            await self._tell_nodes(users)
 
     async def _tell_nodes(self, user_ids: Sequence[str]) -> None:
         nodes_of = await within(self._registry.look_up(user_ids), 2)
@@ -252,16 +243,6 @@ class PresenceWatch:
                     by_node.setdefault(node_id, []).append(user_id)
         for node_id, its_users in by_node.items():
             await self._node.publish_signals([node_id], [Signalled(PresenceChanged(), its_users)])
-
-    async def _poll(self) -> None:
-        while True:
-            await asyncio.sleep(self._limits.presence_poll_s)
-            try:
-                await self._look_at_all()
-            except AWAY:
-                continue
-            except Exception:
-                logger.exception("Nobody looked whose presence changed.")
 
     async def _look_at_all(self) -> None:
         user_ids = list(self._followers)

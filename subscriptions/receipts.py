@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from models.background import Background, Loops
 from models.database import Database
 from models.positions import Moved
 from models.receipt_signals import ShownMove, list_receipt_signals, merge_moves
@@ -39,6 +40,7 @@ class Receipts:
         announce: Callable[[Sequence[Signalled]], None],
         *,
         busy_s: float = BUSY_S,
+        loops: Loops | None = None,
     ) -> None:
         self._database = database
         self._announce = announce
@@ -48,16 +50,16 @@ class Receipts:
         )
         self._due: deque[ShownMove] = deque()
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        # How often PostgreSQL could not be asked, one time after the other.
+        self._tries = 0
+        self._background = Background(loops)
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._tell())
+        self._background.whenever("receipts", self._wake, self._tell, longest_pause_s=self._busy_s)
 
     async def close(self) -> None:
         self._pacer.close()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._background.close()
 
     def on_moved(self, moves: Sequence[Moved]) -> None:
         """Told of each batch of acknowledgements after its commit; never waits, never raises."""
@@ -82,29 +84,23 @@ class Receipts:
         self._wake.set()
 
     async def _tell(self) -> None:
-        tries = 0
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._due:
-                moves = [self._due.popleft() for _ in range(min(len(self._due), MOVES_AT_ONCE))]
-                try:
-                    signals = await list_receipt_signals(
-                        self._database, moves, at=datetime.now(UTC)
-                    )
-                except Refused:
-                    tries += 1
-                    if tries == MOST_TRIES:
-                        logger.warning("%d receipts are given up.", len(moves))
-                        tries = 0
-                        continue
-                    logger.warning("PostgreSQL is busy or away: %d receipts wait.", len(moves))
-                    self._due.extendleft(reversed(moves))
-                    await asyncio.sleep(self._busy_s)
-                except Exception as error:
-                    logger.warning(
-                        "%d moves are not told to authors: %s.", len(moves), type(error).__name__
-                    )
-                else:
-                    tries = 0
-                    self._announce(signals)
+        """Tell of everything that is due. Moves that fail for another reason than that PostgreSQL
+        is away are dropped: they would hold up all others.
+        """
+        while self._due:
+            moves = [self._due.popleft() for _ in range(min(len(self._due), MOVES_AT_ONCE))]
+            try:
+                signals = await list_receipt_signals(self._database, moves, at=datetime.now(UTC))
+            except Refused:
+                self._put_back(moves)
+                raise
+            self._tries = 0
+            self._announce(signals)
+
+    def _put_back(self, moves: list[ShownMove]) -> None:
+        self._tries += 1
+        if self._tries == MOST_TRIES:
+            logger.warning("%d receipts are given up.", len(moves))
+            self._tries = 0
+        else:
+            self._due.extendleft(reversed(moves))

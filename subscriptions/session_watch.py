@@ -7,19 +7,18 @@ asked for again.
 """
 
 import asyncio
-import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from models.refusals import Refused
+from models.background import Background, Loops
 from models.sessions import Sessions
 from models.viewer import Viewer
 
-logger = logging.getLogger("parley.live")
-
 POLL_S = 0.5
+# After a check that failed.
+CHECK_AGAIN_S = 1.0
 # A revocation commits a moment after the time that it bears.
 OVERLAP_S = 5.0
 
@@ -44,20 +43,19 @@ class _Watched:
 
 
 class SessionWatch:
-    def __init__(self, sessions: Sessions, *, notice_s: float) -> None:
+    def __init__(self, sessions: Sessions, *, notice_s: float, loops: Loops | None = None) -> None:
         self._sessions = sessions
         self._notice_s = notice_s
         self._devices: dict[str, _Watched] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background(loops)
         self._polled_at = time.monotonic()
 
     def start(self) -> None:
-        self._spawn(self._poll())
+        # Without a longer pause after an error: a revocation acts within two seconds.
+        self._background.every("session_poll", POLL_S, self._poll, longest_pause_s=0)
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
 
     def follow(self, viewer: Viewer, listener: Listener) -> Callable[[], None]:
         """Tell the listener of the viewer's device; call what is returned when it no longer
@@ -81,11 +79,6 @@ class SessionWatch:
 
         return stop
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     # ---------------------------------------------------------------- expiry
 
     def _set_timer(self, device_id: str, watched: _Watched) -> None:
@@ -95,8 +88,12 @@ class SessionWatch:
             left_s -= self._notice_s
         if watched.timer is not None:
             watched.timer.cancel()
+        self._check_in(max(0, left_s), device_id, watched)
+
+    def _check_in(self, seconds: float, device_id: str, watched: _Watched) -> None:
         watched.timer = asyncio.get_running_loop().call_later(
-            max(0, left_s), lambda: self._spawn(self._check(device_id, watched))
+            seconds,
+            lambda: self._background.spawn("session_check", self._check(device_id, watched)),
         )
 
     def _renew(self, device_id: str, watched: _Watched, expires_at: datetime) -> None:
@@ -108,11 +105,10 @@ class SessionWatch:
         """The notice or the end is due, unless the device was refreshed meanwhile."""
         try:
             expires_at = await self._sessions.find_access_expiry(watched.user_id, device_id)
-        except Refused:
-            watched.timer = asyncio.get_running_loop().call_later(
-                1, lambda: self._spawn(self._check(device_id, watched))
-            )
-            return
+        except Exception:
+            # Whatever it was: nothing else would look again.
+            self._check_in(CHECK_AGAIN_S, device_id, watched)
+            raise
         now = datetime.now(UTC)
         if expires_at is None or (watched.noticed and max(expires_at, watched.expires_at) <= now):
             self._end(device_id)
@@ -121,8 +117,7 @@ class SessionWatch:
         else:
             if not watched.noticed:
                 watched.noticed = True
-                for listener in tuple(watched.listeners):
-                    listener.session_expiring(watched.expires_at)
+                self._tell(watched, lambda listener: listener.session_expiring(watched.expires_at))
             self._set_timer(device_id, watched)
 
     def _end(self, device_id: str) -> None:
@@ -132,20 +127,22 @@ class SessionWatch:
             return
         if watched.timer is not None:
             watched.timer.cancel()
+        self._tell(watched, lambda listener: listener.session_over())
+
+    def _tell(self, watched: _Watched, tell: Callable[[Listener], None]) -> None:
+        """Tell each listener; one that fails keeps it from no other."""
         for listener in tuple(watched.listeners):
-            listener.session_over()
+            try:
+                tell(listener)
+            except Exception as error:
+                self._background.note("session_listener", error)
 
     # ---------------------------------------------------------------- revocation
 
     async def _poll(self) -> None:
-        while True:
-            await asyncio.sleep(POLL_S)
-            started = time.monotonic()
-            try:
-                revoked = await self._sessions.list_revoked(started - self._polled_at + OVERLAP_S)
-            except Refused:
-                continue
-            self._polled_at = started
-            for _, device_id in revoked:
-                self._sessions.forget(device_id)
-                self._end(device_id)
+        started = time.monotonic()
+        revoked = await self._sessions.list_revoked(started - self._polled_at + OVERLAP_S)
+        for _, device_id in revoked:
+            self._sessions.forget(device_id)
+            self._end(device_id)
+        self._polled_at = started

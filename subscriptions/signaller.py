@@ -7,12 +7,12 @@ value. Receipts are paced here too, since a member may acknowledge on several no
 """
 
 import asyncio
-import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from models.background import Background, Loops
 from models.events import Occurrence, ReceiptUpdated, TypingUpdated
 from models.signals import (
     ReceiptMoved,
@@ -28,10 +28,11 @@ from subscriptions.pacing import Pacer
 from subscriptions.receipts import RECEIPTS_EVERY_S
 from subscriptions.viewer_states import ViewerStates
 
-logger = logging.getLogger("parley.live")
-
 # Beyond this, signals are dropped: they are hints, and memory is bounded.
 WAITING_SIGNALS = 10_000
+SIGNALS_AT_ONCE = 500
+# Between rounds that fail one after the other.
+LONGEST_PAUSE_S = 0.1
 
 
 class _Receipt(NamedTuple):
@@ -48,7 +49,12 @@ class Signaller:
     """
 
     def __init__(
-        self, hub: Hub, states: ViewerStates, *, on_viewer_changed: Callable[[str], None]
+        self,
+        hub: Hub,
+        states: ViewerStates,
+        *,
+        on_viewer_changed: Callable[[str], None],
+        loops: Loops | None = None,
     ) -> None:
         self._hub = hub
         self._states = states
@@ -57,16 +63,19 @@ class Signaller:
             self._put_receipts, _merge_receipts, every_s=RECEIPTS_EVERY_S
         )
         self._waiting: asyncio.Queue[Signalled] = asyncio.Queue(WAITING_SIGNALS)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background(loops)
 
     def start(self, node: Node) -> None:
-        self._spawn_task(self._publish(node))
+        self._background.forever(
+            "signals",
+            lambda: self._publish_waiting(node),
+            away=AWAY,
+            longest_pause_s=LONGEST_PAUSE_S,
+        )
 
     async def close(self) -> None:
         self._receipts.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
 
     def announce(self, signals: Sequence[Signalled]) -> None:
         """Tell the streams of this node, and then the other nodes. Never waits."""
@@ -118,18 +127,12 @@ class Signaller:
 
     # ---------------------------------------------------------------- other nodes
 
-    async def _publish(self, node: Node) -> None:
-        while True:
-            signals = [await self._waiting.get()]
-            while not self._waiting.empty() and len(signals) < 500:
-                signals.append(self._waiting.get_nowait())
-            try:
-                await self._publish_to_nodes(node, signals)
-            except AWAY:
-                logger.warning("Valkey is away: %d signals are lost.", len(signals))
-            except Exception as error:
-                # One that cannot be passed on must not end it for all that come after.
-                logger.error("%d signals are lost: %s.", len(signals), type(error).__name__)
+    async def _publish_waiting(self, node: Node) -> None:
+        """Publish what waits. What cannot be published is lost."""
+        signals = [await self._waiting.get()]
+        while not self._waiting.empty() and len(signals) < SIGNALS_AT_ONCE:
+            signals.append(self._waiting.get_nowait())
+        await self._publish_to_nodes(node, signals)
 
     async def _publish_to_nodes(self, node: Node, signals: Sequence[Signalled]) -> None:
         user_ids = list({user_id for s in signals for user_id in s.user_ids})
@@ -140,11 +143,6 @@ class Signaller:
                 by_node.setdefault(node_id, []).append(signalled)
         for node_id, its_signals in by_node.items():
             await node.publish_signals([node_id], its_signals)
-
-    def _spawn_task(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _occurrence_of(signal: ReceiptMoved) -> Occurrence:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
+from models.background import Background, Loops
 from models.database import Database
 from models.deadlines import within
 from models.limits import Limits
@@ -64,6 +65,8 @@ class Typing:
         database: Database,
         announce: Callable[[Sequence[Signalled]], None],
         limits: Limits,
+        *,
+        loops: Loops | None = None,
     ) -> None:
         self._database = database
         self._announce = announce
@@ -72,12 +75,10 @@ class Typing:
         self._script: Any = valkey.register_script(_ANNOUNCE)
         # By typer and channel, while it holds.
         self._known: dict[str, dict[str, _Announced]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background(loops)
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
 
     async def set_typing(self, user_id: str, channel_id: str, typing: bool) -> datetime:
         """Tell the channel's other members; when what they were told ends by itself.
@@ -101,9 +102,7 @@ class Typing:
         """
         for channel_id, known in self._known.get(user_id, {}).items():
             if known.typing:
-                task = asyncio.create_task(self._stop(user_id, channel_id))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._background.spawn("typing_end", self._stop(user_id, channel_id))
 
     async def _stop(self, user_id: str, channel_id: str) -> None:
         try:

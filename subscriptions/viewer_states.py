@@ -7,21 +7,18 @@ however fast, that is at most one run of reads a pause.
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
+from models.background import Background, Loops
 from models.channels import list_viewer_states
 from models.database import Database
 from models.events import Occurrence, ViewerChannelUpdated, ViewerUpdated
-from models.refusals import Refused
 from models.users import find_user
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
-
-logger = logging.getLogger("parley.live")
 
 # Between the reads of one viewer.
 PAUSE_S = 0.2
@@ -35,19 +32,19 @@ OWN = ""
 
 
 class ViewerStates:
-    def __init__(self, database: Database, hub: Hub, *, unread_most: int) -> None:
+    def __init__(
+        self, database: Database, hub: Hub, *, unread_most: int, loops: Loops | None = None
+    ) -> None:
         self._database = database
         self._hub = hub
         self._unread_most = unread_most
         # By viewer: the channels to be read, while a task is at it.
         self._wanted: dict[str, set[str]] = {}
         self._turns = asyncio.Semaphore(READS_AT_ONCE)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background(loops)
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
 
     def want(self, user_id: str, channel_id: str = OWN) -> None:
         """The viewer's state in the channel (or their own) changed. Never waits."""
@@ -58,9 +55,7 @@ class ViewerStates:
             wanted.add(channel_id)
             return
         self._wanted[user_id] = {channel_id}
-        task = asyncio.create_task(self._read(user_id))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._background.spawn("viewer_states", self._read(user_id))
 
     async def _read(self, user_id: str) -> None:
         wanted = self._wanted[user_id]
@@ -68,18 +63,18 @@ class ViewerStates:
             while wanted:
                 while wanted:
                     piece = [wanted.pop() for _ in range(min(len(wanted), CHANNELS_AT_ONCE))]
-                    await self._read_piece(user_id, piece)
+                    try:
+                        await self._read_piece(user_id, piece)
+                    except Exception as error:
+                        # What else waits must not wait for ever.
+                        self._background.note("viewer_states", error)
                 await asyncio.sleep(PAUSE_S)
         finally:
             del self._wanted[user_id]
 
     async def _read_piece(self, user_id: str, channel_ids: Sequence[str]) -> None:
-        try:
-            async with self._turns:
-                events = await self._list_events(user_id, channel_ids)
-        except Refused:
-            logger.warning("A viewer's state could not be read.")
-            return
+        async with self._turns:
+            events = await self._list_events(user_id, channel_ids)
         for event in events:
             for feed in self._hub.feeds_of(user_id):
                 _put_on_inbox(feed, event)

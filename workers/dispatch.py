@@ -10,11 +10,11 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from models.background import Background, Loops
 from models.database import Database
 from models.deadlines import within
 from models.log import Batch, Entry, hydrate_entries
 from models.outbox import settle_batches
-from models.refusals import Refused
 from models.unloaded import UNLOADED
 from subscriptions.broker import AWAY
 from subscriptions.hub import Hub
@@ -27,6 +27,8 @@ logger = logging.getLogger("parley.dispatch")
 SETTLE_EVERY_S = 0.1
 # Batches of one round; what waits beyond is the next round.
 ROUND_BATCHES = 64
+# Between rounds that fail one after the other.
+LONGEST_PAUSE_S = 0.1
 # Beyond this the relay takes over: memory is bounded, and nothing is lost.
 QUEUED_BATCHES = 2000
 
@@ -39,18 +41,28 @@ def _lacks_something(entry: Entry) -> bool:
 
 
 class Dispatcher:
-    def __init__(self, database: Database, hub: Hub, node: Node, pushes: PushQueue) -> None:
+    def __init__(
+        self,
+        database: Database,
+        hub: Hub,
+        node: Node,
+        pushes: PushQueue,
+        *,
+        loops: Loops | None = None,
+    ) -> None:
         self._database = database
         self._hub = hub
         self._node = node
         self._pushes = pushes
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(QUEUED_BATCHES)
         self._settled: list[tuple[str, str]] = []
-        self._tasks: list[asyncio.Task[None]] = []
-        self._hydrating: set[asyncio.Task[None]] = set()
+        self._background = Background(loops)
 
     def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._settle())]
+        self._background.forever(
+            "dispatch", self._dispatch_waiting, away=AWAY, longest_pause_s=LONGEST_PAUSE_S
+        )
+        self._background.every("settle", SETTLE_EVERY_S, self._settle)
 
     async def close(self) -> None:
         """Dispatch and settle what waits, for a moment; the relays of others take the rest."""
@@ -58,9 +70,7 @@ class Dispatcher:
             await within(self._queue.join(), 2)
         except TimeoutError:
             logger.warning("Some batches are left to other processes' relays.")
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
         await self.settle_all()
 
     def waiting(self) -> int:
@@ -70,18 +80,15 @@ class Dispatcher:
     def on_commit(self, batch: Batch) -> None:
         """Called by the committer for each stored batch, in commit order."""
         if any(_lacks_something(entry) for entry in batch.entries):
-            task = asyncio.create_task(self._hydrate(batch))
-            self._hydrating.add(task)
-            task.add_done_callback(self._hydrating.discard)
+            self._background.spawn("hydrate", self._hydrate(batch))
         else:
             self._pass_on(batch)
 
     async def _hydrate(self, batch: Batch) -> None:
-        """What is replied to is read after the commit, so that it is never older than the entry."""
-        try:
-            await hydrate_entries(self._database, batch.entries)
-        except Refused:
-            return
+        """Read what is replied to after the commit, so that it is never older than the entry. What
+        cannot be read is left to the relay.
+        """
+        await hydrate_entries(self._database, batch.entries)
         self._pass_on(batch)
 
     def _pass_on(self, batch: Batch) -> None:
@@ -89,23 +96,16 @@ class Dispatcher:
         if not self._queue.full():
             self._queue.put_nowait(batch)
 
-    async def _run(self) -> None:
-        while True:
-            batches = [await self._queue.get()]
-            while not self._queue.empty() and len(batches) < ROUND_BATCHES:
-                batches.append(self._queue.get_nowait())
-            try:
-                await self.dispatch(batches)
-            except AWAY as error:
-                logger.warning(
-                    "Valkey is away (%s): batches are left to the relay.", type(error).__name__
-                )
-            except Exception as error:
-                # One bad answer must not end dispatch for good; the relay tries these again.
-                logger.error("Batches are left to the relay: %s.", type(error).__name__)
-            finally:
-                for _ in batches:
-                    self._queue.task_done()
+    async def _dispatch_waiting(self) -> None:
+        """Dispatch what waits, as one round. What fails is left to the relay."""
+        batches = [await self._queue.get()]
+        while not self._queue.empty() and len(batches) < ROUND_BATCHES:
+            batches.append(self._queue.get_nowait())
+        try:
+            await self.dispatch(batches)
+        finally:
+            for _ in batches:
+                self._queue.task_done()
 
     async def dispatch(self, batches: Sequence[Batch]) -> bool:
         """Tell the other nodes, queue pushes, and note what is settled once that is done; whether
@@ -146,24 +146,23 @@ class Dispatcher:
         else:
             self._settled += settled
 
-    async def _settle(self) -> None:
-        while True:
-            await asyncio.sleep(SETTLE_EVERY_S)
-            await self.settle_now()
-
     async def settle_all(self) -> None:
-        """Queue the pushes that wait, and write what is settled then."""
+        """Queue the pushes that wait, and write what is settled then. Raises nothing: what fails
+        is dispatched again by a relay.
+        """
         await self._pushes.queue_now()
-        await self.settle_now()
-
-    async def settle_now(self) -> None:
-        """Write what was settled since the last time."""
-        keys, self._settled = self._settled, []
-        if not keys:
-            return
         try:
+            await self._settle()
+        except Exception as error:
+            self._background.note("settle", error)
+
+    async def _settle(self) -> None:
+        """Write what was settled since the last time. What cannot be written is dispatched again
+        by a relay.
+
+        Raises:
+            Refused: UNAVAILABLE.
+        """
+        keys, self._settled = self._settled, []
+        if keys:
             await settle_batches(self._database, keys)
-        except Refused:
-            logger.warning(
-                "%d batches could not be settled; relays dispatch them again.", len(keys)
-            )

@@ -6,31 +6,26 @@ or a search, makes up for a process that died.
 """
 
 import asyncio
-import logging
 
+from models.background import Background, Loops
 from models.database import Database
 from models.log import Batch
-from models.refusals import Refused
 from models.search import BLOCK_ENTRIES, BUILT_AT_ONCE, build_search_blocks
-
-logger = logging.getLogger("parley.search")
 
 
 class Indexing:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, loops: Loops | None = None) -> None:
         self._database = database
         # Channels with a block that has become whole; in order, each once.
         self._waiting: dict[str, None] = {}
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background(loops)
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
+        self._background.whenever("indexing", self._wake, self._index_waiting)
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._background.close()
 
     def on_commit(self, batch: Batch) -> None:
         """Told of each committed batch. Never waits, never raises."""
@@ -39,17 +34,14 @@ class Indexing:
                 self._waiting[entry.channel_id] = None
                 self._wake.set()
 
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                channel_id = next(iter(self._waiting))
-                del self._waiting[channel_id]
-                try:
-                    await self._build(channel_id)
-                except Refused:
-                    logger.warning("A block is indexed later: PostgreSQL is busy or away.")
+    async def _index_waiting(self) -> None:
+        """Index each channel once. One that fails is left to its next block's writer, or to a
+        search; the others are not.
+        """
+        while self._waiting:
+            channel_id = next(iter(self._waiting))
+            del self._waiting[channel_id]
+            await self._build(channel_id)
 
     async def _build(self, channel_id: str) -> None:
         most = BUILT_AT_ONCE

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
+from models.background import Background, Loops
 from models.job_queue import JobFault, JobQueue, PutOff
 from models.refusals import Refused
 
@@ -32,6 +33,7 @@ class JobOutcomes:
         beat_s: float,
         on_put_off: Callable[[float], None],
         on_let_go: Callable[[], None],
+        loops: Loops | None = None,
     ) -> None:
         """`on_put_off` is told in how many seconds a job is due that was put off, `on_let_go` that
         jobs are no longer at hand.
@@ -44,16 +46,17 @@ class JobOutcomes:
         self._waiting: list[Outcome] = []
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._background = Background(loops)
 
     def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._beat())]
+        self._background.whenever(
+            "job_outcomes", self._wake, self.write, gather_s=GATHER_S, longest_pause_s=AGAIN_S
+        )
+        self._background.every("job_beat", self._beat_s, self._beat)
 
     async def close(self) -> None:
         """Write what waits, and let go of the rest. What cannot be written, others take up."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
         try:
             await self.write()
             await self._queue.release()
@@ -93,24 +96,6 @@ class JobOutcomes:
         self.at_hand.difference_update(job_id for job_id, _ in faults)
         self._on_let_go()
 
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            await asyncio.sleep(GATHER_S)
-            try:
-                await self.write()
-            except Exception as error:
-                # Whatever it was, nobody else would write them.
-                logger.warning("What became of jobs waits: %s.", type(error).__name__)
-                await asyncio.sleep(AGAIN_S)
-                self._wake.set()
-
     async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(self._beat_s)
-            if self.at_hand:
-                try:
-                    await self._queue.keep(sorted(self.at_hand))
-                except Exception as error:
-                    logger.warning("The jobs at hand could not be kept: %s.", type(error).__name__)
+        if self.at_hand:
+            await self._queue.keep(sorted(self.at_hand))

@@ -18,6 +18,7 @@ import logging
 import random
 import time
 
+from models.background import Background, Loops
 from models.job_queue import JobFault, JobQueue, PutOff, TakenJob
 from models.refusals import RefusalCode, Refused
 from workers.job_kinds import Kind, RetryLater, Run, SetAside, Watcher, fault_of
@@ -31,7 +32,8 @@ logger = logging.getLogger("parley.jobs")
 POLL_S = 2.0
 # Between two looks while there is much to do, so that one look takes many.
 GATHER_S = 0.003
-AWAY_S = 0.5
+# Between two tries to be told of what is queued.
+LISTEN_AGAIN_S = 0.5
 LONGEST_AWAY_S = 5.0
 # How soon a job whose PostgreSQL, Valkey or storage was away is tried again.
 UNAVAILABLE_S = 3.0
@@ -47,7 +49,12 @@ class Jobs:
     """One process's runner."""
 
     def __init__(
-        self, queue: JobQueue, *, silent_s: float = 7.0, watcher: Watcher | None = None
+        self,
+        queue: JobQueue,
+        *,
+        silent_s: float = 7.0,
+        watcher: Watcher | None = None,
+        loops: Loops | None = None,
     ) -> None:
         """`silent_s`: a worker that has not said for so long that it is at a job has lost it. It
         says so four times as often.
@@ -56,17 +63,18 @@ class Jobs:
         self._silent_s = silent_s
         self._watcher = watcher
         self._kinds: dict[str, Kind] = {}
+        self._background = Background(loops)
         self._outcomes = JobOutcomes(
             queue,
             beat_s=silent_s / 4,
             on_put_off=self._look_in,
             on_let_go=self._take_held_up,
+            loops=loops,
         )
         self._running: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         # When to look which kinds have something due, by the monotonic clock.
         self._look_at = 0.0
-        self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         # The job at hand that was left behind twice.
         self._suspect: int | None = None
@@ -102,14 +110,14 @@ class Jobs:
 
     def start(self) -> None:
         self._outcomes.start()
-        steps = (self._take(), self._listen(), self._prune())
-        self._tasks = [asyncio.create_task(step) for step in steps]
+        # PostgreSQL is away or busy, as a rule, when nothing can be taken.
+        self._background.forever("jobs_take", self._take, longest_pause_s=LONGEST_AWAY_S)
+        self._background.forever("jobs_listen", self._listen, longest_pause_s=LISTEN_AGAIN_S)
+        self._background.every("jobs_prune", PRUNE_EVERY_S, self._prune, jitter=0.5)
 
     async def close(self, *, within_s: float = STOP_WITHIN_S) -> None:
         """Take no more; let what runs end, for a moment; others may have the rest at once."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
         if self._running:
             await asyncio.wait(self._running, timeout=within_s)
         self._stopping = True
@@ -121,22 +129,15 @@ class Jobs:
     # ---------------------------------------------------------------- taking
 
     async def _take(self) -> None:
-        away_s = AWAY_S
-        while True:
-            try:
-                await self._take_round()
-                away_s = AWAY_S
-            except Exception as error:
-                # PostgreSQL is away or busy, as a rule.
-                logger.warning("No jobs are taken: %s.", type(error).__name__)
-                await asyncio.sleep(away_s * random.uniform(0.5, 1.0))
-                away_s = min(away_s * 2, LONGEST_AWAY_S)
-                self._look_at = 0.0
-                continue
-            await asyncio.sleep(GATHER_S)
-            if not self._can_take():
-                await self._pause()
-            self._wake.clear()
+        try:
+            await self._take_round()
+        except BaseException:
+            self._look_at = 0.0
+            raise
+        await asyncio.sleep(GATHER_S)
+        if not self._can_take():
+            await self._pause()
+        self._wake.clear()
 
     def _can_take(self) -> bool:
         return any(kind.more and kind.free > 0 for kind in self._kinds.values())
@@ -296,23 +297,16 @@ class Jobs:
     # ---------------------------------------------------------------- besides
 
     async def _listen(self) -> None:
-        """Without it, jobs begin up to `POLL_S` later."""
-        while True:
-            try:
-                await self._queue.listen(self._look_now)
-            except Exception as error:
-                logger.debug("Not told of queued jobs: %s.", type(error).__name__)
-            await asyncio.sleep(AWAY_S * random.uniform(0.5, 1.5))
+        """Look at once when jobs are queued; without it, they begin up to `POLL_S` later."""
+        try:
+            await self._queue.listen(self._look_now)
+            await asyncio.sleep(LISTEN_AGAIN_S * random.uniform(0.5, 1.5))
+        finally:
             self._look_now()
 
     async def _prune(self) -> None:
-        while True:
-            await asyncio.sleep(PRUNE_EVERY_S * random.uniform(0.5, 1.5))
-            try:
-                while (
-                    await self._queue.delete_old_log(older_than_s=LOG_KEPT_S, most=PRUNE_AT_ONCE)
-                    == PRUNE_AT_ONCE
-                ):
-                    continue
-            except Exception as error:
-                logger.warning("The log of jobs is pruned later: %s.", type(error).__name__)
+        while (
+            await self._queue.delete_old_log(older_than_s=LOG_KEPT_S, most=PRUNE_AT_ONCE)
+            == PRUNE_AT_ONCE
+        ):
+            continue

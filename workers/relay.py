@@ -4,13 +4,11 @@ dispatches runs one.
 Two relays may take the same batch: feeds drop what they have seen, so a repeat is harmless.
 """
 
-import asyncio
 import logging
-import random
 
+from models.background import Background, Loops
 from models.database import Database
 from models.outbox import delete_settled_batches, list_unsettled_batches
-from models.refusals import Refused
 from subscriptions.broker import AWAY
 from subscriptions.hub import Hub
 from workers.dispatch import Dispatcher
@@ -24,32 +22,32 @@ ROUND_BATCHES = 500
 
 
 class Relay:
-    def __init__(self, database: Database, hub: Hub, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self,
+        database: Database,
+        hub: Hub,
+        dispatcher: Dispatcher,
+        *,
+        loops: Loops | None = None,
+        every_s: float = RELAY_EVERY_S,
+    ) -> None:
         self._database = database
         self._hub = hub
         self._dispatcher = dispatcher
-        self._tasks: list[asyncio.Task[None]] = []
+        self._every_s = every_s
+        self._background = Background(loops)
 
     def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._delete())]
+        # Spread out, so that several processes rarely take the same batches.
+        self._background.every("relay", self._every_s, self._relay_all, jitter=0.5, away=AWAY)
+        self._background.every("relay_delete", DELETE_EVERY_S, self._delete, jitter=0.5)
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
 
-    async def _run(self) -> None:
-        while True:
-            # Spread out, so that several processes rarely take the same batches.
-            await asyncio.sleep(RELAY_EVERY_S * random.uniform(0.5, 1.5))
-            try:
-                while await self._relay():
-                    continue
-            except (*AWAY, Refused) as error:
-                logger.warning("The relay waits: %s.", type(error).__name__)
-            except Exception as error:
-                # One bad row must not end it for good.
-                logger.error("The relay failed, and goes on: %s.", type(error).__name__)
+    async def _relay_all(self) -> None:
+        while await self._relay():
+            continue
 
     async def _relay(self) -> bool:
         """Whether to go on at once. Not with a node that was killed, and whose lease still lives:
@@ -68,9 +66,4 @@ class Relay:
         return reached and len(batches) == ROUND_BATCHES
 
     async def _delete(self) -> None:
-        while True:
-            await asyncio.sleep(DELETE_EVERY_S * random.uniform(0.5, 1.5))
-            try:
-                await delete_settled_batches(self._database)
-            except Refused:
-                logger.warning("Settled batches are deleted later.")
+        await delete_settled_batches(self._database)

@@ -2,36 +2,31 @@
 statement stands alone.
 """
 
-import asyncio
-import logging
-import random
-
+from models.background import Background, Loops
 from models.database import Database
-from models.refusals import Refused
 from models.sweeping import delete_ended_rows
-
-logger = logging.getLogger("parley.sweep")
 
 SWEEP_EVERY_S = 60.0
 
 
 class Sweep:
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, *, loops: Loops | None = None, every_s: float = SWEEP_EVERY_S
+    ) -> None:
         self._database = database
-        self._task: asyncio.Task[None] | None = None
+        self._every_s = every_s
+        self._background = Background(loops)
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
+        self._background.every("sweep", self._every_s, self.sweep, jitter=0.5)
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._background.close()
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(SWEEP_EVERY_S * random.uniform(0.5, 1.5))
-            try:
-                await delete_ended_rows(self._database)
-            except Refused:
-                logger.warning("The sweep waits for PostgreSQL.")
+    async def sweep(self) -> None:
+        """Delete what has ended by now.
+
+        Raises:
+            Refused: UNAVAILABLE.
+        """
+        await delete_ended_rows(self._database)

@@ -255,7 +255,7 @@ async def test_a_runner_outlives_a_restart_of_postgresql(
             await queue_jobs(database, "count", 1)
             await eventually(lambda: runs.payloads == [1])
             servers.kill("postgresql")
-            await eventually(lambda: "No jobs are taken" in caplog.text)
+            await eventually(lambda: "service that is away" in caplog.text)
             servers.start("postgresql")
             await eventually(lambda: _queues(database, "count", 2))
             await eventually(lambda: 2 in runs.payloads, within_s=10)

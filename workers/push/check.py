@@ -5,46 +5,31 @@ A socket may look open whose other end is gone. One look-up for many batches, no
 recipient; two workers may look at the same batch, since a push that is queued is not queued again.
 """
 
-import asyncio
-import logging
-
+from models.background import Background, Loops
 from models.database import Database
 from models.limits import Limits
 from models.outbox import list_not_received, list_unchecked_batches, note_checked
 from models.push_states import Want, want_pushes
-from models.refusals import Refused
-
-logger = logging.getLogger("parley.push")
 
 LOOK_EVERY_S = 1.0
 ROUND_BATCHES = 500
 
 
 class PushCheck:
-    def __init__(self, database: Database, limits: Limits) -> None:
+    def __init__(self, database: Database, limits: Limits, *, loops: Loops | None = None) -> None:
         self._database = database
         self._limits = limits
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background(loops)
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
+        self._background.every("push_check", LOOK_EVERY_S, self._check_all, at_once=True)
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._background.close()
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                while await self.check() == ROUND_BATCHES:
-                    continue
-            except Refused:
-                logger.warning("The check waits for PostgreSQL.")
-            except Exception as error:
-                # Batches wait until they can be checked; this must not end for good.
-                logger.error("The check failed: %s.", type(error).__name__)
-            await asyncio.sleep(LOOK_EVERY_S)
+    async def _check_all(self) -> None:
+        while await self.check() == ROUND_BATCHES:
+            continue
 
     async def check(self) -> int:
         """Look at the batches that are due; how many these were.

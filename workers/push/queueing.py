@@ -9,12 +9,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
+from models.background import Background, Loops
 from models.database import Database
 from models.deadlines import within
 from models.limits import Limits
 from models.positions import Moved
 from models.push_states import Want, update_pushes, want_pushes
-from models.refusals import Refused
 
 logger = logging.getLogger("parley.push")
 
@@ -25,7 +25,7 @@ ROUND_MOST = 5_000
 
 
 class PushQueue:
-    def __init__(self, database: Database, limits: Limits) -> None:
+    def __init__(self, database: Database, limits: Limits, *, loops: Loops | None = None) -> None:
         self._database = database
         self._limits = limits
         # The newest message by channel and user.
@@ -34,16 +34,14 @@ class PushQueue:
         # Told once what was wanted before them is queued.
         self._told: list[Callable[[], None]] = []
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background(loops)
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
+        self._background.whenever("push_queue", self._wake, self._queue, gather_s=GATHER_S)
 
     async def close(self) -> None:
         """Queue what waits; what cannot be queued is left to the relays of others."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._background.close()
         try:
             await within(self.queue_now(), 2)
         except TimeoutError:
@@ -83,29 +81,23 @@ class PushQueue:
             ]
         )
 
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            await asyncio.sleep(GATHER_S)
-            self._wake.clear()
-            await self.queue_now()
-
     async def queue_now(self) -> None:
         """Queue what waits. Raises nothing: what fails is left to the relay."""
+        try:
+            await self._queue()
+        except Exception as error:
+            self._background.note("push_queue", error)
+
+    async def _queue(self) -> None:
         wanted, self._wanted = self._wanted, {}
         changed, self._changed = self._changed, {}
         told, self._told = self._told, []
-        try:
-            for wants in _pieces([Want(*place, seq) for place, seq in wanted.items()]):
-                await want_pushes(self._database, wants, limits=self._limits)
-            for tell in told:
-                tell()
-            for places in _pieces(list(changed)):
-                await update_pushes(self._database, places)
-        except Refused:
-            logger.warning("%d batches' pushes are left to the relay.", len(told))
-        except Exception as error:
-            logger.error("Pushes are left to the relay: %s.", type(error).__name__)
+        for wants in _pieces([Want(*place, seq) for place, seq in wanted.items()]):
+            await want_pushes(self._database, wants, limits=self._limits)
+        for tell in told:
+            tell()
+        for places in _pieces(list(changed)):
+            await update_pushes(self._database, places)
 
 
 def _pieces(items: list) -> list[list]:  # type: ignore[type-arg]
