@@ -82,6 +82,10 @@ def make_sms_sender(settings: Settings) -> SmsSender:
     return SnsSmsSender.open(region=settings.aws_region)
 
 
+def make_tokens(settings: Settings) -> Tokens:
+    return Tokens(settings.secret, settings.limits, previous_secret=settings.secret_previous)
+
+
 def open_storage(settings: Settings) -> Storage:
     return Storage.open(
         endpoint_url=settings.s3_endpoint_url,
@@ -217,7 +221,7 @@ async def _open_ground(settings: Settings, parts: Parts) -> _Ground:
     )
     valkey = open_valkey(settings)
     parts.push_async_callback(valkey.aclose)
-    tokens = Tokens(settings.secret, settings.limits)
+    tokens = make_tokens(settings)
     return _Ground(
         settings=settings,
         loops=loops,

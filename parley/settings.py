@@ -72,6 +72,8 @@ class Settings:
     # Signs tokens and hashes codes; at least 32 characters. `dev` makes one and keeps it in the
     # data directory.
     secret: str = field(default="", repr=False)
+    # What was signed and hashed with this one is still taken; nothing new is made with it.
+    secret_previous: str | None = field(default=None, repr=False)
     # The countries that get SMS, as ISO 3166 codes; None: all.
     sms_countries: frozenset[str] | None = None
     # Connections of one API process to PostgreSQL, the committer's own not counted.
@@ -189,6 +191,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ),
         job_silence_s=_number(env, "PARLEY_JOB_SILENCE_S", 7.0, least=0.5, most=600),
         secret=_secret(env),
+        secret_previous=_secret(env, "PARLEY_SECRET_PREVIOUS") or None,
         sms_countries=read_countries(env, "PARLEY_SMS_COUNTRIES"),
         providers=read_providers(env, development=development, secret=_secret(env)),
         database_connections=_number(env, "PARLEY_DATABASE_CONNECTIONS", 8, least=2, most=1000),
@@ -219,10 +222,10 @@ def require_services(settings: Settings) -> None:
         )
 
 
-def _secret(env: Mapping[str, str]) -> str:
-    secret = env.get("PARLEY_SECRET") or ""
+def _secret(env: Mapping[str, str], name: str = "PARLEY_SECRET") -> str:
+    secret = env.get(name) or ""
     if secret and len(secret) < 32:
-        raise SettingsError("PARLEY_SECRET must have at least 32 characters.")
+        raise SettingsError(f"{name} must have at least 32 characters.")
     return secret
 
 

@@ -7,9 +7,11 @@ import pytest
 
 from models.codes import RequestedCode
 from models.database import Database
+from models.limits import Limits
 from models.refusals import RefusalCode, Refused
 from models.sessions import Sessions
 from models.tokens import Tokens
+from tests.conftest import SECRET
 from tests.storage.signing_in import (
     ALICE,
     BOB,
@@ -108,6 +110,16 @@ async def test_do_not_take_the_places_of_a_network_where_the_owner_only_refreshe
 
     with pytest.raises(Refused, match="still in force"):
         await ask(database, tokens, address="198.51.101.7", now=after(1))
+
+
+async def test_do_not_take_them_either_when_the_secret_was_changed(
+    database: Database, tokens: Tokens, limits: Limits
+) -> None:
+    await signed_in(database, tokens, now=after(-86_400))
+    changed = Tokens("x" * 32, limits, previous_secret=SECRET)
+    await Strangers(database, changed, ALICE, guess=False).strike(after(0))
+
+    await ask(database, changed, address=HOME, now=after(1))
 
 
 async def test_learn_nothing_of_where_the_owner_was(database: Database, tokens: Tokens) -> None:

@@ -24,6 +24,15 @@ def test_trusted_proxies_are_listed_with_spaces_or_commas() -> None:
     assert settings.trusted_proxies == ("10.0.0.0/8", "::1", "192.0.2.7")
 
 
+@pytest.mark.parametrize("name", ["PARLEY_SECRET", "PARLEY_SECRET_PREVIOUS"])
+def test_a_secret_has_at_least_32_characters(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} must have at least 32 characters"):
+        read_settings({name: "x" * 31})
+
+    assert read_settings({"PARLEY_SECRET_PREVIOUS": "x" * 32}).secret_previous == "x" * 32
+    assert read_settings({}).secret_previous is None
+
+
 def test_the_countries_of_sms_are_iso_codes() -> None:
     assert read_settings({}).sms_countries is None
     listed = read_settings({"PARLEY_SMS_COUNTRIES": "us, DE at"}).sms_countries

@@ -198,3 +198,39 @@ def test_code_matches_only_what_it_was_made_for(
     assert not tokens.code_matches(code_hash, *other)
     elsewhere = Tokens("another secret of 32 characters..", Limits())
     assert not elsewhere.code_matches(code_hash, 1, "+14155550101", "its secret", "012345")
+
+
+# -------------------------------------------------------------------- a secret that is changed
+
+OLD, NEW = "the old secret of 32 characters....", "the new secret of 32 characters...."
+
+
+def test_what_the_secret_before_made_is_still_taken() -> None:
+    before, now = Tokens(OLD, Limits()), Tokens(NEW, Limits(), previous_secret=OLD)
+    access, _ = before.make_access(USER, DEVICE, 3, now=NOW)
+    code_hash = before.hash_code(1, "+14155550101", "secret", "012345")
+
+    assert now.read_access(access, now=NOW) == before.read_access(access, now=NOW)
+    assert now.read_refresh(before.make_refresh(USER, DEVICE, 3)) == RefreshClaims(USER, DEVICE, 3)
+    assert now.code_matches(code_hash, 1, "+14155550101", "secret", "012345")
+    assert not now.code_matches(code_hash, 1, "+14155550101", "secret", "012346")
+    assert before.digest_network(USER, "192.0.2.0") in now.digests_of_network(USER, "192.0.2.0")
+
+
+def test_nothing_new_is_made_with_the_secret_before() -> None:
+    now, after = Tokens(NEW, Limits(), previous_secret=OLD), Tokens(NEW, Limits())
+    access, _ = now.make_access(USER, DEVICE, 3, now=NOW)
+    code_hash = now.hash_code(1, "+14155550101", "secret", "012345")
+
+    assert after.read_access(access, now=NOW) is not None
+    assert now.make_refresh(USER, DEVICE, 3) == after.make_refresh(USER, DEVICE, 3)
+    assert after.code_matches(code_hash, 1, "+14155550101", "secret", "012345")
+    assert now.digest_network(USER, "192.0.2.0") == after.digest_network(USER, "192.0.2.0")
+
+
+def test_a_secret_that_is_gone_is_taken_no_more() -> None:
+    before, after = Tokens(OLD, Limits()), Tokens(NEW, Limits())
+    access, _ = before.make_access(USER, DEVICE, 3, now=NOW)
+
+    assert after.read_access(access, now=NOW) is None
+    assert after.read_refresh(before.make_refresh(USER, DEVICE, 3)) is None
