@@ -2,6 +2,8 @@
 # Python 3.11, make and a network. PYTHON=… names another interpreter, ARGS=… adds to a command.
 
 PYTHON ?= python3
+# Processes that `make test` runs at once, each with its own embedded servers; 0: none but pytest's own.
+JOBS ?= 2
 PY = .venv/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-deps --require-hashes
 BASE = .venv/base.stamp
@@ -17,7 +19,7 @@ serve: $(BASE) explorer  ## everything, embedded: http://127.0.0.1:8000/graphql
 	@exec $(PY) -m parley dev $(ARGS)
 
 test: $(DEV) explorer    ## the whole suite, on the same embedded servers (ARGS="tests/unit -x")
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 check: $(DEV)   ## format, lint, types, layers; schema.graphql and database in step with the code
 	@$(PY) -m ruff format --check .
