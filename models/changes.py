@@ -1,9 +1,10 @@
 """Changes to messages: editing, deleting and reacting, each an entry of the channel's log.
 
-A change is decided and written under the channel's row lock, so that two of them never cross, nor
-one and a removal or a block. What changes nothing takes no seq and is answered with the message, so
-that a change may be repeated. What is deleted is gone from the row, and so from the search index;
-what recognises a repeated send stays.
+Who may make a change is looked at before anything is locked, and again under the channel's row
+lock. There it is decided and written, so that two of them never cross, nor one and a removal or a
+block. What changes nothing takes no seq and is answered with the message, so that a change may be
+repeated. What is deleted is gone from the row, and so from the search index; what recognises a
+repeated send stays.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +14,7 @@ import msgspec
 
 from models.channel_log import ChannelLog, lock_log
 from models.channels import ChannelKind, MemberRole
-from models.database import Database
+from models.database import Connection, Database
 from models.jobs import enqueue
 from models.log import Batch, Change
 from models.messages import COLUMNS, Message, MessageKind, message_of, show_to
@@ -25,10 +26,9 @@ Place = tuple[str, int]
 OnCommit = Callable[[Batch], None]
 
 
-class _Target(msgspec.Struct):
-    """A message under its channel's lock, as one who may see it finds it."""
+class _Sight(msgspec.Struct, frozen=True):
+    """A message as one who may see it finds it, and their role in its channel."""
 
-    log: ChannelLog
     viewer_id: str
     viewer_role: MemberRole
     message: Message
@@ -36,6 +36,14 @@ class _Target(msgspec.Struct):
     @property
     def is_own(self) -> bool:
         return self.message.sender_id == self.viewer_id
+
+
+class _Target(msgspec.Struct):
+    """A message under its channel's lock, which the viewer may change."""
+
+    log: ChannelLog
+    viewer_id: str
+    message: Message
 
     def answer(self) -> Message:
         """For the viewer. A copy: the one in the log's entry is hydrated for all its recipients."""
@@ -75,34 +83,55 @@ class _Target(msgspec.Struct):
         )
 
 
-@asynccontextmanager
-async def _open_message(
-    database: Database, on_commit: OnCommit, viewer_id: str, place: Place
-) -> AsyncIterator[_Target]:
-    """Raises:
-    Refused: NOT_FOUND when there is none that the viewer may see; FORBIDDEN for a SYSTEM one.
+# May the viewer do this to the message? Raises Refused, or returns.
+Permit = Callable[[_Sight], None]
+
+
+async def _see(connection: Connection, viewer_id: str, place: Place, permit: Permit) -> _Sight:
+    """The message as the viewer finds it, who may do this to it.
+
+    Raises:
+        Refused: NOT_FOUND when there is none that the viewer may see; FORBIDDEN for a SYSTEM one;
+            what `permit` raises.
     """
     channel_id, seq = place
-    async with lock_log(database, channel_id, on_commit) as log:
+    row = await connection.fetchrow(
+        f"""
+        SELECT {COLUMNS}, v.role FROM messages m
+        JOIN members v ON v.channel_id = $1 AND v.user_id = $3 AND v.left_seq IS NULL
+            AND v.joined_seq <= m.seq
+        WHERE m.channel_id = $1 AND m.seq = $2
+        """,
+        channel_id,
+        seq,
+        viewer_id,
+    )
+    if row is None:
+        raise _no_such_message()
+    sight = _Sight(viewer_id, MemberRole(row[-1]), message_of(row))
+    if sight.message.kind is MessageKind.SYSTEM:
+        raise _forbidden("What the channel itself says cannot be changed.")
+    permit(sight)
+    return sight
+
+
+@asynccontextmanager
+async def _open_message(
+    database: Database, on_commit: OnCommit, viewer_id: str, place: Place, permit: Permit
+) -> AsyncIterator[_Target]:
+    """Looks, locks the channel's row, and looks again: who may not change the message neither waits
+    for the row nor holds it.
+
+    Raises:
+        Refused: what `_see` does.
+    """
+    async with database.connection() as connection:
+        await _see(connection, viewer_id, place, permit)
+    async with lock_log(database, place[0], on_commit) as log:
         if log is None:
             raise _no_such_message()
-        row = await log.connection.fetchrow(
-            f"""
-            SELECT {COLUMNS}, v.role FROM messages m
-            JOIN members v ON v.channel_id = $1 AND v.user_id = $3 AND v.left_seq IS NULL
-                AND v.joined_seq <= m.seq
-            WHERE m.channel_id = $1 AND m.seq = $2
-            """,
-            channel_id,
-            seq,
-            viewer_id,
-        )
-        if row is None:
-            raise _no_such_message()
-        message = message_of(row)
-        if message.kind is MessageKind.SYSTEM:
-            raise _forbidden("What the channel itself says cannot be changed.")
-        yield _Target(log, viewer_id, MemberRole(row[-1]), message)
+        sight = await _see(log.connection, viewer_id, place, permit)
+        yield _Target(log, viewer_id, sight.message)
 
 
 async def edit_message(
@@ -120,11 +149,8 @@ async def edit_message(
     Raises:
         Refused: NOT_FOUND, FORBIDDEN, INVALID_INPUT, BLOCKED, EDIT_WINDOW_CLOSED.
     """
-    async with _open_message(database, on_commit, viewer_id, place) as target:
+    async with _open_message(database, on_commit, viewer_id, place, _permit_edit) as target:
         message = target.message
-        if not target.is_own:
-            raise _forbidden("Only the sender of a message can edit it.")
-        _require_not_deleted(message)
         if message.text != text:
             await target.require_unblocked()
             if (target.log.now - message.sent_at).total_seconds() > window_s:
@@ -147,9 +173,7 @@ async def delete_message(
     Raises:
         Refused: NOT_FOUND, FORBIDDEN.
     """
-    async with _open_message(database, on_commit, viewer_id, place) as target:
-        if not target.is_own and not _moderates(target):
-            raise _forbidden("Only the sender, or an owner or admin of the group, can delete it.")
+    async with _open_message(database, on_commit, viewer_id, place, _permit_deletion) as target:
         if target.message.deleted_at is None:
             await target.release_media()
             await target.write(
@@ -169,8 +193,7 @@ async def react(
     Raises:
         Refused: NOT_FOUND, FORBIDDEN, INVALID_INPUT, BLOCKED.
     """
-    async with _open_message(database, on_commit, viewer_id, place) as target:
-        _require_not_deleted(target.message)
+    async with _open_message(database, on_commit, viewer_id, place, _require_not_deleted) as target:
         reacted = target.message.reacted
         if dict(reacted).get(viewer_id) != emoji:
             await target.require_unblocked()
@@ -181,12 +204,20 @@ async def react(
         return target.answer()
 
 
-def _moderates(target: _Target) -> bool:
-    return target.log.kind == ChannelKind.GROUP and target.viewer_role >= MemberRole.ADMIN
+def _permit_edit(sight: _Sight) -> None:
+    if not sight.is_own:
+        raise _forbidden("Only the sender of a message can edit it.")
+    _require_not_deleted(sight)
 
 
-def _require_not_deleted(message: Message) -> None:
-    if message.deleted_at is not None:
+def _permit_deletion(sight: _Sight) -> None:
+    # Only a group has admins and owners.
+    if not sight.is_own and sight.viewer_role < MemberRole.ADMIN:
+        raise _forbidden("Only the sender, or an owner or admin of the group, can delete it.")
+
+
+def _require_not_deleted(sight: _Sight) -> None:
+    if sight.message.deleted_at is not None:
         raise invalid("A deleted message cannot be changed.", _FIELD)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import asyncpg
 
+from models.admission import Admission, Look, LookReader, Standing
 from models.background import Loops
 from models.database import connect
 from models.group_commit import GroupCommit
@@ -49,6 +50,14 @@ class Committer:
         self._sends = GroupCommit[Draft, Sent](
             SendWriter(on_commit), open_connection, name="commit_sends", loops=loops
         )
+        self._looks = GroupCommit[Look, Standing](
+            LookReader(),
+            open_connection,
+            waiting_connections=0,
+            name="look_at_senders",
+            loops=loops,
+        )
+        self._admission = Admission(self._sends, self._looks)
         self._moves = GroupCommit[Move, Moved](
             MoveWriter(on_moved),
             open_connection,
@@ -58,10 +67,13 @@ class Committer:
         )
 
     def start(self) -> None:
+        self._looks.start()
         self._sends.start()
         self._moves.start()
 
     async def close(self) -> None:
+        # Who is still being looked at is handed on to the sends.
+        await self._looks.close()
         await asyncio.gather(self._sends.close(), self._moves.close())
 
     async def send(self, draft: Draft) -> Sent:
@@ -70,7 +82,12 @@ class Committer:
         Raises:
             Refused: NOT_FOUND, CONFLICT, INVALID_INPUT, UNAVAILABLE.
         """
-        return await self._sends.submit(draft)
+        try:
+            return await self._admission.submit(draft)
+        except Refused as refused:
+            if refused.code is RefusalCode.NOT_FOUND:
+                self._admission.forget(draft)
+            raise
 
     async def advance(self, moves: Iterable[Move]) -> list[Moved]:
         """Move members forward; those who are not members are left out.

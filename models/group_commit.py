@@ -136,7 +136,7 @@ class GroupCommit(Generic[Item, Result]):
         self._batch_items = batch_items
         self._batch_weight = batch_weight
         self._queue_items = queue_items
-        self._deadline_s = deadline_s
+        self.deadline_s = deadline_s
         self._queue: deque[_Pending[Item, Result]] = deque()
         self._wake = asyncio.Event()
         # Rows that others hold, with what waits for each.
@@ -164,16 +164,19 @@ class GroupCommit(Generic[Item, Result]):
         """
         open_answers = [p.answer for p in self._open if not p.answer.done()]
         if open_answers:
-            await asyncio.wait(open_answers, timeout=self._deadline_s)
+            await asyncio.wait(open_answers, timeout=self.deadline_s)
         await self._background.close()
         for pending in tuple(self._open):
             pending.resolve(unavailable())
         for slot in [self._slot, *self._waiting_slots]:
             slot.drop()
 
-    def submit(self, item: Item) -> "asyncio.Future[Result]":
+    def submit(self, item: Item, *, deadline: float | None = None) -> "asyncio.Future[Result]":
+        """`deadline` is by the loop's clock: that of an item which waited before it came here."""
         loop = asyncio.get_running_loop()
-        pending = _Pending[Item, Result](item, loop.create_future(), loop.time() + self._deadline_s)
+        if deadline is None:
+            deadline = loop.time() + self.deadline_s
+        pending = _Pending[Item, Result](item, loop.create_future(), deadline)
         if len(self._queue) >= self._queue_items:
             pending.resolve(
                 unavailable("The server has more to write than it can hold; try again.")

@@ -73,6 +73,14 @@ def _no_such_invite(field: str) -> Refused:
     return not_found("There is no such invite.", field)
 
 
+def _ended_invite() -> Refused:
+    return Refused(
+        RefusalCode.INVITE_EXPIRED,
+        "The invite has expired, is used up or was revoked.",
+        field="inviteToken",
+    )
+
+
 async def create_invite(
     database: Database,
     viewer_id: str,
@@ -192,11 +200,8 @@ async def join_group(
         Refused: NOT_FOUND, INVITE_EXPIRED, GROUP_FULL.
     """
     channel_id = _get_channel_id(token, "inviteToken")
-    known = await database.fetchval(
-        "SELECT 1 FROM invites WHERE channel_id = $1 AND token = $2", channel_id, token
-    )
-    if not known:
-        raise _no_such_invite("inviteToken")
+    if await _is_in(database, viewer_id, channel_id, token, limits):
+        return channel_id
     async with lock_group(database, channel_id, publish) as group:
         if viewer_id in group.seats:
             return channel_id
@@ -204,6 +209,39 @@ async def join_group(
         await group.log.append_notice(SystemNotice(NoticeKind.MEMBER_JOINED, viewer_id))
         await bring_in(group.log, [viewer_id], MemberRole.MEMBER)
     return channel_id
+
+
+async def _is_in(
+    database: Database, viewer_id: str, channel_id: str, token: str, limits: Limits
+) -> bool:
+    """Whether the viewer is in the group already. Locks nothing: whom the invite does not let in
+    neither waits for the group nor holds it.
+
+    Raises:
+        Refused: as `join_group`.
+    """
+    row = await database.fetchrow(
+        f"""
+        SELECT {_IN_FORCE},
+            (SELECT count(*) FROM members n WHERE n.channel_id = $1 AND n.left_seq IS NULL),
+            EXISTS (
+                SELECT FROM members v
+                WHERE v.channel_id = $1 AND v.user_id = $3 AND v.left_seq IS NULL
+            )
+        FROM invites i WHERE i.channel_id = $1 AND i.token = $2
+        """,
+        channel_id,
+        token,
+        viewer_id,
+    )
+    if row is None:
+        raise _no_such_invite("inviteToken")
+    in_force, members, is_in = row
+    if not is_in:
+        if not in_force:
+            raise _ended_invite()
+        require_seats(members + 1, limits)
+    return bool(is_in)
 
 
 async def _use(group: LockedGroup, token: str, limits: Limits) -> None:
@@ -214,10 +252,6 @@ async def _use(group: LockedGroup, token: str, limits: Limits) -> None:
         token,
     )
     if not used:
-        raise Refused(
-            RefusalCode.INVITE_EXPIRED,
-            "The invite has expired, is used up or was revoked.",
-            field="inviteToken",
-        )
+        raise _ended_invite()
     # After the use, which this takes back: an invite that has ended says so, full or not.
     require_seats(len(group.seats) + 1, limits)

@@ -198,8 +198,14 @@ def _refusal(outcome: int) -> Refused:
         case 7:
             return invalid("Only members of the channel can be mentioned.", "mentions")
         case 8:
-            return Refused(
-                RefusalCode.BLOCKED, "One of the two has blocked the other.", field="channelId"
-            )
+            return blocked_chat()
         case _:
-            return not_found("There is no such channel.", "channelId")
+            return no_such_channel()
+
+
+def no_such_channel() -> Refused:
+    return not_found("There is no such channel.", "channelId")
+
+
+def blocked_chat() -> Refused:
+    return Refused(RefusalCode.BLOCKED, "One of the two has blocked the other.", field="channelId")

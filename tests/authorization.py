@@ -169,17 +169,17 @@ def _said(id_: str, ids: Ids, role: str) -> Json:
     return _draft(role, id_)
 
 
-def _in_the_group(role: str) -> bool:
+def in_the_group(role: str) -> bool:
     return role in ("late", "member", "admin", "owner")
 
 
 def _reply(id_: str, ids: Ids, role: str) -> Json:
-    channel_id = ids["group" if _in_the_group(role) else f"notes of {role}"]
+    channel_id = ids["group" if in_the_group(role) else f"notes of {role}"]
     return _draft(role, channel_id, replyToId=id_)
 
 
 def _mention(id_: str, ids: Ids, role: str) -> Json:
-    channel_id = ids["group" if _in_the_group(role) else f"notes of {role}"]
+    channel_id = ids["group" if in_the_group(role) else f"notes of {role}"]
     return _draft(role, channel_id, mentions=[id_])
 
 

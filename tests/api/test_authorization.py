@@ -6,6 +6,7 @@ The table is tests/authorization.py: every argument of a root field that takes a
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import pytest
 from graphql import (
     GraphQLArgument,
@@ -16,9 +17,20 @@ from graphql import (
 )
 
 from parley.schema import make_schema
-from tests.authorization import EXEMPT, FOLLOWED, ROLES, ROWS, Row, World, make_world, unknown
+from tests.authorization import (
+    EXEMPT,
+    FOLLOWED,
+    ROLES,
+    ROWS,
+    Row,
+    World,
+    in_the_group,
+    make_world,
+    unknown,
+)
 from tests.client import ApiClient, Ended, Json, SocketStream, ending, until
 from tests.groups import LEAVE
+from tests.held import held
 from tests.make import AnotherDevice, MakePerson, Person
 from tests.serving import Server
 
@@ -29,6 +41,8 @@ OUTCOMES = {
     "m": "MEDIA_NOT_READY",
     "n": "nothing",
 }
+# Of the world's ids, those whose rows are held meanwhile.
+HELD = {"group", "chat", "device", "user", "media", "picture of the group", "upload"}
 INBOX = """subscription ($after: [PositionInput!]) { inbox(after: $after) { __typename
     ... on LogEvent { channelId seq } ... on ResyncRequired { channelId } } }"""
 
@@ -104,6 +118,45 @@ async def test_who_may(world: World, server: Server, row: Row) -> None:
         else:
             told = outcome(found.json())
             assert (role, told) == (role, OUTCOMES.get(expected, expected)), found.text
+
+
+async def test_who_may_not_is_answered_while_another_holds_the_rows(
+    world: World, server: Server, database_url: str
+) -> None:
+    """Nobody waits for a row that they have no right to, nor can they hold it: the same answer to
+    the byte, before the row is let go. Else the time tells that there is something.
+    """
+    held_ids = [id_ for name, id_ in world.ids.items() if name in HELD]
+    async with held(database_url, held_ids):
+        for row in ROWS:
+            for role, expected in zip(ROLES, row.outcomes, strict=True):
+                if expected not in "ef" or may_lock(row, role):
+                    continue
+                nothing, found = await ask_both(world, row, role)
+                if expected == "e":
+                    assert (str(row), role, found) == (str(row), role, nothing)
+                else:
+                    assert (str(row), role, outcome(orjson.loads(found))) == (
+                        str(row),
+                        role,
+                        "FORBIDDEN",
+                    )
+
+
+def may_lock(row: Row, role: str) -> bool:
+    """Whether they may write to the channel, and are refused something else of it."""
+    if row.place.startswith("sendMessage."):
+        return in_the_group(role)
+    return role == "admin" and row.place.startswith("removeMember.")
+
+
+async def ask_both(world: World, row: Row, role: str) -> list[bytes]:
+    """What somebody is answered about what does not exist, and about what the row is about."""
+    target, answers = world.ids[row.target], []
+    for id_ in (unknown(target), target):
+        variables = declared(row.document, row.variables(id_, world.ids, role))
+        answers.append((await world.people[role].post(row.document, **variables)).content)
+    return answers
 
 
 def declared(document: str, variables: Json) -> Json:

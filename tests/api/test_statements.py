@@ -20,7 +20,7 @@ from schema.context import Context, Resources
 from tests.changes import REACT
 from tests.client import Json
 from tests.groups import make_group
-from tests.make import Person
+from tests.make import SEND, Person
 from tests.media import PROFILE, make_media, sent_media
 
 # The channel, its messages, their senders, what they reply to, the senders of that, and the fates
@@ -51,12 +51,14 @@ class Statements:
     def note(self, statement: Any) -> None:
         self.texts.append(statement.query)
 
-    async def count(self, person: Person, document: str, **variables: Any) -> tuple[int, Json]:
-        """How many it took, and the answer's data."""
+    async def count(
+        self, person: Person, document: str, *, times: int = 2, **variables: Any
+    ) -> tuple[int, Json]:
+        """How many it took, the last of so many times; and the answer's data."""
         viewer = Viewer(person.user, person.inner_device_id, datetime.now(UTC))
         operation = self._engine.prepare(document, None)
         # Once before, for what the connection asks about types.
-        for _ in range(2):
+        for _ in range(times):
             self.texts.clear()
             context = Context(resources=self.resources, viewer=viewer, client_address="")
             answer = orjson.loads(await self._engine.execute(operation, variables, context))
@@ -153,3 +155,15 @@ async def test_a_list_of_channels(alice: Person, bob: Person, statements: Statem
     assert {node["lastMessage"]["status"] for node in nodes} == {"SENT", None}
     expected = STATEMENTS_OF_A_LIST
     assert (two, fifty) == (expected, expected), "\n".join([*texts, "", *statements.texts])
+
+
+async def test_a_send_takes_none_but_the_committer_s(
+    alice: Person, chat: str, statements: Statements
+) -> None:
+    """The first one has the sender looked at, by the committer too (storage/test_admission.py)."""
+    for _ in range(2):
+        draft = alice.draft(chat, "Hello")
+        taken, data = await statements.count(alice, SEND, times=1, input=draft)
+
+        assert data["sendMessage"]["replayed"] is False
+        assert taken == 0, statements.texts

@@ -1,0 +1,126 @@
+"""Admission: a sender is looked at once, before any lock, and drafts keep their order meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest_asyncio
+
+from models import ids
+from models.admission import Admission, Look, LookReader, Standing
+from models.database import Connection, connect
+from models.group_commit import Busy, GroupCommit
+from models.messages import MessageKind
+from models.refusals import RefusalCode, Refused
+from models.sends import Draft, SendWriter, Sent
+from models.users import User
+from tests.groups import inner_id, make_group
+from tests.make import Person
+
+
+class CountingReader(LookReader):
+    """Counts the statements, and what they were about."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    async def write(
+        self, connection: Connection, items: Sequence[Look], *, wait: bool
+    ) -> Sequence[Standing | Refused | Busy]:
+        self.batches.append(len(items))
+        return await super().write(connection, items, wait=wait)
+
+
+class Counted:
+    """An admission with lanes of its own, and what its looks cost."""
+
+    def __init__(self, database_url: str) -> None:
+        async def open_connection() -> "asyncpg.Connection[asyncpg.Record]":
+            return await connect(database_url)
+
+        self.reader = CountingReader()
+        sends = GroupCommit[Draft, Sent](SendWriter(lambda batch: None), open_connection)
+        looks = GroupCommit[Look, Standing](self.reader, open_connection, waiting_connections=0)
+        self.lanes = (sends, looks)
+        self.admission = Admission(sends, looks)
+
+
+@pytest_asyncio.fixture
+async def counted(database_url: str) -> AsyncIterator[Counted]:
+    made = Counted(database_url)
+    for lane in made.lanes:
+        lane.start()
+    yield made
+    for lane in made.lanes:
+        await lane.close()
+
+
+def draft(sender: Person | User, channel_id: str, name: str) -> Draft:
+    user = sender.user if isinstance(sender, Person) else sender
+    return Draft(inner_id(channel_id), user, name, MessageKind.TEXT, datetime.now(UTC), name)
+
+
+async def test_a_sender_is_looked_at_once(counted: Counted, alice: Person, chat: str) -> None:
+    for n in range(5):
+        await counted.admission.submit(draft(alice, chat, f"{n}"))
+
+    assert counted.reader.batches == [1]
+
+
+async def test_strangers_who_ask_at_once_cost_few_statements(counted: Counted, chat: str) -> None:
+    strangers = [User(ids.new_id(), "Stranger") for _ in range(100)]
+
+    answers = await asyncio.gather(
+        *(counted.admission.submit(draft(each, chat, "hi")) for each in strangers),
+        return_exceptions=True,
+    )
+
+    refused = [answer for answer in answers if isinstance(answer, Refused)]
+    assert [each.code for each in refused] == [RefusalCode.NOT_FOUND] * 100
+    assert len(counted.reader.batches) <= 3
+
+
+async def test_drafts_keep_their_order_while_their_sender_is_looked_at(
+    counted: Counted, alice: Person, bob: Person, chat: str
+) -> None:
+    """Some come before the look, some during it, some in the very step in which it is answered."""
+    answers = []
+    for n in range(60):
+        answers.append(counted.admission.submit(draft(alice, chat, f"alice {n}")))
+        if n % 7 == 0:
+            await asyncio.sleep(0)
+    first = answers[0]
+    first.add_done_callback(
+        lambda _: answers.append(counted.admission.submit(draft(alice, chat, "alice 60")))
+    )
+    await first
+    answers.append(counted.admission.submit(draft(alice, chat, "alice 61")))
+
+    sent = [await answer for answer in answers]
+
+    assert [each.seq for each in sent] == list(range(1, 63))
+
+
+async def test_who_is_forgotten_is_looked_at_again(
+    counted: Counted, alice: Person, chat: str
+) -> None:
+    await counted.admission.submit(draft(alice, chat, "one"))
+    counted.admission.forget(draft(alice, chat, "one"))
+    await counted.admission.submit(draft(alice, chat, "two"))
+
+    assert counted.reader.batches == [1, 1]
+
+
+async def test_who_sent_longest_ago_is_forgotten_first(
+    counted: Counted, alice: Person, chat: str
+) -> None:
+    """There is room for two."""
+    few = Admission(*counted.lanes, remembered_pairs=2)
+    notes, group = await alice.open_chat(alice), await make_group(alice)
+
+    for n, channel_id in enumerate([notes, chat, notes, group, notes, chat]):
+        await few.submit(draft(alice, channel_id, f"{n}"))
+
+    # The notes, the chat, the group, and the chat again, which the group had put out.
+    assert len(counted.reader.batches) == 4
