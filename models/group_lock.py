@@ -110,11 +110,25 @@ async def lock_own_group(
 ) -> AsyncIterator[LockedGroup]:
     """`lock_group` for a member of at least this role.
 
-    A stranger is refused before anything is locked: they can neither hold a group up, nor tell by
+    Others are refused before anything is locked: they can neither hold a group up, nor tell by
     the time it takes whether there is one.
 
     Raises:
         Refused: NOT_FOUND, FORBIDDEN.
+    """
+    await require_own_group(database, viewer_id, channel_id, least)
+    async with lock_group(database, channel_id, publish) as group:
+        group.get_seat(viewer_id, least)
+        yield group
+
+
+async def require_own_group(
+    database: Database, viewer_id: str, channel_id: str, least: MemberRole
+) -> None:
+    """Locks nothing: whoever goes on to change the group looks again while it stands still.
+
+    Raises:
+        Refused: NOT_FOUND; FORBIDDEN for a member of a lesser role.
     """
     role = await database.fetchval(
         """
@@ -127,6 +141,3 @@ async def lock_own_group(
     if role is None:
         raise no_such_group()
     require_role(MemberRole(role), least)
-    async with lock_group(database, channel_id, publish) as group:
-        group.get_seat(viewer_id, least)
-        yield group

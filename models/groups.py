@@ -13,7 +13,13 @@ from models import ids
 from models.channel_log import ChannelLog, create_log
 from models.channels import ChannelKind, MemberRole
 from models.database import Database
-from models.group_lock import Publish, lock_own_group, no_such_group, require_seats
+from models.group_lock import (
+    Publish,
+    lock_own_group,
+    no_such_group,
+    require_own_group,
+    require_seats,
+)
 from models.limits import Limits
 from models.media import Media, stored_picture
 from models.media_uses import HolderKind, claim_picture, release_picture
@@ -169,7 +175,9 @@ async def update_group(
         Refused: NOT_FOUND, FORBIDDEN; INVALID_INPUT naming the field; what `claim_picture` refuses.
     """
     changes = _require_changes(changes, limits)
-    # Before the group stands still: it is a transaction of its own.
+    if changes.avatar_id is not UNSET:
+        # Claiming is a transaction of its own, before the group stands still.
+        await require_own_group(database, viewer_id, channel_id, MemberRole.ADMIN)
     avatar = await _claim(database, viewer_id, channel_id, changes.avatar_id)
     async with lock_own_group(database, viewer_id, channel_id, publish, MemberRole.ADMIN) as group:
         row = await group.connection.fetchrow(

@@ -6,6 +6,7 @@ from typing import Annotated
 import strawberry
 
 from models import ids
+from models.admission import require_sender
 from models.limits import Limits
 from models.media_uses import claim_for_message, no_such_media
 from models.messages import (
@@ -52,11 +53,13 @@ class MessageMutations:
 
 
 async def _claim_media(context: Context, draft: Draft) -> None:
-    """Writes down that the message is about to hold them, and gives it its kind. A message that is
-    stored already is answered with, whatever has become of its files.
+    """Writes down that the message is about to hold them, and gives it its kind: for one who may
+    send it. A message that is stored already is answered with, whatever has become of its files or
+    its sender.
     """
     database, sender_id = context.resources.database, draft.sender.id
     try:
+        await require_sender(database, sender_id, draft.channel_id)
         media = await claim_for_message(
             database, sender_id, draft.channel_id, draft.client_message_id, draft.media_ids
         )
