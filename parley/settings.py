@@ -82,8 +82,10 @@ class Settings:
     providers: ProviderSettings = ProviderSettings()
     # Whose original is kept in storage: "files" those of kind FILE only, "keep" all.
     media_originals: Originals = "files"
-    # Files that one worker makes into what is shown at the same time.
+    # Files that one worker decodes at the same time in each of its lanes.
     media_concurrency: int = 1
+    # Whether no file is decoded where the kernel lacks what a decoder must be confined by.
+    media_sandbox_required: bool = True
     # What a picture's PREVIEW is: JPEG or WEBP.
     media_preview_format: str = "JPEG"
     # The longest video that is taken, in seconds.
@@ -181,6 +183,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         cloudfront_key_id=env.get("PARLEY_CLOUDFRONT_KEY_ID") or None,
         cloudfront_private_key=_cloudfront_private_key(env),
         media_originals=_originals(env),
+        media_sandbox_required=_sandbox_required(env, development=development),
         media_preview_format=_preview_format(env),
         media_video_s=_number(env, "PARLEY_MEDIA_VIDEO_S", 900.0, least=1, most=86_400),
         media_child_megabytes=_number(
@@ -234,6 +237,13 @@ def _originals(env: Mapping[str, str]) -> Originals:
     if given not in ("files", "keep"):
         raise SettingsError("PARLEY_MEDIA_ORIGINALS must be 'files' or 'keep'.")
     return "keep" if given == "keep" else "files"
+
+
+def _sandbox_required(env: Mapping[str, str], *, development: bool) -> bool:
+    given = env.get("PARLEY_MEDIA_SANDBOX") or ("prefer" if development else "require")
+    if given not in ("require", "prefer"):
+        raise SettingsError("PARLEY_MEDIA_SANDBOX must be 'require' or 'prefer'.")
+    return given == "require"
 
 
 def _preview_format(env: Mapping[str, str]) -> str:

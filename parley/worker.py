@@ -33,6 +33,7 @@ async def run_worker(settings: Settings) -> None:
 
     Raises:
         CannotGoOn: a loop ended that must go on; the worker is to be started again.
+        SettingsError: files cannot be decoded here as the settings want.
     """
     require_services(settings)
     stop = asyncio.Event()

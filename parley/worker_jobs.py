@@ -1,9 +1,10 @@
 """Opens the jobs that a worker runs, with what they need, and closes them."""
 
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from models import ids
@@ -19,14 +20,17 @@ from parley.job_metrics import JobMetrics
 from parley.parts import Parts
 from parley.push import open_push_providers
 from parley.resources import open_storage
-from parley.settings import Settings
+from parley.settings import Settings, SettingsError
 from workers.jobs import Jobs
+from workers.media.confinement import LAYERS
 from workers.media.endings import MediaEndings
 from workers.media.forms import MIB, MediaLimits
 from workers.media.job import MediaJob
-from workers.media.renditions import Renderer
+from workers.media.renditions import Renderer, SandboxFailed
 from workers.media.sweep import DAY_S, Ages, MediaSweep
 from workers.push.registering import register_push
+
+logger = logging.getLogger("parley.media")
 
 WORK_FOLDER = "parley-media-"
 
@@ -47,7 +51,11 @@ class WorkerJobs:
         metrics: JobMetrics,
         loops: Loops,
     ) -> "WorkerJobs":
-        """Register media jobs and pushes; others may be registered before `start`."""
+        """Register media jobs and pushes; others may be registered before `start`.
+
+        Raises:
+            SettingsError: files cannot be decoded here as the settings want.
+        """
         assert settings.database_url is not None
         async with Parts() as parts:
             folder = make_work_folder(Path(tempfile.gettempdir()))
@@ -55,15 +63,7 @@ class WorkerJobs:
             storage = parts.add(open_storage(settings))
             providers = parts.add(open_push_providers(settings))
             queue = parts.add(await JobQueue.open(settings.database_url, ids.new_id()))
-            renderer = parts.add(
-                Renderer(
-                    MediaLimits(
-                        preview_format=settings.media_preview_format,
-                        video_s=settings.media_video_s,
-                        child_memory_bytes=settings.media_child_megabytes * MIB,
-                    )
-                )
-            )
+            renderer = parts.add(await open_renderer(settings))
             jobs = Jobs(queue, silent_s=settings.job_silence_s, watcher=metrics, loops=loops)
             parts.add(jobs)
             _register_media(settings, jobs, database, storage, renderer, on_commit, metrics, folder)
@@ -83,6 +83,39 @@ class WorkerJobs:
 
     async def close(self) -> None:
         await self._parts.aclose()
+
+
+async def open_renderer(settings: Settings) -> Renderer:
+    """What makes renditions; what confines its decoders is logged.
+
+    Raises:
+        SettingsError: this machine lacks what the settings require.
+    """
+    limits = MediaLimits(
+        preview_format=settings.media_preview_format,
+        video_s=settings.media_video_s,
+        child_memory_bytes=settings.media_child_megabytes * MIB,
+    )
+    renderer = Renderer(limits, required=settings.media_sandbox_required)
+    try:
+        layers = await renderer.list_layers()
+    except SandboxFailed as failed:
+        await renderer.close()
+        if failed.missing:
+            raise SettingsError(_lacks(failed.missing)) from None
+        raise
+    logger.info("Files are decoded under: %s.", ", ".join(layers))
+    if lacking := [layer for layer in LAYERS if layer not in layers]:
+        logger.warning("Files are decoded without: %s.", ", ".join(lacking))
+    return renderer
+
+
+def _lacks(layers: Sequence[str]) -> str:
+    return (
+        "PARLEY_MEDIA_SANDBOX is 'require', and this machine does not let the decoders of files "
+        f"be confined by {' and '.join(layers)}: use Linux 5.13 or later with Landlock and "
+        "seccomp on x86_64 or aarch64, or set it to 'prefer' to decode files without."
+    )
 
 
 def _register_media(

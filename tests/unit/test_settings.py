@@ -47,6 +47,7 @@ def test_the_countries_of_sms_are_iso_codes() -> None:
     [
         ("PARLEY_MEDIA_PREVIEW_FORMAT", "PNG"),
         ("PARLEY_MEDIA_ORIGINALS", "some"),
+        ("PARLEY_MEDIA_SANDBOX", "off"),
         ("PARLEY_MEDIA_VIDEO_S", "0"),
         ("PARLEY_MEDIA_CHILD_MEGABYTES", "64"),
     ],
@@ -54,3 +55,16 @@ def test_the_countries_of_sms_are_iso_codes() -> None:
 def test_a_setting_of_media_that_cannot_be_is_named(name: str, given: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name} must be "):
         read_settings({name: given})
+
+
+@pytest.mark.parametrize(
+    ("given", "required"),
+    [
+        ({}, True),
+        ({"PARLEY_ENV": "development"}, False),
+        ({"PARLEY_MEDIA_SANDBOX": "prefer"}, False),
+        ({"PARLEY_ENV": "development", "PARLEY_MEDIA_SANDBOX": "require"}, True),
+    ],
+)
+def test_the_media_sandbox_is_required_in_production(given: dict[str, str], required: bool) -> None:
+    assert read_settings(given).media_sandbox_required is required

@@ -23,7 +23,14 @@ from typing import BinaryIO
 
 import msgspec
 
-from workers.media.confinement import Bounds, confine, die_with_parent, give_up_network
+from workers.media.confinement import (
+    NETWORK,
+    REQUIRED,
+    Bounds,
+    confine,
+    die_with_parent,
+    give_up_network,
+)
 from workers.media.forms import Unusable
 
 Run = Callable[[bytes, BinaryIO], bytes]
@@ -34,13 +41,22 @@ _SENT_FILES = 4
 
 
 class Request(msgspec.Struct, frozen=True):
+    """`required`: nothing is looked at where a required layer is not in force. Without an order,
+    the child only says which are.
+    """
+
     bounds: Bounds
-    order: bytes
+    order: bytes | None
+    required: bool
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a child has to say: what it made, or why not. `fault` names what was raised."""
+    """What a child has to say: what it made, or why not. `fault` names what was raised. `layers` of
+    its confinement are in force; one that had to be is `missing`.
+    """
 
+    layers: list[str] = []
+    missing: list[str] = []
     made: bytes = b""
     unusable: str | None = None
     fault: str | None = None
@@ -67,7 +83,9 @@ class Child(msgspec.Struct):
 
 
 class Forker:
-    def __init__(self, requests: socket.socket, run: Run) -> None:
+    def __init__(self, requests: socket.socket, run: Run, layers: list[str]) -> None:
+        """`layers` are in force for this process and so for its children."""
+        self._layers = layers
         self._requests = requests
         self._run = run
         self._children: dict[int, Child] = {}
@@ -118,7 +136,7 @@ class Forker:
         except OSError:
             pid = -1
         if pid == 0:
-            _be_child(self._run, request, source, folder, answer, forker_pid)
+            _be_child(self._run, self._layers, request, source, folder, answer, forker_pid)
         for file in (source, folder, answer):
             os.close(file)
         if pid < 0:
@@ -174,7 +192,13 @@ def _tell(worker: socket.socket, end: Exit) -> None:
 
 
 def _be_child(
-    run: Run, request: Request, source: int, folder: int, answer: int, forker_pid: int
+    run: Run,
+    layers: list[str],
+    request: Request,
+    source: int,
+    folder: int,
+    answer: int,
+    forker_pid: int,
 ) -> None:
     """Never returns."""
     try:
@@ -183,8 +207,8 @@ def _be_child(
         _restore_signals()
         os.fchdir(folder)
         source, answer = _keep_only(source, answer)
-        confine(request.bounds)
-        os.write(answer, msgspec.msgpack.encode(_answer(run, request.order, source)))
+        layers = [*confine(request.bounds), *layers]
+        os.write(answer, msgspec.msgpack.encode(_answer(run, request, layers, source)))
         os._exit(0)
     finally:
         os._exit(1)
@@ -208,10 +232,13 @@ def _keep_only(source: int, answer: int) -> tuple[int, int]:
     return kept
 
 
-def _answer(run: Run, order: bytes, source: int) -> Answer:
+def _answer(run: Run, request: Request, layers: list[str], source: int) -> Answer:
+    missing = [layer for layer in REQUIRED if layer not in layers] if request.required else []
+    if missing or request.order is None:
+        return Answer(layers, missing)
     try:
         with os.fdopen(source, "rb", closefd=False) as file:
-            return Answer(made=run(order, file))
+            return Answer(made=run(request.order, file))
     except Unusable as unusable:
         return Answer(unusable=unusable.reason)
     except BaseException as error:
@@ -223,13 +250,13 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     run: Run = importlib.import_module(sys.argv[1]).run
-    give_up_network()
+    layers = [NETWORK] if give_up_network() else []
     os.umask(0o077)
     gc.collect()
     gc.freeze()
     requests = socket.socket(fileno=os.dup(0))
     requests.send(b"ready")
-    Forker(requests, run).serve()
+    Forker(requests, run, layers).serve()
 
 
 if __name__ == "__main__":

@@ -88,9 +88,21 @@ class Renderer:
         limits: MediaLimits = MediaLimits(),  # noqa: B008
         *,
         sandbox: Sandbox | None = None,
+        required: bool = True,
     ) -> None:
+        """`required`: no file is decoded where a layer of confinement that must be in force is
+        not.
+        """
         self._limits = limits
-        self._sandbox = sandbox or Sandbox("workers.media.rendering")
+        self._sandbox = sandbox or Sandbox("workers.media.rendering", required=required)
+
+    async def list_layers(self) -> list[str]:
+        """The layers of confinement in which files are decoded on this machine.
+
+        Raises:
+            SandboxFailed: a required one is `missing`; or a fault of ours.
+        """
+        return await self._sandbox.list_layers()
 
     async def render(
         self, kind: MediaKind, source: Path, folder: Path, *, quick: bool = False

@@ -13,13 +13,15 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from workers.media.confinement import Bounds
 from workers.media.forker import Answer, Exit, Request
+from workers.media.forms import MIB
 
 ROOT = Path(__file__).parents[2]
 START_WITHIN_S = 60.0
@@ -32,15 +34,23 @@ ENVIRONMENT = {"LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1"}
 
 
 class SandboxFailed(Exception):
-    """A fault of ours, not of the file."""
+    """A fault of ours, not of the file. `missing` are the layers of a child's confinement that had
+    to be in force and were not.
+    """
+
+    def __init__(self, missing: Sequence[str] = ()) -> None:
+        super().__init__(f"Not in force: {', '.join(missing)}." if missing else "No child.")
+        self.missing = missing
 
 
 class Ended(msgspec.Struct, frozen=True):
     """What came of a child: what it made, else why it made nothing, `unusable` in its own words, or
-    a fault: the class of what it raised, or how it ended, and nothing of the file.
+    a fault: the class of what it raised, or how it ended, and nothing of the file. `layers` are
+    told when it had no order.
     """
 
     exit: Exit
+    layers: list[str] = []
     made: bytes = b""
     unusable: str | None = None
     fault: str | None = None
@@ -49,8 +59,10 @@ class Ended(msgspec.Struct, frozen=True):
 class Sandbox:
     """Runs `run` of a module in children. Begins with the first file."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, *, required: bool = True) -> None:
+        """`required`: children whose confinement lacks a required layer look at nothing."""
         self._module = module
+        self._required = required
         self._process: subprocess.Popen[bytes] | None = None
         self._requests: socket.socket | None = None
         self._starting = asyncio.Lock()
@@ -60,11 +72,22 @@ class Sandbox:
         """Of the program that forks children."""
         return None if self._process is None else self._process.pid
 
-    async def run(self, order: bytes, source: Path, folder: Path, bounds: Bounds) -> Ended:
+    async def list_layers(self) -> list[str]:
+        """The layers of confinement that children have on this machine.
+
+        Raises:
+            SandboxFailed: one that is required is `missing`; or there was no child.
+        """
+        bounds = Bounds(memory_bytes=MIB, file_bytes=MIB, cpu_s=10, deadline_s=START_WITHIN_S)
+        with tempfile.TemporaryDirectory() as folder:
+            return (await self.run(None, Path(os.devnull), Path(folder), bounds)).layers
+
+    async def run(self, order: bytes | None, source: Path, folder: Path, bounds: Bounds) -> Ended:
         """With the file open and in that folder.
 
         Raises:
-            SandboxFailed: there was no child, or it is unknown what became of it.
+            SandboxFailed: there was no child, or it was not confined as it must be, or it is
+                unknown what became of it.
             OSError: the file or folder is not there.
         """
         requests = await self._ready()
@@ -76,7 +99,9 @@ class Sandbox:
             with _closing(answer), ours:
                 with _closing(answering), theirs:
                     given = [answering, theirs.fileno()]
-                    await _send(requests, Request(bounds, order), source, folder, given)
+                    await _send(
+                        requests, Request(bounds, order, self._required), source, folder, given
+                    )
                 end = await _wait(ours)
                 os.set_blocking(answer, False)
                 with contextlib.suppress(BlockingIOError):
@@ -176,7 +201,9 @@ def _ended(end: Exit, said: bytes) -> Ended:
         answer = msgspec.msgpack.decode(said, type=Answer)
     except msgspec.MsgspecError:
         return Ended(end, fault="Nonsense")
-    return Ended(end, answer.made, answer.unusable, answer.fault)
+    if answer.missing:
+        raise SandboxFailed(answer.missing)
+    return Ended(end, answer.layers, answer.made, answer.unusable, answer.fault)
 
 
 @contextlib.contextmanager

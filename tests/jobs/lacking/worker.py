@@ -1,0 +1,9 @@
+"""`python -m parley work`, on a machine without Landlock."""
+
+import sys
+
+import tests.jobs.lacking.landlock  # noqa: F401
+from parley.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["work"]))
