@@ -27,9 +27,9 @@ from parley.migrations import newest_revision
 from parley.parts import Parts
 from parley.resources import Process, open_process
 from parley.schema import PUBLIC_FIELDS, make_schema
-from parley.settings import Settings
+from parley.settings import LOOPBACK_HOSTS, Settings
 from parley.transport.http import GraphQLHTTP
-from parley.transport.origins import Origins
+from parley.transport.origins import Hosts, Origins
 from parley.transport.websocket import GraphQLWebSocket
 from schema.context import Context
 
@@ -94,7 +94,9 @@ class App:
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         settings = self._settings
         async with open_process(settings) as process:
-            origins = Origins(settings.allowed_origins, settings.trusted_proxies)
+            origins = Origins(
+                settings.allowed_origins, settings.trusted_proxies, _hosts_of(settings)
+            )
             resources = process.resources
 
             def make_context(viewer: Viewer | None, client_address: str) -> Context:
@@ -170,6 +172,13 @@ class App:
             "SELECT version_num FROM alembic_version WHERE NOT pg_is_in_recovery()"
         )
         return bool(found == newest_revision())
+
+
+def _hosts_of(settings: Settings) -> Hosts:
+    """In development on another address than loopback, people ask by address."""
+    if not settings.development:
+        return Hosts.ANY
+    return Hosts.LOOPBACK if settings.host in LOOPBACK_HOSTS else Hosts.ADDRESSES
 
 
 def _wants_page(scope: Scope) -> bool:

@@ -23,6 +23,7 @@ from workers.push.provider_settings import ProviderSettings
 
 __all__ = [
     "DEVELOPMENT_LIMITS",
+    "LOOPBACK_HOSTS",
     "Settings",
     "SettingsError",
     "read_environment",
@@ -30,6 +31,7 @@ __all__ = [
     "require_services",
 ]
 
+LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 Environment = Literal["development", "production"]
 Originals = Literal["files", "keep"]
 Number = TypeVar("Number", int, float)
@@ -149,11 +151,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError("PARLEY_ENV must be 'development' or 'production'.")
     development = environment == "development"
     host = env.get("PARLEY_HOST") or "127.0.0.1"
-    if (
-        development
-        and host not in ("127.0.0.1", "::1", "localhost")
-        and not env.get("PARLEY_DEVELOPMENT_OPEN")
-    ):
+    if development and host not in LOOPBACK_HOSTS and not env.get("PARLEY_DEVELOPMENT_OPEN"):
         raise SettingsError(
             "PARLEY_HOST must be a loopback address in development, where codes are shown to "
             "whoever asks; "

@@ -127,12 +127,15 @@ class GraphQLHTTP:
         return EventStream(receive, reply, self._heartbeat_s)
 
     def _check_origin(self, headers: Headers, reply: Reply) -> None:
+        if not self._origins.allows(headers):
+            reason = (
+                "This origin or host is not allowed: list the page's origin in "
+                "PARLEY_ALLOWED_ORIGINS; in development, ask localhost."
+            )
+            raise BadRequest(403, reason, "FORBIDDEN")
         origin = headers.get(b"origin")
-        if origin is None:
-            return
-        if not self._origins.allows_origin(origin, headers.get(b"host", b"")):
-            raise BadRequest(403, "This origin is not allowed.", "FORBIDDEN")
-        reply.allow_origin(origin)
+        if origin is not None:
+            reply.allow_origin(origin)
 
     async def _read(self, scope: Scope, receive: Receive, headers: Headers) -> GraphQLRequest:
         if scope["method"] == "POST":

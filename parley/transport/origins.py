@@ -3,11 +3,17 @@
 An origin is allowed when its host is the one that was asked, or when it is on the list, letter for
 letter. What comes without an `Origin` header is no browser, and holds a token or nothing.
 `X-Forwarded-For` counts only as far as it was written by trusted proxies.
+
+In development answers hold one-time codes, and the server is on loopback. A page elsewhere whose
+name is made to lead to loopback (DNS rebinding) asks with its own name as `Host`, and so as its own
+origin: there a browser is answered only where the host is a name or an address of loopback, or of
+an origin on the list.
 """
 
 import ipaddress
 import re
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
+from enum import Enum
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -19,6 +25,15 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
+class Hosts(Enum):
+    """Which hosts a browser may have asked."""
+
+    ANY = "any"
+    LOOPBACK = "loopback names and addresses"
+    # An address cannot be made to lead elsewhere, as a name can.
+    ADDRESSES = "loopback names, and all addresses"
+
+
 class Origins:
     """
     Raises:
@@ -26,20 +41,39 @@ class Origins:
     """
 
     def __init__(
-        self, allowed_origins: Iterable[str] = (), trusted_proxies: Iterable[str] = ()
+        self,
+        allowed_origins: Iterable[str] = (),
+        trusted_proxies: Iterable[str] = (),
+        hosts: Hosts = Hosts.ANY,
     ) -> None:
         self._allowed = frozenset(origin.rstrip("/").lower() for origin in allowed_origins)
+        self._allowed_hosts = frozenset(
+            _name_of(origin.split("//")[-1]) for origin in self._allowed
+        )
+        self._hosts = hosts
         self._trusted = tuple(ipaddress.ip_network(proxy) for proxy in trusted_proxies)
 
-    def allows(self, scope: Scope) -> bool:
-        """Whether a page of that origin may read the answer, or hold the socket."""
-        headers = dict(scope["headers"])
+    def allows(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Return whether who asks may read the answer, or hold the socket: no browser, or a page of
+        an origin that may.
+        """
         origin = headers.get(b"origin")
-        return origin is None or self.allows_origin(origin, headers.get(b"host", b""))
-
-    def allows_origin(self, origin: bytes, host: bytes) -> bool:
+        host = headers.get(b"host", b"").decode("latin-1").lower()
+        if origin is None:
+            return not _is_browser(headers) or self._is_ours(host)
         text = origin.decode("latin-1").lower()
-        return text in self._allowed or _is_same_host(text, host.decode("latin-1").lower())
+        return text in self._allowed or (_is_same_host(text, host) and self._is_ours(host))
+
+    def _is_ours(self, host: str) -> bool:
+        if self._hosts is Hosts.ANY:
+            return True
+        name = _name_of(host)
+        address = _parse(name)
+        if address is not None and (address.is_loopback or self._hosts is Hosts.ADDRESSES):
+            return True
+        # Browsers never ask a name server for these.
+        is_local = name == "localhost" or name.endswith(".localhost")
+        return is_local or name in self._allowed_hosts
 
     def client_address(self, scope: Scope) -> str:
         """The nearest address that is not a trusted proxy's."""
@@ -70,6 +104,17 @@ def _is_same_host(origin: str, host: str) -> bool:
     return host in (
         (f"{name}:{port}", name) if port == _DEFAULT_PORTS[scheme] else (f"{name}:{port}",)
     )
+
+
+def _name_of(host: str) -> str:
+    """The host without its port."""
+    name = host.rpartition(":")[0] if re.search(r":[0-9]*\Z", host) else host
+    return name.rstrip(".")
+
+
+def _is_browser(headers: Mapping[bytes, bytes]) -> bool:
+    """A page's GET of its own origin has no `Origin`."""
+    return b"sec-fetch-site" in headers or headers.get(b"user-agent", b"").startswith(b"Mozilla/")
 
 
 def _forwarded_for(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:

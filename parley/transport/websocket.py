@@ -51,7 +51,7 @@ class GraphQLWebSocket:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        if self.draining or not self.origins.allows(scope):
+        if self.draining or not self.origins.allows(dict(scope["headers"])):
             await send({"type": "websocket.close", "code": 1008})
             return
         if PROTOCOL not in scope.get("subprotocols", ()):

@@ -6,9 +6,11 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+import httpx2
 import pytest
 
 from models.background import Background, CannotGoOn
+from models.database import Database
 from tests.client import codes_of
 from tests.conftest import ALLOWED_ORIGIN
 from tests.make import OPEN_CHAT, Person
@@ -135,6 +137,29 @@ async def test_only_pages_of_our_own_and_of_the_list_may_ask(
         assert each.headers.get("access-control-allow-origin") == (origin if allowed else None)
         assert "access-control-allow-credentials" not in each.headers
         assert "Origin" in each.headers["vary"]
+
+
+async def test_a_page_whose_name_leads_to_loopback_gets_no_code(
+    server: Server, database: Database
+) -> None:
+    """DNS rebinding: the page's own name is the host that it asks, so it is of the same origin."""
+    body = {
+        "query": """mutation { requestCode(input: {phoneNumber: "+14155550199"}) {
+            ... on RequestCodePayload { developmentCode } } }"""
+    }
+
+    async def code(host: str, origin: str | None) -> httpx2.Response:
+        headers = {"host": host} | ({"origin": origin} if origin else {})
+        return await server.http.post(server.url, json=body, headers=headers)
+
+    rebound = f"evil.example:{server.port}"
+    refused = await code(rebound, f"http://{rebound}")
+    assert (refused.status_code, "developmentCode" in refused.text) == (403, False)
+    assert await database.fetchval("SELECT count(*) FROM sign_in_codes") == 0
+
+    local = f"localhost:{server.port}"
+    for answer in (await code(local, f"http://{local}"), await code(local, None)):
+        assert answer.json()["data"]["requestCode"]["developmentCode"]
 
 
 async def test_health_and_readiness(server: Server) -> None:

@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from parley.transport.origins import Origins
+from parley.transport.origins import Hosts, Origins
 from tests.engine.asgi import JSON, App
 from tests.engine.test_http import BOOK, GOOD
 from tests.engine.toy import Book, Context
@@ -56,6 +56,81 @@ async def test_no_origin_is_no_browser() -> None:
     assert answer.status == 200
     assert "access-control-allow-origin" not in answer.headers
     assert (options.status, options.headers["allow"]) == (204, "GET, POST, OPTIONS")
+
+
+LOCAL = [
+    "localhost:8000",
+    "LOCALHOST.:8000",
+    "parley.localhost:8000",
+    "127.0.0.1:8000",
+    "127.8.9.1",
+    "[::1]:8000",
+    "[::ffff:127.0.0.1]:8000",
+    "app.example",
+]
+REBOUND = [
+    "evil.example:8000",
+    "localhost.evil.example:8000",
+    "127.0.0.1.evil.example:8000",
+    "evillocalhost:8000",
+    "192.0.2.1:8000",
+    "0.0.0.0:8000",
+    "[2001:db8::1]:8000",
+    "localhost:8000:evil.example",
+    "",
+]
+
+
+@pytest.mark.parametrize("host", [*LOCAL, *REBOUND])
+@pytest.mark.parametrize("asks", ["a page", "an address bar", "an old browser", "curl"])
+async def test_in_development_a_browser_asks_loopback_or_nobody(host: str, asks: str) -> None:
+    """A name that is made to lead to loopback is not loopback's: DNS rebinding."""
+    app = App(Context(Book()), origins=Origins(["https://app.example"], hosts=Hosts.LOOPBACK))
+    more = {
+        "a page": {"origin": f"http://{host.lower()}"},
+        "an address bar": {"sec-fetch-site": "none"},
+        "an old browser": {"user-agent": "Mozilla/5.0"},
+        "curl": {"user-agent": "curl/8.0"},
+    }[asks]
+
+    answer = await app.client.post(BOOK, host=host, **GOOD, **more)
+
+    assert answer.status == (200 if host in LOCAL or asks == "curl" else 403)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "allowed"),
+    [
+        ("http://localhost:5173", "localhost:8000", True),
+        ("http://localhost:5173", "evil.example:8000", True),
+        ("http://localhost:5174", "localhost:8000", False),
+        ("http://evil.example:8000", "localhost:8000", False),
+    ],
+)
+async def test_in_development_a_listed_front_end_may_ask(
+    origin: str, host: str, allowed: bool
+) -> None:
+    origins = Origins(["http://localhost:5173"], hosts=Hosts.LOOPBACK)
+    app = App(Context(Book()), origins=origins)
+
+    answer = await app.client.post(BOOK, host=host, origin=origin, **GOOD)
+
+    assert answer.status == (200 if allowed else 403)
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [("192.168.1.5:8000", True), ("[fd00::5]:8000", True), ("parley.lan:8000", False)],
+)
+async def test_development_that_is_open_to_a_network_is_asked_by_address(
+    host: str, allowed: bool
+) -> None:
+    """An address cannot be made to lead elsewhere."""
+    app = App(Context(Book()), origins=Origins(hosts=Hosts.ADDRESSES))
+
+    answer = await app.client.post(BOOK, host=host, origin=f"http://{host}", **GOOD)
+
+    assert answer.status == (200 if allowed else 403)
 
 
 PROXIES = ("10.0.0.0/8", "127.0.0.1", "fd00::/8")

@@ -4,8 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
 
+from parley.embedded.ports import LOOPBACK
 from tests.api.test_http import ORIGINS
 from tests.client import Ended, Json, Socket, added, codes_of, ending, open_socket, until
 from tests.live.feeds import live
@@ -157,6 +160,23 @@ async def test_only_pages_of_our_own_and_of_the_list_may_open_one(
         return
     with pytest.raises(InvalidStatus) as refused:
         async with open_socket(guarded, headers=headers):
+            pass
+
+    assert refused.value.response.status_code == 403
+
+
+async def test_a_page_whose_name_leads_to_loopback_may_open_none(server: Server) -> None:
+    """DNS rebinding: the page's own name is the host that it asks."""
+    rebound = f"evil.example:{server.port}"
+
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(
+            f"ws://{rebound}/graphql",
+            host=LOOPBACK,
+            port=server.port,
+            origin=Origin(f"http://{rebound}"),
+            proxy=None,
+        ):
             pass
 
     assert refused.value.response.status_code == 403
