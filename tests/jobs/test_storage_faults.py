@@ -189,7 +189,7 @@ def give_role(s3: EmbeddedServers, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             "Expiration": (datetime.now(UTC) + lasting).isoformat(),
         }
         (tmp_path / "answer").write_text(json.dumps(answer))
-        show = f"{sys.executable} -c \"print(open('{tmp_path}/answer').read())\""
+        show = f"{sys.executable} -I -S -c \"print(open('{tmp_path}/answer').read())\""
         (tmp_path / "config").write_text(f"[profile role]\ncredential_process = {show}\n")
 
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
@@ -207,7 +207,7 @@ async def test_a_role_signs_with_its_token_once_its_keys_are_found(
             storage.sign_put(key, content_type=PNG, byte_size=1, ttl_s=60)
         assert refused.value.code is RefusalCode.UNAVAILABLE
 
-        assert await storage.ready()
+        await eventually(storage.ready)
 
         signed = storage.sign_put(key, content_type=PNG, byte_size=1, ttl_s=60)
         assert "X-Amz-Security-Token=token%20of%20a%20role" in signed.url
@@ -219,7 +219,7 @@ async def test_a_url_ends_with_the_key_that_signed_it(
 ) -> None:
     give_role(timedelta(minutes=20))
     async with open_nanio(s3, access_key_id=None, secret_access_key=None) as storage:
-        assert await storage.ready()
+        await eventually(storage.ready)
         urls = MediaUrls(StorageAddresses(storage.signer), ttl_s=3600)
 
         _, ends = urls.sign(key, content_type=PNG)

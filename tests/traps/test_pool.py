@@ -15,17 +15,17 @@ QUERY = """query ($id: ID!) { viewer { name phoneNumber } channel(id: $id) { las
 INBOX = "subscription { inbox { __typename ... on MessageAdded { seq } } }"
 
 
-async def test_200_requests_at_once_on_two_connections_are_all_answered(
+async def test_60_requests_at_once_on_two_connections_are_all_answered(
     alice: Person, bob: Person, chat: str, served_with: ServedWith
 ) -> None:
     await alice.say(chat, "Hello")
     async with served_with(connections=2) as server:
         people = [person.at(server) for person in (alice, bob)]
 
-        answers = await asyncio.gather(*(people[n % 2].query(QUERY, id=chat) for n in range(200)))
+        answers = await asyncio.gather(*(people[n % 2].query(QUERY, id=chat) for n in range(60)))
 
         assert {answer["channel"]["lastMessage"]["text"] for answer in answers} == {"Hello"}
-        assert [answer["viewer"]["name"] for answer in answers] == ["Alice", "Bob"] * 100
+        assert [answer["viewer"]["name"] for answer in answers] == ["Alice", "Bob"] * 30
 
 
 async def test_sends_and_streams_beside_them_are_too(
