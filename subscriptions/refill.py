@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
@@ -18,6 +17,7 @@ from models.background import Background, Loops
 from models.buckets import Buckets, Given, OwnBuckets, Wanted
 from models.deadlines import within
 from subscriptions.broker import AWAY
+from subscriptions.scripts import read_script
 
 # What runs low within this is filled in one call, unless somebody has nothing in hand.
 GATHER_S = 0.1
@@ -28,7 +28,7 @@ TRY_AGAIN_S = 2.0
 
 # All keys share a hash tag, so that one call may fill many buckets on a cluster.
 _PREFIX = "parley:{buckets}:"
-_TAKE_TOKENS = (Path(__file__).parent / "lua" / "take_tokens.lua").read_text("utf-8")
+_TAKE_TOKENS = read_script("take_tokens")
 
 
 class Refill:

@@ -22,27 +22,11 @@ from models.refusals import Refused
 from models.signals import Signalled, Typed
 from models.typing import list_typing_audience
 from subscriptions.broker import AWAY
+from subscriptions.scripts import read_script
 
 VALKEY_WITHIN_S = 0.5
 
-# KEYS: the typer's last announcement in the channel, "<1 types, 0 no longer> <ms of Valkey's
-# clock>". ARGV: 1 types, 0 no longer; the interval and for how long an announcement holds, in ms.
-# Gives 1 if it is to be announced, now, and when the last announcement was.
-_ANNOUNCE = """
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local found = redis.call('GET', KEYS[1])
-local typing = found and string.sub(found, 1, 1) == '1'
-local begun = found and tonumber(string.sub(found, 3)) or 0
-if ARGV[1] == '1' then
-  if found and now - begun < tonumber(ARGV[2]) then return {0, now, begun} end
-  redis.call('SET', KEYS[1], '1 ' .. string.format('%.0f', now), 'PX', ARGV[3])
-  return {1, now, now}
-end
-if not typing then return {0, now, begun} end
-redis.call('SET', KEYS[1], '0 ' .. string.format('%.0f', begun), 'KEEPTTL')
-return {1, now, begun}
-"""
+_ANNOUNCE = read_script("announce_typing")
 
 
 class _Announced(msgspec.Struct):

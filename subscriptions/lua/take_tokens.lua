@@ -17,9 +17,10 @@ for i, key in ipairs(KEYS) do
   local amount, window = tonumber(ARGV[4 * i - 3]), tonumber(ARGV[4 * i - 2])
   local owed, wanted = tonumber(ARGV[4 * i - 1]), tonumber(ARGV[4 * i])
   local held = amount
-  local found = redis.call('GET', key)
-  if found then
-    local tokens, at = string.match(found, '^(%S+) (%S+)$')
+  replace_wrong_type(key, 'string')
+  local tokens, at = string.match(redis.call('GET', key) or '', '^(%S+) (%S+)$')
+  tokens, at = tonumber(tokens), tonumber(at)
+  if tokens and at then
     held = math.min(amount, tokens + math.max(0, now - at) * amount / window)
   end
   held = math.max(-amount, held - owed)
