@@ -24,6 +24,7 @@ from starlette.types import ASGIApp
 from models.deadlines import within
 from parley.embedded.ports import LOOPBACK, listening_socket, reserve
 from parley.settings import Settings
+from parley.transport.http_protocol import HttpProtocol
 from parley.transport.socket_protocol import SocketProtocol
 
 LOGGER = logging.getLogger("parley.server")
@@ -107,7 +108,7 @@ def run_api(app: ASGIApp, settings: Settings, *, among_others: bool = False) -> 
 def configuration(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=HttpProtocol,
         ws=SocketProtocol,
         ws_max_size=settings.limits.frame_bytes,
         ws_ping_interval=settings.limits.ping_interval_s,

@@ -10,7 +10,7 @@
 
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from graphql import GraphQLError
 
@@ -23,6 +23,7 @@ from parley.engine.errors import DocumentRefused, error_answer, exception_answer
 from parley.engine.executor import Engine
 from parley.engine.sharing import make_renderer
 from parley.engine.variables import refuse_text
+from parley.transport.costs import LiveCosts
 from parley.transport.mutations import Mutations, too_slow
 from parley.transport.origins import Origins
 from parley.transport.reply import Reply
@@ -41,6 +42,7 @@ from parley.transport.request import (
     require_json_content,
 )
 from parley.transport.sse import EventStream
+from parley.transport.subscription import Followed
 
 # Proxies give up on a connection that is silent for longer, many after 30 s.
 HEARTBEAT_S = 12.0
@@ -70,10 +72,11 @@ class GraphQLHTTP:
         self._heartbeat_s = heartbeat_s
         self._streams: set[EventStream] = set()
         self._mutations = Mutations()
+        self._costs = LiveCosts(limits.live_cost)
         self._draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reply = Reply(send)
+        reply = Reply(scope, send)
         try:
             await self._reply(scope, receive, reply)
         except BadRequest as bad:
@@ -118,13 +121,16 @@ class GraphQLHTTP:
             if not acceptable.stream:
                 raise BadRequest(406, "Subscriptions need text/event-stream, or a websocket.")
             stream = stream or self._make_stream(receive, reply)
-            await self._follow(operation, request, viewer, address, stream)
+            try:
+                await self._follow(operation, request, viewer, address, stream)
+            except DocumentRefused as refused:
+                await stream.write_answer(error_answer(refused.errors))
             return
         context = self._make_context(viewer, address)
         await _write_result(await self._execute(operation, request, context), reply, stream)
 
     def _make_stream(self, receive: Receive, reply: Reply) -> EventStream:
-        return EventStream(receive, reply, self._heartbeat_s)
+        return EventStream(receive, reply, self._limits, self._heartbeat_s)
 
     def _check_origin(self, headers: Headers, reply: Reply) -> None:
         if not self._origins.allows(headers):
@@ -193,16 +199,18 @@ class GraphQLHTTP:
         def make_context() -> Any:
             return self._make_context(viewer, address)
 
-        source = await self._subscribe(operation, request, make_context())
-        if isinstance(source, bytes):
-            await stream.write_answer(source)
-            return
-        render = make_renderer(self._engine, operation, request.variables, make_context)
-        self._streams.add(stream)
-        try:
-            await stream.follow(source, render)
-        finally:
-            self._streams.discard(stream)
+        cost = self._engine.cost_of(operation, request.variables)
+        with self._costs.hold(viewer and viewer.device_id, cost):
+            source = await self._subscribe(operation, request, make_context())
+            if isinstance(source, bytes):
+                await stream.write_answer(source)
+                return
+            render = make_renderer(self._engine, operation, request.variables, make_context)
+            self._streams.add(stream)
+            try:
+                await stream.follow(cast(Followed, source), render)
+            finally:
+                self._streams.discard(stream)
 
     async def _subscribe(
         self, operation: Operation, request: GraphQLRequest, context: Any

@@ -1,8 +1,9 @@
 """The answer to one HTTP request: its headers, and how each kind of answer is written."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from parley.transport.request import GRAPHQL_JSON, PLAIN_JSON, Send
+from parley.transport.http_protocol import ABORT
+from parley.transport.request import GRAPHQL_JSON, PLAIN_JSON, Scope, Send
 
 HeaderList = list[tuple[bytes, bytes]]
 
@@ -22,8 +23,10 @@ _EXECUTED = b'{"data"'
 class Reply:
     """Knows what the client takes, and whether the answer has begun."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send) -> None:
         self._send = send
+        # End the connection without a word, also with a client that takes none.
+        self.abort: Callable[[], None] = scope["extensions"][ABORT]
         self._headers = _FIXED_HEADERS
         self.json_type = PLAIN_JSON
         self.begun = False

@@ -2,37 +2,37 @@
 
 A stream ends with `complete`, except where the client is to come back: after a `StreamCut` (deploy,
 overload) it just ends. What goes wrong before or during the operation is told in a `next`, as the
-protocol has it. The next event is taken from the source when the last one was sent, so a slow
-client fills no buffer here.
+protocol has it. A client that is too slow, or stops reading, is cut with its connection.
 """
 
 import asyncio
-from collections.abc import AsyncIterable
-from typing import Any
 
 from models.events import StreamCut
+from models.limits import Limits
 from parley.engine.errors import exception_answer
 from parley.engine.sharing import Render
 from parley.transport.reply import Reply
 from parley.transport.request import EVENT_STREAM, Receive
+from parley.transport.subscription import Followed, Subscription
+from parley.transport.writer import Writer
 
-_HEARTBEAT = b":\n\n"
-_COMPLETE = b"event: complete\ndata: \n\n"
+_HEARTBEAT = ":\n\n"
+_COMPLETE = "event: complete\ndata: \n\n"
 
 # Proxies are told not to wait for more.
 _HEADERS = [(b"content-type", EVENT_STREAM), (b"x-accel-buffering", b"no")]
-
-# What a source that has ended gives.
-_END = object()
 
 
 class EventStream:
     """The answer to one request."""
 
-    def __init__(self, receive: Receive, reply: Reply, heartbeat_s: float) -> None:
+    def __init__(self, receive: Receive, reply: Reply, limits: Limits, heartbeat_s: float) -> None:
         self._receive = receive
         self._reply = reply
+        self._limits = limits
         self._heartbeat_s = heartbeat_s
+        self._writer = Writer(self._write, limits, self._give_up)
+        self._slow = False
         self._cut: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def cut(self) -> None:
@@ -40,82 +40,93 @@ class EventStream:
         if not self._cut.done():
             self._cut.set_result(None)
 
+    def _give_up(self) -> None:
+        self._slow = True
+        self.cut()
+
     async def write_answer(self, answer: bytes) -> None:
         """One result, and the end."""
         await self._reply.begin(_HEADERS)
-        await self._reply.write_part(_next(answer.decode()) + _COMPLETE, last=True)
+        await self._reply.write_part((_next(answer.decode()) + _COMPLETE).encode(), last=True)
 
-    async def follow(self, source: AsyncIterable[Any], render: Render) -> None:
-        """Every event of the source, until it ends, the client goes, or the stream is cut."""
+    async def follow(self, feed: Followed, render: Render) -> None:
+        """Every event of the feed, until it ends, the client goes, or the stream is cut."""
+        following = Subscription(
+            feed, render, _next, self._writer, queued_events=self._limits.queued_events_per_socket
+        )
         gone = asyncio.ensure_future(self._wait_until_gone())
+        running = None
         try:
             await self._reply.begin(_HEADERS)
-            await self._reply.write_part(_HEARTBEAT)
-            last_words = await self._write_events(source, render, gone)
-            await self._reply.write_part(last_words, last=True)
+            self._writer.write(_HEARTBEAT)
+            running = asyncio.create_task(following.run())
+            await self._wait_for_the_end(running, gone)
+            await self._end(running, gone)
         finally:
+            following.stop()
+            await _cancel(running)
+            self._writer.close()
             gone.cancel()
-            await _close(source)
 
-    async def _write_events(
-        self, source: AsyncIterable[Any], render: Render, gone: asyncio.Future[None]
-    ) -> bytes:
-        """Write all but the last words, which are returned."""
-        iterator: Any = aiter(source)
-        try:
-            while not gone.done() and not self._cut.done():
-                event = await self._take(iterator, gone)
-                if event is _END:
-                    return _COMPLETE if not gone.done() and not self._cut.done() else b""
-                text = render(event)
-                text = text if isinstance(text, str) else await text
-                await self._reply.write_part(_next(text))
-        except StreamCut:
-            return b""
-        except Exception as error:
-            return _next(exception_answer(error).decode()) + _COMPLETE
-        finally:
-            await _close(iterator)
-        return b""
+    async def _wait_for_the_end(
+        self, running: asyncio.Task[None], gone: asyncio.Future[None]
+    ) -> None:
+        any_of: set[asyncio.Future[None]] = {running, gone, self._cut}
+        while not (running.done() or gone.done() or self._cut.done()):
+            done, _ = await asyncio.wait(
+                any_of, timeout=self._heartbeat_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                self._writer.write(_HEARTBEAT)
 
-    async def _take(self, iterator: Any, gone: asyncio.Future[None]) -> Any:
-        """The next event, after heartbeats; `_END` when there is none, or nobody for it."""
-        step = asyncio.ensure_future(anext(iterator, _END))
-        try:
-            while not step.done():
-                any_of: set[asyncio.Future[Any]] = {step, gone, self._cut}
-                await asyncio.wait(
-                    any_of, timeout=self._heartbeat_s, return_when=asyncio.FIRST_COMPLETED
-                )
-                if step.done():
-                    break
-                if gone.done() or self._cut.done():
-                    return _END
-                await self._reply.write_part(_HEARTBEAT)
-            return step.result()
-        finally:
-            await _stop(step)
+    async def _end(self, running: asyncio.Task[None], gone: asyncio.Future[None]) -> None:
+        """The last words, after what the client is still to have; none where it is to come back,
+        or has gone.
+        """
+        last_words = _last_words(running)
+        if last_words != _COMPLETE:
+            self._writer.drop()
+        if last_words is not None:
+            # Bounded by `stopped_reader_s`.
+            flushed = asyncio.ensure_future(self._writer.flush())
+            any_of: set[asyncio.Future[None]] = {flushed, gone, self._cut}
+            await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
+            flushed.cancel()
+        if self._slow or self._writer.waits:
+            self._reply.abort()
+            await gone
+        # To who has gone this is nothing.
+        await self._reply.write_part((last_words or "").encode(), last=True)
+
+    async def _write(self, text: str) -> None:
+        await self._reply.write_part(text.encode())
 
     async def _wait_until_gone(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
 
-def _next(text: str) -> bytes:
-    return f"event: next\ndata: {text}\n\n".encode()
+def _last_words(running: asyncio.Task[None]) -> str | None:
+    """What a stream that has ended by itself says; None where it says nothing."""
+    if not running.done():
+        return None
+    error = running.exception()
+    if error is None:
+        return _COMPLETE
+    if isinstance(error, StreamCut) or not isinstance(error, Exception):
+        return None
+    return _next(exception_answer(error).decode()) + _COMPLETE
 
 
-async def _close(source: Any) -> None:
-    aclose = getattr(source, "aclose", None)
-    if aclose is not None:
-        await aclose()
+def _next(text: str) -> str:
+    return f"event: next\ndata: {text}\n\n"
 
 
-async def _stop(step: asyncio.Future[Any]) -> None:
-    """Cancel the wait for an event, and wait until it is: a running generator cannot be closed."""
-    if step.done():
+async def _cancel(task: asyncio.Task[None] | None) -> None:
+    """Cancel it, and wait until it has ended."""
+    if task is None or task.done():
         return
-    step.cancel()
-    await asyncio.wait({step})
-    if not step.cancelled():
-        step.exception()
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()

@@ -86,11 +86,15 @@ class Writer:
         """Wait until all is out, or the writer is closed."""
         await self._idle.wait()
 
-    def close(self) -> None:
-        """Nothing more is written; what waits is dropped."""
-        self._closed = True
+    def drop(self) -> None:
+        """Drop what waits."""
         self._queue.clear()
         self._bytes = 0
+
+    def close(self) -> None:
+        """Write nothing more, and drop what waits."""
+        self._closed = True
+        self.drop()
         self._idle.set()
 
     def _enqueue(self, text: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,10 +12,14 @@ import orjson
 from models.limits import Limits
 from models.refusals import unavailable
 from models.sessions import Unauthenticated
+from models.users import User
+from models.viewer import Viewer
 from parley.transport.http import GraphQLHTTP
+from parley.transport.http_protocol import ABORT
 from parley.transport.origins import Origins
 from tests.engine.toy import Context, make_engine
 
+ADA = Viewer(User("ada", "Ada"), "device", datetime.max.replace(tzinfo=UTC))
 JSON = {"content-type": "application/json"}
 
 
@@ -43,6 +48,8 @@ class Exchange:
     outgoing: "asyncio.Queue[Any]" = field(default_factory=asyncio.Queue)
     # Cleared, the client takes nothing.
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
+    # The app has cut the connection.
+    aborted: bool = False
 
     async def next_part(self) -> bytes:
         """The next piece of the body."""
@@ -80,6 +87,12 @@ class Client:
         query_string: bytes = b"",
         client: tuple[str, int] | None = ("192.0.2.1", 5000),
     ) -> Exchange:
+
+        def abort() -> None:
+            exchange.aborted = True
+            exchange.flowing.set()
+            exchange.disconnect()
+
         pairs = headers.items() if isinstance(headers, dict) else headers
         scope = {
             "type": "http",
@@ -88,6 +101,7 @@ class Client:
             "query_string": query_string,
             "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in pairs],
             "client": client,
+            "extensions": {ABORT: abort},
         }
 
         async def run() -> None:
@@ -98,7 +112,7 @@ class Client:
             await exchange.flowing.wait()
             exchange.outgoing.put_nowait(message)
 
-        exchange = Exchange(asyncio.create_task(run()))
+        exchange: Exchange = Exchange(asyncio.create_task(run()))
         exchange.flowing.set()
         for chunk in chunks:
             exchange.incoming.put_nowait({"type": "http.request", "body": chunk, "more_body": True})
@@ -155,7 +169,7 @@ class App:
             raise unavailable()
         if authorization not in (None, "Bearer good"):
             raise Unauthenticated
-        return authorization and "Ada"
+        return authorization and ADA
 
     def _make_context(self, viewer: Any, address: str) -> Context:
         self.viewers.append(viewer)

@@ -8,38 +8,54 @@ import orjson
 import pytest
 
 from models.events import Occurrence, StreamCut, TooFarBehind
+from models.limits import Limits
 from models.refusals import RefusalCode, Refused
+from subscriptions.feed import Feed
 from tests.engine.asgi import App, Exchange
 from tests.engine.toy import Book, Context
-from tests.waiting import eventually
+from tests.waiting import eventually, steps
 
 BOOK_ADDED = "subscription { bookAdded { id title } }"
 FIRST = {"data": {"bookAdded": {"id": "x_first", "title": "Notes"}}}
 
 
-class Source:
-    """A source that gives what it is told to, and remembers that it was closed."""
+class Past:
+    """What a feed replays; an exception ends the feed with it, None completes it."""
 
     def __init__(self, *events: Any) -> None:
-        self.queue: asyncio.Queue[Any] = asyncio.Queue()
-        self.finished = asyncio.Event()
+        self.events = events
+        self.taken = 0
         self.closed = asyncio.Event()
-        for event in events:
-            self.queue.put_nowait(event)
 
-    async def __aiter__(self) -> AsyncIterator[Any]:
-        try:
-            while (event := await self.queue.get()) is not None:
-                if isinstance(event, Exception):
-                    raise event
-                yield event
-        finally:
-            self.finished.set()
+    async def replay(self, feed: Feed) -> AsyncIterator[Occurrence]:
+        feed.go_live()
+        for event in self.events:
+            self.taken += 1
+            if event is None or isinstance(event, Exception):
+                feed.end(event)
+                return
+            yield event if isinstance(event, Occurrence) else Occurrence(event)
 
-    async def aclose(self) -> None:
-        # Whoever iterates is done by now.
-        assert self.finished.is_set()
+    def want_gap(self, feed: Feed, channel_id: str) -> None:
+        raise AssertionError(channel_id)
+
+    def detach(self, feed: Feed) -> None:
         self.closed.set()
+
+
+class Source(Feed):
+    """A feed that gives these events, then what it is told to."""
+
+    def __init__(self, *events: Any) -> None:
+        self.past = Past(*events)
+        super().__init__(self.past, "ada", "device")
+
+    @property
+    def closed(self) -> asyncio.Event:
+        return self.past.closed
+
+    def give(self, value: Any) -> None:
+        self.put(Occurrence(value))
 
 
 def parse(body: bytes) -> list[tuple[str, Any]]:
@@ -63,9 +79,9 @@ async def test_events_come_as_they_happen_and_then_complete() -> None:
 
     assert await exchange.next_part() == b":\n\n"
     assert parse(await exchange.next_part()) == [("next", FIRST)]
-    source.queue.put_nowait(Book(key="second"))
+    source.give(Book(key="second"))
     assert parse(await exchange.next_part())[0][1]["data"]["bookAdded"]["id"] == "x_second"
-    source.queue.put_nowait(None)
+    source.end()
     assert await exchange.next_part() == b"event: complete\ndata: \n\n"
 
     answer = await exchange.response()
@@ -131,51 +147,93 @@ async def test_the_source_is_closed_when_the_client_goes() -> None:
     assert source.closed.is_set()
 
 
-async def test_a_generator_is_closed_when_the_client_goes() -> None:
-    closed = asyncio.Event()
-
-    async def events() -> AsyncIterator[Any]:
-        try:
-            yield Book(key="first")
-            await asyncio.Event().wait()
-        finally:
-            closed.set()
-
-    exchange = App(Context(events())).client.follow(BOOK_ADDED)
-    assert await exchange.next_part() == b":\n\n"
-    assert parse(await exchange.next_part()) == [("next", FIRST)]
-
-    exchange.disconnect()
-    await exchange.response()
-
-    assert closed.is_set()
-
-
 async def test_a_quiet_stream_has_a_heart() -> None:
     source = Source()
     exchange = App(Context(source), heartbeat_s=0.01).client.follow(BOOK_ADDED)
 
     assert [await exchange.next_part() for _ in range(3)] == [b":\n\n"] * 3
-    source.queue.put_nowait(None)
+    source.end()
 
     assert (await finish(exchange))[-1] == ("complete", None)
 
 
-async def test_events_are_taken_at_the_pace_of_the_client() -> None:
+async def test_what_was_missed_is_read_at_the_pace_of_the_client() -> None:
     source = Source(*(Book(key=str(n)) for n in range(100)), None)
     exchange = App(Context(source)).client.follow(BOOK_ADDED)
     exchange.flowing.clear()
     await eventually(lambda: bool(exchange.sent))
 
-    for _ in range(1000):
-        await asyncio.sleep(0)
-    waiting = source.queue.qsize()
+    await steps(1000)
+    taken = source.past.taken
     exchange.flowing.set()
     events = await finish(exchange)
 
-    assert waiting == 101
+    assert taken <= 1
     ids = [data["data"]["bookAdded"]["id"] for _, data in events[:-1]]
     assert ids == [f"x_{n}" for n in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "title", "given"),
+    [
+        (Limits(queued_events_per_socket=10), "x", 12),
+        (Limits(queued_bytes_per_socket=10_000), "…" * 1000, 5),
+        (Limits(stopped_reader_s=0.05), "x", 1),
+    ],
+    ids=["events", "bytes", "time"],
+)
+async def test_a_client_that_stops_reading_is_cut(limits: Limits, title: str, given: int) -> None:
+    source = Source(Book(key="first"))
+    exchange = App(Context(source), limits=limits).client.follow(BOOK_ADDED)
+    assert [await exchange.next_part() for _ in range(2)][0] == b":\n\n"
+
+    exchange.flowing.clear()
+    for _ in range(given - 1):
+        source.give(Book(title=title))
+    await steps(10)
+    held = not source.closed.is_set()
+    source.give(Book(title=title))
+
+    await asyncio.wait_for(source.closed.wait(), 5)
+    await asyncio.wait_for(exchange.task, 5)
+    assert held
+    assert exchange.aborted
+
+
+async def test_a_deploy_does_not_wait_for_a_client_that_reads_nothing() -> None:
+    source = Source()
+    app = App(Context(source))
+    exchange = app.client.follow(BOOK_ADDED)
+    await exchange.next_part()
+    exchange.flowing.clear()
+    source.give(Book())
+    await steps(10)
+
+    await app.http.drain()
+
+    await asyncio.wait_for(exchange.task, 5)
+    assert exchange.aborted
+    assert source.closed.is_set()
+
+
+async def test_what_waits_for_a_slow_client_is_not_told_after_its_session_is_over() -> None:
+    source = Source(Book(key="first"))
+    exchange = App(Context(source)).client.follow(BOOK_ADDED)
+    for _ in range(2):
+        await exchange.next_part()
+    exchange.flowing.clear()
+    for key in ("on its way", "waits", "waits too"):
+        source.give(Book(key=key))
+    await steps(10)
+
+    source.end(Refused(RefusalCode.SESSION_REVOKED, "Over."))
+    await steps(10)
+    exchange.flowing.set()
+
+    *given, over, complete = await finish(exchange)
+    assert [data["data"]["bookAdded"]["id"] for _, data in given] == ["x_first", "x_on its way"]
+    assert over[1]["errors"][0]["extensions"]["code"] == "SESSION_REVOKED"
+    assert complete == ("complete", None)
 
 
 async def test_queries_and_mutations_are_answered_as_streams_too() -> None:
