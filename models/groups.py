@@ -24,9 +24,10 @@ from models.limits import Limits
 from models.media import Media, stored_picture
 from models.media_uses import HolderKind, claim_picture, release_picture
 from models.membership import bring_in, read_willingness
+from models.names import require_name
 from models.notices import NoticeKind, SystemNotice
 from models.refusals import RefusalCode, Refused, invalid
-from models.text import require_name, require_text
+from models.text import require_text
 
 
 class GroupDraft(msgspec.Struct, frozen=True):

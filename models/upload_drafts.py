@@ -3,14 +3,14 @@ said, to be shown; nothing is stored, found or run by them.
 """
 
 import re
-import unicodedata
 
 import msgspec
 
 from models.limits import Limits
 from models.media import MediaKind
+from models.names import remove_hidden
 from models.refusals import RefusalCode, Refused, invalid
-from models.text import remove_reordering, require_text
+from models.text import require_text
 
 # Of any kind, whatever settings say: GraphQL's Int and PostgreSQL's integer end soon after.
 MOST_BYTES = 2_000_000_000
@@ -75,12 +75,9 @@ def part_sizes(byte_size: int) -> dict[int, int]:
 
 
 def _require_file_name(file_name: str, limits: Limits) -> str:
-    """One line, without the marks that would make one ending look like another."""
+    """One line, without what cannot be seen, which could make one ending look like another."""
     require_text(file_name, "fileName", limits.file_name_length, min_length=1)
-    name = remove_reordering(file_name).strip()
-    if not any(unicodedata.category(character)[0] in "LNPS" for character in name):
-        raise invalid("A file name needs a visible character.", "fileName")
-    return name
+    return remove_hidden(file_name, "fileName")
 
 
 def _require_content_type(content_type: str, kind: MediaKind) -> str:

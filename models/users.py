@@ -11,8 +11,9 @@ from models.database import Connection, Database
 from models.limits import Limits
 from models.media import Media, picture_of, stored_picture
 from models.media_uses import HolderKind, claim_picture, release_picture
+from models.names import require_name
 from models.refusals import invalid, not_found
-from models.text import require_name, require_text
+from models.text import require_text
 
 # The name of one who signed in for the first time without giving any.
 NAMELESS = "New user"

@@ -58,7 +58,10 @@ class Device(Node):
 @strawberry.input(description="The installation that signs in.")
 class DeviceInput:
     name: str = strawberry.field(
-        description="For the viewer's list of devices. 1 to 100 characters, in one line."
+        description=(
+            "For the viewer's list of devices. 1 to 100 characters in one line, none of them "
+            "invisible."
+        )
     )
     platform: Platform = strawberry.field(description="What it runs on.")
 

@@ -114,7 +114,9 @@ class GroupInvitePreview:
 
 @strawberry.input(description="A new group; the viewer becomes its owner.")
 class CreateGroupInput:
-    name: str = strawberry.field(description="1 to 100 characters, in one line.")
+    name: str = strawberry.field(
+        description="1 to 100 characters in one line, none of them invisible."
+    )
     description: str | None = strawberry.field(
         description="At most 500 characters. A blank one is none.", default=None
     )
@@ -139,7 +141,9 @@ class UpdateGroupInput:
         description="A group of which the viewer is an owner or admin."
     )
     name: str | None = strawberry.field(
-        description="1 to 100 characters, in one line. It cannot be cleared.",
+        description=(
+            "1 to 100 characters in one line, none of them invisible. It cannot be cleared."
+        ),
         default=strawberry.UNSET,
     )
     description: str | None = strawberry.field(

@@ -71,7 +71,9 @@ class User(Node):
 @strawberry.input(description="What to change of the viewer's profile. Absent keeps, null clears.")
 class UpdateProfileInput:
     name: str | None = strawberry.field(
-        description="1 to 100 characters, in one line. It cannot be cleared.",
+        description=(
+            "1 to 100 characters in one line, none of them invisible. It cannot be cleared."
+        ),
         default=strawberry.UNSET,
     )
     about: str | None = strawberry.field(
