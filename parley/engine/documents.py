@@ -1,11 +1,14 @@
 """Documents: each text is parsed, limited and validated once, and kept while it is used.
 
 Only documents that validated are kept, the least recently used go first, and the memory they take
-is bounded: a thousand distinct documents of a thousand tokens would be most of a gigabyte.
+is bounded: a thousand distinct documents of a thousand tokens would be most of a gigabyte. What
+follows from their use is counted apart (`shapes.ShapeMemory`).
 """
 
+import weakref
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
+from functools import partial
 from typing import Any, Literal
 
 from graphql import GraphQLError, GraphQLObjectType, specified_rules, validate
@@ -27,7 +30,7 @@ from parley.engine.errors import INVALID_INPUT, VALIDATION_FAILED, DocumentRefus
 from parley.engine.facts import SchemaFacts
 from parley.engine.limits import parse_document, require_modest, walk
 from parley.engine.outline import Outline, Outliner
-from parley.engine.shapes import Shape
+from parley.engine.shapes import Shape, ShapeMemory
 from parley.engine.sharing import Sharing, hashable, variables_below
 from parley.engine.variables import Variables
 
@@ -35,9 +38,13 @@ Kind = Literal["query", "mutation", "subscription"]
 
 MAX_DOCUMENTS = 1000
 MAX_KEPT_TEXT = 16 * 1024
-# Measured: 430 to 620 bytes a token, and about as much again for plans that reach everywhere.
-BYTES_PER_TOKEN = 1000
+# Measured: 200 to 620 bytes a token; an operation that is executed takes more (shapes.py).
+BYTES_PER_TOKEN = 600
+# What an operation takes besides its tokens.
+BYTES_PER_OPERATION = 3000
 MAX_KEPT_BYTES = 32 * 1024 * 1024
+# Settings of an operation's @skip and @include variables that are kept side by side.
+MAX_SHAPES = 8
 
 MAX_VALIDATION_ERRORS = 10
 
@@ -55,6 +62,7 @@ class Operation:
         node: OperationDefinitionNode,
         fragments: Mapping[str, FragmentDefinitionNode],
         fields: list[Outline],
+        memory: ShapeMemory,
         *,
         public_fields: frozenset[str],
         public_introspection: bool,
@@ -89,9 +97,15 @@ class Operation:
         )
         declared = {each.variable.name.value for each in node.variable_definitions or ()}
         self._switches = [name for name in _switches(node, fragments) if name in declared]
+        self._memory = memory
         self._shapes: dict[tuple[Any, ...], Shape] = {}
-        # What is selected, when that does not depend on variables.
-        self.only_shape = None if self._switches else self.shape(VariableValues({}, {}))
+
+    @property
+    def only_shape(self) -> Shape | None:
+        """What is selected, when that does not depend on variables."""
+        if self._switches:
+            return None
+        return self._shapes.get(()) or self.shape(VariableValues({}, {}))
 
     def refusal_of_anonymous(self) -> Exception:
         """Why one without a viewer does not get this: `Unauthenticated`; a `DocumentRefused` where
@@ -117,9 +131,17 @@ class Operation:
                 {name: values.sources[name] for name in self._switches},
                 {name: values.coerced[name] for name in self._switches},
             )
-            shape = self._shapes[key] = Shape(
-                self._facts, self.node, self.fragments, self.root_type, switches
-            )
+            shape = self._keep_shape(key, switches)
+        return shape
+
+    def _keep_shape(self, key: tuple[Any, ...], switches: VariableValues) -> Shape:
+        if len(self._shapes) >= MAX_SHAPES:
+            del self._shapes[next(iter(self._shapes))]
+        shape = Shape(
+            self._facts, self.node, self.fragments, self.root_type, switches, self._memory
+        )
+        self._shapes[key] = shape
+        self._memory.hold(shape, partial(_forget_shape, weakref.ref(self), key))
         return shape
 
     def shares(self, event: Any) -> bool:
@@ -160,7 +182,9 @@ class Documents:
         hide_suggestions: bool,
         max_documents: int = MAX_DOCUMENTS,
         max_kept_bytes: int = MAX_KEPT_BYTES,
+        memory: ShapeMemory | None = None,
     ) -> None:
+        self.memory = ShapeMemory() if memory is None else memory
         self._facts = facts
         self._limits = limits
         self._max_documents = max_documents
@@ -220,6 +244,7 @@ class Documents:
                 node,
                 fragments,
                 fields,
+                self.memory,
                 public_fields=self._public_fields,
                 public_introspection=self._public_introspection,
                 hide_suggestions=self._hide_suggestions,
@@ -245,12 +270,22 @@ class Documents:
     ) -> None:
         if len(text) > MAX_KEPT_TEXT:
             return
-        size = 4 * len(text) + BYTES_PER_TOKEN * _count_tokens(document)
+        size = (
+            4 * len(text)
+            + BYTES_PER_TOKEN * _count_tokens(document)
+            + BYTES_PER_OPERATION * len(operations)
+        )
         self._kept[text] = (operations, size)
         self._kept_bytes += size
         while len(self._kept) > self._max_documents or self._kept_bytes > self._max_kept_bytes:
             _, (_, freed) = self._kept.popitem(last=False)
             self._kept_bytes -= freed
+
+
+def _forget_shape(operation: "weakref.ref[Operation]", key: tuple[Any, ...]) -> None:
+    living = operation()
+    if living is not None:
+        living._shapes.pop(key, None)
 
 
 def _no_operation(operations: Mapping[str | None, Operation], name: str | None) -> GraphQLError:

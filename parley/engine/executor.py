@@ -11,11 +11,11 @@ import strawberry
 from graphql import ExecutionResult, GraphQLError
 
 from models.limits import Limits
-from parley.engine.documents import Documents, Operation
+from parley.engine.documents import MAX_KEPT_BYTES, Documents, Operation
 from parley.engine.errors import DocumentRefused, encode, error_answer, format_errors
 from parley.engine.execution import PlanExecutor
 from parley.engine.facts import SchemaFacts
-from parley.engine.shapes import Shape
+from parley.engine.shapes import MAX_SHAPE_BYTES, Shape, ShapeMemory
 
 __all__ = ["Engine", "Operation"]
 
@@ -38,6 +38,8 @@ class Engine:
         public_fields: frozenset[str],
         development: bool = False,
         charge: Charge | None = None,
+        max_kept_bytes: int = MAX_KEPT_BYTES,
+        max_shape_bytes: int = MAX_SHAPE_BYTES,
     ) -> None:
         self._facts = SchemaFacts(schema)
         self._charge = charge
@@ -48,6 +50,8 @@ class Engine:
             public_fields=public_fields,
             public_introspection=development,
             hide_suggestions=self._hide_suggestions,
+            memory=ShapeMemory(max_shape_bytes),
+            max_kept_bytes=max_kept_bytes,
         )
 
     def prepare(self, query: str, operation_name: str | None) -> Operation:

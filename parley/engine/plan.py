@@ -6,8 +6,12 @@ awaitables included. So a plan is strict: it takes objects of the classes that a
 describe, lists and tuples, and leaves of their own Python class, and nothing that would have to be
 coerced. The source code that is generated holds no text of the document but response names, as
 literals.
+
+Plans, planner and shape refer to each other weakly where it would be a circle: what is forgotten is
+free at once, and does not wait for the garbage collector.
 """
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +38,7 @@ from parley.engine.facts import Reader, SchemaFacts
 
 Plan = Callable[[Any], Any]
 Collect = Callable[[GraphQLObjectType, FieldDetailsList], CollectedFields]
+Note = Callable[[int], None]
 
 
 class PlanMiss(Exception):
@@ -47,7 +52,8 @@ class Unplannable(Exception):
 class _Source:
     """The text of one function of one argument `v`, and the objects it refers to."""
 
-    def __init__(self) -> None:
+    def __init__(self, note: Note) -> None:
+        self._note = note
         self.names: dict[str, Any] = {
             "Miss": PlanMiss,
             "UNLOADED": UNLOADED,
@@ -73,6 +79,7 @@ class _Source:
     def compile(self, result: str) -> Plan:
         self.line(f"return {result}")
         code = "def plan(v):\n" + "\n".join(self._lines)
+        self._note(len(code))
         exec(compile(code, "<plan>", "exec"), self.names)
         plan: Plan = self.names.pop("plan")
         return plan
@@ -94,7 +101,7 @@ class _ByClass(dict[type, Plan]):
         self, planner: "Planner", type_: GraphQLAbstractType, details: FieldDetailsList
     ) -> None:
         super().__init__()
-        self._planner = planner
+        self._planner: Planner = weakref.proxy(planner)
         self._type = type_
         self._details = details
 
@@ -115,11 +122,16 @@ def _miss(_: Any) -> Any:
 
 
 class Planner:
-    """Writes the plans of one operation, each once."""
+    """Writes the plans of one shape, each once.
 
-    def __init__(self, facts: SchemaFacts, collect: Collect) -> None:
+    `note` is told how many characters a plan has before it is compiled, and may raise Unplannable.
+    Both are methods of the shape, which outlives its planner.
+    """
+
+    def __init__(self, facts: SchemaFacts, collect: Collect, note: Note) -> None:
         self.facts = facts
-        self._collect = collect
+        self._collect = weakref.WeakMethod(collect)
+        self._note = weakref.WeakMethod(note)
         self._objects: dict[tuple[str, int], Plan | None] = {}
 
     def value_plan(self, type_: GraphQLOutputType, details: FieldDetailsList) -> Plan:
@@ -128,7 +140,7 @@ class Planner:
         Raises:
             Unplannable: only graphql-core can.
         """
-        source = _Source()
+        source = self._begin()
         self._write_value(source, "v", type_, details)
         return source.compile("v")
 
@@ -138,7 +150,7 @@ class Planner:
         Raises:
             Unplannable: only graphql-core can.
         """
-        source = _Source()
+        source = self._begin()
         return source.compile(self._write_field(source, "x", type_, details))
 
     def object_plan(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Plan:
@@ -150,9 +162,7 @@ class Planner:
         key = (type_.name, id(details))
         if key not in self._objects:
             try:
-                self._objects[key] = self._write_object(
-                    type_, self._collect(type_, details).grouped_field_set
-                )
+                self._objects[key] = self._write_object(type_, self._fields(type_, details))
             except Unplannable:
                 self._objects[key] = None
         plan = self._objects[key]
@@ -160,8 +170,20 @@ class Planner:
             raise Unplannable
         return plan
 
+    def _begin(self) -> _Source:
+        note = self._note()
+        if note is None:
+            raise Unplannable
+        return _Source(note)
+
+    def _fields(self, type_: GraphQLObjectType, details: FieldDetailsList) -> GroupedFieldSet:
+        collect = self._collect()
+        if collect is None:
+            raise Unplannable
+        return collect(type_, details).grouped_field_set
+
     def _write_object(self, type_: GraphQLObjectType, grouped: GroupedFieldSet) -> Plan:
-        source = _Source()
+        source = self._begin()
         classes = [source.name(cls) for cls in self.facts.classes.get(type_.name, ())]
         if not classes:
             raise Unplannable

@@ -4,8 +4,14 @@ graphql-core collects the fields of each selection set again for each execution,
 the identity of a list; here the lists live as long as the operation, so nothing is collected twice
 and nothing grows with the number of executions. Plans are written from the second use on: most
 documents that are sent once are never sent again.
+
+Twenty lines of fragments can select thousands of fields, and their plans take megabytes. So what
+all shapes take is counted as it is made, and the least recently used go when it is too much.
 """
 
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -31,6 +37,63 @@ from graphql.language import OperationDefinitionNode, OperationType
 from parley.engine.facts import SchemaFacts
 from parley.engine.plan import Plan, Planner, Unplannable
 
+# Measured with tests/engine/fill_documents.py: bytes a field that is collected, a plan, and a
+# character of a plan's source.
+BYTES_PER_FIELD = 300
+BYTES_PER_PLAN = 800
+BYTES_PER_CHARACTER = 6
+# A shape that takes more gets no more plans: graphql-core executes the rest of it.
+MAX_PLANNED_BYTES = 1024 * 1024
+MAX_SHAPE_BYTES = 64 * 1024 * 1024
+
+
+class ShapeMemory:
+    """What the shapes of all operations take; of too much, the least recently used are forgotten.
+
+    Operations that are kept, and those that only a stream still holds, are counted alike. A shape
+    belongs to its operation: here is only what it takes, and what makes its operation forget it.
+    """
+
+    def __init__(self, max_bytes: int = MAX_SHAPE_BYTES) -> None:
+        self._max_bytes = max_bytes
+        # By the shape's `id`, the most recently used last.
+        self._held: OrderedDict[int, tuple[int, Callable[[], object]]] = OrderedDict()
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def hold(self, shape: "Shape", forget: Callable[[], object]) -> None:
+        """Count a shape until it has ended. `forget` is called when it has to go."""
+        key = id(shape)
+        self._held[key] = (0, forget)
+        weakref.finalize(shape, self._release, key).atexit = False
+        self._grow(key, shape.bytes)
+
+    def note_use(self, shape: "Shape") -> None:
+        if id(shape) in self._held:
+            self._held.move_to_end(id(shape))
+
+    def note_growth(self, shape: "Shape", grown: int) -> None:
+        # One that was forgotten still serves an execution or two.
+        if id(shape) in self._held:
+            self._grow(id(shape), grown)
+
+    def _grow(self, key: int, by: int) -> None:
+        size, forget = self._held[key]
+        self._held[key] = (size + by, forget)
+        self._held.move_to_end(key)
+        self.bytes += by
+        while self.bytes > self._max_bytes and len(self._held) > 1:
+            self._release(next(iter(self._held)))
+
+    def _release(self, key: int) -> None:
+        held = self._held.pop(key, None)
+        if held is not None:
+            size, forget = held
+            self.bytes -= size
+            forget()
+
 
 class EventPlan(NamedTuple):
     """The plan of a subscription's root field, and what its answer begins with."""
@@ -53,7 +116,11 @@ class Shape:
         fragments: dict[str, FragmentDetails],
         root_type: GraphQLObjectType,
         switches: VariableValues,
+        memory: ShapeMemory,
     ) -> None:
+        self._memory = memory
+        # What it takes, by an estimate.
+        self.bytes = 0
         self._facts = facts
         self._node = node
         self._fragments = fragments
@@ -61,16 +128,18 @@ class Shape:
         self._root_type = root_type
         # A subscription is used for each of its events.
         self._uses = 1 if node.operation is OperationType.SUBSCRIPTION else 0
-        self._planner = Planner(facts, self.collect)
+        self._planner = Planner(facts, self.collect, self._note_plan)
         self._collected: dict[tuple[str, int], CollectedFields] = {}
         self._values: dict[tuple[int, int], Plan | None] = {}
         self._fields: dict[int, list[PlannedField]] = {}
         self.root = collect_fields(
             facts.schema, fragments, switches, root_type, node
         ).grouped_field_set
+        self.bytes += _bytes_of(self.root)
 
     def note_use(self) -> None:
         self._uses += 1
+        self._memory.note_use(self)
 
     @property
     def planned(self) -> bool:
@@ -94,6 +163,7 @@ class Shape:
             collected = self._collected[key] = collect_subfields(
                 self._facts.schema, self._fragments, self._switches, self._node, type_, details
             )
+            self._grow(_bytes_of(collected.grouped_field_set))
         return collected
 
     def value_plan(self, type_: GraphQLOutputType, details: FieldDetailsList) -> Plan | None:
@@ -119,6 +189,19 @@ class Shape:
         """Whether plans may read the source as an object of the type."""
         return source.__class__ in self._facts.classes.get(type_.name, ())
 
+    def _note_plan(self, characters: int) -> None:
+        """
+        Raises:
+            Unplannable: there are plans enough.
+        """
+        if self.bytes > MAX_PLANNED_BYTES:
+            raise Unplannable
+        self._grow(BYTES_PER_PLAN + BYTES_PER_CHARACTER * characters)
+
+    def _grow(self, by: int) -> None:
+        self.bytes += by
+        self._memory.note_growth(self, by)
+
     def _write_value_plan(self, type_: GraphQLOutputType, details: FieldDetailsList) -> Plan | None:
         if is_leaf_type(type_):
             return None
@@ -132,3 +215,7 @@ class Shape:
             return self._planner.field_plan(type_, details)
         except Unplannable:
             return None
+
+
+def _bytes_of(grouped: GroupedFieldSet) -> int:
+    return BYTES_PER_FIELD * (1 + sum(map(len, grouped.values())))

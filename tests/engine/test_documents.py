@@ -1,5 +1,7 @@
 """Documents are read once, kept while they are used, and know their operations."""
 
+from typing import Any
+
 import pytest
 from graphql import GraphQLError
 
@@ -100,7 +102,7 @@ def test_what_is_refused_is_not_kept() -> None:
     assert engine.documents.kept_bytes == 0
 
 
-def make_documents(**bounds: int) -> Documents:
+def make_documents(**bounds: Any) -> Documents:
     return Documents(
         SchemaFacts(make_schema()),
         Limits(),

@@ -146,6 +146,17 @@ async def test_a_body_that_is_not_right_is_400(app: App, body: bytes) -> None:
     assert (answer.status, answer.codes) == (400, ["INVALID_INPUT"])
 
 
+async def test_the_place_of_text_that_cannot_be_stored_is_named(app: App) -> None:
+    query = "mutation ($input: SaveInput!) { save(input: $input) { __typename } }"
+    variables = {"input": {"title": "t", "tags": ["a", "b\0"]}}
+
+    answer = await app.client.post({"query": query, "variables": variables}, **GOOD)
+
+    (error,) = answer.json["errors"]
+    assert error["extensions"] == {"code": "INVALID_INPUT", "field": "input.tags.1"}
+    assert (answer.status, app.context.calls) == (200, [])
+
+
 async def test_names_and_strings_with_quotes_and_colons_are_counted_right(app: App) -> None:
     variables = {'a": 1, "b': 'x": 2, "\\', "c": [{"c": {}}, '":"', "\\"], "": {"": ":"}}
 

@@ -317,7 +317,13 @@ def make_schema() -> strawberry.Schema:
 PUBLIC = frozenset({"version", "signIn"})
 
 
-def make_engine(limits: Limits | None = None, *, development: bool = False) -> Engine:
+def make_engine(
+    limits: Limits | None = None, *, development: bool = False, **bounds: Any
+) -> Engine:
     return Engine(
-        make_schema(), limits=limits or Limits(), public_fields=PUBLIC, development=development
+        make_schema(),
+        limits=limits or Limits(),
+        public_fields=PUBLIC,
+        development=development,
+        **bounds,
     )
