@@ -1,8 +1,7 @@
-"""Who is asking: which browser origins may, and from which address behind which proxies.
+"""Which browser origins may ask.
 
 An origin is allowed when its host is the one that was asked, or when it is on the list, letter for
 letter. What comes without an `Origin` header is no browser, and holds a token or nothing.
-`X-Forwarded-For` counts only as far as it was written by trusted proxies.
 
 In development answers hold one-time codes, and the server is on loopback. A page elsewhere whose
 name is made to lead to loopback (DNS rebinding) asks with its own name as `Host`, and so as its own
@@ -10,19 +9,14 @@ origin: there a browser is answered only where the host is a name or an address 
 an origin on the list.
 """
 
-import ipaddress
 import re
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Any
 
-Scope = MutableMapping[str, Any]
+from parley.transport.proxies import Proxies, Scope, parse_address
 
 _ORIGIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Hosts(Enum):
@@ -51,7 +45,7 @@ class Origins:
             _name_of(origin.split("//")[-1]) for origin in self._allowed
         )
         self._hosts = hosts
-        self._trusted = tuple(ipaddress.ip_network(proxy) for proxy in trusted_proxies)
+        self._proxies = Proxies(trusted_proxies)
 
     def allows(self, headers: Mapping[bytes, bytes]) -> bool:
         """Return whether who asks may read the answer, or hold the socket: no browser, or a page of
@@ -68,7 +62,7 @@ class Origins:
         if self._hosts is Hosts.ANY:
             return True
         name = _name_of(host)
-        address = _parse(name)
+        address = parse_address(name)
         if address is not None and (address.is_loopback or self._hosts is Hosts.ADDRESSES):
             return True
         # Browsers never ask a name server for these.
@@ -77,21 +71,7 @@ class Origins:
 
     def client_address(self, scope: Scope) -> str:
         """The nearest address that is not a trusted proxy's."""
-        client = scope.get("client")
-        address = client[0] if client else ""
-        if not self._trusted or not self._is_trusted(address):
-            return str(address)
-        for hop in reversed(_forwarded_for(scope["headers"])):
-            if _parse(hop) is None:
-                break
-            address = hop
-            if not self._is_trusted(hop):
-                break
-        return str(_parse(address) or address)
-
-    def _is_trusted(self, text: str) -> bool:
-        address = _parse(text)
-        return address is not None and any(address in network for network in self._trusted)
+        return self._proxies.client_address(scope)
 
 
 def _is_same_host(origin: str, host: str) -> bool:
@@ -115,17 +95,3 @@ def _name_of(host: str) -> str:
 def _is_browser(headers: Mapping[bytes, bytes]) -> bool:
     """A page's GET of its own origin has no `Origin`."""
     return b"sec-fetch-site" in headers or headers.get(b"user-agent", b"").startswith(b"Mozilla/")
-
-
-def _forwarded_for(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
-    values = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
-    return [hop.strip() for value in values for hop in value.split(",")]
-
-
-def _parse(text: str) -> Address | None:
-    """An address; one of IPv4 in IPv6's clothes as what it is."""
-    try:
-        address = ipaddress.ip_address(text.strip("[]"))
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address

@@ -150,6 +150,14 @@ PROXIES = ("10.0.0.0/8", "127.0.0.1", "fd00::/8")
         ("10.0.0.1", ["10.0.0.2, 10.0.0.3"], "10.0.0.2"),
         ("::ffff:10.0.0.1", ["2001:DB8::1"], "2001:db8::1"),
         ("fd00::1", ["::ffff:203.0.113.9"], "203.0.113.9"),
+        # As gateways write them that add the port.
+        ("10.0.0.1", ["203.0.113.9:51234"], "203.0.113.9"),
+        ("10.0.0.1", ["[2001:db8::1]:51234"], "2001:db8::1"),
+        ("10.0.0.1", ["[2001:db8::1]"], "2001:db8::1"),
+        ("10.0.0.1", ['"[2001:db8::1]:443"'], "2001:db8::1"),
+        ("10.0.0.1", ["6.6.6.6:1, 203.0.113.9:2, 10.1.2.3:3"], "203.0.113.9"),
+        ("10.0.0.1", ["203.0.113.9:51234:1"], "10.0.0.1"),
+        ("10.0.0.1", ["203.0.113.9:"], "10.0.0.1"),
     ],
 )
 async def test_the_address_is_the_nearest_that_is_no_proxy_of_ours(
@@ -167,3 +175,41 @@ async def test_the_address_is_the_nearest_that_is_no_proxy_of_ours(
 def test_a_proxy_is_an_address_or_a_network(proxy: str) -> None:
     with pytest.raises(ValueError, match=proxy):
         Origins((), [proxy])
+
+
+@pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded"])
+@pytest.mark.parametrize(
+    ("trusted", "peer", "named"),
+    [
+        ((), "127.0.0.1", " (127.0.0.1)"),
+        (("10.0.0.0/8",), "172.16.0.9", " (172.16.0.9)"),
+        # A person's address is not for the log.
+        ((), "8.8.8.8", ""),
+    ],
+)
+async def test_a_proxy_that_nobody_named_is_warned_of_once(
+    caplog: pytest.LogCaptureFixture, header: str, trusted: tuple[str, ...], peer: str, named: str
+) -> None:
+    app = App(Context(Book()), origins=Origins((), trusted))
+    headers = [*(JSON | GOOD).items(), (header, "203.0.113.9")]
+
+    for _ in range(3):
+        await app.client.request(headers=headers, chunks=[orjson.dumps(BOOK)], client=(peer, 1))
+
+    (record,) = [each for each in caplog.records if each.name == "parley.transport"]
+    assert record.levelname == "WARNING"
+    assert f"from a sender{named} that is not in PARLEY_TRUSTED_PROXIES" in record.getMessage()
+    assert "203.0.113.9" not in caplog.text
+
+
+async def test_nothing_is_said_of_trusted_proxies_nor_of_who_comes_without_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = App(Context(Book()), origins=Origins((), PROXIES))
+    forwarded = ("x-forwarded-for", "203.0.113.9")
+
+    for peer, more in (("10.0.0.1", [forwarded]), ("192.0.2.1", [])):
+        headers = [*(JSON | GOOD).items(), *more]
+        await app.client.request(headers=headers, chunks=[orjson.dumps(BOOK)], client=(peer, 1))
+
+    assert not [each for each in caplog.records if each.name == "parley.transport"]
