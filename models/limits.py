@@ -165,6 +165,10 @@ class Limits:
     sign_in_steps_per_address: Budget = Budget(
         amount=3000, window_s=60
     )  # codes asked for, sign-ins and refreshes, whatever comes of them
+    # Documents that no cache holds, in pieces of 500 characters: reading one takes up to 6 ms of a
+    # process. A front end has some hundred documents, and anybody's use of one keeps it.
+    new_documents_per_user: Budget = Budget(amount=600, window_s=60)
+    new_documents_per_address: Budget = Budget(amount=600, window_s=60)
 
 
 def list_budgets(limits: Limits) -> dict[str, Budget]:

@@ -20,7 +20,7 @@ from models.deadlines import within
 from models.events import StreamCut
 from models.refusals import Refused
 from models.viewer import Viewer
-from parley.charges import charge
+from parley.charges import charge, charge_reading
 from parley.explorer import explorer_page, explorer_routes
 from parley.metrics import MeasuredEngine, Metrics
 from parley.migrations import newest_revision
@@ -52,6 +52,7 @@ class App:
             public_fields=PUBLIC_FIELDS,
             development=settings.development,
             charge=charge,
+            charge_reading=charge_reading,
         )
         self._engine.metrics = self._metrics
         self._draining = False

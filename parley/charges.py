@@ -6,6 +6,21 @@ from schema.context import Context
 # What the least operation costs: answering one takes as long as some hundred fields do.
 LEAST_COST = 100
 
+# Characters of a document that cost as much as one of another size: see `new_documents_per_user`.
+PIECE = 500
+
+
+def charge_reading(length: int, context: Context) -> None:
+    """Take what it costs to read a document that is not kept, of so many characters, from the
+    viewer's bucket or, of one who is not signed in, from their address's.
+
+    Raises:
+        Refused: RATE_LIMITED.
+    """
+    by_address = context.viewer is None
+    budget = "new_documents_per_address" if by_address else "new_documents_per_user"
+    context.spend(budget, 1 + length // PIECE)
+
 
 def charge(operation: Operation, cost: int, context: Context) -> None:
     """Take the operation's cost from the viewer's, or their address's, bucket of reads.

@@ -136,6 +136,8 @@ DEVELOPMENT_LIMITS = Limits(
     read_cost_per_user=Budget(amount=1_000_000_000, window_s=60),
     read_cost_per_address=Budget(amount=1_000_000_000, window_s=60),
     sign_in_steps_per_address=Budget(amount=10_000_000, window_s=60),
+    new_documents_per_user=Budget(amount=1_000_000, window_s=60),
+    new_documents_per_address=Budget(amount=1_000_000, window_s=60),
 )
 
 

@@ -198,6 +198,9 @@ class Documents:
     def __len__(self) -> int:
         return len(self._kept)
 
+    def __contains__(self, text: str) -> bool:
+        return text in self._kept
+
     @property
     def kept_bytes(self) -> int:
         """An estimate of the memory that the kept documents take."""

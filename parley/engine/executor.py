@@ -19,6 +19,9 @@ from parley.engine.shapes import MAX_SHAPE_BYTES, Shape, ShapeMemory
 
 __all__ = ["Engine", "Operation"]
 
+# Told of the length of a document that is not kept, and its context, before it is read; may refuse
+# it.
+ChargeReading = Callable[[int, Any], None]
 # Told of an operation, its cost and its context before it is executed; may refuse it.
 Charge = Callable[[Operation, int, Any], None]
 
@@ -27,7 +30,8 @@ class Engine:
     """Prepares and executes the operations of one schema.
 
     `public_fields` are the root fields that need no viewer. In production introspection needs one,
-    and errors suggest no names. What `charge` raises, `execute` and `subscribe` raise.
+    and errors suggest no names. What `charge_reading` raises, `prepare` raises; what `charge`
+    raises, `execute` and `subscribe` raise.
     """
 
     def __init__(
@@ -38,11 +42,13 @@ class Engine:
         public_fields: frozenset[str],
         development: bool = False,
         charge: Charge | None = None,
+        charge_reading: ChargeReading | None = None,
         max_kept_bytes: int = MAX_KEPT_BYTES,
         max_shape_bytes: int = MAX_SHAPE_BYTES,
     ) -> None:
         self._facts = SchemaFacts(schema)
         self._charge = charge
+        self._charge_reading = charge_reading
         self._hide_suggestions = not development
         self.documents = Documents(
             self._facts,
@@ -54,12 +60,18 @@ class Engine:
             max_kept_bytes=max_kept_bytes,
         )
 
-    def prepare(self, query: str, operation_name: str | None) -> Operation:
+    def prepare(self, query: str, operation_name: str | None, context: Any = None) -> Operation:
         """
         Raises:
             DocumentRefused: the document cannot be executed.
         """
+        if self._charge_reading is not None and self.charges_reading(query):
+            self._charge_reading(len(query), context)
         return self.documents.get_operation(query, operation_name)
+
+    def charges_reading(self, query: str) -> bool:
+        """Return whether `prepare` needs a context, to be charged for reading the document."""
+        return self._charge_reading is not None and query not in self.documents
 
     async def execute(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Any

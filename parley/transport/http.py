@@ -111,7 +111,7 @@ class GraphQLHTTP:
         request = await self._read(scope, receive, headers)
         stream = None if acceptable.json else self._make_stream(receive, reply)
         try:
-            operation = self._prepare(request, scope["method"])
+            operation = await self._prepare(request, scope, headers)
             viewer = await self._find_viewer(operation, headers)
         except DocumentRefused as refused:
             await _write_result(error_answer(refused.errors), reply, stream)
@@ -151,21 +151,29 @@ class GraphQLHTTP:
             return parse_query_string(scope["query_string"], self._limits.body_bytes)
         raise BadRequest(405, "Use GET or POST.", headers=((b"allow", b"GET, POST, OPTIONS"),))
 
-    def _prepare(self, request: GraphQLRequest, method: str) -> Operation:
+    async def _prepare(self, request: GraphQLRequest, scope: Scope, headers: Headers) -> Operation:
         if request.bad_variable is not None:
             raise refuse_text(request.bad_variable)
-        operation = self._engine.prepare(request.query, request.operation_name)
-        if method == "GET" and operation.kind == "mutation":
+        context = None
+        if self._engine.charges_reading(request.query):
+            address = self._origins.client_address(scope)
+            context = self._make_context(await self._guess_viewer(headers), address)
+        operation = self._engine.prepare(request.query, request.operation_name, context)
+        if scope["method"] == "GET" and operation.kind == "mutation":
             raise BadRequest(405, "Mutations need POST.", headers=((b"allow", b"POST"),))
         return operation
+
+    async def _guess_viewer(self, headers: Headers) -> Viewer | None:
+        """Who pays for reading a document: what it asks for, and of whom, is not known yet."""
+        try:
+            return await self._authenticate(_authorization(headers))
+        except (Unauthenticated, Refused):
+            return None
 
     async def _find_viewer(self, operation: Operation, headers: Headers) -> Viewer | None:
         if operation.public:
             return None
-        authorization = headers.get(b"authorization")
-        viewer = await self._authenticate(
-            None if authorization is None else authorization.decode("latin-1")
-        )
+        viewer = await self._authenticate(_authorization(headers))
         if viewer is None:
             raise operation.refusal_of_anonymous()
         return viewer
@@ -220,6 +228,11 @@ class GraphQLHTTP:
                 return await self._engine.subscribe(operation, request.variables, context)
         except TimeoutError:
             raise unavailable() from None
+
+
+def _authorization(headers: Headers) -> str | None:
+    value = headers.get(b"authorization")
+    return None if value is None else value.decode("latin-1")
 
 
 def _status_of(refused: Refused) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:

@@ -148,7 +148,9 @@ class _Running:
         """
         if request.bad_variable is not None:
             raise refuse_text(request.bad_variable)
-        operation = self._server.engine.prepare(request.query, request.operationName)
+        operation = self._server.engine.prepare(
+            request.query, request.operationName, self._socket.context()
+        )
         self._cancellable = operation.kind != "mutation"
         if self._stopped and self._cancellable:
             return

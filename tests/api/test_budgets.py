@@ -234,6 +234,66 @@ async def test_subscriptions_begun_are_counted(everywhere: list[Person]) -> None
     assert set(codes) == {"NOT_FOUND", "RATE_LIMITED"}
 
 
+@pytest.mark.parametrize("over", ["http", "sse", "get", "websocket"])
+async def test_documents_that_no_cache_holds_are_counted_by_their_size(
+    everywhere: list[Person], bob: Person, over: str
+) -> None:
+    """Of one who is signed in; reading the same ones again is free."""
+    budget, began = Limits().new_documents_per_user, time.monotonic()
+    one = everywhere[0]
+    texts = [f"{{ viewer {{ id }} }} # {over} {n} {'x' * 1700}" for n in range(250)]
+    refused = await _count_refused(one, over, texts)
+
+    allowed = 4 * (len(texts) - refused)
+    assert_within(allowed, budget, time.monotonic() - began, slack=8)
+    assert await _count_refused(one, over, texts[:10]) == 0
+    assert await bob.at(one.server).errors(texts[-1]) == []
+
+
+async def _count_refused(person: Person, over: str, texts: list[str]) -> int:
+    if over == "websocket":
+        async with person.socket() as socket:
+            return sum([await _is_refused(socket, text) for text in texts])
+    accept = "text/event-stream" if over == "sse" else "application/json"
+    http, url = person.server.http, person.server.url
+    headers = {**person.headers, "accept": accept}
+    refused = 0
+    for text in texts:
+        if over == "get":
+            response = await http.get(url, params={"query": text}, headers=headers)
+        else:
+            response = await http.post(url, json={"query": text}, headers=headers)
+        refused += response.status_code == 429
+    return refused
+
+
+async def _is_refused(socket: Any, text: str) -> bool:
+    stream = await socket.subscribe(text)
+    try:
+        await stream.event()
+    except Ended as refused:
+        return list(refused.ending.codes) == ["RATE_LIMITED"]
+    assert (await socket.receive())["type"] == "complete"
+    return False
+
+
+async def test_a_stranger_reads_as_many_documents_as_an_address_may(
+    production: tuple[Server, Server], alice: Person
+) -> None:
+    """Whether they can be read or not; with a token that is not good, too."""
+    budget, began = Limits().new_documents_per_address, time.monotonic()
+    server = production[0]
+    statuses = []
+    for n in range(900):
+        query = f"{{ limits {{ pageSize }} }} # stranger {n}" if n % 2 else f"{{ nothing{n} }}"
+        headers = {"authorization": "Bearer forged"} if n % 3 else {}
+        response = await server.http.post(server.url, json={"query": query}, headers=headers)
+        statuses.append(response.status_code)
+
+    assert_within(900 - statuses.count(429), budget, time.monotonic() - began, slack=2)
+    assert await alice.at(server).errors("{ viewer { id } } # a new one") == []
+
+
 async def test_searches_are_counted(everywhere: list[Person]) -> None:
     search = '{ searchMessages(query: "x") { nodes { seq } } }'
     budget, began = Limits().searches_per_user, time.monotonic()
