@@ -62,6 +62,10 @@ class Limits:
     ping_interval_s: float = 20.0
     ping_timeout_s: float = 20.0  # a socket that does not answer a ping for this long is closed
     operations_per_socket: int = 100
+    # Sockets and streams of server-sent events that are open at once, over all processes
+    connections_per_user: int = 20
+    connections_per_address: int = 2000  # of those who are signed in
+    signed_out_connections_per_address: int = 100
     # What waits for one client that is slower than its events: a socket, or a stream of
     # server-sent events. More ends the stream (1013, or cut), and the client resumes by position.
     queued_events_per_socket: int = 1000

@@ -114,6 +114,7 @@ class App:
                 self._engine,
                 authenticate,
                 make_context,
+                process.connections.hold,
                 settings.limits,
                 origins=origins,
             )
@@ -122,6 +123,7 @@ class App:
                 resources.sessions,
                 process.watch,
                 process.presence,
+                process.connections,
                 make_context,
                 settings.limits,
                 origins,

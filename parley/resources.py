@@ -31,6 +31,7 @@ from parley.parts import Parts
 from parley.push import read_push_rules
 from parley.settings import Settings, SettingsError, require_services
 from schema.context import Resources
+from subscriptions.connections import Connections
 from subscriptions.hub import Hub
 from subscriptions.live import Live
 from subscriptions.node import Node
@@ -58,6 +59,7 @@ class Process:
     node: Node
     watch: SessionWatch
     presence: NodePresence
+    connections: Connections
     dispatcher: Dispatcher
 
 
@@ -153,6 +155,7 @@ class _Following:
     node: Node
     watch: SessionWatch
     presence: NodePresence
+    connections: Connections
     live: Live
     receipts: Receipts
 
@@ -204,6 +207,7 @@ async def _open_parts(settings: Settings, parts: Parts) -> Process:
         node=node,
         watch=following.watch,
         presence=following.presence,
+        connections=following.connections,
         dispatcher=dispatcher,
     )
 
@@ -243,11 +247,12 @@ async def _open_following(ground: _Ground, parts: Parts) -> _Following:
             valkey=valkey,
             database=database,
             hub=hub,
-            on_repaired=lambda: live.announce_repair(),
+            on_repaired=lambda: on_repaired(),
             on_signals=lambda signals: live.receive(signals),
             loops=loops,
         )
     )
+    connections = parts.add(Connections(valkey, node.id, limits, loops))
     states = parts.add(ViewerStates(database, hub, unread_most=limits.unread_count, loops=loops))
     signaller = parts.add(
         Signaller(hub, states, on_viewer_changed=sessions.forget_user, loops=loops)
@@ -280,13 +285,25 @@ async def _open_following(ground: _Ground, parts: Parts) -> _Following:
         SessionWatch(sessions, notice_s=limits.session_expiring_notice_s, loops=loops)
     )
     live = Live(database, hub, node, watch, signaller, presence, presence_watch, typing, limits)
+
+    def on_repaired() -> None:
+        live.announce_repair()
+        connections.write_all()
+
     # What calls each other is there now.
     await node.open()
+    connections.start()
     signaller.start(node)
     receipts.start()
     presence.start()
     presence_watch.start()
     watch.start()
     return _Following(
-        hub=hub, node=node, watch=watch, presence=presence, live=live, receipts=receipts
+        hub=hub,
+        node=node,
+        watch=watch,
+        presence=presence,
+        connections=connections,
+        live=live,
+        receipts=receipts,
     )

@@ -15,7 +15,8 @@ from subscriptions.scripts import read_script
 LEASE_MS = 10_000
 
 # All keys of a shard share a hash tag, so that a script may use them together on a cluster.
-_TAG = "parley:{registry}:"
+TAG = "parley:{registry}:"
+NODE_PREFIX = TAG + "node:"
 
 _LEASE = read_script("marks", "registry_lease")
 _ADD = read_script("registry_add")
@@ -26,9 +27,7 @@ _LOOK_UP = read_script("registry_look_up")
 class Registry:
     """Raises what redis-py raises when Valkey is away; callers decide what that means."""
 
-    def __init__(
-        self, valkey: Redis, node_id: str, *, tag: str = _TAG, name: str = "users"
-    ) -> None:
+    def __init__(self, valkey: Redis, node_id: str, *, tag: str = TAG, name: str = "users") -> None:
         self._valkey = valkey
         self._node_id = node_id
         self._node_prefix = tag + "node:"

@@ -10,6 +10,7 @@
 
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
 from graphql import GraphQLError
@@ -49,6 +50,8 @@ HEARTBEAT_S = 12.0
 
 Authenticate = Callable[[str | None], Awaitable[Viewer | None]]
 MakeContext = Callable[[Viewer | None, str], Any]
+# Counts a stream while it is open; may refuse it.
+HoldConnection = Callable[[Viewer | None, str], AbstractAsyncContextManager[None]]
 
 
 class GraphQLHTTP:
@@ -59,6 +62,7 @@ class GraphQLHTTP:
         engine: Engine,
         authenticate: Authenticate,
         make_context: MakeContext,
+        hold_connection: HoldConnection,
         limits: Limits,
         origins: Origins,
         *,
@@ -67,6 +71,7 @@ class GraphQLHTTP:
         self._engine = engine
         self._authenticate = authenticate
         self._make_context = make_context
+        self._hold_connection = hold_connection
         self._limits = limits
         self._origins = origins
         self._heartbeat_s = heartbeat_s
@@ -122,7 +127,8 @@ class GraphQLHTTP:
                 raise BadRequest(406, "Subscriptions need text/event-stream, or a websocket.")
             stream = stream or self._make_stream(receive, reply)
             try:
-                await self._follow(operation, request, viewer, address, stream)
+                async with self._hold_connection(viewer, address):
+                    await self._follow(operation, request, viewer, address, stream)
             except DocumentRefused as refused:
                 await stream.write_answer(error_answer(refused.errors))
             return

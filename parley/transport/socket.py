@@ -22,8 +22,11 @@ from parley.transport.socket_operations import SocketOperations
 from parley.transport.subscription import TOO_SLOW
 from parley.transport.writer import Writer
 from schema.context import Context
+from subscriptions.connections import HeldConnection
 from subscriptions.presence import NodePresence
 from subscriptions.session_watch import SessionWatch
+
+TOO_MANY = "Too many connections: close one, or try again later"
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -43,9 +46,12 @@ class Server(socket_operations.Server, Protocol):
 class Socket:
     """One connection, from its acceptance until everything that was begun on it has ended."""
 
-    def __init__(self, server: Server, client_address: str, send: Send) -> None:
+    def __init__(
+        self, server: Server, client_address: str, connection: HeldConnection, send: Send
+    ) -> None:
         self._server = server
         self._client_address = client_address
+        self._connection = connection
         self._send = send
 
         async def send_text(text: str) -> None:
@@ -114,10 +120,17 @@ class Socket:
         except Refused:
             raise Close(1013, "Try again later") from None
         if self._viewer is not None:
+            await self._count_as(self._viewer)
             self._stop_watching = self._server.watch.follow(self._viewer, self)
             self._let_go = self._server.presence.hold(self._viewer.user.id)
         self._acknowledged = True
         self._write({"type": "connection_ack"})
+
+    async def _count_as(self, viewer: Viewer) -> None:
+        try:
+            await self._connection.hold(viewer)
+        except Refused:
+            raise Close(1013, TOO_MANY) from None
 
     # ---------------------------------------------------------------- for its operations
 

@@ -10,12 +10,14 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from models.limits import Limits
+from models.refusals import Refused
 from models.sessions import Sessions
 from parley.engine.executor import Engine
 from parley.transport.costs import LiveCosts
 from parley.transport.mutations import Mutations
 from parley.transport.origins import Origins
-from parley.transport.socket import MakeContext, Receive, Send, Socket
+from parley.transport.socket import TOO_MANY, MakeContext, Receive, Send, Socket
+from subscriptions.connections import Connections, HeldConnection
 from subscriptions.presence import NodePresence
 from subscriptions.session_watch import SessionWatch
 
@@ -33,6 +35,7 @@ class GraphQLWebSocket:
         sessions: Sessions,
         watch: SessionWatch,
         presence: NodePresence,
+        connections: Connections,
         make_context: MakeContext,
         limits: Limits,
         origins: Origins,
@@ -41,6 +44,7 @@ class GraphQLWebSocket:
         self.sessions = sessions
         self.watch = watch
         self.presence = presence
+        self.connections = connections
         self.make_context = make_context
         self.limits = limits
         self.origins = origins
@@ -61,7 +65,17 @@ class GraphQLWebSocket:
             )
             return
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
-        socket = Socket(self, self.origins.client_address(scope), send)
+        address = self.origins.client_address(scope)
+        connection = HeldConnection(self.connections, address)
+        try:
+            await connection.hold(None)
+            await self._run(Socket(self, address, connection, send), receive)
+        except Refused:
+            await send({"type": "websocket.close", "code": 1013, "reason": TOO_MANY})
+        finally:
+            connection.end()
+
+    async def _run(self, socket: Socket, receive: Receive) -> None:
         self.sockets.add(socket)
         try:
             await socket.run(receive)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -158,6 +159,7 @@ class App:
             make_engine(self.limits),
             self._authenticate,
             self._make_context,
+            self._hold_connection,
             self.limits,
             self.origins,
             heartbeat_s=self.heartbeat_s,
@@ -170,6 +172,9 @@ class App:
         if authorization not in (None, "Bearer good"):
             raise Unauthenticated
         return authorization and ADA
+
+    def _hold_connection(self, viewer: Any, address: str) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     def _make_context(self, viewer: Any, address: str) -> Context:
         self.viewers.append(viewer)
