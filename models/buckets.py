@@ -7,7 +7,8 @@ it, each with a block of tokens in hand:
 - `take` is a local decrement. It never waits, whatever has become of the place where buckets are
   shared.
 - `Refill` (subscriptions/refill.py) gets the next block when half of one is left. Somebody whom a
-  process does not know yet begins on credit: a block is taken for granted, and reported.
+  process does not know yet begins on credit: a block is taken for granted. What was used of it is
+  reported as soon as it is worth a call.
 - So a number of processes together allow at most `amount`, and a block for each of them, more or
   fewer than that where some hold a block that they do not use. In the long run it is exact:
   what was spent on credit is deducted, also from an empty bucket.
@@ -26,10 +27,12 @@ from models.refusals import RefusalCode, Refused
 
 # A block is this part of a budget's amount.
 BLOCKS = 6
+# What is owed is reported once it is this part of a block: most people do something now and then.
+REPORTS = 8
 # What is refused only because the next block is under way passes in so long.
 REFILL_MS = 100
 # Buckets that one process knows; of more, the oldest are forgotten.
-KEPT = 50_000
+KEPT = 100_000
 
 
 class Rate(NamedTuple):
@@ -146,12 +149,14 @@ class Buckets:
         left = bucket.left_at(self._now())
         if left < missing:
             raise _refusal(bucket, (missing - left) / bucket.rate.per_s * 1000)
-        if bucket.owed and bucket.owed + missing > bucket.rate.block:
+        reported = bucket.owed * REPORTS < bucket.rate.block
+        if not reported and bucket.owed + missing > bucket.rate.block:
             self._ask(bucket, urgent=True)
             raise _refusal(bucket, REFILL_MS)
         bucket.tokens = 0
         bucket.owed += missing
-        self._ask(bucket, urgent=bucket.owed * 2 > bucket.rate.block)
+        if bucket.owed * REPORTS >= bucket.rate.block:
+            self._ask(bucket, urgent=bucket.owed * 2 > bucket.rate.block)
 
     # ---------------------------------------------------------------- filling
 

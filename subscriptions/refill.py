@@ -65,11 +65,11 @@ class Refill:
         return self._own.give(wanted)
 
     async def _take_shared(self, wanted: Sequence[Wanted]) -> list[Given]:
-        keys = [_PREFIX + want.key for want in wanted]
-        args: list[int] = []
-        for want in wanted:
-            args += (want.rate.amount, want.rate.window_s * 1000, want.owed, want.tokens)
-        answer = await self._script(keys=keys, args=args)
+        lines = "\n".join(
+            f"{key} {rate.amount} {rate.window_s} {owed} {tokens}"
+            for key, rate, owed, tokens in wanted
+        )
+        answer = await self._script(keys=[_PREFIX], args=[lines])
         return [
             Given(tokens, left / 1000)
             for tokens, left in zip(answer[::2], answer[1::2], strict=True)

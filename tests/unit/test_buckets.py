@@ -107,7 +107,7 @@ def test_what_was_let_pass_too_much_is_lacking_afterwards() -> None:
     too_much = 90 + processes.passed(20) - 60
     assert too_much > 0
 
-    assert processes.passed_in(600) == pytest.approx(600 - too_much, abs=10)
+    assert processes.passed_in(600) == pytest.approx(600 - too_much, abs=2 * 9)
 
 
 def test_a_refusal_says_when_the_same_passes() -> None:
