@@ -1,27 +1,44 @@
 """The data directory: ours alone, one owner at a time, every file in it written whole or not at
 all.
+
+We make it, readable by us only, or take an empty one as it is: no permission of a folder that
+somebody else made is changed, and a folder that holds other things, or that others own or can write
+to, is refused.
 """
 
 import fcntl
 import json
 import os
 import secrets
+import shlex
+import stat
+import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from parley.settings import SettingsError
 
+# The file that its owner holds; where it is, the folder is Parley's.
+_LOCK = "lock"
+_OURS = {"credentials.json", "logs", "ports.json", "postgresql", "postgresql.new", "s3", "valkey"}
+
 
 def write_whole(path: Path, text: str, *, durable: bool = False) -> None:
-    """Replace a file in one step, readable by us only; a reader sees the old text or the new."""
-    beside = path.with_name(f".{path.name}.new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        if durable:
-            os.fsync(file.fileno())
-    beside.replace(path)
+    """Replace a file in one step, readable by us only; a reader sees the old text or the new.
+
+    What is written first is a new file of a name that nobody can know before.
+    """
+    descriptor, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        Path(beside).replace(path)
+    except BaseException:
+        Path(beside).unlink()
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +61,42 @@ class Folder:
     def __init__(self, path: Path) -> None:
         """
         Raises:
-            SettingsError: it cannot be written, or another Parley has it.
+            SettingsError: it cannot be written, is not for us alone, or another Parley has it.
         """
         self.path = path.absolute()
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.path.chmod(0o700)
-            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            self._require_ours()
+            self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise SettingsError(
                 f"PARLEY_DATA_DIR {self.path} cannot be used: {error.strerror}."
             ) from None
         self._take()
+
+    def _require_ours(self) -> None:
+        """
+        Raises:
+            SettingsError: somebody else's folder, one that others can write to, or one that is
+                used for something else.
+        """
+        found = self.path.stat()
+        if found.st_uid != os.geteuid():
+            raise SettingsError(
+                f"PARLEY_DATA_DIR {self.path} belongs to another user; set it to a new folder."
+            )
+        mode = stat.S_IMODE(found.st_mode)
+        if mode & 0o022:
+            raise SettingsError(
+                f"PARLEY_DATA_DIR {self.path} can be written by others (its mode is {mode:04o}); "
+                f"run: chmod go-w {shlex.quote(str(self.path))}"
+            )
+        others = {path.name for path in self.path.iterdir()} - _OURS
+        if others and not (self.path / _LOCK).exists():
+            raise SettingsError(
+                f"PARLEY_DATA_DIR {self.path} holds files that are not Parley's; set it to a new "
+                "or an empty folder."
+            )
 
     def _take(self) -> None:
         try:
@@ -77,7 +118,7 @@ class Folder:
     def in_use(path: Path) -> bool:
         """Whether another process holds that data directory now."""
         try:
-            descriptor = os.open(path / "lock", os.O_RDWR)
+            descriptor = os.open(path / _LOCK, os.O_RDWR)
         except FileNotFoundError:
             return False
         try:
