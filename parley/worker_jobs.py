@@ -1,8 +1,7 @@
 """Opens the jobs that a worker runs, with what they need, and closes them."""
 
+import contextlib
 import logging
-import os
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from parley.parts import Parts
 from parley.push import open_push_providers
 from parley.resources import open_storage
 from parley.settings import Settings, SettingsError
+from parley.work_folder import WorkFolder
 from workers.jobs import Jobs
 from workers.media.confinement import LAYERS
 from workers.media.endings import MediaEndings
@@ -31,8 +31,6 @@ from workers.media.sweep import DAY_S, Ages, MediaSweep
 from workers.push.registering import register_push
 
 logger = logging.getLogger("parley.media")
-
-WORK_FOLDER = "parley-media-"
 
 
 class WorkerJobs:
@@ -58,8 +56,8 @@ class WorkerJobs:
         """
         assert settings.database_url is not None
         async with Parts() as parts:
-            folder = make_work_folder(Path(tempfile.gettempdir()))
-            parts.callback(shutil.rmtree, folder, ignore_errors=True)
+            root = Path(tempfile.gettempdir())
+            folder = parts.enter_context(contextlib.closing(WorkFolder(root))).path
             storage = parts.add(open_storage(settings))
             providers = parts.add(open_push_providers(settings))
             queue = parts.add(await JobQueue.open(settings.database_url, ids.new_id()))
@@ -179,24 +177,3 @@ def make_media_sweep(
         ),
         keeps_originals=settings.media_originals == "keep",
     )
-
-
-def make_work_folder(root: Path) -> Path:
-    """A folder of this process, empty. Those of workers that were killed go."""
-    for left in root.glob(f"{WORK_FOLDER}*"):
-        pid = left.name.removeprefix(WORK_FOLDER)
-        if not pid.isdigit() or int(pid) == os.getpid() or not _lives(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
-    folder = root / f"{WORK_FOLDER}{os.getpid()}"
-    folder.mkdir(mode=0o700)
-    return folder
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
