@@ -43,18 +43,22 @@ class Gathering(Generic[Item, Answer]):
         return await answer
 
     async def _run(self) -> None:
-        await asyncio.sleep(GATHER_S)
-        while self._waiting:
-            await self._room.acquire()
-            round_, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-            task = asyncio.create_task(self._answer(round_))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        self._gathering = False
+        try:
+            await asyncio.sleep(GATHER_S)
+            while self._waiting:
+                await self._room.acquire()
+                round_, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                task = asyncio.create_task(self._answer(round_))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        finally:
+            self._gathering = False
 
     async def _answer(self, round_: Sequence[tuple[Item, "asyncio.Future[Answer]"]]) -> None:
         try:
             answers = await self._ask_all([item for item, _ in round_])
+            if len(answers) != len(round_):
+                raise ValueError("not one answer for each item")
         except Exception as error:
             for _, future in round_:
                 if not future.done():
