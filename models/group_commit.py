@@ -337,7 +337,13 @@ class GroupCommit(Generic[Item, Result]):
         later: list[_Pending[Item, Result]] = []
         while waiting and len(batch) < self._batch_items:
             pending = waiting.popleft()
-            if batch.setdefault(self._writer.identity(pending.item), pending) is not pending:
+            try:
+                identity = self._writer.identity(pending.item)
+            except Exception as error:
+                waiting.extendleft(reversed([*batch.values(), *later]))
+                self._fail(pending, error)
+                raise
+            if batch.setdefault(identity, pending) is not pending:
                 later.append(pending)
         waiting.extendleft(reversed(later))
         return list(batch.values())

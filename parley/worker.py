@@ -40,7 +40,7 @@ async def run_worker(settings: Settings) -> None:
     loops = Loops(on_end=stop.set)
     async with Parts() as parts:
         _set_on_signals(stop, parts)
-        await _open_parts(settings, loops, parts)
+        await open_worker(settings, loops, parts)
         logger.info("The worker works.")
         await stop.wait()
     if not loops.can_go_on:
@@ -54,7 +54,8 @@ def _set_on_signals(stop: asyncio.Event, parts: Parts) -> None:
         parts.callback(loop.remove_signal_handler, number)
 
 
-async def _open_parts(settings: Settings, loops: Loops, parts: Parts) -> None:
+async def open_worker(settings: Settings, loops: Loops, parts: Parts) -> None:
+    """Open what a worker is made of, and have it begin."""
     assert settings.database_url is not None
     limits = settings.limits
     database = parts.add(await Database.open(settings.database_url, connections=8))

@@ -57,10 +57,12 @@ class Node:
         on_repaired: Callable[[], None],
         on_signals: Callable[[Sequence[Signalled]], None],
         loops: Loops | None = None,
+        beat_s: float = BEAT_S,
     ) -> None:
         self.id = secrets.token_hex(8)
         self._database = database
         self._hub = hub
+        self._beat_s = beat_s
         self._on_repaired = on_repaired
         self._on_signals = on_signals
         self._registry = Registry(valkey, self.id)
@@ -84,7 +86,7 @@ class Node:
         await self._broker.open()
         background = self._background
         background.forever("node_follow", self._follow, away=AWAY)
-        background.every("node_lease", BEAT_S, self._keep_lease, away=AWAY, longest_pause_s=0)
+        background.every("node_lease", self._beat_s, self._keep_lease, away=AWAY, longest_pause_s=0)
         background.whenever(
             "node_registry",
             self._written,

@@ -55,6 +55,7 @@ class Jobs:
         silent_s: float = 7.0,
         watcher: Watcher | None = None,
         loops: Loops | None = None,
+        prune_every_s: float = PRUNE_EVERY_S,
     ) -> None:
         """`silent_s`: a worker that has not said for so long that it is at a job has lost it. It
         says so four times as often.
@@ -62,6 +63,7 @@ class Jobs:
         self._queue = queue
         self._silent_s = silent_s
         self._watcher = watcher
+        self._prune_every_s = prune_every_s
         self._kinds: dict[str, Kind] = {}
         self._background = Background(loops)
         self._outcomes = JobOutcomes(
@@ -113,7 +115,7 @@ class Jobs:
         # PostgreSQL is away or busy, as a rule, when nothing can be taken.
         self._background.forever("jobs_take", self._take, longest_pause_s=LONGEST_AWAY_S)
         self._background.forever("jobs_listen", self._listen, longest_pause_s=LISTEN_AGAIN_S)
-        self._background.every("jobs_prune", PRUNE_EVERY_S, self._prune, jitter=0.5)
+        self._background.every("jobs_prune", self._prune_every_s, self._prune, jitter=0.5)
 
     async def close(self, *, within_s: float = STOP_WITHIN_S) -> None:
         """Take no more; let what runs end, for a moment; others may have the rest at once."""

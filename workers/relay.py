@@ -30,17 +30,19 @@ class Relay:
         *,
         loops: Loops | None = None,
         every_s: float = RELAY_EVERY_S,
+        delete_every_s: float = DELETE_EVERY_S,
     ) -> None:
         self._database = database
         self._hub = hub
         self._dispatcher = dispatcher
         self._every_s = every_s
+        self._delete_every_s = delete_every_s
         self._background = Background(loops)
 
     def start(self) -> None:
         # Spread out, so that several processes rarely take the same batches.
         self._background.every("relay", self._every_s, self._relay_all, jitter=0.5, away=AWAY)
-        self._background.every("relay_delete", DELETE_EVERY_S, self._delete, jitter=0.5)
+        self._background.every("relay_delete", self._delete_every_s, self._delete, jitter=0.5)
 
     async def close(self) -> None:
         await self._background.close()

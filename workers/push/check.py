@@ -16,13 +16,21 @@ ROUND_BATCHES = 500
 
 
 class PushCheck:
-    def __init__(self, database: Database, limits: Limits, *, loops: Loops | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        limits: Limits,
+        *,
+        loops: Loops | None = None,
+        every_s: float = LOOK_EVERY_S,
+    ) -> None:
         self._database = database
         self._limits = limits
+        self._every_s = every_s
         self._background = Background(loops)
 
     def start(self) -> None:
-        self._background.every("push_check", LOOK_EVERY_S, self._check_all, at_once=True)
+        self._background.every("push_check", self._every_s, self._check_all, at_once=True)
 
     async def close(self) -> None:
         await self._background.close()
