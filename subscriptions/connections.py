@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
@@ -25,6 +24,7 @@ from models.refusals import RefusalCode, Refused
 from models.viewer import Viewer
 from subscriptions.broker import AWAY
 from subscriptions.registry import NODE_PREFIX, TAG
+from subscriptions.scripts import read_script
 
 # Connections that are asked for, and owners whose count is written, in one call.
 AT_ONCE = 200
@@ -41,7 +41,7 @@ FULL_KEPT = 10_000
 RETRY_AFTER_MS = 5000
 
 _PREFIX = TAG + "connections:"
-_HOLD_CONNECTIONS = (Path(__file__).parent / "lua" / "hold_connections.lua").read_text("utf-8")
+_HOLD_CONNECTIONS = read_script("hold_connections")
 
 
 class Owner(NamedTuple):
@@ -215,6 +215,9 @@ class Connections:
                 return await within(self._decide_together(openings, changed), VALKEY_WITHIN_S)
             except AWAY:
                 self._away_until = time.monotonic() + TRY_AGAIN_S
+            except Exception as error:
+                # Whoever waits gets an answer in any case.
+                self._background.note("connections", error)
         self._changed.update(dict.fromkeys(changed))
         return self._decide_here(openings)
 

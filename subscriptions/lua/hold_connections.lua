@@ -17,10 +17,11 @@ local function lives(id)
 end
 for i, key in ipairs(KEYS) do
   own[i], others[i] = tonumber(ARGV[3 + 2 * i]), 0
+  replace_wrong_type(key, 'hash')
   local held = redis.call('HGETALL', key)
   for j = 1, #held, 2 do
     if held[j] ~= node and lives(held[j]) then
-      others[i] = others[i] + held[j + 1]
+      others[i] = others[i] + (tonumber(held[j + 1]) or 0)
     elseif held[j] ~= node then
       redis.call('HDEL', key, held[j])
     end

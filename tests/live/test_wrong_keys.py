@@ -207,6 +207,17 @@ async def test_a_spoilt_bucket_is_replaced_by_a_full_one(valkey: Redis, kind: st
     await spoil(valkey, "bucket", kind)
     take: Any = valkey.register_script(read_script("take_tokens"))
 
-    answer = await take(keys=["bucket", "another"], args=[60, 60_000, 0, 10] * 2)
+    answer = await take(keys=["buc"], args=["ket 60 60 0 10\nkety 60 60 0 10"])
 
     assert answer == [10, 50_000] * 2
+
+
+@KINDS
+async def test_a_spoilt_count_of_connections_begins_again(valkey: Redis, kind: str) -> None:
+    await spoil(valkey, "owner", kind)
+    hold: Any = valkey.register_script(read_script("hold_connections"))
+
+    answers = [await hold(keys=["owner"], args=["one", "node:", 1000, 2, n, "1"]) for n in (0, 2)]
+
+    assert answers == [[0], [1]]
+    assert await valkey.hgetall("owner") == {b"one": b"2"}

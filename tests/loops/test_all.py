@@ -7,6 +7,8 @@ from parley.worker import open_worker
 from tests.loops import test_committing, test_following, test_workers
 from tests.serving import Server
 
+# Only marks what is in memory, and has no collaborator that could fail.
+CANNOT_FAIL = {"connections_again"}
 CASES = {**test_committing.CASES, **test_following.CASES, **test_workers.CASES}
 
 
@@ -19,5 +21,5 @@ async def test_every_loop_has_a_test_in_which_its_work_fails(
 
     begun = set(server.app._process.loops.begun) | set(loops.begun)
 
-    assert begun == set(CASES)
+    assert begun == set(CASES) | CANNOT_FAIL
     assert len(begun) > 31

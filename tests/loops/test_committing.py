@@ -99,6 +99,7 @@ def of(name: str, *, waits: bool = False) -> Any:
 CASES: Cases = {
     "commit_sends": of("commit_sends"),
     "commit_moves": of("commit_moves"),
+    "look_at_senders": of("look_at_senders"),
     "commit_sends_waiting": of("commit_sends", waits=True),
     "commit_moves_waiting": of("commit_moves", waits=True),
 }

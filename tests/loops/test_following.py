@@ -18,6 +18,7 @@ from models.positions import Moved
 from models.sessions import Sessions
 from models.signals import Signalled, ViewerChanged
 from subscriptions.broker import Broker
+from subscriptions.connections import Connections, Owner
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
 from subscriptions.node import Node, topic_of
@@ -160,11 +161,29 @@ async def receipts(ground: Ground) -> AsyncIterator[Trigger]:
 async def buckets(ground: Ground) -> AsyncIterator[Trigger]:
     async with ground.failing_valkey(runs("take_tokens")) as valkey:
         asked = Buckets(ground.limits)
+        # More than is taken on credit before it is reported.
+        asked_at_once = ground.limits.sends_per_user.amount // 8
         part = Refill(valkey, asked, ground.loops)
         part.start()
 
         async def take() -> None:
-            asked.take("sends_per_user", ids.new_id())
+            user_id = ids.new_id()
+            for _ in range(asked_at_once):
+                asked.take("sends_per_user", user_id)
+
+        yield take
+        await part.close()
+
+
+@asynccontextmanager
+async def connections(ground: Ground) -> AsyncIterator[Trigger]:
+    """Whoever waits for a connection gets one."""
+    async with ground.failing_valkey(runs("hold_connections")) as valkey:
+        part = Connections(valkey, "here", ground.limits, ground.loops)
+        part.start()
+
+        async def take() -> None:
+            await part.take((Owner("connections_per_user", ids.new_id()),))
 
         yield take
         await part.close()
@@ -282,6 +301,7 @@ CASES: Cases = {
     "signals": signals,
     "receipts": receipts,
     "buckets": buckets,
+    "connections": connections,
     "session_poll": session_poll,
     "presence": presence,
     "presence_renew": presence_renew,
