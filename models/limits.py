@@ -55,6 +55,9 @@ class Limits:
     query_directives: int = 5
 
     # One request, one socket
+    connections: int = 20_000  # of one API process, sockets included; and never more than its files
+    request_head_s: float = 10.0  # a request whose head is not here by then is ended
+    request_body_s: float = 10.0  # the same of its body, from the end of the head
     body_bytes: int = 256 * 1024
     frame_bytes: int = 64 * 1024
     request_deadline_s: float = 5.0

@@ -22,14 +22,17 @@ import uvloop
 from starlette.types import ASGIApp
 
 from models.deadlines import within
+from models.limits import Limits
 from parley.embedded.ports import LOOPBACK, listening_socket, reserve
 from parley.settings import Settings
-from parley.transport.http_protocol import HttpProtocol
+from parley.transport.http_protocol import Configuration, HttpProtocol
 from parley.transport.socket_protocol import SocketProtocol
 
 LOGGER = logging.getLogger("parley.server")
 
 BACKLOG = 4096
+# Files of a process that are no clients' connections: to PostgreSQL, Valkey, storage; logs.
+SPARED_FILES = 256
 DRAIN_WITHIN_S = 3.0
 REQUESTS_WITHIN_S = 10
 # The supervisor, like most that stop a service, kills after 15 s; this way it is known where the
@@ -105,9 +108,11 @@ def run_api(app: ASGIApp, settings: Settings, *, among_others: bool = False) -> 
     return 0 if server.started else 1
 
 
-def configuration(app: ASGIApp, settings: Settings) -> uvicorn.Config:
-    return uvicorn.Config(
+def configuration(app: ASGIApp, settings: Settings) -> Configuration:
+    return Configuration(
         app,
+        settings.limits,
+        connections=most_connections(settings.limits),
         http=HttpProtocol,
         ws=SocketProtocol,
         ws_max_size=settings.limits.frame_bytes,
@@ -149,6 +154,14 @@ def limit_silence(listening: socket.socket, silent_s: float) -> None:
     """
     if sys.platform == "linux":
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(silent_s * 1000))
+
+
+def most_connections(limits: Limits) -> int:
+    """How many clients a process takes: as many as are set, as far as it has files for them."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return limits.connections
+    return min(limits.connections, max(soft - SPARED_FILES, soft // 2))
 
 
 def raise_file_limit() -> None:

@@ -152,7 +152,9 @@ class GraphQLHTTP:
     async def _read(self, scope: Scope, receive: Receive, headers: Headers) -> GraphQLRequest:
         if scope["method"] == "POST":
             require_json_content(headers)
-            return parse_body(await read_body(receive, headers, self._limits.body_bytes))
+            limits = self._limits
+            within_s = limits.request_body_s
+            return parse_body(await read_body(receive, headers, limits.body_bytes, within_s))
         if scope["method"] == "GET":
             return parse_query_string(scope["query_string"], self._limits.body_bytes)
         raise BadRequest(405, "Use GET or POST.", headers=((b"allow", b"GET, POST, OPTIONS"),))

@@ -1,17 +1,153 @@
-"""uvicorn's HTTP protocol, with one thing added: the app can cut a connection whose client takes
-nothing. An answer that is ended in the usual way waits for the client to read what came before.
+"""uvicorn's HTTP protocol, with the ends that it lacks.
+
+- Who has not sent a whole head within `request_head_s` is ended, from the first moment of the
+  connection on; between two requests uvicorn's own time for an idle connection counts.
+- So is who has not sent the whole body within `request_body_s`, whether somebody reads it or not.
+- A head has a bounded size.
+- A process has so many connections and no more, sockets included; one more is told 503 at once. The
+  kernel's limit of files would stop health checks, too, and the connections to PostgreSQL.
+- The app can cut a connection whose client takes nothing: an answer that is ended in the usual way
+  waits for the client to read what came before.
 """
 
+import asyncio
+from enum import Enum, auto
 from typing import Any
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# The name of the ASGI extension: a function without arguments.
+from models.limits import Limits
+
+# The name of the ASGI extension that cuts a connection: a function without arguments.
 ABORT = "parley.abort"
+# Besides a query string, which may be as large as a body.
+HEAD_BYTES = 64 * 1024
+# An app says by itself that a body did not come; this is for the rest.
+BODY_GRACE_S = 2.0
+
+
+class Configuration(uvicorn.Config):
+    """uvicorn's configuration, with ours."""
+
+    def __init__(self, app: Any, limits: Limits, *, connections: int, **others: Any) -> None:
+        super().__init__(app, **others)
+        self.limits = limits
+        self.connections = connections
+
+
+class _Phase(Enum):
+    """What is expected of the client."""
+
+    NOTHING = auto()
+    HEAD = auto()
+    BODY = auto()
 
 
 class HttpProtocol(HttpToolsProtocol):
+    config: Configuration
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._phase = _Phase.NOTHING
+        # Requests that have arrived whole.
+        self._arrived = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timed: tuple[_Phase, int] | None = None
+        self._head_bytes = 0
+        # Refused, upgraded or lost: what still comes is not ours.
+        self._over = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        if len(self.server_state.connections) >= self.config.connections:
+            self._over = True
+            self.transport = transport
+            self._refuse(b"503 Service Unavailable", b"retry-after: 1\r\n")
+            return
+        super().connection_made(transport)
+        self._watch(_Phase.HEAD)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._over = True
+        self._unwatch()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        self._over = True
+        self._unwatch()
+        super().handle_websocket_upgrade()
+
+    def data_received(self, data: bytes) -> None:
+        if self._over:
+            return
+        arrived = self._arrived
+        super().data_received(data)
+        if self._over or self.transport.is_closing():
+            self._unwatch()
+        elif self._phase is _Phase.BODY:
+            self._head_bytes = 0
+            self._watch(_Phase.BODY)
+        elif self._phase is _Phase.NOTHING and self._arrived > arrived:
+            self._head_bytes = 0
+            self._unwatch()
+        else:
+            # Also after an empty line, with which no head begins.
+            self._take_of_head(len(data))
+
     def on_message_begin(self) -> None:
+        self._phase = _Phase.HEAD
         super().on_message_begin()
         extensions: Any = {ABORT: self.transport.abort}
         self.scope["extensions"] = extensions
+
+    def on_headers_complete(self) -> None:
+        self._phase = _Phase.BODY
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._phase = _Phase.NOTHING
+        self._arrived += 1
+        super().on_message_complete()
+
+    def _take_of_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > HEAD_BYTES + self.config.limits.body_bytes:
+            self._refuse(b"431 Request Header Fields Too Large")
+        else:
+            self._watch(_Phase.HEAD)
+
+    def _watch(self, phase: _Phase) -> None:
+        """Begin the time for it, unless it runs."""
+        if self._timed == (phase, self._arrived):
+            return
+        self._unwatch()
+        self._timed = (phase, self._arrived)
+        limits = self.config.limits
+        is_body = phase is _Phase.BODY
+        within_s = limits.request_body_s + BODY_GRACE_S if is_body else limits.request_head_s
+        self._timer = self.loop.call_later(within_s, self._end_slow)
+
+    def _unwatch(self) -> None:
+        self._timed = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _end_slow(self) -> None:
+        timed, self._timed = self._timed, None
+        if timed is None or self.transport.is_closing():
+            return
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if timed[0] is _Phase.HEAD and answering:
+            # The next request waits for the answer to the last one.
+            self._watch(_Phase.HEAD)
+        elif answering or not self._head_bytes:
+            self.transport.abort()
+        else:
+            self._refuse(b"408 Request Timeout")
+
+    def _refuse(self, status: bytes, more: bytes = b"") -> None:
+        self._unwatch()
+        head = b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n" + more
+        self.transport.write(head + b"\r\n")
+        self.transport.close()

@@ -25,8 +25,6 @@ GRAPHQL_JSON = b"application/graphql-response+json"
 PLAIN_JSON = b"application/json"
 EVENT_STREAM = b"text/event-stream"
 
-# A body that is not here by then is not coming.
-BODY_WITHIN_S = 10
 # How long, and how much, of a body that is too large is still taken, to be dropped.
 DISCARD_WITHIN_S = 1
 DISCARD_BYTES = 64 * 1024 * 1024
@@ -117,7 +115,7 @@ def require_json_content(headers: Headers) -> None:
         raise BadRequest(415, "The body must not be compressed.")
 
 
-async def read_body(receive: Receive, headers: Headers, max_bytes: int) -> bytes:
+async def read_body(receive: Receive, headers: Headers, max_bytes: int, within_s: float) -> bytes:
     """
     Raises:
         BadRequest: it is too large, or does not come.
@@ -135,7 +133,7 @@ async def read_body(receive: Receive, headers: Headers, max_bytes: int) -> bytes
             raise _too_large(max_bytes)
         return body
     try:
-        async with asyncio.timeout(BODY_WITHIN_S):
+        async with asyncio.timeout(within_s):
             return await _read_rest(message, receive, max_bytes)
     except TimeoutError:
         raise BadRequest(408, "The body did not come.", headers=_CLOSE) from None

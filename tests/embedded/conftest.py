@@ -4,15 +4,19 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from websockets.sync.client import ClientConnection, connect
 
 from parley.embedded import EmbeddedServers
 from parley.embedded.part import CHECKOUT
+from parley.embedded.ports import free_port
+from parley.embedded.probes import http_status
 from tests.embedded.process_table import descendants, living
 from tests.waiting import wait_until
 
@@ -107,3 +111,61 @@ def _close(process: subprocess.Popen[str]) -> None:
     for stream in (process.stdout, process.stderr):
         if stream is not None:
             stream.close()
+
+
+@dataclass
+class Serving:
+    process: subprocess.Popen[str]
+    port: int
+    own_port: int
+
+    def get(self, path: str, port: int | None = None) -> str:
+        address = f"http://127.0.0.1:{port or self.port}{path}"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    def socket(self) -> ClientConnection:
+        return connect(f"ws://127.0.0.1:{self.own_port}/echo", compression=None)
+
+
+Serve = Callable[..., Serving]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts a process of `tests.embedded.serving`, on the port of another if one is given."""
+    with _serving() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def serve_for_all() -> Iterator[Serve]:
+    """The same, for as long as a module's tests."""
+    with _serving() as start:
+        yield start
+
+
+@contextlib.contextmanager
+def _serving() -> Iterator[Serve]:
+    started: list[subprocess.Popen[str]] = []
+
+    def start(port: int | None = None, **limits: float) -> Serving:
+        port = port or free_port()
+        own_port = free_port([port])
+        arguments = [str(port), str(own_port), json.dumps(limits)]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.embedded.serving", *arguments],
+            cwd=CHECKOUT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        wait_until(lambda: http_status(own_port, "/pid") == 200)
+        return Serving(process, port, own_port)
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()

@@ -1,9 +1,11 @@
 """`parley.server` around a small app of our own, as a process.
 
-`python -m tests.embedded.serving PORT OWN_PORT`, a supervisor's child as to the shared port.
+`python -m tests.embedded.serving PORT OWN_PORT [LIMITS]`, a supervisor's child as to the shared
+port; limits are JSON.
 """
 
 import asyncio
+import json
 import sys
 
 from starlette.applications import Starlette
@@ -12,6 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from models.limits import Limits
 from parley.logs import configure_logging
 from parley.server import run_api
 from parley.settings import Settings
@@ -52,5 +55,6 @@ async def echo(socket: WebSocket) -> None:
 
 if __name__ == "__main__":
     configure_logging(development=False)
-    settings = Settings(port=int(sys.argv[1]), own_port=int(sys.argv[2]))
+    limits = Limits(**json.loads(sys.argv[3] if len(sys.argv) > 3 else "{}"))
+    settings = Settings(port=int(sys.argv[1]), own_port=int(sys.argv[2]), limits=limits)
     raise SystemExit(run_api(Draining(), settings, among_others=True))

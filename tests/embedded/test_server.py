@@ -3,66 +3,14 @@
 import concurrent.futures
 import json
 import signal
-import subprocess
-import sys
 import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import pytest
 from websockets.exceptions import ConnectionClosedError
-from websockets.sync.client import ClientConnection, connect
 
 from models.limits import Limits
-from parley.embedded.part import CHECKOUT
-from parley.embedded.ports import free_port, is_free
-from parley.embedded.probes import http_status
-from tests.waiting import wait_until
-
-
-@dataclass
-class Serving:
-    process: subprocess.Popen[str]
-    port: int
-    own_port: int
-
-    def get(self, path: str, port: int | None = None) -> str:
-        address = f"http://127.0.0.1:{port or self.port}{path}"
-        with urllib.request.urlopen(address, timeout=10) as answer:
-            text: str = answer.read().decode()
-            return text
-
-    def socket(self) -> ClientConnection:
-        return connect(f"ws://127.0.0.1:{self.own_port}/echo", compression=None)
-
-
-Serve = Callable[..., Serving]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Starts a process of `tests.embedded.serving`, on the port of another if one is given."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(port: int | None = None) -> Serving:
-        port = port or free_port()
-        own_port = free_port([port])
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.embedded.serving", str(port), str(own_port)],
-            cwd=CHECKOUT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        wait_until(lambda: http_status(own_port, "/pid") == 200)
-        return Serving(process, port, own_port)
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+from parley.embedded.ports import is_free
+from tests.embedded.conftest import Serve
 
 
 def test_processes_share_one_port_and_have_one_each(serve: Serve) -> None:
