@@ -45,7 +45,10 @@ describe_enum(
     {
         "THUMBNAIL": "For lists: at most 320 pixels wide and high. Of a video, a still.",
         "PREVIEW": "For a screen: at most 1,600 pixels wide and high. Of a video, a still.",
-        "FULL": "The whole of a video or sound.",
+        "FULL": (
+            "The whole of a video (MP4, SDR) or sound, or of a picture that moves (GIF, WebP, PNG "
+            "or AVIF; it becomes WebP). Of a HEIF that moves only the first picture is kept."
+        ),
         "ORIGINAL": "A FILE as it was uploaded.",
     },
 )

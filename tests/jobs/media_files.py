@@ -175,6 +175,7 @@ def clip(
     codec: str = "libx264",
     sound: str | None = "aac",
     rotation: int = 0,
+    mirrored: tuple[bool, bool] = (False, False),
     pixel_shape: Fraction | None = None,
     scene: Sequence[VideoFrame] = (),
 ) -> Path:
@@ -192,8 +193,8 @@ def clip(
         video.pix_fmt = "yuv420p" if size[0] % 2 == size[1] % 2 == 0 else "yuv444p"
         if pixel_shape is not None:
             video.codec_context.sample_aspect_ratio = pixel_shape
-        if rotation:
-            video.set_display_rotation(rotation)
+        if rotation or any(mirrored):
+            video.set_display_rotation(rotation, *mirrored)
         tone = _tone_stream(made, sound) if sound else None
         still = VideoFrame.from_image(quarters(size))  # type: ignore[no-untyped-call]
         for at in range(round(seconds * fps)):

@@ -156,7 +156,7 @@ async def test_one_that_says_to_move_and_does_not_is_still(studio: Studio) -> No
 # ------------------------------------------------------------------ moving
 
 
-@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF"])
 async def test_moving_pictures_keep_moving(studio: Studio, kind: str) -> None:
     outcome = await studio.make(IMAGE, moving(kind))
     greys, durations = _frames(shown(outcome, FULL))

@@ -53,7 +53,7 @@ pillow_heif.options.DECODE_THREADS = 1
 
 Size = tuple[int, int]
 
-_MAY_MOVE = frozenset({"GIF", "WEBP", "PNG"})
+_MAY_MOVE = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import BinaryIO, cast
 
 import av
-import av.filter
 from av.audio.frame import AudioFrame
 from av.container.input import InputContainer
 from av.container.output import OutputContainer
@@ -16,6 +15,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
+from workers.media.colours import LIMITED_RANGE, SDR, Colours, colours_of
+from workers.media.filters import FilmFilters, lies_on_its_side, shape_of, turns_of
 from workers.media.forms import (
     DAMAGED,
     FRAME_TOO_LARGE,
@@ -48,7 +49,6 @@ _MP4 = "video/mp4"
 # Of the picture's time, as MPEG has it.
 _TICKS = 90_000
 _MUXER = {"movflags": "+faststart", "fflags": "+bitexact"}
-_TURNS = {90: ("cclock",), 180: ("clock", "clock"), 270: ("clock",)}
 _FRAME_S = Fraction(1, 30)
 
 
@@ -150,7 +150,8 @@ class _Film:
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = Fraction(1, _TICKS)
         self._stream.codec_context.gop_size = 4 * limits.video_fps
-        self._graph: _Graph | None = None
+        self._filters: FilmFilters | None = None
+        self._colours = SDR
         self._size: Size = (0, 0)
         self._last_slot = -1
         self._last_ticks = -1
@@ -171,7 +172,7 @@ class _Film:
         self.ends_at_s = at_s + _FRAME_S
         shown = self._shown(frame)
         if self.poster is None:
-            self.poster = shown.to_image()  # type: ignore[no-untyped-call]
+            self.poster = _poster_of(shown, self._colours)
         shown.pts = ticks
         shown.time_base = Fraction(1, _TICKS)
         self._made.mux(self._stream.encode(shown))
@@ -182,57 +183,38 @@ class _Film:
 
     def _shown(self, frame: VideoFrame) -> VideoFrame:
         _require_size(frame.width, frame.height, self._limits)
-        shape = (frame.width, frame.height, frame.format.name)
-        if self._graph is None:
+        if self._filters is None:
             self._settle(frame)
-        if self._graph is None or self._graph.shape != shape:
-            turns = _TURNS.get(frame.rotation % 360, ())
-            self._graph = _Graph(frame, self._size, turns)
-        return self._graph.run(frame)
+        if self._filters is None or self._filters.shape != shape_of(frame):
+            self._filters = FilmFilters(frame, self._size, self._colours, Fraction(1, _TICKS))
+        return self._filters.run(frame)
 
     def _settle(self, frame: VideoFrame) -> None:
         width, height = _square(frame, self.source.sample_aspect_ratio)
-        if frame.rotation % 180:
+        if lies_on_its_side(turns_of(frame)):
             width, height = height, width
         self.shown_size = (width, height)
         shorter, longer = min(width, height), max(width, height)
         scale = min(1, self._limits.video_px / shorter, self._limits.video_long_px / longer)
         self._size = (_even(width * scale), _even(height * scale))
         self._stream.width, self._stream.height = self._size
+        self._colours = colours_of(frame).made()
+        self._tell_colours()
+
+    def _tell_colours(self) -> None:
+        coding = self._stream.codec_context
+        coding.colorspace = self._colours.matrix
+        coding.color_range = LIMITED_RANGE
+        coding.color_primaries = self._colours.primaries
+        coding.color_trc = self._colours.transfer
 
 
-class _Graph:
-    """FFmpeg's filters for frames of one shape: shrink, turn, and nothing said of the pixels'
-    shape.
-    """
-
-    def __init__(self, frame: VideoFrame, size: Size, turns: tuple[str, ...]) -> None:
-        self.shape = (frame.width, frame.height, frame.format.name)
-        width, height = size if len(turns) != 1 else size[::-1]
-        graph = av.filter.Graph()
-        graph.threads = 1
-        steps = [
-            graph.add_buffer(
-                width=frame.width,
-                height=frame.height,
-                format=frame.format,
-                time_base=Fraction(1, _TICKS),
-            ),
-            graph.add("scale", f"{width}:{height}:flags=bicubic:out_range=tv"),
-            graph.add("format", "yuv420p"),
-            *(graph.add("transpose", turn) for turn in turns),
-            graph.add("setsar", "1"),
-            graph.add("sidedata", "delete"),
-            graph.add("buffersink"),
-        ]
-        graph.link_nodes(*steps).configure()
-        self._graph = graph
-
-    def run(self, frame: VideoFrame) -> VideoFrame:
-        frame.pts = 0
-        frame.time_base = Fraction(1, _TICKS)
-        self._graph.vpush(frame)
-        return self._graph.vpull()
+def _poster_of(frame: VideoFrame, colours: Colours) -> Image.Image:
+    """With the same R'G'B', which a picture has without a word."""
+    picture: Image.Image = frame.to_image(  # type: ignore[no-untyped-call]
+        src_colorspace=colours.matrix, src_color_range=LIMITED_RANGE
+    )
+    return picture
 
 
 def _square(frame: VideoFrame, ratio: Fraction | None) -> Size:
