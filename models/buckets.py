@@ -19,6 +19,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from models.budgets import MAX_WAIT_MS
@@ -74,16 +75,16 @@ class Takes(Protocol):
 class _Bucket:
     """What this process knows of one bucket."""
 
-    __slots__ = ("asked", "at", "key", "left", "name", "owed", "rate", "tokens")
+    __slots__ = ("asked", "at", "left", "name", "owed", "owner", "rate", "tokens")
 
-    def __init__(self, name: str, owner: str, rate: Rate, now: float) -> None:
+    def __init__(self, name: str, owner: str, rate: Rate, now: float, owed: int) -> None:
         self.name = name
-        self.key = f"{name}:{owner}"
+        self.owner = owner
         self.rate = rate
         # In hand.
         self.tokens = 0
         # Taken on credit and not reported yet.
-        self.owed = 0
+        self.owed = owed
         # What the shared bucket held at `at`, monotonic seconds.
         self.left: float = rate.amount
         self.at = now
@@ -126,14 +127,23 @@ class Buckets:
             if not bucket.asked and bucket.tokens * 2 < bucket.rate.block:
                 self._ask(bucket)
             return
-        self._take_on_credit(bucket or self._begin(name, owner), amount)
+        if bucket is not None:
+            self._take_on_credit(bucket, amount)
+        else:
+            self._begin(name, owner, amount)
 
-    def _begin(self, name: str, owner: str) -> _Bucket:
-        bucket = _Bucket(name, owner, self._rates[name], self._now())
+    def _begin(self, name: str, owner: str, amount: int) -> None:
+        """Take from a bucket that this process does not know: it is full, as far as it can tell."""
+        rate = self._rates[name]
+        fits = amount <= rate.block and amount <= rate.amount
+        bucket = _Bucket(name, owner, rate, self._now(), amount if fits else 0)
         self._buckets[name, owner] = bucket
         if len(self._buckets) > self._kept:
             self._forget_one()
-        return bucket
+        if not fits:
+            self._take_on_credit(bucket, amount)
+        elif amount * REPORTS >= rate.block:
+            self._ask(bucket)
 
     def _forget_one(self) -> None:
         """Forget the oldest, but for one that is being filled."""
@@ -162,7 +172,7 @@ class Buckets:
 
     def _ask(self, bucket: _Bucket, *, urgent: bool = False) -> None:
         bucket.asked = True
-        self._wanting[bucket.key] = bucket
+        self._wanting[f"{bucket.name}:{bucket.owner}"] = bucket
         self.wanting.set()
         if urgent:
             self.urgent.set()
@@ -171,11 +181,10 @@ class Buckets:
         """Return what is to be asked for now, for as many buckets as named at most."""
         self.wanting.clear()
         self.urgent.clear()
-        wanted = []
-        for bucket in list(self._wanting.values())[:most]:
-            tokens = max(0, bucket.rate.block - bucket.tokens)
-            wanted.append(Wanted(bucket.key, bucket.rate, bucket.owed, tokens))
-        return wanted
+        return [
+            Wanted(key, bucket.rate, bucket.owed, max(0, bucket.rate.block - bucket.tokens))
+            for key, bucket in islice(self._wanting.items(), most)
+        ]
 
     def fill(self, wanted: Iterable[Wanted], given: Iterable[Given]) -> None:
         """Take in hand what was given. What was taken meanwhile stays taken."""

@@ -82,7 +82,7 @@ class Context:
         if budget.endswith("_per_address"):
             owner = address_key(self.client_address)
         else:
-            owner = self.require_viewer().user.id
+            owner = (self.viewer or self.require_viewer()).user.id
         self.resources.buckets.take(budget, owner, amount)
 
     def require_viewer(self) -> Viewer:
