@@ -28,7 +28,7 @@ AT_ONCE = 10
 
 @pytest_asyncio.fixture(scope="module")
 async def production(settings: Settings) -> AsyncIterator[tuple[Server, Server]]:
-    strict = replace(settings, limits=Limits())
+    strict = replace(settings, limits=Limits(), trusted_proxies=("127.0.0.1",))
     async with serve(strict) as one, serve(strict) as other:
         yield one, other
 
@@ -37,6 +37,14 @@ async def production(settings: Settings) -> AsyncIterator[tuple[Server, Server]]
 async def everywhere(alice: Person, production: tuple[Server, Server]) -> list[Person]:
     """Alice at both nodes."""
     return [alice.at(node) for node in production]
+
+
+class Stranger(ApiClient):
+    """Somebody at an address of their own."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"x-forwarded-for": "192.0.2.77"}
 
 
 @dataclass(frozen=True)
@@ -311,12 +319,14 @@ async def test_who_is_not_signed_in_is_counted_by_address(
     budget, began = Limits().sign_in_steps_per_address, time.monotonic()
     answers: list[Json] = []
     for n in range(450):
-        answers += await at_once(ApiClient(production[n % 2]), flood)
+        answers += await at_once(Stranger(production[n % 2]), flood)
 
     allowed = sum(answer["code"] != "RATE_LIMITED" for answer in answers)
     assert_within(allowed, budget, time.monotonic() - began, slack=2)
-    # Those who are signed in there go on.
+    # Those who are signed in go on, and strangers elsewhere.
     assert await alice.at(production[0]).errors("{ viewer { id } }") == []
+    (elsewhere, *_) = await at_once(ApiClient(production[0]), flood)
+    assert elsewhere["code"] != "RATE_LIMITED"
 
 
 async def test_clients_read_what_they_could_meet(alice: Person, server: Server) -> None:
