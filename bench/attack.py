@@ -63,7 +63,7 @@ def main() -> int:
 async def _measure(parley: Parley, secs: float) -> dict[str, Any]:
     assert parley.pid is not None
     target = Target.read(parley.profile, parley.world, parley.port)
-    people = await _People(target).open()
+    people = await People(target).open()
     found: dict[str, Any] = {"alone": await people.talk(CALM_S)}
     before = memory_kib(parley.pid)
     attack = await asyncio.create_subprocess_exec(
@@ -81,7 +81,7 @@ async def _measure(parley: Parley, secs: float) -> dict[str, Any]:
     return found
 
 
-class _People:
+class People:
     """Two who talk: one sends and reads the newest page, the other follows."""
 
     def __init__(self, target: Target) -> None:
@@ -90,7 +90,7 @@ class _People:
         self._deliveries = Deliveries(1)
         self._sent = 0
 
-    async def open(self) -> "_People":
+    async def open(self) -> "People":
         target, pair = self._target, self._pair
         await target.follow(pair.b, pair.conv, self._deliveries.take)
         self._sender = await Sender(target, pair.a, pair.conv).open()

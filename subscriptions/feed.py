@@ -18,6 +18,7 @@ from typing import Literal, Protocol
 from models.events import Occurrence, ResyncRequired, StreamCut
 from models.signals import ReceiptMoved, Typed
 from subscriptions.occurrences import LiveEntry
+from subscriptions.replays import Pace, Replays
 
 # The whole inbox, one kind of events of one channel, or the presence of people.
 FeedKind = Literal["inbox", "messages", "receipts", "typing", "presence"]
@@ -61,8 +62,11 @@ class Feed:
         kind: FeedKind = "inbox",
         only_channel: str | None = None,
         queued_events: int = 1000,
+        replays: Replays | None = None,
     ) -> None:
         self.user_id = user_id
+        # What it missed comes at this pace.
+        self.pace = Pace(replays or Replays(), user_id)
         self.device_id = device_id
         self.kind = kind
         self.only_channel = only_channel

@@ -5,36 +5,26 @@ Whatever is committed after that read is offered to the feed; what was offered m
 back, and what it does not cover is read again.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from models.database import Database
-from models.events import InboxReady, Occurrence, ResyncRequired, SessionExpiring, TooFarBehind
+from models.events import InboxReady, Occurrence, SessionExpiring
 from models.limits import Limits
-from models.log import (
-    Standing,
-    hydrate_entries,
-    list_device_positions,
-    list_entries,
-    list_standings,
-)
 from models.presence import Presence
-from models.refusals import RefusalCode, Refused, not_found
+from models.refusals import RefusalCode, Refused
 from models.signals import SignalKind, Signalled
 from models.viewer import Viewer
-from subscriptions.feed import Feed, FeedKind, resync_occurrence
+from subscriptions.feed import Feed, FeedKind
 from subscriptions.hub import Hub
 from subscriptions.node import Node
-from subscriptions.occurrences import LiveEntry
 from subscriptions.presence import NodePresence
 from subscriptions.presence_watch import PresenceWatch
+from subscriptions.replays import Replays
 from subscriptions.session_watch import SessionWatch
 from subscriptions.signaller import Signaller
+from subscriptions.sources import ChannelSource, InboxSource, PresenceSource
 from subscriptions.typing import Typing
-
-# Entries read in one piece while replaying; the next piece is read when the client has taken this
-# one.
-PIECE_ENTRIES = 200
 
 
 class Live:
@@ -59,6 +49,7 @@ class Live:
         self._presence_watch = presence_watch
         self._typing = typing
         self._limits = limits
+        self._replays = Replays()
 
     def announce(self, signals: Sequence[Signalled]) -> None:
         self._signaller.announce(signals)
@@ -76,6 +67,7 @@ class Live:
             viewer.user.id,
             viewer.device_id,
             queued_events=self._limits.queued_events_per_socket,
+            replays=self._replays,
         )
         await self._attach(feed, viewer)
         return feed
@@ -94,6 +86,7 @@ class Live:
             viewer.device_id,
             kind="presence",
             queued_events=self._limits.queued_events_per_socket,
+            replays=self._replays,
         )
         await self._attach(feed, viewer)
         try:
@@ -122,6 +115,7 @@ class Live:
             kind=kind,
             only_channel=channel_id,
             queued_events=self._limits.queued_events_per_socket,
+            replays=self._replays,
         )
         await self._attach(feed, viewer)
         try:
@@ -165,163 +159,3 @@ class FeedSession:
 
     def session_over(self) -> None:
         self._feed.end(Refused(RefusalCode.SESSION_REVOKED, "This session is over; sign in again."))
-
-
-class _Source:
-    """The common part: pieces of the log, in order, each entry once."""
-
-    def __init__(self, database: Database, hub: Hub, node: Node, limits: Limits) -> None:
-        self._database = database
-        self._hub = hub
-        self._node = node
-        self._limits = limits
-
-    def want_gap(self, feed: Feed, channel_id: str) -> None:
-        self._hub.want_gap(feed, channel_id)
-
-    def detach(self, feed: Feed) -> None:
-        self._hub.remove(feed)
-        self._node.remove_user(feed.user_id)
-
-    async def _read(self, feed: Feed, channel_id: str, up_to_seq: int) -> AsyncIterator[Occurrence]:
-        """Everything from the feed's position up to a seq; moves the position."""
-        while (position := feed.positions[channel_id]) < up_to_seq and not feed.ended.done():
-            entries = await list_entries(
-                self._database,
-                channel_id,
-                after_seq=position,
-                up_to_seq=up_to_seq,
-                most=PIECE_ENTRIES,
-            )
-            await hydrate_entries(self._database, entries)
-            for entry in entries:
-                occurrence = feed.take(LiveEntry(entry, fresh=False))
-                if occurrence is not None:
-                    yield occurrence
-                if channel_id in feed.left:
-                    return
-
-    async def _read_what_is_lacking(self, feed: Feed) -> AsyncIterator[Occurrence]:
-        """What was committed during the replay and is not held back whole; then the feed goes live,
-        without a pause.
-        """
-        while not feed.ended.done():
-            if lost := feed.take_lost():
-                for channel_id, seq in lost.items():
-                    yield resync_occurrence(channel_id, seq)
-            elif lacking := self._lacking(feed):
-                for channel_id, up_to_seq in lacking:
-                    async for occurrence in self._read(feed, channel_id, up_to_seq):
-                        yield occurrence
-            else:
-                feed.go_live()
-                return
-
-    def _lacking(self, feed: Feed) -> list[tuple[str, int]]:
-        for channel_id in feed.held.keys() - feed.positions.keys():
-            # A channel joined during the replay begins at the entry that joins it.
-            feed.positions[channel_id] = feed.joined_seqs.get(channel_id, 1) - 1
-        return [(channel_id, gap[1]) for channel_id in feed.held if (gap := feed.lacks(channel_id))]
-
-
-class InboxSource(_Source):
-    def __init__(
-        self, database: Database, hub: Hub, node: Node, limits: Limits, after: dict[str, int]
-    ) -> None:
-        super().__init__(database, hub, node, limits)
-        self._after = after
-
-    async def replay(self, feed: Feed) -> AsyncIterator[Occurrence]:
-        device = await list_device_positions(self._database, feed.user_id, feed.device_id)
-        standings = await list_standings(self._database, feed.user_id)
-        replayed = 0
-        resyncs = list(self._set_positions(feed, standings, device))
-        for channel_id, seq in resyncs:
-            yield resync_occurrence(channel_id, seq)
-        for standing in standings:
-            up_to = standing.last_seq if standing.left_seq is None else standing.left_seq
-            async for occurrence in self._read(feed, standing.channel_id, up_to):
-                replayed += 1
-                yield occurrence
-        async for occurrence in self._read_what_is_lacking(feed):
-            replayed += not isinstance(occurrence.value, ResyncRequired)
-            yield occurrence
-        yield Occurrence(InboxReady(datetime.now(UTC), replayed))
-
-    def _set_positions(
-        self, feed: Feed, standings: Iterable[Standing], device: Mapping[str, int]
-    ) -> Iterable[tuple[str, int]]:
-        """Where each channel begins; those whose position is of no use begin at their end, and are
-        given back.
-        """
-        for at in standings:
-            known_joined_seq = feed.joined_seqs.get(at.channel_id, 1)
-            if known_joined_seq > at.joined_seq:
-                # They came in (again) since this was read: what is held begins with that.
-                at = Standing(at.channel_id, known_joined_seq, known_joined_seq - 1, None)
-            if at.joined_seq > 1:
-                feed.joined_seqs[at.channel_id] = at.joined_seq
-            if at.left_seq is not None:
-                # Only the entry that says so, unless this device knows it.
-                known = max(self._after.get(at.channel_id, 0), device.get(at.channel_id, 0))
-                feed.positions[at.channel_id] = max(at.left_seq - 1, min(known, at.left_seq))
-                if known >= at.left_seq:
-                    feed.left[at.channel_id] = at.left_seq
-                continue
-            start = self._after.get(at.channel_id, device.get(at.channel_id, at.joined_seq - 1))
-            named = at.channel_id in self._after
-            if not named:
-                start = max(start, at.joined_seq - 1)
-            wrong = start > at.last_seq or start < at.joined_seq - 1
-            if wrong or at.last_seq - start > self._limits.replay_entries:
-                start = at.last_seq
-                yield at.channel_id, at.last_seq
-            feed.positions[at.channel_id] = start
-
-
-class PresenceSource(_Source):
-    """Nothing is missed: the watch gives what is, as the first change."""
-
-    async def replay(self, feed: Feed) -> AsyncIterator[Occurrence]:
-        feed.go_live()
-        missed: tuple[Occurrence, ...] = ()
-        for occurrence in missed:
-            yield occurrence
-
-
-class ChannelSource(_Source):
-    def __init__(self, database: Database, hub: Hub, node: Node, limits: Limits) -> None:
-        super().__init__(database, hub, node, limits)
-        self._last_seq = 0
-
-    async def begin(self, feed: Feed, after_seq: int | None) -> None:
-        """Set the position.
-
-        Raises:
-            Refused, TooFarBehind: as `Live.follow_messages`.
-        """
-        assert feed.only_channel is not None
-        at = await self._read_standing(feed, feed.only_channel)
-        if at is None or at.left_seq is not None:
-            raise not_found("There is no such channel.", "channelId")
-        start = at.last_seq if after_seq is None else max(after_seq, at.joined_seq - 1)
-        if start > at.last_seq or at.last_seq - start > self._limits.replay_entries:
-            raise TooFarBehind
-        if at.joined_seq > 1:
-            feed.joined_seqs[at.channel_id] = at.joined_seq
-        feed.positions[at.channel_id] = start
-        self._last_seq = at.last_seq
-
-    async def _read_standing(self, feed: Feed, channel_id: str) -> Standing | None:
-        while True:
-            found = await list_standings(self._database, feed.user_id, [channel_id])
-            # Else they came in (again) since it was read.
-            if not found or found[0].joined_seq >= feed.joined_seqs.get(channel_id, 1):
-                return found[0] if found else None
-
-    async def replay(self, feed: Feed) -> AsyncIterator[Occurrence]:
-        assert feed.only_channel is not None
-        async for occurrence in self._read(feed, feed.only_channel, self._last_seq):
-            yield occurrence
-        async for occurrence in self._read_what_is_lacking(feed):
-            yield occurrence

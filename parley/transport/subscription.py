@@ -5,11 +5,13 @@ rendered in order and handed to the client's writer.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
 from typing import Protocol
 
 from models.events import Occurrence, StreamCut
 from parley.engine.sharing import Render
 from parley.transport.writer import Writer
+from subscriptions.replays import Pace
 
 TOO_SLOW = "Too slow: connect again and resume by position"
 
@@ -18,6 +20,7 @@ class Followed(Protocol):
     """What a subscription's root field gives: a `subscriptions.feed.Feed`."""
 
     ended: asyncio.Future[None]
+    pace: Pace
 
     @property
     def reason(self) -> BaseException | None: ...
@@ -82,11 +85,14 @@ class Subscription:
         self._feed.end()
 
     async def _replay(self) -> None:
-        """What was missed is read as the client takes it."""
+        """What was missed is read as the client takes it; where rendering reads too, in a turn."""
+        reads = True
         async for occurrence in self._feed.replay():
-            text = self._render(occurrence)
-            if not isinstance(text, str):
-                text = await text
+            async with self._feed.pace.turn() if reads else nullcontext():
+                text = self._render(occurrence)
+                reads = not isinstance(text, str)
+                if not isinstance(text, str):
+                    text = await text
             if self._feed.ended.done():
                 return
             await self._writer.put(self._frame(text))

@@ -16,7 +16,7 @@ from models.events import InboxReady, Occurrence, ResyncRequired
 from models.viewer import Viewer
 from parley.resources import Process
 from subscriptions.feed import Feed
-from subscriptions.live import ChannelSource, InboxSource
+from subscriptions.sources import ChannelSource, InboxSource
 from tests.groups import ADD, LEAVE, inner_id, make_group
 from tests.make import Person
 from tests.waiting import eventually
