@@ -110,14 +110,15 @@ _TAKE_NEXT = _TAKE.format(
     ORDER BY j.priority DESC, j.id LIMIT 1 FOR UPDATE SKIP LOCKED
     """
 )
-# $1 worker, $2 kind, $3 seconds of silence, $4 those at hand, $5 how often they were taken at most.
+# $1 worker, $2 kind, $3 seconds of silence, $4 those at hand, $5 how often they were taken at most,
+# $6 how many.
 _TAKE_LEFT_BEHIND = _TAKE.format(
     found="""
     SELECT j.id FROM pgqueuer j
     WHERE j.entrypoint = $2 AND j.status = 'picked'
       AND j.heartbeat < now() - make_interval(secs => $3) AND j.id <> ALL ($4)
       AND j.attempts <= $5
-    ORDER BY j.heartbeat LIMIT 1 FOR UPDATE SKIP LOCKED
+    ORDER BY j.heartbeat LIMIT $6 FOR UPDATE SKIP LOCKED
     """
 )
 _OURS = "q.status = 'picked' AND q.queue_manager_id = $1"
@@ -191,15 +192,22 @@ class JobQueue:
         return None
 
     async def take_left_behind(
-        self, kind: str, *, silent_s: float, at_hand: Sequence[int], taken_at_most: int
-    ) -> TakenJob | None:
-        """One whose worker has been silent for so long, and not taken more often. `at_hand`
+        self,
+        kind: str,
+        *,
+        silent_s: float,
+        at_hand: Sequence[int],
+        taken_at_most: int,
+        most: int = 1,
+    ) -> list[TakenJob]:
+        """Those whose workers have been silent for so long, and not taken more often. `at_hand`
         are jobs that this worker knows it has.
         """
-        row = await self._database.fetchrow(
-            _TAKE_LEFT_BEHIND, self._worker_id, kind, silent_s, list(at_hand), taken_at_most
+        rows = await self._database.fetch(
+            *(_TAKE_LEFT_BEHIND, self._worker_id, kind, silent_s, list(at_hand)),
+            *(taken_at_most, most),
         )
-        return None if row is None else TakenJob(*row)
+        return [TakenJob(*row) for row in rows]
 
     async def keep(self, job_ids: Sequence[int]) -> None:
         """Show that these jobs are worked on. Those that are just let go are passed over, so that

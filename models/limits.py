@@ -105,7 +105,9 @@ class Limits:
     push_sms_after_s: float = 3600.0  # unread for so long, then SMS, where SMS is on
     push_sms_interval_s: float = 24 * 3600.0  # between two SMS to one device
     push_mail_addresses_per_user: Budget = Budget(amount=5, window_s=24 * 3600)
-    push_claim_s: float = 30.0  # a job that died holds up its device and channel for so long
+    push_claim_s: float = 5.0  # a job that died holds up its device and channel for so long
+    push_probe_s: float = 5.0  # between two tries of a provider that gives no answer
+    push_recovery_s: float = 15.0  # from a provider's first answer until all that waited is sent
 
     # Presence and typing
     presence_user_ids: int = 100  # people named in one `presence`

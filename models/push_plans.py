@@ -111,6 +111,30 @@ async def claim_pushes(
     return {claim.key: claim for claim in claims}
 
 
+async def renew_claims(database: Database, keys: Sequence[PushKey]) -> None:
+    """Say that these jobs are still at work: a claim is a lease, and others take what is not
+    renewed. Those that are just let go are passed over.
+
+    Raises:
+        Refused: UNAVAILABLE.
+    """
+    await database.execute(
+        """
+        UPDATE push_states s SET claimed_at = now() FROM (
+            SELECT c.user_id, c.device_id, c.channel_id
+            FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS x (user_id, device_id, channel_id)
+            JOIN push_states c ON c.user_id = ANY ($1) AND c.user_id = x.user_id
+                AND c.device_id = x.device_id AND c.channel_id = x.channel_id
+            WHERE c.claimed_at IS NOT NULL
+            FOR UPDATE OF c SKIP LOCKED
+        ) k
+        WHERE s.user_id = ANY ($1) AND s.user_id = k.user_id AND s.device_id = k.device_id
+          AND s.channel_id = k.channel_id
+        """,
+        *_columns(keys),
+    )
+
+
 def _columns(keys: Sequence[PushKey]) -> tuple[list[str], list[str], list[str]]:
     return (
         [key.user_id for key in keys],

@@ -13,7 +13,11 @@ import msgspec
 from models.database import Connection, Database
 from models.jobs import enqueue
 from models.push_endpoints import PushEndpointKind
+from models.push_gates import Parked, park
 from models.push_states import PushKey, PushTask, entrypoint_of, write_again
+
+# A view that is parked has a job for whoever looks at `due_at`.
+PARKED_S = 30 * 24 * 3600.0
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +33,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 class Later(msgspec.Struct, frozen=True, kw_only=True):
     """A job that is to be done in a while, for the same reason or for what comes meanwhile.
-    `failed`: because its provider has. `queue`: as a job of its own, exactly then.
+    `failed`: because its provider has. `queue`: as a job of its own, exactly then. `gate`: not
+    before this gate is open, whatever `after_s` says.
     """
 
     key: PushKey
@@ -37,6 +42,7 @@ class Later(msgspec.Struct, frozen=True, kw_only=True):
     after_s: float
     failed: bool = False
     queue: bool = False
+    gate: str | None = None
     # Whether this job has claimed the view. If not, the `due_at` there may be its own.
     claimed: bool = True
 
@@ -94,7 +100,7 @@ RETURNING s.user_id, s.device_id, s.channel_id,
 
 async def postpone(database: Database, laters: Sequence[Later]) -> list[bool]:
     """Note that these jobs wait. For each whether it is its caller's to come back with: not where
-    it was queued here, where another job waits, and where the view is gone.
+    it was queued or parked here, where another job waits, and where the view is gone.
 
     Raises:
         Refused: UNAVAILABLE.
@@ -107,16 +113,20 @@ async def postpone(database: Database, laters: Sequence[Later]) -> list[bool]:
             [later.key.user_id for later in ordered],
             [later.key.device_id for later in ordered],
             [later.key.channel_id for later in ordered],
-            [later.after_s for later in ordered],
+            [PARKED_S if later.gate else later.after_s for later in ordered],
             [later.claimed for later in ordered],
             [later.failed for later in ordered],
         )
         waiting = {PushKey(*row[:3]) for row in rows if row[3]}
-        await _enqueue(connection, [each for each in ordered if each.queue and each.key in waiting])
+        ours = [each for each in ordered if each.key in waiting]
+        await _enqueue(connection, [each for each in ours if each.queue])
+        parked = [Parked(each.gate, each.key, each.kind) for each in ours if each.gate]
+        if parked:
+            await park(connection, parked)
         return waiting
 
     waiting = await write_again(database, write)
-    return [later.key in waiting and not later.queue for later in laters]
+    return [later.key in waiting and not later.queue and not later.gate for later in laters]
 
 
 async def _enqueue(connection: Connection, laters: Sequence[Later]) -> None:

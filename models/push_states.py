@@ -7,7 +7,7 @@ A job that never came (an hour late) counts no longer.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 import asyncpg
@@ -128,7 +128,7 @@ async def want_pushes(database: Database, wants: Sequence[Want], *, limits: Limi
             _WANT, *(list(each) for each in zip(*(row[:4] for row in rows), strict=True)),
             after_s, LOST_S,
         )  # fmt: skip
-        await _enqueue(
+        await enqueue_views(
             connection, [(PushKey(*row), kinds[row[0], row[1]]) for row in queued], delays
         )
         return len(queued)
@@ -136,11 +136,12 @@ async def want_pushes(database: Database, wants: Sequence[Want], *, limits: Limi
     return await write_again(database, write)
 
 
-async def _enqueue(
+async def enqueue_views(
     connection: Connection,
     keys: Sequence[tuple[PushKey, PushEndpointKind]],
-    delays: dict[PushEndpointKind, float],
+    delays: Mapping[PushEndpointKind, float],
 ) -> None:
+    """Queue a job for each of these views, in the connection's transaction."""
     for kind in PushEndpointKind:
         tasks = [PushTask(k.user_id, k.device_id, k.channel_id) for k, its in keys if its is kind]
         await enqueue(connection, entrypoint_of(kind), tasks, after_s=delays.get(kind, 0.0))
@@ -180,7 +181,7 @@ async def update_pushes(database: Database, places: Sequence[tuple[str, str]]) -
             SOON_S,
         )
         keys = [(PushKey(*row[:3]), PushEndpointKind(row[3])) for row in rows]
-        await _enqueue(connection, keys, {})
+        await enqueue_views(connection, keys, {})
         return len(rows)
 
     return await write_again(database, write)
@@ -202,7 +203,7 @@ async def hasten_pushes(connection: Connection, user_id: str, device_id: str) ->
         _HASTEN, user_id, device_id, [kind.value for kind in SHOWN_KINDS], SOON_S
     )
     keys = [(PushKey(*row[:3]), PushEndpointKind(row[3])) for row in rows]
-    await _enqueue(connection, keys, {})
+    await enqueue_views(connection, keys, {})
 
 
 async def write_again(database: Database, write: Callable[[Connection], Awaitable[Value]]) -> Value:

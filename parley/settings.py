@@ -95,7 +95,7 @@ class Settings:
     # What one file may take of memory while it is looked at, besides the program itself.
     media_child_megabytes: int = 512
     # A worker that is silent for so long has lost its jobs to others.
-    job_silence_s: float = 7.0
+    job_silence_s: float = 5.0
     limits: Limits = Limits()
 
     @property
@@ -195,7 +195,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         media_concurrency=_number(
             env, "PARLEY_MEDIA_CONCURRENCY", max(1, (os.cpu_count() or 1) - 1), least=1, most=256
         ),
-        job_silence_s=_number(env, "PARLEY_JOB_SILENCE_S", 7.0, least=0.5, most=600),
+        job_silence_s=_number(env, "PARLEY_JOB_SILENCE_S", 5.0, least=0.5, most=600),
         secret=_secret(env),
         secret_previous=_secret(env, "PARLEY_SECRET_PREVIOUS") or None,
         sms_countries=read_countries(env, "PARLEY_SMS_COUNTRIES"),

@@ -28,7 +28,7 @@ from workers.media.forms import MIB, MediaLimits
 from workers.media.job import MediaJob
 from workers.media.renditions import Renderer, SandboxFailed
 from workers.media.sweep import DAY_S, Ages, MediaSweep
-from workers.push.registering import register_push
+from workers.push.registering import PushLoops, register_push
 
 logger = logging.getLogger("parley.media")
 
@@ -36,8 +36,9 @@ logger = logging.getLogger("parley.media")
 class WorkerJobs:
     """The runner, storage, what makes renditions, and whom pushes go through."""
 
-    def __init__(self, jobs: Jobs, parts: Parts) -> None:
+    def __init__(self, jobs: Jobs, pushes: PushLoops, parts: Parts) -> None:
         self.jobs = jobs
+        self._pushes = pushes
         self._parts = parts
 
     @classmethod
@@ -63,10 +64,16 @@ class WorkerJobs:
             queue = parts.add(await JobQueue.open(settings.database_url, ids.new_id()))
             renderer = parts.add(await open_renderer(settings))
             jobs = Jobs(queue, silent_s=settings.job_silence_s, watcher=metrics, loops=loops)
-            parts.add(jobs)
             _register_media(settings, jobs, database, storage, renderer, on_commit, metrics, folder)
-            register_push(jobs, database, providers, settings.limits, note=metrics.note_push)
-            return cls(jobs, parts.pop_all())
+            pushes = register_push(
+                *(jobs, database, providers, settings.limits),
+                loops=loops,
+                note=metrics.note_push,
+            )
+            # Ended after the jobs, whose claims it keeps.
+            parts.add(pushes)
+            parts.add(jobs)
+            return cls(jobs, pushes, parts.pop_all())
 
     async def start(self, database: Database) -> None:
         try:
@@ -78,6 +85,7 @@ class WorkerJobs:
             # Another worker, or the next start, queues it.
             pass
         self.jobs.start()
+        self._pushes.start()
 
     async def close(self) -> None:
         await self._parts.aclose()

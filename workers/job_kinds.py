@@ -55,6 +55,8 @@ class Kind(msgspec.Struct):
     per_owner: int | None = None
     # The number of the owner who had the last turn; the first turn is anybody's.
     turn: int = msgspec.field(default_factory=lambda: random.randint(1, LAST_TURN))
+    # Those that were left behind for the first time run together, not one at a time.
+    revives_together: bool = False
     running: int = 0
     # Jobs have ended, which others of their owners may have waited for.
     ended: bool = False

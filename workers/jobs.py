@@ -52,7 +52,7 @@ class Jobs:
         self,
         queue: JobQueue,
         *,
-        silent_s: float = 7.0,
+        silent_s: float = 5.0,
         watcher: Watcher | None = None,
         loops: Loops | None = None,
         prune_every_s: float = PRUNE_EVERY_S,
@@ -92,12 +92,14 @@ class Jobs:
         backoff_s: float = 1.0,
         on_set_aside: Run | None = None,
         per_owner: int | None = None,
+        revives_together: bool = False,
     ) -> None:
         """Run jobs of this kind, before `start`. `run` returns when the job is done, and may raise
         `RetryLater` or `SetAside`; a Refused UNAVAILABLE is put off as well. It is cancelled after
         `deadline_s`. The second try comes `backoff_s` after the first, each later one after double
         that time. `on_set_aside` is told before a job is set aside. With `per_owner`, owners take
-        turns, and each has at most so many at once, over all workers.
+        turns, and each has at most so many at once, over all workers. `revives_together`: many
+        that a worker left behind run at once the first time, so that none waits for the others.
         """
         self._kinds[entrypoint] = Kind(
             entrypoint,
@@ -108,6 +110,7 @@ class Jobs:
             backoff_s,
             on_set_aside,
             per_owner,
+            revives_together=revives_together,
         )
 
     def start(self) -> None:
@@ -155,6 +158,8 @@ class Jobs:
         if time.monotonic() >= self._look_at:
             await self._look()
         for kind in self._kinds.values():
+            if kind.left_behind and kind.revives_together and kind.free > 0:
+                await self._revive_together(kind)
             if kind.left_behind and not kind.reviving and kind.free > 0:
                 await self._revive(kind)
             while kind.more and kind.free > 0:
@@ -174,13 +179,28 @@ class Jobs:
             if due.in_s is not None:
                 self._look_in(due.in_s)
 
+    async def _revive_together(self, kind: Kind) -> None:
+        """Take those that were left behind once: they may have killed their worker, or been at
+        hand by chance; whoever is left behind again runs alone.
+        """
+        jobs = await self._queue.take_left_behind(
+            kind.name,
+            silent_s=self._silent_s,
+            at_hand=sorted(self._outcomes.at_hand),
+            taken_at_most=1,
+            most=kind.free,
+        )
+        for job in jobs:
+            self._begin(kind, job)
+
     async def _revive(self, kind: Kind) -> None:
-        job = await self._queue.take_left_behind(
+        jobs = await self._queue.take_left_behind(
             kind.name,
             silent_s=self._silent_s,
             at_hand=sorted(self._outcomes.at_hand),
             taken_at_most=1 if self._suspect is not None else 2**31 - 1,
         )
+        job = jobs[0] if jobs else None
         kind.left_behind = kind.reviving = job is not None
         if job is None:
             return
@@ -277,8 +297,8 @@ class Jobs:
     def _put_off(
         self, job: TakenJob, after_s: float, fault: JobFault, *, counts: bool = False
     ) -> None:
-        """Spread out, so that what failed together does not come back together."""
-        spread_s = after_s * random.uniform(0.75, 1.25)
+        """Spread out, so that what failed together does not come back together; never earlier."""
+        spread_s = after_s * random.uniform(1.0, 1.25)
         self._outcomes.note(PutOff(job.id, spread_s, counts, fault))
 
     async def _set_aside(self, kind: Kind, job: TakenJob, fault: JobFault) -> None:

@@ -270,3 +270,33 @@ class PushStateRow(SQLModel, table=True):
     shown_at: datetime | None = time_column(nullable=True)
     # When the message had last been edited that was shown; null when it had not.
     shown_edited_at: datetime | None = time_column(nullable=True)
+
+
+class PushGateRow(SQLModel, table=True):
+    """A provider's project, host or origin, or one device's token, that is to be left alone for a
+    while. Kept where the queue of jobs is, as is `push_parked`.
+    """
+
+    __tablename__ = "push_gates"
+
+    key: str = Field(sa_column=Column(Text, primary_key=True))
+    # When one job may try.
+    closed_until: datetime = time_column()
+    # Since when no answer came.
+    since: datetime = time_column()
+    # Since when pushes go through again; null while it is closed.
+    opened_at: datetime | None = time_column(nullable=True)
+    # When a worker last let some of those go that are parked here.
+    looked_at: datetime | None = time_column(nullable=True)
+
+
+class PushParkedRow(SQLModel, table=True):
+    """A device's view of a channel whose job waits at a gate."""
+
+    __tablename__ = "push_parked"
+
+    gate: str = Field(sa_column=Column(Text, primary_key=True))
+    user_id: UUID = key()
+    device_id: UUID = key()
+    channel_id: UUID = key()
+    kind: str = text_column()

@@ -39,6 +39,7 @@ async def running(
     most_tries: int = 3,
     deadline_s: float = 5,
     backoff_s: float = 0.05,
+    revives_together: bool = False,
     **kinds: Run,
 ) -> AsyncIterator[Jobs]:
     """A runner of these kinds, in this loop."""
@@ -52,6 +53,7 @@ async def running(
             most_tries=most_tries,
             deadline_s=deadline_s,
             backoff_s=backoff_s,
+            revives_together=revives_together,
         )
     jobs.start()
     try:

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -110,6 +111,58 @@ async def test_a_job_that_is_put_off_or_lacks_a_server_uses_up_no_tries(
         await eventually(lambda: is_empty(queue))
 
     assert runs.tries == [1] * 6
+
+
+async def test_a_job_that_is_put_off_comes_no_earlier_than_it_asked_for(
+    queue: Database, database_url: str
+) -> None:
+    runs = Runs(*(RetryLater(0.2) for _ in range(6)))
+    await queue_jobs(queue, "later", 1)
+
+    async with running(database_url, later=runs):
+        await eventually(lambda: is_empty(queue))
+
+    assert all(b - a >= 0.2 for a, b in pairwise(runs.at)), runs.at
+
+
+async def test_jobs_that_were_left_behind_run_together_where_that_is_wanted(
+    queue: Database, database_url: str
+) -> None:
+    """None waits for the others: each ends only once all have begun."""
+    together = asyncio.Barrier(8)
+
+    async def meet(_: TakenJob) -> None:
+        await together.wait()
+
+    await queue_jobs(queue, "meet", *range(8))
+    await queue.execute(
+        "UPDATE pgqueuer SET status = 'picked', attempts = 1, heartbeat = now() - interval '1 h'"
+    )
+    async with running(database_url, concurrency=8, revives_together=True, meet=meet):
+        await eventually(lambda: is_empty(queue))
+
+
+async def test_jobs_that_were_left_behind_twice_run_alone_all_the_same(
+    queue: Database, database_url: str
+) -> None:
+    at_once = 0
+    most = 0
+
+    async def run(_: TakenJob) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.01)
+        at_once -= 1
+
+    await queue_jobs(queue, "work", *range(8))
+    await queue.execute(
+        "UPDATE pgqueuer SET status = 'picked', attempts = 2, heartbeat = now() - interval '1 h'"
+    )
+    async with running(database_url, concurrency=8, revives_together=True, work=run):
+        await eventually(lambda: is_empty(queue))
+
+    assert most == 1
 
 
 async def test_a_job_whose_servers_are_away_is_not_given_up(

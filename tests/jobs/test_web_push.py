@@ -204,6 +204,8 @@ async def test_is_set_aside_when_the_browser_subscribed_with_another_key(
     ("reply", "outcome", "retry_after_s"),
     [
         (Reply(429, {"retry-after": "30"}), Outcome.RETRY, 30),
+        (Reply(429, {"retry-after": "999999999"}), Outcome.RETRY, 3600),
+        (Reply(503, {"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}), Outcome.RETRY, 3600),
         (Reply(503, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}), Outcome.RETRY, 0),
         (Reply(500), Outcome.RETRY, None),
         (Reply(413), Outcome.REJECTED, None),

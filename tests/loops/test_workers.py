@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from models import ids
 from models.job_queue import Due, JobQueue, TakenJob
+from models.limits import Limits
 from models.log import Batch, Recipients
-from models.push_states import Want
+from models.push_states import PushKey, Want
 from models.search import BLOCK_ENTRIES
 from parley.job_metrics import JobMetrics
 from parley.metrics import Metrics
@@ -22,6 +24,8 @@ from workers.dispatch import Dispatcher
 from workers.indexing import Indexing
 from workers.jobs import Jobs
 from workers.push.check import PushCheck
+from workers.push.claims import Claims
+from workers.push.gates import Gates
 from workers.push.queueing import PushQueue
 from workers.relay import Relay
 from workers.sweep import Sweep
@@ -141,6 +145,27 @@ async def push_queue(ground: Ground) -> AsyncIterator[Trigger]:
     await part.close()
 
 
+@asynccontextmanager
+async def push_gates(ground: Ground) -> AsyncIterator[Trigger]:
+    part = Gates(ground.failing_database, short_leases(ground.limits), loops=ground.loops)
+    part.start()
+    yield nothing
+    await part.close()
+
+
+@asynccontextmanager
+async def push_claims(ground: Ground) -> AsyncIterator[Trigger]:
+    part = Claims(ground.failing_database, short_leases(ground.limits), loops=ground.loops)
+    part.start()
+    async with part.kept([PushKey(ids.new_id(), ids.new_id(), ids.new_id())]):
+        yield nothing
+    await part.close()
+
+
+def short_leases(limits: Limits) -> Limits:
+    return replace(limits, push_claim_s=SOON_S, push_probe_s=SOON_S)
+
+
 # -------------------------------------------------------------------- metrics
 
 
@@ -231,6 +256,8 @@ CASES: Cases = {
     "settle": settle,
     "push_check": push_check,
     "push_queue": push_queue,
+    "push_gates": push_gates,
+    "push_claims": push_claims,
     "metrics": metrics,
     "job_metrics": job_metrics,
     "jobs_take": of_jobs("find_due"),

@@ -1,7 +1,10 @@
 """APNs: Apple's provider API over HTTP/2, with provider tokens (ES256).
 
 A provider token is renewed after 40 minutes: Apple refuses one older than 60, and more than one
-renewal in 20. Headers that differ from push to push are kept out of the tables, as Apple advises.
+renewal in 20, over all who use the key. So each is issued at a full 40 minutes of the clock and
+signed in the one way that follows from its text (RFC 6979): all worker processes have the same
+token, and need not tell each other. Headers that differ from push to push are kept out of the
+tables, as Apple advises.
 """
 
 import asyncio
@@ -13,10 +16,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import jwt
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from jwt.utils import base64url_encode, der_to_raw_signature
 
 from workers.push.http2 import Http2Client
 from workers.push.http2_connection import Header, NoAnswer, Response, secret_header
@@ -24,6 +28,7 @@ from workers.push.provider_settings import APNS_SANDBOX_URL, APNS_URL
 from workers.push.pushes import (
     DELIVERED,
     Answer,
+    Blames,
     Endpoint,
     Outcome,
     Push,
@@ -43,6 +48,9 @@ _REASON = re.compile(r"[A-Za-z]{1,60}", re.ASCII)
 # Besides 410. A 404 is about our address of Apple, not about the endpoint.
 _GONE = frozenset({"BadDeviceToken", "DeviceTokenNotForTopic", "Unregistered", "ExpiredToken"})
 _EXPIRED = "403 ExpiredProviderToken"
+# The one 429 that is about us all; the other is about one device's token.
+_TOO_MANY_TOKENS = "TooManyProviderTokenUpdates"
+TOO_MANY_TOKENS_S = 60.0
 _encode = msgspec.json.Encoder().encode
 
 
@@ -70,11 +78,15 @@ class Apns:
         self.concurrency = concurrency
         self._clock = clock
         self._token = _ProviderToken(key, key_id, team_id, clock)
+        self._gates = {False: f"APNS {url}", True: f"APNS {sandbox_url}"}
         # Each may take all of it: who sends is bounded by the kind.
         self._production = Http2Client(url, concurrency=concurrency, deadline_s=deadline_s, tls=tls)
         self._sandbox = Http2Client(
             sandbox_url, concurrency=concurrency, deadline_s=deadline_s, tls=tls
         )
+
+    def gate(self, endpoint: Endpoint) -> str:
+        return self._gates[bool(endpoint.address.get("sandbox"))]
 
     async def send(self, endpoint: Endpoint, push: Push) -> Answer:
         device, topic = str(endpoint.address["token"]), str(endpoint.address["topic"])
@@ -122,10 +134,20 @@ class Apns:
             return Answer(Outcome.GONE, said=said)
         # Expired all the same: one of the two clocks is wrong, and will be put right.
         if response.status == 429 or response.status >= 500 or said == _EXPIRED:
-            value = response.headers.get(b"retry-after", b"").decode("latin-1")
-            now = datetime.fromtimestamp(self._clock(), UTC)
-            return Answer(Outcome.RETRY, find_retry_after_s(value, now), said)
+            return self._read_later(response, reason, said)
         return Answer(Outcome.REJECTED, said=said)
+
+    def _read_later(self, response: Response, reason: str, said: str) -> Answer:
+        value = response.headers.get(b"retry-after", b"").decode("latin-1")
+        after_s = find_retry_after_s(value, datetime.fromtimestamp(self._clock(), UTC))
+        if reason == _TOO_MANY_TOKENS:
+            return Answer(Outcome.RETRY, after_s or TOO_MANY_TOKENS_S, said, Blames.PROVIDER)
+        if response.status == 429:
+            return Answer(Outcome.RETRY, after_s, said, Blames.ENDPOINT)
+        said_later = response.status == 503 or after_s is not None
+        return Answer(
+            Outcome.RETRY, after_s, said, Blames.PROVIDER if said_later else Blames.UNSURE
+        )
 
 
 def payload(push: Push) -> bytes:
@@ -160,7 +182,7 @@ def _reason(body: bytes) -> str:
 
 
 class _ProviderToken:
-    """The authorization header, the same for all pushes of 40 minutes."""
+    """The authorization header, the same for all pushes of 40 minutes in all processes."""
 
     def __init__(self, key: str, key_id: str, team_id: str, clock: Callable[[], float]) -> None:
         loaded = load_pem_private_key(key.encode(), None)
@@ -168,25 +190,37 @@ class _ProviderToken:
             raise ValueError("the APNs key must be a P-256 key")
         self._key, self._key_id, self._team_id = loaded, key_id, team_id
         self._clock = clock
-        self._minted_at = 0.0
+        self._issued_at = -1
         self._value = b""
 
     def current(self) -> bytes:
-        # Either way: a clock that was set back would keep a token for too long.
-        if abs(self._clock() - self._minted_at) > RENEW_TOKEN_AFTER_S:
-            self._mint()
+        issued_at = self._find_turn(RENEW_TOKEN_AFTER_S)
+        # A clock that was set back would keep a token for too long.
+        if not issued_at <= self._issued_at <= self._clock():
+            self._issue(issued_at)
         return self._value
 
     def renew(self, refused: bytes) -> bool:
         """Whether there is a newer one than `refused` now: one for all that were refused with it,
         unless it is too young to be renewed.
         """
-        if abs(self._clock() - self._minted_at) > RENEW_TOKEN_NOT_BEFORE_S:
-            self._mint()
+        issued_at = self._find_turn(RENEW_TOKEN_NOT_BEFORE_S)
+        if issued_at > self._issued_at:
+            self._issue(issued_at)
         return self._value != refused
 
-    def _mint(self) -> None:
-        self._minted_at = self._clock()
-        claims = {"iss": self._team_id, "iat": int(self._minted_at)}
-        token = jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": self._key_id})
-        self._value = b"bearer " + token.encode()
+    def _find_turn(self, every_s: int) -> int:
+        """The last full `every_s` of the clock: the same in all processes."""
+        return int(self._clock()) // every_s * every_s
+
+    def _issue(self, issued_at: int) -> None:
+        self._issued_at = issued_at
+        head = _part({"alg": "ES256", "kid": self._key_id, "typ": "JWT"})
+        text = head + b"." + _part({"iat": issued_at, "iss": self._team_id})
+        signature = self._key.sign(text, ECDSA(SHA256(), deterministic_signing=True))
+        raw = der_to_raw_signature(signature, self._key.curve)
+        self._value = b"bearer " + text + b"." + base64url_encode(raw)
+
+
+def _part(fields: dict[str, Any]) -> bytes:
+    return base64url_encode(_encode(fields))

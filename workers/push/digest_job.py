@@ -15,7 +15,8 @@ from models.push_results import Later, Result, postpone, write_results
 from models.push_states import PushKey, delays_of
 from workers.jobs import RetryLater, SetAside
 from workers.push.alone import Alone
-from workers.push.conclusions import BUSY_S, find_retry_s, forget_endpoint
+from workers.push.claims import Claims
+from workers.push.conclusions import BUSY_S, find_digest_retry_s, forget_endpoint
 from workers.push.deciding import Nothing, Show, TakeBack, Wait, decide, seconds_until
 from workers.push.digests import Digest, write_digest
 from workers.push.planning import endpoint_of
@@ -29,12 +30,14 @@ class DigestJobs:
         self,
         database: Database,
         provider: Provider,
+        claims: Claims,
         limits: Limits,
         *,
         note: Callable[[str, str], None],
     ) -> None:
         self._database = database
         self._provider = provider
+        self._claims = claims
         self._limits = limits
         self._note = note
         self._kind = PushEndpointKind(provider.kind)
@@ -50,15 +53,16 @@ class DigestJobs:
             Refused: UNAVAILABLE.
         """
         async with self._alone.at(key.device_id):
-            claims = await claim_pushes(self._database, [key], limits=self._limits)
-            claim = claims.get(key)
+            claimed = await claim_pushes(self._database, [key], limits=self._limits)
+            claim = claimed.get(key)
             if claim is None:
                 later = Later(key=key, kind=self._kind, after_s=BUSY_S, claimed=False)
                 await self._come_back(later)
             elif claim.address is None or kind_of(claim.address) is not self._kind:
                 await write_results(self._database, [Result(key=key)])
             else:
-                await self._look(claim)
+                async with self._claims.kept([key]):
+                    await self._look(claim)
 
     async def _look(self, claim: Claim) -> None:
         now = datetime.now(UTC)
@@ -105,10 +109,11 @@ class DigestJobs:
         push = await write_digest(
             self._database, self._kind, digest, unread_most=self._limits.unread_count
         )
-        answer = await self._provider.send(endpoint_of(claim.address), push)
+        async with self._claims.kept([each.key for each in digest.claims]):
+            answer = await self._provider.send(endpoint_of(claim.address), push)
         self._note(self._kind.value, answer.outcome.value)
         sent = answer.outcome is Outcome.DELIVERED
-        retry_s = find_retry_s(claim, answer)
+        retry_s = find_digest_retry_s(claim, answer)
         results = digest.results(sent=sent)
         await write_results(self._database, results if retry_s is None else results[1:])
         if retry_s is not None:

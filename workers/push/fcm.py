@@ -25,6 +25,7 @@ from workers.push.provider_settings import FCM_URL
 from workers.push.pushes import (
     DELIVERED,
     Answer,
+    Blames,
     Endpoint,
     Outcome,
     Push,
@@ -40,6 +41,8 @@ MAX_PAYLOAD_BYTES = 4096
 MAX_TTL_S = 28 * 86_400
 MAX_COLLAPSE_ID_BYTES = 64
 ASSERTION_LIVES_S = 3600
+# What Google asks for where its 429 does not say.
+RATE_LIMITED_S = 60.0
 # An access token is renewed so long before its end.
 TOKEN_LEFT_S = 300
 
@@ -81,9 +84,13 @@ class Fcm:
         account = _load_account(service_account)
         self.concurrency = concurrency
         self._clock = clock
+        self._gate = f"FCM {account.project_id}"
         self._path = f"/v1/projects/{account.project_id}/messages:send".encode()
         self._client = Http2Client(url, concurrency=concurrency, deadline_s=deadline_s, tls=tls)
         self._token = _AccessToken(account, clock, deadline_s=deadline_s, tls=tls)
+
+    def gate(self, endpoint: Endpoint) -> str:
+        return self._gate
 
     async def send(self, endpoint: Endpoint, push: Push) -> Answer:
         body = payload(push, str(endpoint.address["token"]))
@@ -122,7 +129,11 @@ def _read_failure(response: Response, said: str, now: float) -> Answer:
     if response.status == 429 or response.status >= 500:
         value = response.headers.get(b"retry-after", b"").decode("latin-1")
         retry_after_s = find_retry_after_s(value, datetime.fromtimestamp(now, UTC))
-        return Answer(Outcome.RETRY, retry_after_s, said)
+        if retry_after_s is None and response.status == 429:
+            retry_after_s = RATE_LIMITED_S
+        said_later = response.status in (429, 503) or retry_after_s is not None
+        blames = Blames.PROVIDER if said_later else Blames.UNSURE
+        return Answer(Outcome.RETRY, retry_after_s, said, blames)
     # SENDER_ID_MISMATCH among them: a service account of another project would have every endpoint
     # pruned for good.
     return Answer(Outcome.REJECTED, said=said)

@@ -11,17 +11,26 @@ from datetime import UTC, datetime
 
 from models.database import Database
 from models.limits import Limits
-from models.push_endpoints import PushEndpointKind, kind_of
+from models.push_endpoints import PushEndpointKind
 from models.push_plans import Claim
 from models.push_results import Later, Result, postpone, write_results
 from models.push_states import PushKey
 from workers.jobs import RetryLater, SetAside
 from workers.push.alone import Alone
-from workers.push.conclusions import BUSY_S, find_retry_s, forget_endpoint
+from workers.push.claims import Claims
+from workers.push.conclusions import (
+    BUSY_S,
+    GIVEN_UP_S,
+    MOST_FAILURES,
+    can_retry,
+    forget_endpoint,
+    retry_after_s,
+)
 from workers.push.deciding import Nothing, Show, TakeBack, Wait, seconds_until
+from workers.push.gates import Gates, Hold
 from workers.push.gathering import Gathering
 from workers.push.planning import Plan, Planner, endpoint_of
-from workers.push.pushes import Outcome, Provider
+from workers.push.pushes import Answer, Blames, Outcome, ShowingProvider
 
 
 class PushJobs:
@@ -30,16 +39,20 @@ class PushJobs:
     def __init__(
         self,
         database: Database,
-        provider: Provider,
+        provider: ShowingProvider,
+        gates: Gates,
+        claims: Claims,
         limits: Limits,
         *,
         note: Callable[[str, str], None],
     ) -> None:
         self._database = database
         self._provider = provider
+        self._gates = gates
+        self._claims = claims
         self._kind = PushEndpointKind(provider.kind)
         self._note = note
-        self._plans = Gathering[PushKey, Plan](Planner(database, limits).plan_all)
+        self._plans = Gathering[PushKey, Plan](Planner(database, provider, gates, limits).plan_all)
         self._results = Gathering[Result, None](self._write_results)
         self._laters = Gathering[Later, bool](self._postpone)
         # So that the newest message is shown last.
@@ -54,15 +67,12 @@ class PushJobs:
         """
         async with self._alone.at(key):
             plan = await self._plans.ask(key)
-            claim = plan.claim
-            if claim is None:
+            if plan.claim is None:
                 later = Later(key=key, kind=self._kind, after_s=BUSY_S, claimed=False)
                 await self._come_back(later)
-            elif claim.address is None or kind_of(claim.address) is not self._kind:
-                # Another kind's jobs see to it, if there is one.
-                await self._results.ask(Result(key=key))
-            else:
-                await self._follow(claim, plan)
+                return
+            async with self._claims.kept([key]):
+                await self._follow(plan.claim, plan)
 
     async def _follow(self, claim: Claim, plan: Plan) -> None:
         match plan.verdict:
@@ -70,6 +80,8 @@ class PushJobs:
                 await self._results.ask(Result(key=claim.key, seen_seq=plan.seen_seq))
             case Wait(until):
                 await self._wait(claim, until)
+            case verdict if plan.hold is not None:
+                await self._park(claim, plan.hold)
             case verdict:
                 await self._send(claim, plan, verdict)
 
@@ -81,23 +93,42 @@ class PushJobs:
         after_s = seconds_until(until, datetime.now(UTC))
         await self._laters.ask(Later(key=claim.key, kind=self._kind, after_s=after_s, queue=True))
 
+    async def _park(self, claim: Claim, hold: Hold, *, failed: bool = False) -> None:
+        await self._laters.ask(
+            Later(key=claim.key, kind=self._kind, after_s=0, gate=hold.gate, failed=failed)
+        )
+
     async def _send(self, claim: Claim, plan: Plan, verdict: Show | TakeBack) -> None:
         assert claim.address is not None
         assert plan.push is not None
+        assert plan.way is not None
         answer = await self._provider.send(endpoint_of(claim.address), plan.push)
         self._note(self._kind.value, answer.outcome.value)
+        backoff_s = retry_after_s(claim.failures)
+        hold = await self._gates.note(plan.way, answer, after_s=backoff_s)
         if answer.outcome is Outcome.DELIVERED:
             await self._note_shown(claim, plan.seen_seq, verdict)
-            return
-        retry_s = find_retry_s(claim, answer)
-        if retry_s is not None:
+        elif hold is not None and not self._is_given_up(claim, hold):
+            await self._park(claim, hold, failed=hold.gate == plan.way.endpoint)
+        elif hold is None and can_retry(claim, answer):
+            after_s = max(backoff_s, answer.retry_after_s or 0.0)
+            failed = answer.blames is not Blames.NOBODY
             await self._come_back(
-                Later(key=claim.key, kind=self._kind, after_s=retry_s, failed=True)
+                Later(key=claim.key, kind=self._kind, after_s=after_s, failed=failed)
             )
-            return
+        else:
+            await self._end(claim, plan.seen_seq, answer)
+
+    def _is_given_up(self, claim: Claim, hold: Hold) -> bool:
+        """Whether nothing else can be hoped for: of what strangers name, after some hours."""
+        if claim.failures >= MOST_FAILURES:
+            return True
+        return self._kind is PushEndpointKind.WEB_PUSH and hold.since_s > GIVEN_UP_S
+
+    async def _end(self, claim: Claim, seen_seq: int, answer: Answer) -> None:
         if answer.outcome is Outcome.GONE:
             await forget_endpoint(self._database, claim, answer)
-        await self._results.ask(Result(key=claim.key, seen_seq=plan.seen_seq))
+        await self._results.ask(Result(key=claim.key, seen_seq=seen_seq))
         if answer.outcome is not Outcome.GONE:
             raise SetAside(f"{self._kind.value} said: {answer.said or answer.outcome.value}")
 

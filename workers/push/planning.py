@@ -9,13 +9,14 @@ import msgspec
 from models import ids
 from models.database import Database
 from models.limits import Limits
-from models.push_endpoints import Address, kind_of
+from models.push_endpoints import Address, PushEndpointKind, kind_of
 from models.push_plans import Claim, Facts, claim_pushes, count_badges, list_facts
 from models.push_settings import PushPreview
 from models.push_states import PushKey
 from models.users import list_users
 from workers.push.deciding import Nothing, Show, TakeBack, Verdict, decide
-from workers.push.pushes import Endpoint, Push
+from workers.push.gates import Gates, Hold, Way
+from workers.push.pushes import Endpoint, Push, ShowingProvider
 from workers.push.texts import title_and_body
 
 # Of ids that follow from what is pushed: the same when it is sent again.
@@ -27,17 +28,28 @@ CLEAR_TTL_S = 24 * 3600
 
 
 class Plan(msgspec.Struct):
-    """What one job has to do. No claim: another job is at it, or there is nothing left of it."""
+    """What one job has to do. No claim: another job is at it, or there is nothing left of it. What
+    is to be sent has a way to go, or a gate to wait at.
+    """
 
     claim: Claim | None
     verdict: Verdict
     seen_seq: int = 0
     push: Push | None = None
+    way: Way | None = None
+    hold: Hold | None = None
 
 
 class Planner:
-    def __init__(self, database: Database, limits: Limits) -> None:
+    """Plans the pushes of one provider."""
+
+    def __init__(
+        self, database: Database, provider: ShowingProvider, gates: Gates, limits: Limits
+    ) -> None:
         self._database = database
+        self._provider = provider
+        self._kind = PushEndpointKind(provider.kind)
+        self._gates = gates
         self._limits = limits
 
     async def plan_all(self, keys: Sequence[PushKey]) -> list[Plan]:
@@ -48,19 +60,38 @@ class Planner:
         """
         claims = await claim_pushes(self._database, keys, limits=self._limits)
         now = datetime.now(UTC)
-        reachable = [claim for claim in claims.values() if claim.address is not None]
+        reachable = [claim for claim in claims.values() if self._is_ours(claim)]
         facts = await list_facts(self._database, reachable, now=now) if reachable else {}
         plans = [self._plan(claims.get(key), facts.get(key), now) for key in keys]
-        await self._write_pushes(plans, facts)
+        sent = [plan for plan in plans if isinstance(plan.verdict, Show | TakeBack)]
+        if sent:
+            await self._find_ways(sent)
+            await self._write_pushes([plan for plan in sent if plan.way], facts)
         return plans
 
+    def _is_ours(self, claim: Claim) -> bool:
+        return claim.address is not None and kind_of(claim.address) is self._kind
+
     def _plan(self, claim: Claim | None, facts: Facts | None, now: datetime) -> Plan:
-        if claim is None:
-            return Plan(None, Nothing())
+        if claim is None or not self._is_ours(claim):
+            # Another kind's jobs see to it, if there is one.
+            return Plan(claim, Nothing())
         return Plan(claim, decide(claim, facts, now), facts.last_seq if facts else 0)
 
-    async def _write_pushes(self, plans: Sequence[Plan], facts: Mapping[PushKey, Facts]) -> None:
-        sent = [p for p in plans if p.claim and isinstance(p.verdict, Show | TakeBack)]
+    async def _find_ways(self, plans: Sequence[Plan]) -> None:
+        ways = []
+        for plan in plans:
+            assert plan.claim is not None
+            assert plan.claim.address is not None
+            gate = self._provider.gate(endpoint_of(plan.claim.address))
+            ways.append(Way(gate, f"{self._kind.value} device {plan.claim.key.device_id}"))
+        for plan, found in zip(plans, await self._gates.pass_all(ways), strict=True):
+            if isinstance(found, Hold):
+                plan.hold = found
+            else:
+                plan.way = found
+
+    async def _write_pushes(self, sent: Sequence[Plan], facts: Mapping[PushKey, Facts]) -> None:
         if not sent:
             return
         badges = await count_badges(

@@ -8,11 +8,13 @@ import unicodedata
 from bisect import bisect_right
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 MAX_RETRY_AFTER_S = 86_400.0
+# Of a server that anybody may have named.
+MAX_STRANGERS_RETRY_AFTER_S = 3600.0
 ELLIPSIS = "…"
 
 
@@ -66,12 +68,22 @@ class Outcome(enum.Enum):
     REJECTED = "REJECTED"  # sending it again would not help: it is set aside with what was said
 
 
+class Blames(enum.Enum):
+    """Whom a RETRY concerns besides the push that it answers."""
+
+    UNSURE = "UNSURE"  # there was no answer, or a broken one: everybody, if it goes on
+    PROVIDER = "PROVIDER"  # the provider wants to be left alone by everybody
+    ENDPOINT = "ENDPOINT"  # the provider is well, and wants this endpoint to be left alone
+    NOBODY = "NOBODY"  # it was not asked: too many others are at it
+
+
 class Answer(msgspec.Struct, frozen=True):
     """`said` is the provider's short reason: codes, never an address, a token or a text."""
 
     outcome: Outcome
     retry_after_s: float | None = None
     said: str | None = None
+    blames: Blames = Blames.UNSURE
 
 
 DELIVERED = Answer(Outcome.DELIVERED)
@@ -88,6 +100,15 @@ class Provider(Protocol):
     def concurrency(self) -> int: ...
     async def send(self, endpoint: Endpoint, push: Push) -> Answer: ...
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class ShowingProvider(Provider, Protocol):
+    """One whose pushes can be replaced and taken back. Endpoints of one `gate` are of the same
+    project, host or origin: what that says about later holds for all of them.
+    """
+
+    def gate(self, endpoint: Endpoint) -> str: ...
 
 
 def find_fields(push: Push) -> dict[str, str]:
@@ -158,15 +179,18 @@ def _json_bytes(text: str) -> int:
     return len(msgspec.json.encode(text))
 
 
-def find_retry_after_s(value: str | None, now: datetime) -> float | None:
-    """Of a Retry-After header: seconds or an HTTP date; None if there is none that makes sense."""
-    if not value:
-        return None
+def find_retry_after_s(
+    value: str, now: datetime, *, most_s: float = MAX_RETRY_AFTER_S
+) -> float | None:
+    """Return what a Retry-After header says, in seconds from now: it gives seconds or an HTTP date.
+    None if there is none that makes sense.
+    """
+    text = value.strip()
     try:
-        seconds = float(value) if value.isdigit() else _seconds_until(value, now)
+        seconds = float(text) if text.isdigit() else _seconds_until(text, now)
     except (ValueError, OverflowError):
         return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
+    return min(max(seconds, 0.0), most_s)
 
 
 def _seconds_until(date: str, now: datetime) -> float:

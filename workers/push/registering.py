@@ -6,15 +6,18 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 
+from models.background import Loops
 from models.database import Database
 from models.job_queue import TakenJob
 from models.limits import Limits
 from models.push_endpoints import PushEndpointKind
-from models.push_states import SHOWN_KINDS, PushKey, PushTask, entrypoint_of
+from models.push_states import PushKey, PushTask, entrypoint_of
 from workers.jobs import Jobs
+from workers.push.claims import Claims
 from workers.push.digest_job import DigestJobs
+from workers.push.gates import Gates
 from workers.push.job import PushJobs
-from workers.push.pushes import Provider
+from workers.push.pushes import Provider, ShowingProvider
 
 # A job waits for its provider no longer than the provider's own deadline; this is for all else.
 DEADLINE_S = 60.0
@@ -28,28 +31,51 @@ def _note_nothing(_: str, __: str) -> None:
     return None
 
 
+class PushLoops:
+    """What runs beside push jobs. `start` it with them, and `close` it after them."""
+
+    def __init__(self, gates: Gates, claims: Claims) -> None:
+        self._gates = gates
+        self._claims = claims
+
+    def start(self) -> None:
+        self._gates.start()
+        self._claims.start()
+
+    async def close(self) -> None:
+        await self._gates.close()
+        await self._claims.close()
+
+
 def register_push(
     jobs: Jobs,
     database: Database,
     providers: Iterable[Provider],
     limits: Limits,
     *,
+    loops: Loops | None = None,
     note: Callable[[str, str], None] = _note_nothing,
-) -> None:
+) -> PushLoops:
     """Run these providers' jobs. `note` is told of each push: its kind and outcome. Jobs of a kind
     that has no provider wait until it has one.
     """
+    gates = Gates(database, limits, loops=loops)
+    claims = Claims(database, limits, loops=loops)
     for provider in providers:
-        kind = PushEndpointKind(provider.kind)
-        work = PushJobs if kind in SHOWN_KINDS else DigestJobs
-        pushes = work(database, provider, limits, note=note)
+        work: PushJobs | DigestJobs
+        if isinstance(provider, ShowingProvider):
+            work = PushJobs(database, provider, gates, claims, limits, note=note)
+        else:
+            work = DigestJobs(database, provider, claims, limits, note=note)
         jobs.register(
-            entrypoint_of(kind),
-            _run(pushes.run),
+            entrypoint_of(PushEndpointKind(provider.kind)),
+            _run(work.run),
             concurrency=provider.concurrency,
             most_tries=MOST_TRIES,
             deadline_s=DEADLINE_S,
+            revives_together=True,
         )
+    return PushLoops(gates, claims)
 
 
 def _run(run: Callable[[PushKey], Awaitable[None]]) -> Callable[[TakenJob], Awaitable[None]]:

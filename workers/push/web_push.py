@@ -24,7 +24,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from workers.push.addresses import PublicNetwork, Resolve, UnusableUrl, check_push_url, resolve
 from workers.push.pushes import (
     DELIVERED,
+    MAX_STRANGERS_RETRY_AFTER_S,
     Answer,
+    Blames,
     Endpoint,
     Outcome,
     Push,
@@ -92,6 +94,14 @@ class WebPush:
     def public_key(self) -> str:
         """What browsers subscribe with (`applicationServerKey`), in base64url."""
         return self._vapid.public_key
+
+    def gate(self, endpoint: Endpoint) -> str:
+        url = str(endpoint.address["endpoint"])
+        try:
+            host, port = check_push_url(url, allow_internal=self._allow_internal)
+        except UnusableUrl:
+            return self.kind
+        return f"{self.kind} {host}:{port}"
 
     async def send(self, endpoint: Endpoint, push: Push) -> Answer:
         url = str(endpoint.address["endpoint"])
@@ -171,7 +181,10 @@ class WebPush:
             named = {name.lower(): value for name, value in response.headers}
             value = named.get(b"retry-after", b"").decode("latin-1")
             now = datetime.fromtimestamp(self._clock(), UTC)
-            return Answer(Outcome.RETRY, find_retry_after_s(value, now), said)
+            after_s = find_retry_after_s(value, now, most_s=MAX_STRANGERS_RETRY_AFTER_S)
+            said_later = status in (429, 503) or after_s is not None
+            blames = Blames.PROVIDER if said_later else Blames.UNSURE
+            return Answer(Outcome.RETRY, after_s, said, blames)
         return Answer(Outcome.REJECTED, said=said)
 
     async def _drop(self, target: httpcore2.URL) -> None:

@@ -7,6 +7,7 @@ answers instead, silence, GOAWAY, a cut.
 import asyncio
 import itertools
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
@@ -63,6 +64,8 @@ class Http2Server:
         self.connections: list[_Connection] = []
         self.opened = 0
         self.asked = 0
+        # When each request came (monotonic).
+        self.asked_at: list[float] = []
         self.reset = 0
         self.most_at_once = 0
 
@@ -129,6 +132,7 @@ class Http2Server:
     def reply(self, request: Request) -> Reply | None:
         """None: never."""
         self.asked += 1
+        self.asked_at.append(time.monotonic())
         try:
             return next(self._instead)
         except StopIteration:

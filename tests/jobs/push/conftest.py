@@ -10,6 +10,7 @@ import pytest_asyncio
 from models import ids
 from models.database import Database
 from models.job_queue import JobQueue
+from models.limits import Limits
 from tests.jobs.fakes.apns import KEY_ID, TEAM_ID, FakeApns
 from tests.jobs.push.phones import LIMITS, Gate, MakePhone, Phone, make_phone
 from tests.jobs.running import SILENT_S
@@ -17,7 +18,7 @@ from tests.make import Person
 from workers.jobs import Jobs
 from workers.push.apns import Apns
 from workers.push.check import PushCheck
-from workers.push.pushes import Provider
+from workers.push.pushes import Provider, ShowingProvider
 from workers.push.registering import register_push
 
 # `async with working():` a worker runs.
@@ -26,21 +27,29 @@ Working = Callable[..., AbstractAsyncContextManager[None]]
 
 @pytest_asyncio.fixture
 async def apple(database: Database) -> AsyncIterator[FakeApns]:
-    await database.execute("DELETE FROM pgqueuer")
+    await _empty(database)
     fake = FakeApns()
     await fake.start()
     yield fake
     await fake.close()
-    await database.execute("DELETE FROM pgqueuer")
+    await _empty(database)
+
+
+async def _empty(database: Database) -> None:
+    for table in ("pgqueuer", "push_gates", "push_parked"):
+        await database.execute(f"DELETE FROM {table}")
 
 
 @pytest.fixture
 def working(database_url: str, database: Database, apple: FakeApns) -> Working:
     @asynccontextmanager
     async def work(
-        *more: Provider, through: Gate | None = None, deadline_s: float = 2.0
+        *more: Provider,
+        through: Gate | None = None,
+        deadline_s: float = 2.0,
+        limits: Limits = LIMITS,
     ) -> AsyncIterator[None]:
-        provider: Provider = Apns(
+        provider: ShowingProvider = Apns(
             key=apple.key,
             key_id=KEY_ID,
             team_id=TEAM_ID,
@@ -52,15 +61,17 @@ def working(database_url: str, database: Database, apple: FakeApns) -> Working:
             provider = through.before(provider)
         queue = await JobQueue.open(database_url, ids.new_id())
         jobs = Jobs(queue, silent_s=SILENT_S)
-        register_push(jobs, database, [provider, *more], LIMITS)
-        check = PushCheck(database, LIMITS)
+        loops = register_push(jobs, database, [provider, *more], limits)
+        check = PushCheck(database, limits)
         jobs.start()
+        loops.start()
         check.start()
         try:
             yield
         finally:
             await check.close()
             await jobs.close(within_s=1)
+            await loops.close()
             await queue.close()
             await asyncio.gather(*(each.close() for each in (provider, *more)))
 

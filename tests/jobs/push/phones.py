@@ -12,10 +12,10 @@ from models.push_endpoints import ApnsAddress, set_endpoint
 from tests.jobs.fakes.apns import TOPIC, FakeApns
 from tests.make import Person
 from tests.waiting import eventually
-from workers.push.pushes import Answer, Endpoint, Provider, Push
+from workers.push.pushes import Answer, Endpoint, Push, ShowingProvider
 
 # The check comes soon, so that tests need not wait for it.
-LIMITS = Limits(push_check_s=1.0, push_claim_s=2.0)
+LIMITS = Limits(push_check_s=1.0, push_claim_s=2.0, push_probe_s=0.4, push_recovery_s=1.0)
 
 MakePhone = Callable[[Person], Awaitable["Phone"]]
 
@@ -62,9 +62,9 @@ class Gate:
     def __init__(self) -> None:
         self.waiting = 0
         self._opened = asyncio.Event()
-        self._provider: Provider | None = None
+        self._provider: ShowingProvider | None = None
 
-    def before(self, provider: Provider) -> Self:
+    def before(self, provider: ShowingProvider) -> Self:
         self._provider = provider
         return self
 
@@ -79,6 +79,9 @@ class Gate:
     def concurrency(self) -> int:
         return self._get().concurrency
 
+    def gate(self, endpoint: Endpoint) -> str:
+        return self._get().gate(endpoint)
+
     async def send(self, endpoint: Endpoint, push: Push) -> Answer:
         answer = await self._get().send(endpoint, push)
         self.waiting += 1
@@ -89,7 +92,7 @@ class Gate:
     async def close(self) -> None:
         await self._get().close()
 
-    def _get(self) -> Provider:
+    def _get(self) -> ShowingProvider:
         assert self._provider is not None
         return self._provider
 

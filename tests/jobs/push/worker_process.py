@@ -37,7 +37,7 @@ async def main(given: Given) -> None:
         concurrency=given.concurrency,
     )
     jobs = Jobs(await JobQueue.open(given.database_url, ids.new_id()), silent_s=SILENT_S)
-    register_push(jobs, database, [provider], LIMITS)
+    register_push(jobs, database, [provider], LIMITS).start()
     PushCheck(database, LIMITS).start()
     jobs.start()
     await asyncio.Event().wait()
