@@ -84,22 +84,17 @@ async def test_strangers_who_ask_at_once_cost_few_statements(counted: Counted, c
 async def test_drafts_keep_their_order_while_their_sender_is_looked_at(
     counted: Counted, alice: Person, bob: Person, chat: str
 ) -> None:
-    """Some come before the look, some during it, some in the very step in which it is answered."""
-    answers = []
-    for n in range(60):
-        answers.append(counted.admission.submit(draft(alice, chat, f"alice {n}")))
-        if n % 7 == 0:
-            await asyncio.sleep(0)
-    first = answers[0]
-    first.add_done_callback(
-        lambda _: answers.append(counted.admission.submit(draft(alice, chat, "alice 60")))
-    )
-    await first
-    answers.append(counted.admission.submit(draft(alice, chat, "alice 61")))
+    """Some come before the look, some during it, and some once the first has been let in."""
+    # So that both lanes have their connections.
+    await counted.admission.submit(draft(bob, chat, "first"))
+    answers = [counted.admission.submit(draft(alice, chat, f"{n}")) for n in range(50)]
+    while not answers[0].done():
+        await asyncio.sleep(0)
+        answers.append(counted.admission.submit(draft(alice, chat, f"{len(answers)}")))
 
     sent = [await answer for answer in answers]
 
-    assert [each.seq for each in sent] == list(range(1, 63))
+    assert [each.seq for each in sent] == list(range(2, len(answers) + 2))
 
 
 async def test_who_is_forgotten_is_looked_at_again(
