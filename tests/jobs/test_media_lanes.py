@@ -41,23 +41,30 @@ def test_a_file_has_the_lane_of_what_it_is_expected_to_cost(
     assert lane_of(kind, byte_size) == lane
 
 
-async def test_a_photo_does_not_wait_for_films(
+async def test_a_photo_waits_for_no_film(
     files: Files, settings: Settings, s3: EmbeddedServers, tmp_path: Path
 ) -> None:
-    film = clip(tmp_path / "film", (64, 64), seconds=0.5, sound=None).read_bytes()
-    # Each another file.
+    """Not even for the one that is being made, which takes some twenty times as long."""
+    film = clip(tmp_path / "film", (64, 64), seconds=40, sound=None).read_bytes()
+    # Each another file of another person.
     films = [
-        await files.add(film + bytes(9 + at), kind=MediaKind.VIDEO, queued=True) for at in range(10)
+        await files.add(
+            film + bytes(9 + at), kind=MediaKind.VIDEO, queued=True, owner_id=ids.new_id()
+        )
+        for at in range(10)
     ]
-    photo = await files.add(picture(), queued=True, owner_id=ids.new_id())
 
     async with real_worker(settings, s3, tmp_path):
+        await eventually(lambda: is_running(files.database, FILM), within_s=20)
+        photo = await files.add(picture(), queued=True, owner_id=ids.new_id())
         await eventually(lambda: is_ready(files, photo), within_s=30)
-        left = await files.database.fetchval(
-            "SELECT count(*) FROM media WHERE id = ANY ($1::uuid[]) AND state = 2", films
-        )
+        states = [await files.state(each) for each in films]
 
-    assert left > 0
+    assert states == [MediaState.PROCESSING] * 10
+
+
+async def is_running(database: Database, lane: str) -> bool:
+    return (lane, "picked") in await list_states(database)
 
 
 async def is_ready(files: Files, media_id: str) -> bool:
