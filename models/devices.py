@@ -26,6 +26,16 @@ class Platform(Enum):
     OTHER = "OTHER"
 
 
+class PushEmail(msgspec.Struct, frozen=True):
+    """The mailbox of a device's endpoint, and whether its code was given back."""
+
+    address: str
+    confirmed: bool
+
+    def __repr__(self) -> str:
+        return f"PushEmail(…, confirmed={self.confirmed})"
+
+
 class Device(msgspec.Struct, frozen=True):
     id: str
     name: str
@@ -35,12 +45,14 @@ class Device(msgspec.Struct, frozen=True):
     # Whether it is the one that asks.
     is_current: bool
     push_endpoint: PushEndpointKind | None = None
+    push_email: PushEmail | None = None
     push_settings: PushSettings = DEFAULTS
 
 
 # $1 is the user.
 DEVICE_COLUMNS = f"""d.id, d.name, d.platform, d.created_at, d.last_active_at,
-e.kind AS push_kind, {SETTINGS_COLUMNS}"""
+e.kind AS push_kind, CASE WHEN e.kind = 'EMAIL' THEN e.address ->> 'address' END AS push_mail,
+e.confirmed AS push_confirmed, {SETTINGS_COLUMNS}"""
 DEVICES = """devices d
 LEFT JOIN push_endpoints e ON e.user_id = $1 AND e.device_id = d.id
 LEFT JOIN push_settings p ON p.user_id = $1 AND p.device_id = d.id"""
@@ -55,6 +67,9 @@ def device_of(row: asyncpg.Record, current_id: str | None) -> Device:
         last_active_at=row["last_active_at"],
         is_current=row["id"] == current_id,
         push_endpoint=None if row["push_kind"] is None else PushEndpointKind(row["push_kind"]),
+        push_email=(
+            None if row["push_mail"] is None else PushEmail(row["push_mail"], row["push_confirmed"])
+        ),
         push_settings=settings_of(row),
     )
 

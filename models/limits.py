@@ -104,7 +104,10 @@ class Limits:
     push_mail_after_s: float = 600.0  # unread for so long, then e-mail; and between two e-mails
     push_sms_after_s: float = 3600.0  # unread for so long, then SMS, where SMS is on
     push_sms_interval_s: float = 24 * 3600.0  # between two SMS to one device
-    push_mail_addresses_per_user: Budget = Budget(amount=5, window_s=24 * 3600)
+    push_mail_code_ttl_s: int = 3600  # a code that was sent by mail
+    push_mail_code_interval_s: int = 60  # between two mails with a code of one user and address
+    push_mail_codes_per_user: Budget = Budget(amount=5, window_s=24 * 3600)
+    push_mail_codes_per_address: Budget = Budget(amount=3, window_s=24 * 3600)  # for all users
     push_claim_s: float = 5.0  # a job that died holds up its device and channel for so long
     push_probe_s: float = 5.0  # between two tries of a provider that gives no answer
     push_recovery_s: float = 15.0  # from a provider's first answer until all that waited is sent

@@ -15,9 +15,9 @@ from enum import Enum
 
 import msgspec
 
-from models.budgets import Charge, spend
 from models.database import Connection, Database
-from models.limits import Budget, Limits
+from models.limits import Limits
+from models.push_mails import admit_mail
 from models.refusals import invalid, not_found
 from models.sms_numbers import SmsRules, require_sms_number
 
@@ -74,7 +74,7 @@ class SmsAddress(_Address, frozen=True, tag="SMS"):
 
 Address = ApnsAddress | FcmAddress | WebPushAddress | EmailAddress | SmsAddress
 
-_MAIL_ADDRESSES = Limits().push_mail_addresses_per_user
+_LIMITS = Limits()
 
 _encode = msgspec.json.Encoder().encode
 decode_address = msgspec.json.Decoder(Address).decode
@@ -120,8 +120,19 @@ def check_address(address: Address, rules: PushRules) -> Address:
         case SmsAddress(number):
             require_sms_number(number, rules.sms, "sms.phoneNumber")
         case EmailAddress(mail):
-            _require(_MAIL, mail, "email.address", "This is no e-mail address.")
+            return EmailAddress(check_mail(mail, "email.address"))
     return address
+
+
+def check_mail(address: str, field: str) -> str:
+    """Return the mail address in its canonical spelling: its domain in small letters.
+
+    Raises:
+        Refused: INVALID_INPUT naming the field.
+    """
+    _require(_MAIL, address, field, "This is no e-mail address.")
+    local, _, domain = address.rpartition("@")
+    return f"{local}@{domain.lower()}"
 
 
 def _field(kind: PushEndpointKind) -> str:
@@ -173,13 +184,14 @@ async def set_endpoint(
     address: Address | None,
     *,
     now: datetime,
-    mail_addresses: Budget = _MAIL_ADDRESSES,
+    limits: Limits = _LIMITS,
 ) -> None:
-    """Give the device this one endpoint, or none. Its shape was checked.
+    """Give the device this one endpoint, or none. Its shape was checked. To a mail address that the
+    user has not confirmed a code is sent, and nothing else.
 
     Raises:
         Refused: NOT_FOUND when the device has ended; INVALID_INPUT for a phone number of somebody
-            else; RATE_LIMITED for one mail address after the other, which may be anybody's.
+            else, and for a mail address that wants no mail; RATE_LIMITED for too many codes.
     """
     async with database.transaction() as connection:
         alive = await connection.fetchval(
@@ -192,21 +204,19 @@ async def set_endpoint(
             raise not_found("There is no such device.")
         if isinstance(address, SmsAddress):
             await _require_own_number(connection, user_id, address.phone_number)
+        confirmed = True
+        if isinstance(address, EmailAddress):
+            mail = address.address
+            confirmed = await admit_mail(connection, user_id, mail, limits=limits, now=now)
         before = await _find_address(connection, user_id, device_id)
         if before == address:
             return
-        if isinstance(address, EmailAddress):
-            await spend(connection, [_mail_charge(user_id, mail_addresses)], now=now)
         if before is not None and (address is None or kind_of(before) is not kind_of(address)):
             await end_endpoint(connection, user_id, device_id)
         elif before is not None:
             await _release(connection, before, user_id, device_id)
         if address is not None:
-            await _write(connection, user_id, device_id, address, now)
-
-
-def _mail_charge(user_id: str, budget: Budget) -> Charge:
-    return Charge(f"mail-addresses:{user_id}", budget, "Too many mail addresses for today.")
+            await _write(connection, user_id, device_id, address, confirmed, now)
 
 
 async def _require_own_number(connection: Connection, user_id: str, number: str) -> None:
@@ -227,22 +237,29 @@ async def _find_address(connection: Connection, user_id: str, device_id: str) ->
 
 
 async def _write(
-    connection: Connection, user_id: str, device_id: str, address: Address, now: datetime
+    connection: Connection,
+    user_id: str,
+    device_id: str,
+    address: Address,
+    confirmed: bool,
+    now: datetime,
 ) -> None:
     digest = _digest(address)
     if digest is not None:
         await _claim(connection, digest, user_id, device_id)
     await connection.execute(
         """
-        INSERT INTO push_endpoints (user_id, device_id, kind, address, set_at)
-        VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO push_endpoints (user_id, device_id, kind, address, confirmed, set_at)
+        VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (user_id, device_id) DO UPDATE SET
-            kind = excluded.kind, address = excluded.address, set_at = excluded.set_at
+            kind = excluded.kind, address = excluded.address, confirmed = excluded.confirmed,
+            set_at = excluded.set_at
         """,
         user_id,
         device_id,
         kind_of(address).value,
         _encode(address).decode(),
+        confirmed,
         now,
     )
 

@@ -72,13 +72,14 @@ class Facts(msgspec.Struct, frozen=True):
     mention: Unread | None
 
 
-# $1 to $3 are parallel, one element a job. The endpoint is none once the session is over.
+# $1 to $3 are parallel, one element a job. The endpoint is none once the session is over, and
+# until it is confirmed.
 _CLAIM = f"""
 UPDATE push_states s SET due_at = NULL, claimed_at = now()
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS x (user_id, device_id, channel_id)
 JOIN devices v ON v.user_id = ANY ($1) AND v.user_id = x.user_id AND v.id = x.device_id
 LEFT JOIN push_endpoints e ON e.user_id = ANY ($1) AND e.user_id = x.user_id
-    AND e.device_id = x.device_id AND v.revoked_at IS NULL
+    AND e.device_id = x.device_id AND e.confirmed AND v.revoked_at IS NULL
     AND v.refreshed_at > now() - make_interval(secs => $5)
 LEFT JOIN push_settings p ON p.user_id = ANY ($1) AND p.user_id = x.user_id
     AND p.device_id = x.device_id

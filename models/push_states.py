@@ -78,7 +78,7 @@ def delays_of(limits: Limits) -> dict[PushEndpointKind, float]:
 _WITHOUT_JOB = """
 SELECT e.user_id, e.device_id, x.channel_id, x.seq, e.kind
 FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS x (user_id, channel_id, seq)
-JOIN push_endpoints e ON e.user_id = ANY ($4) AND e.user_id = x.user_id
+JOIN push_endpoints e ON e.user_id = ANY ($4) AND e.user_id = x.user_id AND e.confirmed
 LEFT JOIN push_states w ON w.user_id = ANY ($4) AND w.user_id = e.user_id
     AND w.device_id = e.device_id AND w.channel_id = x.channel_id
 WHERE w.user_id IS NULL

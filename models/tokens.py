@@ -30,6 +30,7 @@ MAX_REFRESH_LENGTH = 256
 _REQUIRED = ["iss", "aud", "sub", "dev", "gen", "iat", "exp"]
 _ID = re.compile(r"[0-9a-f]{32}")
 _REFRESH = re.compile(r"prt_([0-9a-f]{32})([0-9a-f]{32})_([1-9][0-9]{0,8})_([A-Za-z0-9_-]{43})")
+_UNSUBSCRIBE = re.compile(r"pu([cd])_([0-9a-f]{32})([0-9a-f]{64})_[0-9a-f]{40}")
 
 
 class AccessClaims(msgspec.Struct, frozen=True):
@@ -45,6 +46,14 @@ class RefreshClaims(msgspec.Struct, frozen=True):
     generation: int
 
 
+class UnsubscribeClaims(msgspec.Struct, frozen=True):
+    """Whose mails are to stop, and the digest of the address. `refuse`: it came with a code."""
+
+    user_id: str
+    digest: bytes
+    refuse: bool
+
+
 class Tokens:
     """Makes and reads tokens, and hashes one-time codes, with keys derived from the server's
     secret. `previous_secret` only reads and compares; nothing new is made with it.
@@ -57,6 +66,8 @@ class Tokens:
         self._access_keys = [_derive(each, "access token") for each in secrets]
         self._refresh_keys = [_derive(each, "refresh token") for each in secrets]
         self._code_keys = [_derive(each, "one-time code") for each in secrets]
+        self._mail_code_keys = [_derive(each, "code by mail") for each in secrets]
+        self._unsubscribe_keys = [_derive(each, "unsubscribe") for each in secrets]
         self._network_keys = [_derive(each, "network") for each in secrets]
         # Every token of ours begins with the same header: one that does not is not parsed at all.
         header, _, _ = jwt.encode({}, self._access_keys[0], algorithm="HS256").partition(".")
@@ -122,6 +133,27 @@ class Tokens:
         hashes = [_code_hash(key, purpose, place, secret, code) for key in self._code_keys]
         return True in [hmac.compare_digest(code_hash, each) for each in hashes]
 
+    def make_mail_code(self, user_id: str, address: str, nonce: bytes) -> str:
+        """Return the code that follows from the nonce: 6 digits, of no other user or address."""
+        return _mail_code(self._mail_code_keys[0], user_id, address, nonce)
+
+    def is_mail_code(self, user_id: str, address: str, nonce: bytes, code: str) -> bool:
+        codes = [_mail_code(key, user_id, address, nonce) for key in self._mail_code_keys]
+        return True in [hmac.compare_digest(each.encode(), code.encode()) for each in codes]
+
+    def make_unsubscribe(self, claims: UnsubscribeClaims) -> str:
+        """Return what the link in a mail holds. It never ends, and names no address."""
+        return _unsubscribe_token(self._unsubscribe_keys[0], claims)
+
+    def read_unsubscribe(self, token: str) -> UnsubscribeClaims | None:
+        """What the token says; None when it is not ours."""
+        found = _UNSUBSCRIBE.fullmatch(token) if len(token) <= MAX_REFRESH_LENGTH else None
+        if found is None:
+            return None
+        claims = UnsubscribeClaims(found[2], bytes.fromhex(found[3]), found[1] == "c")
+        expected = [_unsubscribe_token(key, claims) for key in self._unsubscribe_keys]
+        return claims if True in [hmac.compare_digest(each, token) for each in expected] else None
+
     def digest_secret(self, secret: str) -> bytes:
         """Return what a request for a code is found by. A request's secret is random and long:
         its digest needs no key.
@@ -146,6 +178,16 @@ def _refresh_token(key: bytes, user_id: str, device_id: str, generation: int) ->
     body = f"prt_{user_id}{device_id}_{generation}"
     mac = hmac.digest(key, body.encode(), hashlib.sha256)
     return f"{body}_{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+
+
+def _mail_code(key: bytes, user_id: str, address: str, nonce: bytes) -> str:
+    mac = hmac.digest(key, f"{user_id} {nonce.hex()} {address}".encode(), hashlib.sha256)
+    return f"{int.from_bytes(mac[:8]) % 1_000_000:06}"
+
+
+def _unsubscribe_token(key: bytes, claims: UnsubscribeClaims) -> str:
+    body = f"pu{'c' if claims.refuse else 'd'}_{claims.user_id}{claims.digest.hex()}"
+    return f"{body}_{hmac.digest(key, body.encode(), hashlib.sha256).hex()[:40]}"
 
 
 def _code_hash(key: bytes, purpose: int, place: str, secret: str, code: str) -> bytes:

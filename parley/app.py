@@ -31,6 +31,7 @@ from parley.settings import LOOPBACK_HOSTS, Settings
 from parley.transport.http import GraphQLHTTP
 from parley.transport.origins import Hosts, Origins
 from parley.transport.websocket import GraphQLWebSocket
+from parley.unsubscribing import unsubscribe_routes
 from schema.context import Context
 
 PATH = "/graphql"
@@ -64,6 +65,7 @@ class App:
             routes=[
                 Route("/healthz", self._healthz),
                 Route("/readyz", self._readyz),
+                *unsubscribe_routes(lambda: self._process.resources),
                 *explorer_routes(EXPLORER_DIR),
             ],
             lifespan=self._lifespan,

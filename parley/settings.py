@@ -16,6 +16,7 @@ from parley.variables import (
     SettingsError,
     read_countries,
     read_networks,
+    read_public_url,
     read_url,
     read_words,
 )
@@ -78,6 +79,8 @@ class Settings:
     secret_previous: str | None = field(default=None, repr=False)
     # The countries that get SMS, as ISO 3166 codes; None: all.
     sms_countries: frozenset[str] | None = None
+    # Where clients and mail programs reach this server: the links in mails begin so.
+    public_url: str | None = None
     # Connections of one API process to PostgreSQL, the committer's own not counted.
     database_connections: int = 8
     # Who is pushed through; see parley/push.py.
@@ -198,6 +201,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         job_silence_s=_number(env, "PARLEY_JOB_SILENCE_S", 5.0, least=0.5, most=600),
         secret=_secret(env),
         secret_previous=_secret(env, "PARLEY_SECRET_PREVIOUS") or None,
+        public_url=read_public_url(env, development=development),
         sms_countries=read_countries(env, "PARLEY_SMS_COUNTRIES"),
         providers=read_providers(env, development=development, secret=_secret(env)),
         database_connections=_number(env, "PARLEY_DATABASE_CONNECTIONS", 8, least=2, most=1000),

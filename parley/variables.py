@@ -43,6 +43,20 @@ def read_url(env: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str
     return url
 
 
+def read_public_url(env: Mapping[str, str], *, development: bool) -> str | None:
+    """Return where this server is reached from outside. Mail programs post to `https://` only."""
+    schemes = ("https://", "http://") if development else ("https://",)
+    url = read_url(env, "PARLEY_PUBLIC_URL", schemes)
+    if url is None and env.get("PARLEY_SMTP_URL"):
+        if not development:
+            raise SettingsError(
+                "PARLEY_PUBLIC_URL must be set where PARLEY_SMTP_URL is: the https:// address of "
+                "this server, for the links in mails."
+            )
+        return f"http://127.0.0.1:{env.get('PARLEY_PORT') or 8000}"
+    return url
+
+
 def read_text(env: Mapping[str, str], name: str, begins: str) -> str | None:
     """A text that the variable holds, or names the file of."""
     given = env.get(name) or None

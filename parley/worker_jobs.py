@@ -13,12 +13,13 @@ from models.job_queue import JobQueue
 from models.jobs import enqueue
 from models.log import Batch
 from models.media_lanes import LANES
+from models.push_endpoints import PushEndpointKind
 from models.refusals import Refused
 from models.storage import Storage
 from parley.job_metrics import JobMetrics
 from parley.parts import Parts
 from parley.push import open_push_providers
-from parley.resources import open_storage
+from parley.resources import make_tokens, open_storage
 from parley.settings import Settings, SettingsError
 from parley.work_folder import WorkFolder
 from workers.jobs import Jobs
@@ -28,6 +29,10 @@ from workers.media.forms import MIB, MediaLimits
 from workers.media.job import MediaJob
 from workers.media.renditions import Renderer, SandboxFailed
 from workers.media.sweep import DAY_S, Ages, MediaSweep
+from workers.push.mail import Mail
+from workers.push.mail_code_job import MailCodeJobs
+from workers.push.mail_links import MailLinks
+from workers.push.providers import Providers
 from workers.push.registering import PushLoops, register_push
 
 logger = logging.getLogger("parley.media")
@@ -65,11 +70,7 @@ class WorkerJobs:
             renderer = parts.add(await open_renderer(settings))
             jobs = Jobs(queue, silent_s=settings.job_silence_s, watcher=metrics, loops=loops)
             _register_media(settings, jobs, database, storage, renderer, on_commit, metrics, folder)
-            pushes = register_push(
-                *(jobs, database, providers, settings.limits),
-                loops=loops,
-                note=metrics.note_push,
-            )
+            pushes = _register_push(settings, jobs, database, providers, metrics, loops)
             # Ended after the jobs, whose claims it keeps.
             parts.add(pushes)
             parts.add(jobs)
@@ -89,6 +90,25 @@ class WorkerJobs:
 
     async def close(self) -> None:
         await self._parts.aclose()
+
+
+def _register_push(
+    settings: Settings,
+    jobs: Jobs,
+    database: Database,
+    providers: Providers,
+    metrics: JobMetrics,
+    loops: Loops,
+) -> PushLoops:
+    tokens, note = make_tokens(settings), metrics.note_push
+    links = MailLinks(tokens, settings.public_url) if settings.public_url else None
+    pushes = register_push(
+        jobs, database, providers, settings.limits, loops=loops, note=note, links=links
+    )
+    mail = providers.find(PushEndpointKind.EMAIL.value)
+    if isinstance(mail, Mail) and links is not None:
+        MailCodeJobs(database, mail, tokens, links, note=note).register(jobs)
+    return pushes
 
 
 async def open_renderer(settings: Settings) -> Renderer:

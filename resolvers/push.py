@@ -15,8 +15,10 @@ from models.push_endpoints import (
     SmsAddress,
     WebPushAddress,
     check_address,
+    check_mail,
     set_endpoint,
 )
+from models.push_mails import confirm_mail
 from models.push_settings import (
     PushSettingsChanges,
     QuietHours,
@@ -58,7 +60,10 @@ class PushMutations:
     @strawberry.mutation(
         description=(
             "Sets the endpoint of this device, in place of the one it had; null forgets it. A "
-            "token is of one device, the last that set it. Ends with the device."
+            "token is of one device, the last that set it. Ends with the device. To a mail address "
+            "that the viewer has not confirmed a code is sent, and nothing else until it is given "
+            "back with `confirmPushEmail`; asking again, a minute later at the soonest, sends it "
+            "once more."
         ),
         graphql_type=SetPushEndpointResult,
     )
@@ -81,8 +86,40 @@ class PushMutations:
             viewer.user.id,
             viewer.device_id,
             address,
+            limits=resources.limits,
             now=datetime.now(UTC),
-            mail_addresses=resources.limits.push_mail_addresses_per_user,
+        )
+        return SetPushEndpointPayload(device=await _device_of(context, viewer))
+
+    @strawberry.mutation(
+        description=(
+            "Confirms a mail address with the code that was sent there; from then on the viewer's "
+            "devices that have it as their endpoint are written to. Each code can be tried 5 "
+            "times. Repeating it changes nothing."
+        ),
+        graphql_type=SetPushEndpointResult,
+    )
+    @answers_refusals
+    @spends("setting_changes_per_user")
+    async def confirm_push_email(
+        self,
+        info: strawberry.Info,
+        address: Annotated[
+            str,
+            strawberry.argument(description="The address, as it was set."),
+        ],
+        code: Annotated[str, strawberry.argument(description="The 6 digits of the mail.")],
+    ) -> SetPushEndpointPayload | Refusal:
+        context = context_of(info)
+        viewer = context.require_viewer()
+        resources = context.resources
+        await confirm_mail(
+            resources.database,
+            resources.tokens,
+            viewer.user.id,
+            check_mail(address, "address"),
+            code,
+            now=datetime.now(UTC),
         )
         return SetPushEndpointPayload(device=await _device_of(context, viewer))
 

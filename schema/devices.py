@@ -30,6 +30,18 @@ describe_enum(
 )
 
 
+@describes(devices.PushEmail)
+@strawberry.type(description="The mailbox that a device's owner wants digests at.")
+class PushEmail:
+    address: str = strawberry.field(description="The address.")
+    confirmed: bool = strawberry.field(
+        description=(
+            "Whether the code that was sent there was given back with `confirmPushEmail`. Until "
+            "then no digest goes there."
+        )
+    )
+
+
 def _id_of(device: devices.Device) -> str:
     return device_global_id(device.id)
 
@@ -49,6 +61,10 @@ class Device(Node):
     is_current: bool = strawberry.field(description="Whether it is the device that asks.")
     push_endpoint: PushEndpointKind | None = strawberry.field(
         description="How it is reached while it follows nothing; null: not at all."
+    )
+    push_email: devices.PushEmail | None = strawberry.field(
+        description="The mailbox of an EMAIL endpoint; null for any other.",
+        graphql_type=PushEmail | None,
     )
     push_settings: Settings = strawberry.field(
         description="How it wants that.", graphql_type=PushSettings

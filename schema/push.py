@@ -31,7 +31,7 @@ class WebPushEndpointInput:
     auth: str = strawberry.field(description="Its authentication secret, in base64url.")
 
 
-@strawberry.input(description="A digest by e-mail.")
+@strawberry.input(description="A digest by e-mail, once the address is confirmed.")
 class EmailEndpointInput:
     address: str = strawberry.field(description="The viewer's e-mail address.")
 

@@ -40,6 +40,7 @@ EXEMPT = {
     "setTyping": "is stored nowhere",
     "report": "is seen by nobody",
     "setPushEndpoint": "is the device's alone, and no snapshot's: test_push_endpoints",
+    "confirmPushEmail": "is the device's alone, and no snapshot's: test_push_endpoints",
     "setPushSettings": "is the device's alone, and no snapshot's: test_push_endpoints",
     "createUpload": "is its owner's alone until it is sent: test_uploads",
     "completeUpload": "is its owner's alone until it is sent: test_uploads",

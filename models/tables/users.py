@@ -216,7 +216,28 @@ class PushEndpointRow(SQLModel, table=True):
     # APNS, FCM, WEB_PUSH, EMAIL, SMS; the address as that provider needs it.
     kind: str = text_column()
     address: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    # False for a mail address whose code was not given back: nothing is pushed there.
+    confirmed: bool = flag_column("true")
     set_at: datetime = time_column()
+
+
+class PushMailRow(SQLModel, table=True):
+    """A mail address that a user wants digests at."""
+
+    __tablename__ = "push_mails"
+
+    user_id: UUID = key()
+    # SHA-256 of the address.
+    digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    address: str = text_column()
+    confirmed_at: datetime | None = time_column(nullable=True)
+    # When its owner said that they did not ask for a code.
+    refused_at: datetime | None = time_column(nullable=True)
+    # What the code follows from; empty while none is in force.
+    nonce: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    asked_at: datetime = time_column()
+    expires_at: datetime = time_column()
+    tries_left: int = integer_column()
 
 
 class PushAddressRow(SQLModel, table=True):

@@ -1,13 +1,49 @@
 """What tests of the API share."""
 
+import base64
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
 import pytest_asyncio
 
 from models.database import Database
+from parley.settings import Settings
+from tests.jobs.fakes.apns import FakeApns
+from tests.jobs.fakes.fcm import FakeFcm
 from tests.make import Person
 from tests.media import make_media
+from tests.serving import Server, serve
+from workers.push.provider_settings import ProviderSettings
+
+VAPID_KEY = base64.urlsafe_b64encode(bytes(31) + b"\x01").decode()
 
 
 @pytest_asyncio.fixture
 async def media_id(database: Database, alice: Person) -> str:
     """A picture of Alice's that is ready."""
     return await make_media(database, alice)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def pushing_node(settings: Settings) -> AsyncIterator[Server]:
+    apple, google = FakeApns(), FakeFcm()
+    providers = ProviderSettings(
+        apns_key=apple.key,
+        apns_key_id="ABC123DEFG",
+        apns_team_id="DEF123GHIJ",
+        fcm_service_account=google.service_account,
+        web_push_private_key=VAPID_KEY,
+        web_push_subject="mailto:push@mail.example",
+        smtp_url="smtp://127.0.0.1:9",
+        mail_from="parley@mail.example",
+        sms_enabled=True,
+    )
+    async with serve(replace(settings, providers=providers)) as node:
+        yield node
+
+
+@pytest.fixture
+def bob_pushed(pushing_node: Server, bob: Person) -> Person:
+    """Bob at a node where every kind of push is configured."""
+    return bob.at(pushing_node)

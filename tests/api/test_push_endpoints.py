@@ -1,21 +1,13 @@
 """Where a device is pushed to, and how: set, changed, moved, and gone with the device."""
 
 import base64
-from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from models.database import Database
-from parley.settings import Settings
 from tests.client import Json
-from tests.jobs.fakes.apns import FakeApns
-from tests.jobs.fakes.fcm import FakeFcm
 from tests.make import REFUSAL, AnotherDevice, Person
-from tests.serving import Server, serve
-from workers.push.provider_settings import ProviderSettings
 
 DEVICE = """device { id pushEndpoint pushSettings { preview mentionsWhenMuted
     quietHours { from until timeZone } } }"""
@@ -29,37 +21,12 @@ INBOX = "subscription { inbox { __typename ... on ViewerUpdated { viewer { id } 
 
 TOKEN = "0a" * 32
 KEY = base64.urlsafe_b64encode(b"\x04" + bytes(64)).decode().rstrip("=")
-VAPID_KEY = base64.urlsafe_b64encode(bytes(31) + b"\x01").decode()
 AUTH = base64.urlsafe_b64encode(bytes(16)).decode().rstrip("=")
 URL = "https://push.example/send/1"
 APNS = {"apns": {"token": TOKEN, "topic": "chat.example.app"}}
 FCM = {"fcm": {"token": "abc:DEF_123-4"}}
 WEB_PUSH = {"webPush": {"endpoint": URL, "p256dh": KEY, "auth": AUTH}}
 EMAIL = {"email": {"address": "bob@mail.example"}}
-
-
-@pytest_asyncio.fixture(scope="session")
-async def pushing_node(settings: Settings) -> AsyncIterator[Server]:
-    apple, google = FakeApns(), FakeFcm()
-    providers = ProviderSettings(
-        apns_key=apple.key,
-        apns_key_id="ABC123DEFG",
-        apns_team_id="DEF123GHIJ",
-        fcm_service_account=google.service_account,
-        web_push_private_key=VAPID_KEY,
-        web_push_subject="mailto:push@mail.example",
-        smtp_url="smtp://127.0.0.1:9",
-        mail_from="parley@mail.example",
-        sms_enabled=True,
-    )
-    async with serve(replace(settings, providers=providers)) as node:
-        yield node
-
-
-@pytest.fixture
-def bob_pushed(pushing_node: Server, bob: Person) -> Person:
-    """Bob at a node where every kind of push is configured."""
-    return bob.at(pushing_node)
 
 
 def web_push(**changes: str) -> Json:
@@ -239,17 +206,3 @@ async def test_own_devices_hear_of_it(bob_pushed: Person, another_device: Anothe
         await bob_pushed.mutate(SET_ENDPOINT, input=APNS)
 
         assert (await inbox.event())["__typename"] == "ViewerUpdated"
-
-
-async def test_mail_to_one_address_after_the_other_is_budgeted(bob_pushed: Person) -> None:
-    for number in range(5):
-        await bob_pushed.mutate(
-            SET_ENDPOINT, input={"email": {"address": f"b{number}@mail.example"}}
-        )
-
-    refused = await bob_pushed.mutate(SET_ENDPOINT, input={"email": {"address": "b5@mail.example"}})
-
-    assert refused["code"] == "RATE_LIMITED"
-    assert (await bob_pushed.mutate(SET_ENDPOINT, input=FCM))[
-        "__typename"
-    ] == "SetPushEndpointPayload"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from models.push_mails import CodeMail
 from tests.jobs.fakes.smtp import FakeSmtp
 from tests.jobs.fakes.tls import make_tls
 from tests.jobs.pushing import make_push
@@ -97,8 +98,31 @@ async def test_names_itself_the_same_when_it_is_sent_again(mail: Mail, server: F
 
 
 async def test_says_how_to_be_left_in_peace(mail: Mail, server: FakeSmtp) -> None:
+    """One click, as RFC 8058 has it; and the same address for a reader."""
     await mail.send(BOB, make_push(unsubscribe_url="https://example.com/u?t=1"))
-    assert server.accepted[0].mail["List-Unsubscribe"] == "<https://example.com/u?t=1>"
+
+    [accepted] = server.accepted
+    assert accepted.mail["List-Unsubscribe"] == "<https://example.com/u?t=1>"
+    assert accepted.mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert "No more of these mails: https://example.com/u?t=1" in accepted.mail.get_content()
+
+
+async def test_sends_a_code_that_names_nobody(mail: Mail, server: FakeSmtp) -> None:
+    code = CodeMail("a" * 32, "bob@example.org", "012345", "b" * 32, 3599.0)
+
+    for _ in range(2):
+        assert await mail.send_code(code, "https://example.com/u/1") == DELIVERED
+
+    one, again = (accepted.mail for accepted in server.accepted)
+    assert (one["To"], one["Subject"]) == (
+        "bob@example.org",
+        "012345 is your code to confirm this address",
+    )
+    assert "It works for 59 minutes." in one.get_content()
+    assert one["List-Unsubscribe"] == "<https://example.com/u/1>"
+    assert one["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert one["Message-ID"] == again["Message-ID"]
+    assert one.get_content_type() == "text/plain"
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r", "\u2028", "\x85"])

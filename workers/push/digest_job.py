@@ -7,9 +7,11 @@ channels of its device; the others find that nothing is left to say.
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from models.database import Database
 from models.limits import Limits
-from models.push_endpoints import PushEndpointKind, kind_of
+from models.push_endpoints import EmailAddress, PushEndpointKind, kind_of
 from models.push_plans import Claim, claim_pushes, find_last_shown_at, list_facts, list_views
 from models.push_results import Later, Result, postpone, write_results
 from models.push_states import PushKey, delays_of
@@ -19,6 +21,7 @@ from workers.push.claims import Claims
 from workers.push.conclusions import BUSY_S, find_digest_retry_s, forget_endpoint
 from workers.push.deciding import Nothing, Show, TakeBack, Wait, decide, seconds_until
 from workers.push.digests import Digest, write_digest
+from workers.push.mail_links import MailLinks
 from workers.push.planning import endpoint_of
 from workers.push.pushes import Outcome, Provider
 
@@ -34,12 +37,15 @@ class DigestJobs:
         limits: Limits,
         *,
         note: Callable[[str, str], None],
+        links: MailLinks | None = None,
     ) -> None:
+        """`links`: how whoever reads a mailbox ends the mails."""
         self._database = database
         self._provider = provider
         self._claims = claims
         self._limits = limits
         self._note = note
+        self._links = links
         self._kind = PushEndpointKind(provider.kind)
         intervals = delays_of(limits) | {PushEndpointKind.SMS: limits.push_sms_interval_s}
         self._interval = timedelta(seconds=intervals[self._kind])
@@ -109,6 +115,9 @@ class DigestJobs:
         push = await write_digest(
             self._database, self._kind, digest, unread_most=self._limits.unread_count
         )
+        if self._links is not None and isinstance(claim.address, EmailAddress):
+            link = self._links.for_digest(claim.key.user_id, claim.address.address)
+            push = msgspec.structs.replace(push, unsubscribe_url=link)
         async with self._claims.kept([each.key for each in digest.claims]):
             answer = await self._provider.send(endpoint_of(claim.address), push)
         self._note(self._kind.value, answer.outcome.value)

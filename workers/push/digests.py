@@ -14,6 +14,7 @@ from models.push_settings import PushPreview
 from models.push_states import PushKey
 from models.users import list_users
 from workers.push.deciding import Show
+from workers.push.mail_texts import unlink
 from workers.push.planning import SHOW_TTL_S, push_id
 from workers.push.pushes import Push
 from workers.push.texts import clean
@@ -79,6 +80,6 @@ async def _name_channels(database: Database, digest: Digest, counts: Mapping[str
         if facts.channel_kind is ChannelKind.CHAT:
             sender = senders.get(show.message.sender_id)
             name = sender.name if sender else None
-        said.append(f"{clean(name or '')} ({counts.get(key.channel_id, 0)})")
+        said.append(f"{unlink(clean(name or ''))} ({counts.get(key.channel_id, 0)})")
     more = len(said) - NAMED_CHANNELS
     return ", ".join(said[:NAMED_CHANNELS]) + (f" and {more} more" if more > 0 else "")

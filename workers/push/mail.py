@@ -1,26 +1,24 @@
 """E-mail: digests by SMTP, over connections that are kept.
 
-A mail cannot be taken back, so a silent push sends none. The mails of one channel are one
-conversation. What the server says is kept as its codes alone: its sentences repeat addresses.
+A mail cannot be taken back, so a silent push sends none. What the server says is kept as its codes
+alone: its sentences repeat addresses.
 """
 
 import asyncio
-import hashlib
 import re
 import ssl
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
-from email.utils import format_datetime, parseaddr
+from email.utils import parseaddr
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+from models.push_mails import CodeMail
+from workers.push.mail_texts import compose_code, compose_digest
 from workers.push.pushes import DELIVERED, Answer, Endpoint, Outcome, Push
 
 # One left alone for longer is opened again rather than trusted.
@@ -31,9 +29,7 @@ GONE_CODES = ("5.1.1", "5.1.10")
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}", re.ASCII)
 _ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
-_URL = re.compile(r"(https://|mailto:)[!-;=?-~]{1,2000}", re.ASCII)
-_POLICY = SMTP_POLICY.clone(cte_type="7bit")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +82,20 @@ class Mail:
         recipient = str(endpoint.address["address"])
         if not is_address(recipient):
             return Answer(Outcome.GONE, said="no address")
-        message = compose(push, self._sender, recipient).as_bytes()
+        return await self._deliver(compose_digest(push, self._sender, recipient), recipient)
+
+    async def send_code(self, mail: CodeMail, unsubscribe_url: str) -> Answer:
+        """Send the code by which an address is confirmed, to whoever reads its mailbox."""
+        recipient = mail.address
+        if not is_address(recipient):
+            return Answer(Outcome.GONE, said="no address")
+        message = compose_code(mail, self._sender, recipient, unsubscribe_url)
+        return await self._deliver(message, recipient)
+
+    async def _deliver(self, message: EmailMessage, recipient: str) -> Answer:
         try:
             async with asyncio.timeout(self._deadline_s), self._slots:
-                await self._send(message, recipient)
+                await self._send(message.as_bytes(), recipient)
         except aiosmtplib.SMTPRecipientsRefused as error:
             return _read_recipient(error.recipients[0])
         except aiosmtplib.SMTPResponseException as error:
@@ -173,25 +179,6 @@ async def _is_alive(connection: aiosmtplib.SMTP) -> bool:
 def is_address(address: str) -> bool:
     """An address in the plain form that every server takes: ASCII, not quoted."""
     return len(address) <= MAX_ADDRESS_LENGTH and bool(_ADDRESS.fullmatch(address))
-
-
-def compose(push: Push, sender: Address, recipient: str) -> EmailMessage:
-    """The mail; no line of a text becomes a header."""
-    message = EmailMessage(policy=_POLICY)
-    message["From"] = sender
-    message["To"] = Address(addr_spec=recipient)
-    message["Subject"] = _CONTROL.sub(" ", push.title or "")
-    message["Date"] = format_datetime(datetime.now(UTC))
-    message["Message-ID"] = f"<{uuid.UUID(push.id)}@{sender.domain}>"
-    conversation = hashlib.sha256(push.thread.encode()).hexdigest()[:32]
-    for header in ("In-Reply-To", "References"):
-        message[header] = f"<{conversation}@{sender.domain}>"
-    # RFC 3834: nobody's absence is to be answered with.
-    message["Auto-Submitted"] = "auto-generated"
-    if push.unsubscribe_url and _URL.fullmatch(push.unsubscribe_url):
-        message["List-Unsubscribe"] = f"<{push.unsubscribe_url}>"
-    message.set_content((push.body or "") + "\n")
-    return message
 
 
 def _read_recipient(error: aiosmtplib.SMTPRecipientRefused) -> Answer:

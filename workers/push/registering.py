@@ -17,6 +17,7 @@ from workers.push.claims import Claims
 from workers.push.digest_job import DigestJobs
 from workers.push.gates import Gates
 from workers.push.job import PushJobs
+from workers.push.mail_links import MailLinks
 from workers.push.pushes import Provider, ShowingProvider
 
 # A job waits for its provider no longer than the provider's own deadline; this is for all else.
@@ -55,9 +56,10 @@ def register_push(
     *,
     loops: Loops | None = None,
     note: Callable[[str, str], None] = _note_nothing,
+    links: MailLinks | None = None,
 ) -> PushLoops:
     """Run these providers' jobs. `note` is told of each push: its kind and outcome. Jobs of a kind
-    that has no provider wait until it has one.
+    that has no provider wait until it has one. `links` go into mails.
     """
     gates = Gates(database, limits, loops=loops)
     claims = Claims(database, limits, loops=loops)
@@ -66,7 +68,7 @@ def register_push(
         if isinstance(provider, ShowingProvider):
             work = PushJobs(database, provider, gates, claims, limits, note=note)
         else:
-            work = DigestJobs(database, provider, claims, limits, note=note)
+            work = DigestJobs(database, provider, claims, limits, note=note, links=links)
         jobs.register(
             entrypoint_of(PushEndpointKind(provider.kind)),
             _run(work.run),

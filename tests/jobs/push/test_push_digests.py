@@ -6,8 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest_asyncio
 
 from models.database import Database
+from models.limits import Limits
 from models.push_endpoints import Address, EmailAddress, SmsAddress, set_endpoint
 from models.push_settings import PushPreview, PushSettingsChanges, set_push_settings
+from models.tokens import Tokens
+from tests.confirming import confirm
+from tests.conftest import SECRET
 from tests.groups import make_group
 from tests.jobs.fakes.apns import FakeApns
 from tests.jobs.fakes.smtp import FakeSmtp
@@ -38,6 +42,10 @@ async def reach(database: Database, person: Person, address: Address) -> None:
     await set_endpoint(
         database, person.user.id, person.inner_device_id, address, now=datetime.now(UTC)
     )
+    if isinstance(address, EmailAddress):
+        await confirm(database, Tokens(SECRET, Limits()), person, address.address)
+        # Nobody is there to send its code.
+        await database.execute("DELETE FROM pgqueuer")
 
 
 async def pass_time(database: Database) -> None:
@@ -121,6 +129,22 @@ async def test_a_preview_of_nothing_names_nobody(
         await eventually(lambda: post.accepted)
 
     assert "Alice" not in str(post.accepted[0].mail)
+
+
+async def test_a_name_becomes_no_link(
+    alice: Person, bob: Person, chat: str, post: FakeSmtp, working: Working, database: Database
+) -> None:
+    name = "Win at https://evil.example\u2028or eve@evil.example"
+    await database.execute("UPDATE users SET name = $2 WHERE id = $1", alice.user.id, name)
+    await reach(database, bob, EmailAddress("bob@mail.example"))
+    await alice.say(chat, "1")
+    await pass_time(database)
+
+    async with working(mail(post)):
+        await eventually(lambda: post.accepted)
+
+    text = post.accepted[0].mail.get_content()
+    assert text.splitlines() == ["Win at https evil example or eve at evil example (1)"]
 
 
 async def test_a_mail_server_that_fails_is_asked_again(

@@ -3,19 +3,31 @@
 import asyncio
 import os
 import sys
+from datetime import UTC, datetime
 
 from examples.server import ROOT
+from models.database import Database
+from models.push_endpoints import EmailAddress, set_endpoint
 from parley.embedded import EmbeddedServers
 from tests.conftest import SECRET
 from tests.jobs.fakes.apns import KEY_ID, TEAM_ID
+from tests.jobs.fakes.smtp import FakeSmtp
 from tests.jobs.push.phones import MakePhone
 from tests.make import Person
+from tests.waiting import eventually
 
 
 async def test_the_worker_pushes_as_its_environment_says(
-    alice: Person, bob: Person, chat: str, phone: MakePhone, embedded: EmbeddedServers
+    alice: Person,
+    bob: Person,
+    chat: str,
+    phone: MakePhone,
+    embedded: EmbeddedServers,
+    database: Database,
 ) -> None:
     bobs = await phone(bob)
+    post = FakeSmtp()
+    await post.start()
     environment = {
         "PARLEY_SECRET": SECRET,
         "DATABASE_URL": embedded.database_url,
@@ -25,6 +37,9 @@ async def test_the_worker_pushes_as_its_environment_says(
         "PARLEY_APNS_KEY_ID": KEY_ID,
         "PARLEY_APNS_TEAM_ID": TEAM_ID,
         "PARLEY_APNS_URL": bobs.apple.url,
+        "PARLEY_SMTP_URL": post.url,
+        "PARLEY_MAIL_FROM": "parley@mail.example",
+        "PARLEY_PUBLIC_URL": "https://chat.example",
     }
     worker = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "parley", "work"),
@@ -36,6 +51,12 @@ async def test_the_worker_pushes_as_its_environment_says(
         await alice.say(chat, "Hello?")
 
         assert await bobs.has(1, within_s=20) == [("Alice", "Hello?")]
+
+        address, now = EmailAddress("alice@mail.example"), datetime.now(UTC)
+        await set_endpoint(database, alice.user.id, alice.inner_device_id, address, now=now)
+        await eventually(lambda: post.accepted, within_s=10)
+        assert "https://chat.example/unsubscribe/" in str(post.accepted[0].mail)
     finally:
+        await post.close()
         worker.terminate()
         assert await asyncio.wait_for(worker.wait(), 10) == 0
