@@ -14,8 +14,8 @@ from workers.push.addresses import (
     check_push_url,
     is_internal,
     list_public_addresses,
-    resolve,
 )
+from workers.push.lookups import Lookups
 
 INTERNAL = [
     "0.0.0.0",
@@ -159,7 +159,7 @@ async def test_judges_a_name_by_all_that_it_resolves_to() -> None:
 @pytest.mark.parametrize("dressed_up", ["localhost", "2130706433", "0x7f.1", "0177.0.0.1", "127.1"])
 async def test_sees_through_what_the_system_takes_for_an_address(dressed_up: str) -> None:
     with pytest.raises(UnusableUrl):
-        await list_public_addresses(dressed_up, 443, resolve=resolve)
+        await list_public_addresses(dressed_up, 443, resolve=Lookups().resolve)
 
 
 @pytest_asyncio.fixture

@@ -3,6 +3,7 @@ no push goes.
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from tests.jobs.fakes.tls import make_tls
 from tests.jobs.fakes.web_push import FakeWebPush, encode
 from tests.jobs.pushing import CHANNEL, MESSAGE, Clock, make_push
 from tests.waiting import eventually
-from workers.push.pushes import DELIVERED, Endpoint, Outcome
+from workers.push.lookups import Lookups
+from workers.push.pushes import DELIVERED, Blames, Endpoint, Outcome
 from workers.push.web_push import WebPush, payload
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -234,8 +236,9 @@ async def test_understands_what_a_service_answers(
 async def test_sends_everything_over_one_connection(
     web_push: WebPush, service: FakeWebPush, subscription: Subscription
 ) -> None:
+    await web_push.send(to(subscription), make_push())
     answers = await asyncio.gather(
-        *(web_push.send(to(subscription), make_push()) for _ in range(200))
+        *(web_push.send(to(subscription), make_push()) for _ in range(100))
     )
     assert set(answers) == {DELIVERED}
     assert service.opened == 1
@@ -277,12 +280,76 @@ async def test_opens_another_connection_when_the_service_goes_away(
 async def test_loses_nothing_when_its_connections_are_cut(
     web_push: WebPush, service: FakeWebPush, subscription: Subscription
 ) -> None:
-    sending = asyncio.gather(*(web_push.send(to(subscription), make_push()) for _ in range(200)))
+    await web_push.send(to(subscription), make_push())
+    sending = asyncio.gather(*(web_push.send(to(subscription), make_push()) for _ in range(100)))
     await eventually(lambda: len(service.accepted) > 20)
     service.cut()
     answers = await sending
     assert {one.outcome for one in answers} <= {Outcome.DELIVERED, Outcome.RETRY}
     assert sum(one == DELIVERED for one in answers) <= len(service.accepted)
+
+
+# -------------------------------------------------------------------- nobody's wait for others
+
+
+@pytest_asyncio.fixture
+async def slow_names(service: FakeWebPush) -> AsyncIterator[Callable[[str, int], list[str]]]:
+    """Names whose servers say nothing, until the test has ended; but for one."""
+    over = threading.Event()
+
+    def ask(host: str, port: int) -> list[str]:
+        if host != "quick.example":
+            over.wait(30)
+        return ["127.0.0.1"]
+
+    yield ask
+    over.set()
+
+
+async def test_names_that_are_slow_hold_up_no_other(
+    make_web_push: MakeWebPush,
+    service: FakeWebPush,
+    slow_names: Callable[[str, int], list[str]],
+) -> None:
+    web_push = make_web_push(resolve=Lookups(slow_names).resolve)
+    service.host = "quick.example"
+    quick = to(service.subscribe(web_push.public_key))
+    for domain in ("one", "two", "three"):
+        slow = [f"http://{number}.{domain}.example:9/x" for number in range(50)]
+        waiting = [
+            asyncio.create_task(web_push.send(to(quick.address, endpoint=each), make_push()))
+            for each in slow
+        ]
+
+    assert await web_push.send(quick, make_push()) == DELIVERED
+
+    assert not all(each.done() for each in waiting), "some of the slow ones are still waited for"
+    for each in waiting:
+        each.cancel()
+
+
+async def test_a_service_that_hangs_has_its_share_and_no_more(
+    make_web_push: MakeWebPush, service: FakeWebPush, subscription: Subscription
+) -> None:
+    other = FakeWebPush()
+    await other.start()
+    web_push = make_web_push(concurrency=16)
+    service.hang()
+    waiting = [
+        asyncio.create_task(web_push.send(to(subscription), make_push())) for _ in range(100)
+    ]
+    await eventually(lambda: service.at_once)
+
+    answer = await web_push.send(to(other.subscribe(web_push.public_key)), make_push())
+
+    await other.close()
+    assert answer == DELIVERED
+    assert service.most_at_once == 2
+    turned_away = [each.result() for each in waiting if each.done()]
+    assert len(turned_away) == 96
+    assert {each.blames for each in turned_away} == {Blames.NOBODY}
+    for each in waiting:
+        each.cancel()
 
 
 # -------------------------------------------------------------------- where no push goes

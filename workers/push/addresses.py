@@ -8,7 +8,6 @@ slip another address in; the name itself stays what TLS verifies.
 import asyncio
 import ipaddress
 import re
-import socket
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -102,19 +101,8 @@ def _find_nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
 
 
-async def resolve(host: str, port: int) -> list[str]:
-    """By the system's resolver.
-
-    Raises:
-        OSError: there is no such name, or nobody who knows.
-    """
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
-
-
 async def list_public_addresses(
-    host: str, port: int, *, allow_internal: bool = False, resolve: Resolve = resolve
+    host: str, port: int, *, resolve: Resolve, allow_internal: bool = False
 ) -> list[str]:
     """All addresses of the host.
 
@@ -134,7 +122,7 @@ async def list_public_addresses(
 class PublicNetwork(httpcore2.AsyncNetworkBackend):
     """Connects an HTTP client to public addresses only."""
 
-    def __init__(self, *, allow_internal: bool = False, resolve: Resolve = resolve) -> None:
+    def __init__(self, *, resolve: Resolve, allow_internal: bool = False) -> None:
         self._allow_internal = allow_internal
         self._resolve = resolve
         self._network = httpcore2.AnyIOBackend()

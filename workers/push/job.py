@@ -111,8 +111,8 @@ class PushJobs:
         elif hold is not None and not self._is_given_up(claim, hold):
             await self._park(claim, hold, failed=hold.gate == plan.way.endpoint)
         elif hold is None and can_retry(claim, answer):
-            after_s = max(backoff_s, answer.retry_after_s or 0.0)
             failed = answer.blames is not Blames.NOBODY
+            after_s = max(backoff_s if failed else 0.0, answer.retry_after_s or 0.0)
             await self._come_back(
                 Later(key=claim.key, kind=self._kind, after_s=after_s, failed=failed)
             )

@@ -21,7 +21,8 @@ import httpcore2
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from workers.push.addresses import PublicNetwork, Resolve, UnusableUrl, check_push_url, resolve
+from workers.push.addresses import PublicNetwork, Resolve, UnusableUrl, check_push_url
+from workers.push.lookups import Lookups
 from workers.push.pushes import (
     DELIVERED,
     MAX_STRANGERS_RETRY_AFTER_S,
@@ -34,12 +35,15 @@ from workers.push.pushes import (
     find_retry_after_s,
     fit,
 )
+from workers.push.shares import NoPlace, Shares
 from workers.push.vapid import Vapid, decode_base64url, load_vapid_key
 
 # 4,096 of the message less the header (86), the padding's delimiter and the tag.
 MAX_PLAINTEXT_BYTES = 3993
 MAX_ANSWER_BYTES = 16 * 1024
 CONNECT_S = 4.0
+# When one comes back that found no place.
+NO_PLACE_S = 1.0
 IDLE_S = 300.0
 
 _CUT_OFF = (
@@ -60,7 +64,7 @@ class WebPush:
         private_key: str,
         subject: str,
         allow_internal: bool = False,
-        resolve: Resolve = resolve,
+        resolve: Resolve | None = None,
         concurrency: int = 64,
         deadline_s: float = 10.0,
         tls: ssl.SSLContext | None = None,
@@ -75,19 +79,22 @@ class WebPush:
         """
         if not subject.startswith(("mailto:", "https://")):
             raise ValueError("the VAPID subject must begin with mailto: or https://")
-        self.concurrency = concurrency
+        # Those who wait for a place of their origin, too.
+        self.concurrency = concurrency * 4
+        self._shares = Shares(concurrency, inside=self.concurrency)
         self._allow_internal = allow_internal
         self._deadline_s = deadline_s
         self._clock = clock
         self._vapid = Vapid(load_vapid_key(private_key), subject, clock)
-        self._slots = asyncio.Semaphore(concurrency)
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=tls,
             max_connections=concurrency,
             keepalive_expiry=IDLE_S,
             http1=not allow_internal,
             http2=True,
-            network_backend=PublicNetwork(allow_internal=allow_internal, resolve=resolve),
+            network_backend=PublicNetwork(
+                allow_internal=allow_internal, resolve=resolve or Lookups().resolve
+            ),
         )
 
     @property
@@ -115,8 +122,20 @@ class WebPush:
             return Answer(Outcome.GONE, said="The subscription's keys are none.")
         target = _find_target(url, host, port)
         headers = self._headers(target, push, body)
+        origin = f"{host}:{port}"
         try:
-            async with asyncio.timeout(self._deadline_s), self._slots:
+            async with self._shares.place(origin):
+                answer = await self._ask_in_time(target, headers, body)
+                self._shares.note(origin, answered=not _is_failure(answer))
+                return answer
+        except NoPlace:
+            return Answer(Outcome.RETRY, NO_PLACE_S, "too many at once", Blames.NOBODY)
+
+    async def _ask_in_time(
+        self, target: httpcore2.URL, headers: list[tuple[bytes, bytes]], body: bytes
+    ) -> Answer:
+        try:
+            async with asyncio.timeout(self._deadline_s):
                 return await self._ask_twice(target, headers, body)
         except UnusableUrl as error:
             return Answer(Outcome.REJECTED, said=str(error))
@@ -195,6 +214,10 @@ class WebPush:
             if connection.can_handle_request(target.origin):
                 with suppress(Exception):
                     await connection.aclose()
+
+
+def _is_failure(answer: Answer) -> bool:
+    return answer.outcome is Outcome.RETRY and answer.blames is Blames.UNSURE
 
 
 async def _is_short(response: httpcore2.Response) -> bool:

@@ -59,13 +59,14 @@ class FakeWebPush(Http2Server):
         super().__init__(tls=tls, streams=100)
         self._clock = clock
         # By which name it is known, if not by its address.
-        self._host = host
+        self.host = host
         self.browsers: dict[str, Browser] = {}
         self.accepted: list[Accepted] = []
 
     @property
     def origin(self) -> str:
-        return self.url if self._host is None else f"https://{self._host}:{self.port}"
+        scheme = self.url.partition(":")[0]
+        return self.url if self.host is None else f"{scheme}://{self.host}:{self.port}"
 
     def subscribe(self, application_server_key: str | None = None) -> dict[str, str | bool]:
         """A new browser's subscription, as `setPushEndpoint` is given it."""
