@@ -19,6 +19,9 @@ from models.refusals import RefusalCode, Refused
 # GraphQL's Int ends here.
 MAX_WAIT_MS = 2**31 - 1
 
+# The key of what is no address.
+UNKNOWN = "unknown"
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # The row's windows as they are at $2, the start of the current window: the row may be of this
@@ -141,7 +144,7 @@ def _prefix_key(address: str, v4_bits: int, v6_bits: int) -> str:
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return "unknown"
+        return UNKNOWN
     if ip.version == 6 and ip.ipv4_mapped is not None:
         ip = ip.ipv4_mapped
     bits = v4_bits if ip.version == 4 else v6_bits

@@ -8,7 +8,7 @@ somebody was.
 
 from datetime import datetime, timedelta
 
-from models.budgets import network_key
+from models.budgets import UNKNOWN, network_key
 from models.database import Connection
 from models.tokens import Tokens
 
@@ -39,10 +39,11 @@ async def is_known_network(
     """
     owner = await connection.fetchval("SELECT user_id FROM phone_numbers WHERE number = $1", number)
     user_id = str(owner or _NOBODY)
-    digests = tokens.digests_of_network(user_id, network_key(address))
+    network = network_key(address)
+    digests = tokens.digests_of_network(user_id, network)
     found = await connection.fetchval(
         "SELECT count(*) FROM known_networks WHERE user_id = $1 AND digest = ANY($2)",
         user_id,
         digests,
     )
-    return bool(found)
+    return bool(found) and network != UNKNOWN

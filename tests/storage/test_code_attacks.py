@@ -36,13 +36,13 @@ class Strangers:
         self.sms = SmsRecorder()
         self.verdicts: Counter[RefusalCode | None] = Counter()
         self.refused: Counter[RefusalCode] = Counter()
-        self._addresses = 0
+        self.addresses = 0
 
     async def strike(self, now: datetime) -> None:
         """Ask until no more codes are given, each time from elsewhere."""
         for _ in range(4):
-            self._addresses += 1
-            address = f"203.{self._addresses // 250}.{self._addresses % 250}.1"
+            self.addresses += 1
+            address = f"203.{self.addresses // 250}.{self.addresses % 250}.1"
             try:
                 code = await self._ask(address, now)
             except Refused as refused:
@@ -83,7 +83,7 @@ async def test_do_not_keep_the_owner_from_signing_in_for_an_hour(
     assert len(strangers.sms.sent) == 6
     assert strangers.verdicts[RefusalCode.CODE_WRONG] == (30 if guess else 0)
     assert strangers.verdicts[None] == 0
-    assert strangers.refused == {RefusalCode.RATE_LIMITED: strangers._addresses - 6}
+    assert strangers.refused == {RefusalCode.RATE_LIMITED: strangers.addresses - 6}
 
 
 async def test_end_no_request_of_the_owner(database: Database, tokens: Tokens) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from models.ids import new_id
 from models.limits import Limits
-from models.tokens import AccessClaims, RefreshClaims, Tokens
+from models.tokens import AccessClaims, RefreshClaims, Tokens, UnsubscribeClaims
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECRET = "a secret of 32 characters or more"
@@ -202,6 +202,8 @@ def test_code_matches_only_what_it_was_made_for(
 
 # -------------------------------------------------------------------- a secret that is changed
 
+STOPPED = UnsubscribeClaims(USER, bytes(32), refuse=False)
+MAIL_CODE = USER, "b@m.example", b"n"
 OLD, NEW = "the old secret of 32 characters....", "the new secret of 32 characters...."
 
 
@@ -215,6 +217,9 @@ def test_what_the_secret_before_made_is_still_taken() -> None:
     assert now.code_matches(code_hash, 1, "+14155550101", "secret", "012345")
     assert not now.code_matches(code_hash, 1, "+14155550101", "secret", "012346")
     assert before.digest_network(USER, "192.0.2.0") in now.digests_of_network(USER, "192.0.2.0")
+    link = before.make_unsubscribe(STOPPED)
+    assert now.read_unsubscribe(link) == STOPPED
+    assert now.is_mail_code(*MAIL_CODE, before.make_mail_code(*MAIL_CODE))
 
 
 def test_nothing_new_is_made_with_the_secret_before() -> None:
@@ -226,6 +231,8 @@ def test_nothing_new_is_made_with_the_secret_before() -> None:
     assert now.make_refresh(USER, DEVICE, 3) == after.make_refresh(USER, DEVICE, 3)
     assert after.code_matches(code_hash, 1, "+14155550101", "secret", "012345")
     assert now.digest_network(USER, "192.0.2.0") == after.digest_network(USER, "192.0.2.0")
+    assert now.make_unsubscribe(STOPPED) == after.make_unsubscribe(STOPPED)
+    assert now.make_mail_code(*MAIL_CODE) == after.make_mail_code(*MAIL_CODE)
 
 
 def test_a_secret_that_is_gone_is_taken_no_more() -> None:
@@ -234,3 +241,4 @@ def test_a_secret_that_is_gone_is_taken_no_more() -> None:
 
     assert after.read_access(access, now=NOW) is None
     assert after.read_refresh(before.make_refresh(USER, DEVICE, 3)) is None
+    assert after.read_unsubscribe(before.make_unsubscribe(STOPPED)) is None
