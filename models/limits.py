@@ -151,8 +151,9 @@ class Limits:
     contact_numbers_overall: Budget = Budget(amount=2_000_000, window_s=3600)
 
     # What one user, or one address, does and asks: token buckets (models/buckets.py). A person
-    # meets none of them; Sendbird lets one send 5 messages a second, Zulip ask 200 times a minute
-    sends_per_user: Budget = Budget(amount=300, window_s=60)
+    # meets none of them: Sendbird lets one send 5 messages a second, Discord 2, Zulip ask 200
+    # times a minute; a phone that was away for a day sends what it kept, all at once
+    sends_per_user: Budget = Budget(amount=600, window_s=60)
     message_changes_per_user: Budget = Budget(amount=300, window_s=60)  # edits and deletions
     reactions_per_user: Budget = Budget(amount=180, window_s=60)
     typing_per_user: Budget = Budget(amount=300, window_s=60)
