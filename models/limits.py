@@ -150,6 +150,9 @@ class Limits:
     contact_numbers_per_address: Budget = Budget(amount=20_000, window_s=24 * 3600)
     contact_numbers_overall: Budget = Budget(amount=2_000_000, window_s=3600)
 
+    refusal_pause_s: float = (
+        0.1  # before a connection is heard again on which something passed a budget
+    )
     # What one user, or one address, does and asks: token buckets (models/buckets.py). A person
     # meets none of them: Sendbird lets one send 5 messages a second, Discord 2, Zulip ask 200
     # times a minute; a phone that was away for a day sends what it kept, all at once

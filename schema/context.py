@@ -54,6 +54,8 @@ class Context:
     resources: Resources
     viewer: Viewer | None
     client_address: str
+    # Something was refused because a bucket was empty: who asks is to be heard more slowly.
+    refused: bool = field(default=False, init=False)
     _loaders: Loaders | None = field(default=None, init=False)
 
     @property
@@ -83,7 +85,11 @@ class Context:
             owner = address_key(self.client_address)
         else:
             owner = (self.viewer or self.require_viewer()).user.id
-        self.resources.buckets.take(budget, owner, amount)
+        try:
+            self.resources.buckets.take(budget, owner, amount)
+        except Refused:
+            self.refused = True
+            raise
 
     def require_viewer(self) -> Viewer:
         """The viewer. Operations that need one are refused before they start; this is the second

@@ -90,6 +90,8 @@ class GraphQLHTTP:
         except Unauthenticated as error:
             await reply.write(401, exception_answer(error), [(b"www-authenticate", b"Bearer")])
         except Refused as refused:
+            if refused.code is RefusalCode.RATE_LIMITED:
+                await self._pause()
             await reply.write(*_status_of(refused))
         except Exception as error:
             answer = exception_answer(error)
@@ -133,7 +135,14 @@ class GraphQLHTTP:
                 await stream.write_answer(error_answer(refused.errors))
             return
         context = self._make_context(viewer, address)
-        await _write_result(await self._execute(operation, request, context), reply, stream)
+        answer = await self._execute(operation, request, context)
+        if context.refused:
+            await self._pause()
+        await _write_result(answer, reply, stream)
+
+    async def _pause(self) -> None:
+        """Something passed a budget: the next request of the connection comes later."""
+        await asyncio.sleep(self._limits.refusal_pause_s)
 
     def _make_stream(self, receive: Receive, reply: Reply) -> EventStream:
         return EventStream(receive, reply, self._limits, self._heartbeat_s)

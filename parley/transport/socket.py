@@ -59,6 +59,7 @@ class Socket:
 
         self.writer = Writer(send_text, server.limits, lambda: self.close(1013, TOO_SLOW))
         self._operations = SocketOperations(server, self)
+        self._slow = False
         self._init_received = False
         self._acknowledged = False
         self._viewer: Viewer | None = None
@@ -78,6 +79,9 @@ class Socket:
                 message = await receive()
                 if message["type"] == "websocket.disconnect":
                     break
+                if self._slow:
+                    self._slow = False
+                    await asyncio.sleep(self._server.limits.refusal_pause_s)
                 if self._closing is None:
                     await self._take(message)
         finally:
@@ -145,6 +149,10 @@ class Socket:
         """
         if self._viewer is not None:
             self._viewer = await self._server.sessions.look_again(self._viewer)
+
+    def slow_down(self) -> None:
+        """Take nothing more for a while."""
+        self._slow = True
 
     def _write(self, message: dict[str, Any]) -> None:
         self.writer.write(orjson.dumps(message).decode())

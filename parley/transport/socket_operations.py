@@ -49,6 +49,9 @@ class Connection(Protocol):
 
     def close(self, code: int, reason: str) -> None: ...
 
+    def slow_down(self) -> None:
+        """Take nothing more for a while: what came passed a budget."""
+
 
 class SocketOperations:
     def __init__(self, server: Server, socket: Connection) -> None:
@@ -148,9 +151,11 @@ class _Running:
         """
         if request.bad_variable is not None:
             raise refuse_text(request.bad_variable)
-        operation = self._server.engine.prepare(
-            request.query, request.operationName, self._socket.context()
-        )
+        context = self._socket.context()
+        try:
+            operation = self._server.engine.prepare(request.query, request.operationName, context)
+        finally:
+            self._slow_down_after(context)
         self._cancellable = operation.kind != "mutation"
         if self._stopped and self._cancellable:
             return
@@ -182,16 +187,27 @@ class _Running:
 
     async def _execute(self, operation: Operation, variables: Mapping[str, Any] | None) -> bytes:
         await self._socket.look_again()
-        return await self._server.engine.execute(operation, variables, self._socket.context())
+        context = self._socket.context()
+        try:
+            return await self._server.engine.execute(operation, variables, context)
+        finally:
+            self._slow_down_after(context)
+
+    def _slow_down_after(self, context: Context) -> None:
+        if context.refused:
+            self._socket.slow_down()
 
     async def _follow(self, operation: Operation, variables: Mapping[str, Any] | None) -> None:
         engine, socket, limits = self._server.engine, self._socket, self._server.limits
         with self._server.costs.hold(socket, engine.cost_of(operation, variables)):
+            context = socket.context()
             try:
                 async with asyncio.timeout(limits.request_deadline_s):
-                    source = await engine.subscribe(operation, variables, socket.context())
+                    source = await engine.subscribe(operation, variables, context)
             except TimeoutError:
                 raise unavailable() from None
+            finally:
+                self._slow_down_after(context)
             if isinstance(source, bytes):
                 self.fail(orjson.loads(source)["errors"])
                 return

@@ -71,6 +71,7 @@ class GraphQLWebSocket:
             await connection.hold(None)
             await self._run(Socket(self, address, connection, send), receive)
         except Refused:
+            await asyncio.sleep(self.limits.refusal_pause_s)
             await send({"type": "websocket.close", "code": 1013, "reason": TOO_MANY})
         finally:
             connection.end()

@@ -14,9 +14,9 @@ from models.limits import Budget, Limits, list_budgets
 from parley.engine.executor import Engine
 from parley.schema import PUBLIC_FIELDS, make_schema
 from parley.settings import Settings
-from tests.client import ApiClient, Ended, Json
+from tests.client import ApiClient, Ended, Json, Socket
 from tests.make import REFUSAL, SEND, Person
-from tests.serving import Server, serve
+from tests.serving import ServedWith, Server, serve
 from tests.waiting import eventually
 
 NOBODY = "usr_" + "0" * 32
@@ -28,7 +28,9 @@ AT_ONCE = 10
 
 @pytest_asyncio.fixture(scope="module")
 async def production(settings: Settings) -> AsyncIterator[tuple[Server, Server]]:
-    strict = replace(settings, limits=Limits(), trusted_proxies=("127.0.0.1",))
+    """As they ship, but for the pause after a refusal: these tests try on and on."""
+    limits = replace(Limits(), refusal_pause_s=0)
+    strict = replace(settings, limits=limits, trusted_proxies=("127.0.0.1",))
     async with serve(strict) as one, serve(strict) as other:
         yield one, other
 
@@ -327,6 +329,53 @@ async def test_who_is_not_signed_in_is_counted_by_address(
     assert await alice.at(production[0]).errors("{ viewer { id } }") == []
     (elsewhere, *_) = await at_once(ApiClient(production[0]), flood)
     assert elsewhere["code"] != "RATE_LIMITED"
+
+
+@pytest_asyncio.fixture
+async def slow(served_with: ServedWith) -> AsyncIterator[Server]:
+    """A node where nobody may type or read, and who tries waits half a second."""
+    none = Budget(amount=0, window_s=60)
+    async with served_with(
+        typing_per_user=none, searches_per_user=none, refusal_pause_s=0.5
+    ) as node:
+        yield node
+
+
+SET_TYPING = 'mutation { setTyping(channelId: "x", typing: true) { __typename } }'
+SEARCH = '{ searchMessages(query: "x") { nodes { seq } } }'
+
+
+@pytest.mark.parametrize("document", [SET_TYPING, SEARCH], ids=["mutation", "query"])
+async def test_who_was_refused_waits_over_http_and_nobody_else(
+    slow: Server, alice: Person, bob: Person, document: str
+) -> None:
+    refused = asyncio.create_task(alice.at(slow).post(document))
+    for _ in range(3):
+        assert await bob.at(slow).errors("{ viewer { id } }") == []
+
+    assert not refused.done()
+    assert "RATE_LIMITED" in (await refused).text or document is SET_TYPING
+
+
+@pytest.mark.parametrize("document", [SET_TYPING, SEARCH], ids=["mutation", "query"])
+async def test_a_socket_is_not_heard_for_a_while_after_a_refusal(
+    slow: Server, alice: Person, bob: Person, document: str
+) -> None:
+    async with alice.at(slow).socket() as socket, bob.at(slow).socket() as other:
+        await socket.subscribe(document)
+        await socket.receive()
+        await socket.send({"type": "ping"})
+        pong = asyncio.create_task(_pong(socket))
+        for _ in range(3):
+            await other.query("{ viewer { id } }")
+
+        assert not pong.done()
+        await pong
+
+
+async def _pong(socket: Socket) -> None:
+    while (await socket.receive())["type"] != "pong":
+        pass
 
 
 async def test_clients_read_what_they_could_meet(alice: Person, server: Server) -> None:

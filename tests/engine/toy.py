@@ -63,6 +63,7 @@ class Context:
     sequel: Any = None
     before_save: Awaitable[Any] | None = None
     calls: list[str] = field(default_factory=list)
+    refused: bool = False
 
 
 def _id_of(source: Any) -> str:
