@@ -17,11 +17,11 @@ async def test_networks_where_nobody_was_for_half_a_year_are_strangers_again(
     database: Database, tokens: Tokens
 ) -> None:
     async with database.connection() as connection:
-        for days, address in ((181, "192.0.2.1"), (179, "198.51.100.1")):
+        for days, address in ((181.0, "192.0.2.1"), (179.0, "198.51.100.1")):
             await note_network(connection, tokens, ids.new_id(), address, now=ago(days))
         # One that is seen again stays; what is less than a day newer is not written.
         user_id = ids.new_id()
-        for days in (181, 2, 1.5):
+        for days in (181.0, 2.0, 1.5):
             await note_network(connection, tokens, user_id, "203.0.113.1", now=ago(days))
 
     await delete_ended_rows(database)
