@@ -4,6 +4,8 @@ that such a film is to look like: nothing here is shared with what is tested, no
 R'G'B' is from 0 to 1 where it comes in, and of 8 bits where it is looked at.
 """
 
+import io
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +14,9 @@ import av
 import msgspec
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from PIL import Image
+
+from tests.jobs.media_files import chunk
 
 Triple = tuple[float, float, float]
 
@@ -95,6 +100,25 @@ CONVERTED = (
     Source("pq full", 9, 9, 16, bits=10, full_range=True),
     Source("hlg", 9, 9, 18, bits=10),
 )
+
+
+def picture(kind: str, source: Source) -> bytes:
+    """The four colours as a picture, which says them by its numbers."""
+    stored = io.BytesIO()
+    image = Image.new("RGB", source.size)
+    half = tuple(side // 2 for side in source.size)
+    for (x, y), signal in zip(PLACES, signals_of(source), strict=True):
+        pixel = tuple(round(each * 255) for each in signal)
+        corner = (half[0] * (x > 0.5), half[1] * (y > 0.5))
+        image.paste(pixel, (*corner, corner[0] + half[0], corner[1] + half[1]))
+    image.save(stored, kind, quality=95)
+    content = stored.getvalue()
+    if kind == "PNG":
+        said = bytes([source.primaries, source.transfer, 0, 1])
+        return content[:33] + chunk(b"cICP", said) + content[33:]
+    at = content.index(b"colrnclx") + 8
+    said = struct.pack(">HH", source.primaries, source.transfer)
+    return content[:at] + said + content[at + 4 :]
 
 
 def signals_of(source: Source) -> tuple[Triple, ...]:

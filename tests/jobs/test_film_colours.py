@@ -18,6 +18,7 @@ from tests.jobs.film_colours import (
     Triple,
     colours_in,
     film,
+    picture,
     shown,
 )
 from tests.jobs.media_files import clip, corners
@@ -110,6 +111,21 @@ async def test_posters_and_thumbnails_show_the_same(
 
     for name in (RenditionName.PREVIEW, RenditionName.THUMBNAIL):
         assert apart(pixels_of(outcome, name), shown(source)) <= MOST_APART
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "HEIF", "PNG"])
+@pytest.mark.parametrize(
+    "source",
+    [KEPT[0], *(each for each in CONVERTED if each.vivid or each.name in {"pq", "hlg"})],
+    ids=name_of,
+)
+async def test_pictures_that_say_such_colours_show_the_same(
+    studio: Studio, source: Source, kind: str
+) -> None:
+    outcome = await studio.make(MediaKind.IMAGE, picture(kind, source))
+
+    # They have 8 bits, of which one step in the dark may be several of BT.709.
+    assert apart(pixels_of(outcome, RenditionName.PREVIEW), shown(source)) <= MOST_APART + 3
 
 
 async def test_the_container_says_it_as_well(studio: Studio, tmp_path: Path) -> None:

@@ -106,10 +106,15 @@ def colours_of(frame: VideoFrame) -> Colours:
     if primaries not in _PRIMARIES:
         primaries = _USUAL_PRIMARIES.get(matrix, matrix)
     transfer = frame.color_trc
-    if transfer not in _TRANSFERS and transfer not in {PQ, HLG}:
+    if transfer not in _TRANSFERS and transfer not in _LIGHT:
         transfer = _USUAL_TRANSFERS.get(matrix, matrix)
     full_range = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj") or is_rgb
     return Colours(matrix, primaries, transfer, full_range)
+
+
+def knows(primaries: int, transfer: int) -> bool:
+    """Whether `as_sdr` can be asked for these."""
+    return primaries in _PRIMARIES and (transfer in _TRANSFERS or transfer in _LIGHT)
 
 
 def as_sdr(colours: Colours) -> Callable[[Triple], Triple]:

@@ -112,12 +112,19 @@ def _recoloured(
     wanted = f"out_color_matrix={MATRICES[made.matrix]}:out_range=limited"
     if colours.is_kept:
         return [graph.add("scale", f"{size}:{given}:{wanted}")]
-    write_lut(_LUT, colours)
     return [
         graph.add("scale", f"{size}:{given}:out_range=full"),
+        *lut_filters(graph, colours),
+        graph.add("scale", wanted),
+    ]
+
+
+def lut_filters(graph: av.filter.Graph, colours: Colours) -> list[FilterContext]:
+    """To R'G'B' of SDR in BT.709, by a table that is written in the present folder."""
+    write_lut(_LUT, colours)
+    return [
         graph.add("format", "gbrp12"),
         graph.add("lut3d", f"file={_LUT}:interp=tetrahedral"),
-        graph.add("scale", wanted),
     ]
 
 

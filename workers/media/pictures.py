@@ -23,6 +23,8 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from workers.media.coded_colours import SAID_WITHIN_BYTES, coded_colours, shown_as_sdr
+from workers.media.colours import Colours
 from workers.media.forms import (
     DAMAGED,
     NOT_A_PICTURE,
@@ -77,7 +79,8 @@ def render_picture(source: BinaryIO, limits: MediaLimits) -> Rendered:
     Raises:
         Unusable
     """
-    content_type = content_type_of(source.read(HEAD_BYTES))
+    head = source.read(SAID_WITHIN_BYTES)
+    content_type = content_type_of(head[:HEAD_BYTES])
     if content_type not in PICTURES:
         raise Unusable(NOT_A_PICTURE)
     source.seek(0)
@@ -87,6 +90,8 @@ def render_picture(source: BinaryIO, limits: MediaLimits) -> Rendered:
     # Before it is drafted.
     width, height = picture.size
     still = shrink(picture, orientation, limits.preview_px, limits)
+    if (coded := _coded_colours(picture, head)) is not None:
+        still = shown_as_sdr(still, coded)
     written, placeholder = write_still(still, limits)
     if orientation >= 5:
         width, height = height, width
@@ -145,6 +150,17 @@ def shrink(
         small = picture.copy()
     small.info = {}
     return small
+
+
+def _coded_colours(picture: Image.Image, head: bytes) -> Colours | None:
+    """Those that the file says by numbers. A profile goes before, except for HDR, which it cannot
+    say.
+    """
+    if picture.format not in {"HEIF", "AVIF", "PNG"}:
+        return None
+    coded = coded_colours(head)
+    has_profile = bool(picture.info.get("icc_profile"))
+    return None if coded is None or (has_profile and not coded.is_hdr) else coded
 
 
 def fit(size: Size, side_px: int) -> Size:
