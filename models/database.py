@@ -4,6 +4,9 @@
 query, so nothing may set session state on it.
 """
 
+import asyncio
+import logging
+import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -13,6 +16,8 @@ from asyncpg.pool import PoolConnectionProxy
 
 from models.deadlines import within
 from models.refusals import unavailable
+
+logger = logging.getLogger("parley.database")
 
 # In quotes, since asyncpg's classes take their parameter only when types are checked.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
@@ -56,6 +61,32 @@ async def connect(
     )
     await prepare_connection(connection)
     return connection
+
+
+async def wait_for_database(url: str) -> None:
+    """Return once PostgreSQL lets us in. Says in the log when it has to be waited for, once.
+
+    Raises:
+        asyncpg.PostgresError: it is there, and what the address names is not, or not for us.
+    """
+    away = False
+    while True:
+        try:
+            await (await connect(url)).close(timeout=1)
+        except asyncpg.exceptions.ClientConfigurationError:
+            raise
+        except CONNECTION_ERRORS as error:
+            if not away:
+                logger.warning(
+                    "PostgreSQL is away; this process waits for it, and is not ready: %s",
+                    type(error).__name__,
+                )
+            away = True
+            await asyncio.sleep(random.uniform(0.1, 0.5))
+        else:
+            if away:
+                logger.info("PostgreSQL is there; this process goes on.")
+            return
 
 
 async def _keep(_: Connection) -> None:

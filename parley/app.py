@@ -4,7 +4,8 @@ The app under test is the app that ships: everything comes from settings. `/grap
 Starlette's router, which serves the rest.
 """
 
-import time
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,18 +17,19 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from models.background import Background
-from models.deadlines import within
+from models.database import CONNECTION_ERRORS, wait_for_database
 from models.events import StreamCut
-from models.refusals import Refused
 from models.viewer import Viewer
 from parley.charges import charge, charge_reading
 from parley.explorer import explorer_page, explorer_routes
 from parley.metrics import MeasuredEngine, Metrics
 from parley.migrations import newest_revision
 from parley.parts import Parts
+from parley.readiness import Readiness
 from parley.resources import Process, open_process
 from parley.schema import PUBLIC_FIELDS, make_schema
 from parley.settings import LOOPBACK_HOSTS, Settings
+from parley.transport.early import answer_early, close_early
 from parley.transport.http import GraphQLHTTP
 from parley.transport.origins import Hosts, Origins
 from parley.transport.websocket import GraphQLWebSocket
@@ -36,9 +38,8 @@ from schema.context import Context
 
 PATH = "/graphql"
 EXPLORER_DIR = Path(__file__).resolve().parent.parent / "explorer"
-# A load balancer asks each process every second or so; the answer is this fresh.
-READY_CACHE_S = 0.5
-READY_TIMEOUT_S = 1.0
+# Most often all is there at once; else the process is alive, and not ready, until it is.
+OPEN_WITHIN_S = 1.0
 
 
 class App:
@@ -57,7 +58,11 @@ class App:
         )
         self._engine.metrics = self._metrics
         self._draining = False
-        self._ready = (0.0, False)
+        # Why it cannot be opened: the process is to end.
+        self.failure: BaseException | None = None
+        self._opened = False
+        assert settings.database_url is not None
+        self._readiness = Readiness(settings.database_url, newest_revision())
         self._process: Process
         self._http: GraphQLHTTP
         self._websocket: GraphQLWebSocket
@@ -73,7 +78,9 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            if scope["path"] == PATH:
+            if scope["path"] == PATH and not self._opened:
+                await close_early(receive, send)
+            elif scope["path"] == PATH:
                 await self._websocket(scope, receive, send)
             else:
                 await receive()
@@ -81,6 +88,8 @@ class App:
         elif scope["type"] == "http" and scope["path"] == PATH:
             if _wants_page(scope):
                 await explorer_page(EXPLORER_DIR)(scope, receive, send)
+            elif not self._opened:
+                await answer_early(scope, send)
             else:
                 await self._http(scope, receive, send)
         else:
@@ -89,52 +98,75 @@ class App:
     async def drain(self) -> None:
         """Not ready; sockets close with 1012, and other streams are cut."""
         self._draining = True
+        if not self._opened:
+            return
         await self._websocket.drain()
         self._process.hub.cut(StreamCut(1012, "Service restart"))
         await self._http.drain()
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        async with Parts() as parts:
+            opening = asyncio.create_task(self._open(parts))
+            parts.push_async_callback(_end, opening)
+            await asyncio.wait({opening}, timeout=OPEN_WITHIN_S)
+            if opening.done():
+                opening.result()
+            opening.add_done_callback(self._note_opening)
+            yield
+
+    def _note_opening(self, opening: asyncio.Task[None]) -> None:
+        if not opening.cancelled():
+            self.failure = opening.exception()
+
+    async def _open(self, parts: Parts) -> None:
+        """Open all parts, as soon as PostgreSQL is there."""
         settings = self._settings
-        async with open_process(settings) as process:
-            origins = Origins(
-                settings.allowed_origins, settings.trusted_proxies, _hosts_of(settings)
-            )
-            resources = process.resources
+        assert settings.database_url is not None
+        parts.add(self._readiness)
+        process = None
+        while process is None:
+            await wait_for_database(settings.database_url)
+            with contextlib.suppress(*CONNECTION_ERRORS):
+                process = await parts.enter_async_context(open_process(settings))
+        self._process = process
+        self._serve(process)
+        self._metrics.start(process.resources.database, parts.add(Background(process.loops)))
+        parts.add(self._metrics)
+        self._expose_metrics()
+        self._opened = True
 
-            def make_context(viewer: Viewer | None, client_address: str) -> Context:
-                return Context(resources=resources, viewer=viewer, client_address=client_address)
+    def _serve(self, process: Process) -> None:
+        settings, resources = self._settings, process.resources
+        origins = Origins(settings.allowed_origins, settings.trusted_proxies, _hosts_of(settings))
 
-            async def authenticate(authorization: str | None) -> Viewer | None:
-                viewer = await resources.sessions.authenticate(authorization)
-                if viewer is not None:
-                    process.presence.touch(viewer.user.id)
-                return viewer
+        def make_context(viewer: Viewer | None, client_address: str) -> Context:
+            return Context(resources=resources, viewer=viewer, client_address=client_address)
 
-            self._process = process
-            self._http = GraphQLHTTP(
-                self._engine,
-                authenticate,
-                make_context,
-                process.connections.hold,
-                settings.limits,
-                origins=origins,
-            )
-            self._websocket = GraphQLWebSocket(
-                self._engine,
-                resources.sessions,
-                process.watch,
-                process.presence,
-                process.connections,
-                make_context,
-                settings.limits,
-                origins,
-            )
-            async with Parts() as parts:
-                self._metrics.start(resources.database, parts.add(Background(process.loops)))
-                parts.add(self._metrics)
-                self._expose_metrics()
-                yield
+        async def authenticate(authorization: str | None) -> Viewer | None:
+            viewer = await resources.sessions.authenticate(authorization)
+            if viewer is not None:
+                process.presence.touch(viewer.user.id)
+            return viewer
+
+        self._http = GraphQLHTTP(
+            self._engine,
+            authenticate,
+            make_context,
+            process.connections.hold,
+            settings.limits,
+            origins=origins,
+        )
+        self._websocket = GraphQLWebSocket(
+            self._engine,
+            resources.sessions,
+            process.watch,
+            process.presence,
+            process.connections,
+            make_context,
+            settings.limits,
+            origins,
+        )
 
     def _expose_metrics(self) -> None:
         metrics, process = self._metrics, self._process
@@ -155,28 +187,15 @@ class App:
         return PlainTextResponse("alive\n")
 
     async def _readyz(self, _: Request) -> JSONResponse:
-        can_go_on = self._process.loops.can_go_on
-        ready = not self._draining and can_go_on and await self._can_write()
+        """PostgreSQL takes writes and has the newest migration. Valkey away only slows delivery."""
+        able = self._opened and not self._draining and self._process.loops.can_go_on
+        ready = able and await self._readiness.ask()
         return JSONResponse({"ready": ready}, 200 if ready else 503)
 
-    async def _can_write(self) -> bool:
-        """PostgreSQL takes writes, and has the newest migration. Valkey away only slows
-        delivery.
-        """
-        asked_at, ready = self._ready
-        if time.monotonic() - asked_at > READY_CACHE_S:
-            try:
-                ready = await within(self._ask_database(), READY_TIMEOUT_S)
-            except (Refused, TimeoutError):
-                ready = False
-            self._ready = (time.monotonic(), ready)
-        return ready
 
-    async def _ask_database(self) -> bool:
-        found = await self._process.resources.database.fetchval(
-            "SELECT version_num FROM alembic_version WHERE NOT pg_is_in_recovery()"
-        )
-        return bool(found == newest_revision())
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
 
 
 def _hosts_of(settings: Settings) -> Hosts:

@@ -48,6 +48,12 @@ class Drains(Protocol):
         """
 
 
+@runtime_checkable
+class Fails(Protocol):
+    # Why the app cannot be opened, once that is known.
+    failure: BaseException | None
+
+
 class ApiServer(uvicorn.Server):
     """uvicorn that lets the app drain, and whose end by a signal is a success."""
 
@@ -55,6 +61,7 @@ class ApiServer(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._shared = shared
+        self.failure: BaseException | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -70,6 +77,13 @@ class ApiServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         spare_collections()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Stop also when the app could not be opened, which may show long after the start."""
+        if self.failure is None and isinstance(self._app, Fails):
+            self.failure = self._app.failure
+            self.should_exit = self.should_exit or self.failure is not None
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         faulthandler.dump_traceback_later(GONE_WITHIN_S, exit=True)
@@ -105,6 +119,8 @@ def run_api(app: ASGIApp, settings: Settings, *, among_others: bool = False) -> 
         server = ApiServer(configuration(app, settings), app, shared)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(server.serve([shared, own]))
+    if server.failure is not None:
+        raise server.failure
     return 0 if server.started else 1
 
 

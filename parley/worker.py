@@ -10,7 +10,8 @@ import logging
 import signal
 
 from models.background import Background, CannotGoOn, Loops
-from models.database import Database
+from models.database import Database, wait_for_database
+from parley.health import Health
 from parley.job_metrics import JobMetrics
 from parley.metrics import Metrics
 from parley.parts import Parts
@@ -40,11 +41,31 @@ async def run_worker(settings: Settings) -> None:
     loops = Loops(on_end=stop.set)
     async with Parts() as parts:
         _set_on_signals(stop, parts)
-        await open_worker(settings, loops, parts)
-        logger.info("The worker works.")
-        await stop.wait()
+        works = asyncio.Event()
+        if settings.own_port:
+            health = parts.add(Health(lambda: works.is_set() and loops.can_go_on))
+            await health.open(settings.own_port)
+        if await _is_there(settings, stop):
+            await open_worker(settings, loops, parts)
+            works.set()
+            logger.info("The worker works.")
+            await stop.wait()
     if not loops.can_go_on:
         raise CannotGoOn
+
+
+async def _is_there(settings: Settings, stop: asyncio.Event) -> bool:
+    """Wait for PostgreSQL; return False when told to stop meanwhile."""
+    assert settings.database_url is not None
+    waiting = asyncio.create_task(wait_for_database(settings.database_url))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not waiting.done():
+        waiting.cancel()
+        return False
+    waiting.result()
+    return True
 
 
 def _set_on_signals(stop: asyncio.Event, parts: Parts) -> None:

@@ -55,6 +55,11 @@ def database_url(embedded: EmbeddedServers) -> str:
     return embedded.database_url
 
 
+@pytest.fixture
+def postgresql_pid(embedded: EmbeddedServers) -> int:
+    return embedded.pid("postgresql")
+
+
 @pytest_asyncio.fixture(scope="session")
 async def pools(database_url: str) -> AsyncIterator[tuple[Database, Database]]:
     one, two = await Database.open(database_url), await Database.open(database_url)

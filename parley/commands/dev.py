@@ -38,12 +38,12 @@ def run(settings: Settings, arguments: Sequence[str], *, told: bool) -> int:
 def _plan(settings: Settings, folder: Folder, servers: Servers, port: int) -> Plan:
     environment = _environment(settings, folder, servers, port)
     names = [f"api {number}" for number in range(1, settings.api_processes + 1)]
-    own_ports = list(Ports(folder.ports_path).assign(names).values())
+    *own_ports, worker_port = Ports(folder.ports_path).assign([*names, "worker"]).values()
     return Plan(
         servers=servers.parts,
         migrations=Migrations(environment),
         apis=api_parts(settings, environment, own_ports),
-        workers=[Worker(settings, environment)],
+        workers=[Worker(environment, port=worker_port)],
     )
 
 

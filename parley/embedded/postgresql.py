@@ -16,7 +16,7 @@ from pathlib import Path
 
 from parley.embedded.launch import NOBODY
 from parley.embedded.part import BARE_ENVIRONMENT, Part, StartError, launched
-from parley.embedded.probes import postgresql_answers
+from parley.embedded.probes import postgresql_answers, postgresql_responds
 
 MAJOR = "18"
 NAME = "parley"
@@ -102,6 +102,9 @@ class PostgreSQL(Part):
 
     def answers(self) -> bool:
         return postgresql_answers(self._port)
+
+    def responds(self) -> bool:
+        return postgresql_responds(self._port)
 
     def remark(self) -> str:
         if os.geteuid() == 0 and self.directory.stat().st_uid == NOBODY:

@@ -10,9 +10,22 @@ TIMEOUT_S = 1.0
 
 def postgresql_answers(port: int) -> bool:
     """Whether it asks a new client for its password: it does so only once it takes work."""
+    return _ask_postgresql(port) == b"R"
+
+
+def postgresql_responds(port: int) -> bool:
+    """Whether it says anything to a new client: in recovery, it says that it cannot work yet."""
+    return _ask_postgresql(port) != b""
+
+
+def _ask_postgresql(port: int) -> bytes:
     fields = b"user\0parley\0database\0parley\0\0"
-    start_up = struct.pack("!ii", len(fields) + 8, 3 << 16) + fields
-    return _ask(port, start_up, 1) == b"R"
+    return _ask(port, struct.pack("!ii", len(fields) + 8, 3 << 16) + fields, 1)
+
+
+def valkey_responds(port: int) -> bool:
+    """Whether it says anything: while it loads its data, that it does so."""
+    return _ask(port, b"PING\r\n", 1) != b""
 
 
 def valkey_answers(port: int, password: str) -> bool:

@@ -43,7 +43,7 @@ class Api(ParleyPart):
         own = {
             "PARLEY_API_PROCESSES": "1",
             "PARLEY_OWN_PORT": str(port),
-            **_metrics(settings, number - 1),
+            **_metrics_port(settings, number),
         }
         super().__init__(f"api {number}", "serve", {**environment, **own})
         # Its own, on loopback; all API processes share another.
@@ -52,14 +52,23 @@ class Api(ParleyPart):
     def answers(self) -> bool:
         return http_status(self.port, "/readyz") == 200
 
+    def responds(self) -> bool:
+        return http_status(self.port, "/healthz") is not None
+
 
 class Worker(ParleyPart):
     stop_within_s = 15.0
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
-        super().__init__(
-            "worker", "work", {**environment, **_metrics(settings, settings.api_processes)}
-        )
+    def __init__(self, environment: Mapping[str, str], *, port: int) -> None:
+        super().__init__("worker", "work", {**environment, "PARLEY_OWN_PORT": str(port)})
+        # On loopback, for questions about its health.
+        self.port = port
+
+    def answers(self) -> bool:
+        return http_status(self.port, "/readyz") == 200
+
+    def responds(self) -> bool:
+        return http_status(self.port, "/healthz") is not None
 
 
 class Migrations(ParleyPart):
@@ -77,10 +86,7 @@ def api_parts(
     ]
 
 
-def _metrics(settings: Settings, place: int) -> dict[str, str]:
-    """The first process has PARLEY_METRICS_PORT, the others those above it."""
-    return (
-        {}
-        if settings.metrics_port is None
-        else {"PARLEY_METRICS_PORT": str(settings.metrics_port + place)}
-    )
+def _metrics_port(settings: Settings, number: int) -> dict[str, str]:
+    """The first API process has PARLEY_METRICS_PORT, each further one the next."""
+    port = settings.metrics_port
+    return {} if port is None else {"PARLEY_METRICS_PORT": str(port + number - 1)}

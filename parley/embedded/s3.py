@@ -29,3 +29,6 @@ class S3(Part):
     def answers(self) -> bool:
         # It refuses the unsigned question, which is an answer.
         return http_status(self._port, "/") == 403
+
+    def responds(self) -> bool:
+        return http_status(self._port, "/") is not None

@@ -3,8 +3,8 @@ one.
 
 Servers and our own processes load side by side; migrations run once the servers answer, the rest
 once they are done. From then on a part that dies is started again, the sooner the longer it had
-lived. `services.json` names a process only once it answers. A stop goes from the outside in: API
-processes, worker, then the servers.
+lived; one that says nothing for 15 s hangs, and is killed. `services.json` names a process only
+once it answers. A stop goes from the outside in: API processes, worker, then the servers.
 """
 
 import contextlib
@@ -26,6 +26,10 @@ SHORTEST_BACKOFF_S = 0.1
 LONGEST_BACKOFF_S = 5.0
 # A part that lived this long died of something new.
 LIVED_S = 10.0
+# A part that says nothing for so long hangs.
+HUNG_S = 15.0
+# Between two questions to one that did not say anything to the last.
+ASK_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +62,12 @@ class _Stopped(Exception):
 class _Kept:
     """A part that is to stay up."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Part, hung_s: float) -> None:
         self.part = part
         self.answering = True
+        self._hung_s = hung_s
+        self._asked_at = time.monotonic()
+        self._silent_since: float | None = None
         self.died_at: float | None = None
         self.backoff_s = 0.0
 
@@ -70,6 +77,25 @@ class _Kept:
         self.backoff_s = SHORTEST_BACKOFF_S if lived_s > LIVED_S else longer
         self.died_at = now
         self.answering = False
+        self._silent_since = None
+
+    def hangs(self, now: float) -> bool:
+        """Ask it, where it is time to, and return whether it has been silent for too long.
+
+        One that has not answered since it was started may load its code for longer.
+        """
+        often_s = min(IDLE_S if self._silent_since is None else ASK_AGAIN_S, self._hung_s / 3)
+        since_s = now - self._asked_at
+        if self.died_at is not None or since_s < often_s:
+            return False
+        self._asked_at = now
+        if self.part.responds():
+            self._silent_since = None
+            return False
+        # Where we stood still ourselves (the machine slept), its silence begins anew.
+        if self._silent_since is None or since_s > 2 * IDLE_S:
+            self._silent_since = now
+        return now - self._silent_since >= (self._hung_s if self.answering else START_WITHIN_S)
 
     @property
     def settled(self) -> bool:
@@ -78,7 +104,8 @@ class _Kept:
     def poll_s(self, now: float) -> float:
         """Often at first; a part that takes long is not helped by questions."""
         if self.settled:
-            return IDLE_S
+            silent = self._silent_since is not None
+            return min(ASK_AGAIN_S if silent else IDLE_S, self._hung_s / 3)
         return POLL_S if self.died_at is not None or now - self.part.started_at < 5 else 0.5
 
 
@@ -92,6 +119,7 @@ class Supervisor:
         say: Say,
         ready: Callable[[], None] = lambda: None,
         changed: Callable[[], None] = lambda: None,
+        hung_s: float = HUNG_S,
     ) -> None:
         """`ready` is called once, when all is up; `changed` before that and whenever a part was
         started again.
@@ -100,6 +128,7 @@ class Supervisor:
         self._say = say
         self._ready = ready
         self._changed = changed
+        self._hung_s = hung_s
         self._signals = Signals()
         self._began = time.monotonic()
         # Those that load their code, and must not end meanwhile.
@@ -174,7 +203,7 @@ class Supervisor:
         self._say(f"{part.name} {what} after {time.monotonic() - self._began:.2f} s{part.remark()}")
 
     def _keep(self) -> None:
-        kept = [_Kept(part) for part in self._plan.kept]
+        kept = [_Kept(part, self._hung_s) for part in self._plan.kept]
         while not self._signals.stop_orders:
             now = time.monotonic()
             changes = [one for one in kept if self._look_at(one, now)]
@@ -185,6 +214,9 @@ class Supervisor:
     def _look_at(self, one: _Kept, now: float) -> bool:
         """Whether the part has just come back."""
         part = one.part
+        if part.running and one.hangs(now):
+            self._say(f"{part.name} says nothing for {self._hung_s:g} s; it is killed")
+            part.kill()
         if one.died_at is None and not part.running:
             one.note_death(now)
             self._say(f"{part.name} {describe_exit(part.exit_code)}; it is started again")

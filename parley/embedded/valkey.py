@@ -6,7 +6,7 @@ from pathlib import Path
 
 from parley.embedded.folder import write_whole
 from parley.embedded.part import Part, StartError
-from parley.embedded.probes import valkey_answers
+from parley.embedded.probes import valkey_answers, valkey_responds
 
 
 class Valkey(Part):
@@ -51,3 +51,6 @@ class Valkey(Part):
 
     def answers(self) -> bool:
         return valkey_answers(self._port, self._password)
+
+    def responds(self) -> bool:
+        return valkey_responds(self._port)

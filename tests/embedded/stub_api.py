@@ -1,7 +1,8 @@
 """Stands in for an API process: is ready at once, and says at its end whether PostgreSQL still
 answered.
 
-`stub_api.py PORT POSTGRESQL_PORT FAREWELL_FILE [deaf]`; a deaf one does not listen to SIGTERM.
+`stub_api.py PORT POSTGRESQL_PORT FAREWELL_FILE [deaf] [unready]`; a deaf one does not listen to
+SIGTERM, and an unready one is ready once, and then only alive.
 """
 
 import os
@@ -15,8 +16,12 @@ from parley.embedded.probes import postgresql_answers
 
 
 class Ready(BaseHTTPRequestHandler):
+    was_ready = False
+
     def do_GET(self) -> None:
-        self.send_response(200)
+        unready = self.path == "/readyz" and Ready.was_ready and "unready" in sys.argv
+        self.send_response(503 if unready else 200)
+        Ready.was_ready = True
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:

@@ -1,6 +1,7 @@
 """A supervisor of the embedded servers and one stub for an API process, as a process of its own.
 
-`python -m tests.embedded.supervised DATA_DIR [deaf]`; it writes "ready" on standard out.
+`python -m tests.embedded.supervised DATA_DIR [deaf] [unready] [impatient]`; an impatient one thinks
+that a part hangs after 0.9 s. It writes "ready" on standard out.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ from parley.embedded.ports import free_port
 from parley.embedded.processes import Api
 from parley.embedded.servers import Servers
 from parley.embedded.services import ServicesFile
-from parley.embedded.supervisor import Plan, Supervisor
+from parley.embedded.supervisor import HUNG_S, Plan, Supervisor
 from parley.settings import Settings
 
 
@@ -41,7 +42,13 @@ def main(data_dir: Path, words: Sequence[str]) -> int:
         servers = Servers(folder, Settings())
         plan = Plan(servers=servers.parts, apis=[StubApi(folder, servers, words)])
         with ServicesFile(folder, servers, plan) as services:
-            supervisor = Supervisor(plan, say=say, changed=services.write, ready=say_ready)
+            supervisor = Supervisor(
+                plan,
+                say=say,
+                changed=services.write,
+                ready=say_ready,
+                hung_s=0.9 if "impatient" in words else HUNG_S,
+            )
             return supervisor.run()
 
 

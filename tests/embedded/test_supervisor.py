@@ -51,6 +51,28 @@ async def test_every_part_that_is_killed_comes_back(start_supervised: StartSuper
     assert after["supervisor"]["pid"] == supervised.pid
 
 
+async def test_parts_that_hang_are_killed_and_come_back(start_supervised: StartSupervised) -> None:
+    """Stopped, they live, and their ports take connections: only a question shows it. An API that
+    says that it is not ready does not hang.
+    """
+    supervised = start_supervised("impatient", "unready")
+    before = supervised.services()
+    for name in ("postgresql", "valkey"):
+        os.kill(before[name]["pid"], signal.SIGSTOP)
+
+    def are_others() -> bool:
+        now = supervised.services()
+        return all(now[name]["pid"] != before[name]["pid"] for name in ("postgresql", "valkey"))
+
+    await eventually(are_others, within_s=25)
+    assert supervised.services()["api"] == before["api"]
+    assert await ask(supervised, "SELECT 7") == 7
+
+    os.kill(before["api"][0]["pid"], signal.SIGSTOP)
+
+    await eventually(lambda: supervised.services()["api"] != before["api"], within_s=25)
+
+
 async def test_a_killed_supervisor_leaves_nobody_behind(start_supervised: StartSupervised) -> None:
     supervised = start_supervised()
     busy = await asyncpg.connect(supervised.services()["postgresql"]["url"])

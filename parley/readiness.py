@@ -1,0 +1,78 @@
+"""Whether PostgreSQL takes writes, asked over a connection that serves nothing else.
+
+So it is known also while all connections of the pool are in use, and within a second when
+PostgreSQL stands still: a question that is not answered is not taken back (PostgreSQL would have to
+answer that), its connection is dropped.
+"""
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from models.database import connect
+
+if TYPE_CHECKING:
+    from asyncpg import Connection
+
+# A load balancer asks each process every second or so; the answer is this fresh.
+FRESH_S = 0.25
+ANSWER_WITHIN_S = 0.9
+
+QUESTION = "SELECT version_num FROM alembic_version WHERE NOT pg_is_in_recovery()"
+
+
+class Readiness:
+    """Asks one PostgreSQL whether it takes writes and has a certain revision."""
+
+    def __init__(self, url: str, revision: str) -> None:
+        self._url = url
+        self._revision = revision
+        self._connection: Connection[asyncpg.Record] | None = None
+        self._asking: asyncio.Task[bool] | None = None
+        self._answer = False
+        self._answered_at = float("-inf")
+
+    async def ask(self) -> bool:
+        """Return within a second whether it does; those who ask at once share the question."""
+        if time.monotonic() - self._answered_at < FRESH_S:
+            return self._answer
+        asking = self._asking
+        if asking is None:
+            asking = self._asking = asyncio.create_task(self._ask())
+            asking.add_done_callback(self._note)
+        await asyncio.wait({asking}, timeout=ANSWER_WITHIN_S)
+        if not asking.done():
+            self._drop()
+            asking.cancel()
+            return False
+        return not asking.cancelled() and asking.exception() is None and asking.result()
+
+    async def close(self) -> None:
+        """Drop the connection, and what is asked."""
+        self._drop()
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait({self._asking})
+
+    async def _ask(self) -> bool:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await connect(self._url)
+        found = await self._connection.fetchval(QUESTION)
+        return bool(found == self._revision)
+
+    def _note(self, asked: asyncio.Task[bool]) -> None:
+        self._asking = None
+        failed = asked.cancelled() or asked.exception() is not None
+        if failed:
+            self._drop()
+        self._answer = not failed and asked.result()
+        self._answered_at = time.monotonic()
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.terminate()

@@ -1,0 +1,164 @@
+"""Processes that start while PostgreSQL is away wait for it, alive and not ready, and go on."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from parley.embedded.part import CHECKOUT
+from parley.embedded.ports import LOOPBACK, free_port
+from parley.embedded.probes import http_status
+from parley.settings import Settings
+from tests.faults.proxy import Proxy, proxy
+from tests.waiting import eventually
+
+
+class Child:
+    """One process of ours, asked at its own port."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int, log_path: Path) -> None:
+        self.process = process
+        self.port = port
+        self._log_path = log_path
+
+    async def status(self, path: str) -> int | None:
+        return await asyncio.to_thread(http_status, self.port, path)
+
+    async def is_ready(self) -> bool:
+        return await self.status("/readyz") == 200
+
+    def log(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self._log_path.read_text().splitlines()]
+
+
+@asynccontextmanager
+async def started(command: str, settings: Settings, log_path: Path) -> AsyncIterator[Child]:
+    port = free_port()
+    environment = {
+        **os.environ,
+        "PARLEY_SECRET": settings.secret,
+        "PARLEY_PORT": "0",
+        "PARLEY_OWN_PORT": str(port),
+        "PARLEY_MEDIA_SANDBOX": "prefer",
+        "DATABASE_URL": settings.database_url or "",
+        "REDIS_URL": settings.redis_url or "",
+    }
+    with log_path.open("w") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "parley", command),
+            cwd=CHECKOUT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield Child(process, port, log_path)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.wait(), 20)
+
+
+@asynccontextmanager
+async def away(settings: Settings) -> AsyncIterator[tuple[Proxy, Settings]]:
+    """A PostgreSQL that lets nobody in until the proxy is opened."""
+    assert settings.database_url is not None
+    address = urlsplit(settings.database_url)
+    async with proxy(address.port or 0) as between:
+        between.open = False
+        netloc = f"{address.netloc.rpartition('@')[0]}@{LOOPBACK}:{between.port}"
+        yield between, replace(settings, database_url=address._replace(netloc=netloc).geturl())
+
+
+async def test_an_api_process_waits_for_postgresql(settings: Settings, tmp_path: Path) -> None:
+    async with (
+        away(settings) as (between, elsewhere),
+        started("serve", elsewhere, tmp_path / "log") as child,
+        httpx2.AsyncClient(timeout=10, trust_env=False) as http,
+    ):
+
+        async def is_alive() -> bool:
+            return await child.status("/healthz") == 200
+
+        await eventually(is_alive, within_s=30)
+        assert await child.status("/readyz") == 503
+        url = f"{LOOPBACK}:{child.port}/graphql"
+        answer = await http.post(f"http://{url}", json={"query": "{ limits { pageSize } }"})
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert answer.json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
+        assert await close_code(f"ws://{url}") == 1013
+
+        between.open = True
+
+        await eventually(child.is_ready, within_s=30)
+        answer = await http.post(f"http://{url}", json={"query": "{ limits { pageSize } }"})
+        assert answer.json() == {"data": {"limits": {"pageSize": 100}}}
+    assert child.process.returncode == 0
+    assert [line["level"] for line in child.log() if "PostgreSQL is" in line["message"]] == [
+        "warning",
+        "info",
+    ]
+
+
+async def close_code(url: str) -> int:
+    async with connect(url, subprotocols=[Subprotocol("graphql-transport-ws")]) as socket:
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.recv()
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code
+
+
+async def test_a_worker_waits_for_postgresql(settings: Settings, tmp_path: Path) -> None:
+    async with (
+        away(settings) as (between, elsewhere),
+        started("work", elsewhere, tmp_path / "log") as child,
+    ):
+
+        async def is_alive() -> bool:
+            return await child.status("/healthz") == 200
+
+        await eventually(is_alive, within_s=30)
+        assert await child.status("/readyz") == 503
+
+        between.open = True
+
+        await eventually(child.is_ready, within_s=30)
+        assert await child.status("/elsewhere") == 404
+    assert child.process.returncode == 0
+
+
+async def test_a_process_that_waits_ends_when_it_is_told_to(
+    settings: Settings, tmp_path: Path
+) -> None:
+    async with away(settings) as (_, elsewhere):
+        for command in ("serve", "work"):
+            async with started(command, elsewhere, tmp_path / command) as child:
+
+                async def is_alive() -> bool:
+                    return await child.status("/healthz") == 200
+
+                await eventually(is_alive, within_s=30)
+            assert child.process.returncode == 0
+
+
+async def test_a_database_that_is_not_there_is_not_waited_for(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Nobody will bring it: the process ends, and says why."""
+    url = (settings.database_url or "").rpartition("/")[0] + "/nowhere"
+    async with started("serve", replace(settings, database_url=url), tmp_path / "log") as child:
+        assert await asyncio.wait_for(child.process.wait(), 30) != 0
+    assert "nowhere" in (tmp_path / "log").read_text()

@@ -1,0 +1,112 @@
+"""Whether PostgreSQL takes writes is known within a second, whatever it and its pool are doing."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from models.database import Database
+from parley.migrations import newest_revision
+from parley.readiness import QUESTION, Readiness
+from tests.embedded.process_table import descendants
+from tests.waiting import eventually
+
+# A second is promised; a busy machine may take longer, but for the 4 s that a connection of the
+# pool is waited for.
+KNOWN_WITHIN_S = 3
+
+
+@pytest_asyncio.fixture
+async def readiness(database_url: str) -> AsyncIterator[Readiness]:
+    readiness = Readiness(database_url, newest_revision())
+    yield readiness
+    await readiness.close()
+
+
+async def backend_of(database: Database) -> int:
+    found: int = await database.fetchval(
+        "SELECT pid FROM pg_stat_activity WHERE query = $1 ORDER BY backend_start DESC", QUESTION
+    )
+    return found
+
+
+async def not_ready(readiness: Readiness) -> bool:
+    async with asyncio.timeout(KNOWN_WITHIN_S):
+        return not await readiness.ask()
+
+
+async def test_ready_is_who_takes_writes_and_has_the_revision(
+    database_url: str, readiness: Readiness
+) -> None:
+    of_old = Readiness(database_url, "another")
+
+    assert await readiness.ask()
+    assert not await of_old.ask()
+
+    await of_old.close()
+
+
+async def test_a_question_that_is_not_answered_is_a_no_and_the_next_goes_another_way(
+    database: Database, readiness: Readiness
+) -> None:
+    assert await readiness.ask()
+    frozen = await backend_of(database)
+    os.kill(frozen, signal.SIGSTOP)
+    try:
+        await eventually(lambda: not_ready(readiness))
+        assert await eventually(readiness.ask)
+        assert await backend_of(database) != frozen
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+
+
+async def test_a_postgresql_that_stands_still_is_not_ready_and_is_again_when_it_goes_on(
+    database: Database, readiness: Readiness, postgresql_pid: int
+) -> None:
+    assert await readiness.ask()
+    all_of_it = [postgresql_pid, *descendants(postgresql_pid)]
+    for pid in all_of_it:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert await eventually(lambda: not_ready(readiness))
+        # Nor can it be asked anew.
+        assert await not_ready(readiness)
+    finally:
+        for pid in all_of_it:
+            os.kill(pid, signal.SIGCONT)
+
+    assert await eventually(readiness.ask)
+
+
+async def test_a_pool_that_is_in_use_does_not_matter(
+    database_url: str, readiness: Readiness
+) -> None:
+    small = await Database.open(database_url, connections=1)
+    try:
+        async with small.connection():
+            async with asyncio.timeout(KNOWN_WITHIN_S):
+                assert await readiness.ask()
+    finally:
+        await small.close()
+
+
+async def test_those_who_ask_at_once_share_the_question(
+    database: Database, readiness: Readiness
+) -> None:
+    answers = await asyncio.gather(*(readiness.ask() for _ in range(50)))
+
+    assert answers == [True] * 50
+    connections = await database.fetchval(
+        "SELECT count(*) FROM pg_stat_activity WHERE query = $1", QUESTION
+    )
+    assert connections == 1
+
+
+async def test_one_who_stops_waiting_stops_nobody_else(readiness: Readiness) -> None:
+    one, other = (asyncio.create_task(readiness.ask()) for _ in range(2))
+    await asyncio.sleep(0)
+    one.cancel()
+
+    assert await other
