@@ -12,7 +12,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -21,14 +21,14 @@ from models.database import CONNECTION_ERRORS, wait_for_database
 from models.events import StreamCut
 from models.viewer import Viewer
 from parley.charges import charge, charge_reading
-from parley.explorer import explorer_page, explorer_routes
+from parley.explorer import explorer_page, explorer_routes, plain_page
 from parley.metrics import MeasuredEngine, Metrics
 from parley.migrations import newest_revision
 from parley.parts import Parts
 from parley.readiness import Readiness
 from parley.resources import Process, open_process
 from parley.schema import PUBLIC_FIELDS, make_schema
-from parley.settings import LOOPBACK_HOSTS, Settings
+from parley.settings import LOOPBACK_HOSTS, Settings, SettingsError
 from parley.transport.early import answer_early, close_early
 from parley.transport.http import GraphQLHTTP
 from parley.transport.origins import Hosts, Origins
@@ -71,7 +71,7 @@ class App:
                 Route("/healthz", self._healthz),
                 Route("/readyz", self._readyz),
                 *unsubscribe_routes(lambda: self._process.resources),
-                *explorer_routes(EXPLORER_DIR),
+                *(explorer_routes(EXPLORER_DIR) if settings.explorer else ()),
             ],
             lifespan=self._lifespan,
         )
@@ -87,13 +87,16 @@ class App:
                 await send({"type": "websocket.close", "code": 1008})
         elif scope["type"] == "http" and scope["path"] == PATH:
             if _wants_page(scope):
-                await explorer_page(EXPLORER_DIR)(scope, receive, send)
+                await self._page()(scope, receive, send)
             elif not self._opened:
                 await answer_early(scope, send)
             else:
                 await self._http(scope, receive, send)
         else:
             await self._other(scope, receive, send)
+
+    def _page(self) -> Response:
+        return explorer_page(EXPLORER_DIR) if self._settings.explorer else plain_page()
 
     async def drain(self) -> None:
         """Not ready; sockets close with 1012, and other streams are cut."""
@@ -110,7 +113,7 @@ class App:
             opening = asyncio.create_task(self._open(parts))
             parts.push_async_callback(_end, opening)
             await asyncio.wait({opening}, timeout=OPEN_WITHIN_S)
-            if opening.done():
+            if opening.done() and not isinstance(opening.exception(), SettingsError):
                 opening.result()
             opening.add_done_callback(self._note_opening)
             yield
@@ -180,7 +183,7 @@ class App:
         metrics.gauge("database_connections", "Connections in the pool.", pool.get_size)
         metrics.gauge("database_connections_idle", "Those that are free.", pool.get_idle_size)
         if self._settings.metrics_port is not None:
-            metrics.serve(self._settings.metrics_port, self._settings.host)
+            metrics.serve(self._settings.metrics_port, self._settings.metrics_host)
 
     async def _healthz(self, _: Request) -> PlainTextResponse:
         """The process is alone asked: a restart would not mend what it depends on."""

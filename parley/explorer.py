@@ -1,20 +1,20 @@
 """GraphiQL for browsers at /graphql: the page, and its files under /explorer.
 
 - The page loads nothing but what `explorer/` and the hashes in `explorer/assets.json` name; its
-  Content-Security-Policy holds it to that.
+  Content-Security-Policy holds it to that, file by file: a public address holds everybody's.
 - Where `make explorer` has fetched GraphiQL's files they are served from here, for use without
   internet; elsewhere the page loads the same files from the public address in `assets.json`.
 """
 
 import json
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 OWN_FILES = ("explorer.css", "explorer.js", "known.js", "session.js")
@@ -36,10 +36,24 @@ def explorer_page(explorer_dir: Path) -> Response:
         page,
         headers={
             "Cache-Control": REVALIDATE,
-            "Content-Security-Policy": _policy("" if local else f" {assets['cdn']}"),
+            "Content-Security-Policy": _policy([] if local else list(_public_files(assets))),
             "Cross-Origin-Opener-Policy": "same-origin",
             "Referrer-Policy": "no-referrer",
             # One address, several answers: the page for a browser, a result for a client.
+            "Vary": "Accept",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
+
+
+def plain_page() -> Response:
+    """What a browser gets where the explorer is off."""
+    return PlainTextResponse(
+        "This is a GraphQL API: send operations by POST, as application/json. "
+        "To explore it here, start the server with PARLEY_EXPLORER=1.\n",
+        headers={
+            "Cache-Control": REVALIDATE,
+            "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
             "Vary": "Accept",
             "X-Content-Type-Options": "nosniff",
         },
@@ -96,12 +110,20 @@ def _tabs(explorer_dir: Path) -> str:
     return json.dumps(tabs).replace("<", "\\u003c")
 
 
-def _policy(elsewhere: str) -> str:
+def _public_files(assets: dict[str, Any]) -> Iterator[str]:
+    for path, _ in _vendor_files(assets):
+        yield f"{assets['cdn']}/{path}"
+
+
+def _policy(files: Sequence[str]) -> str:
+    """What the page may load; of elsewhere these files only."""
+    scripts = ["script-src 'self'", *(each for each in files if not each.endswith(".css"))]
+    styles = ["style-src 'self'", *(each for each in files if each.endswith(".css"))]
     return "; ".join(
         (
             "default-src 'none'",
-            f"script-src 'self'{elsewhere}",
-            f"style-src 'self'{elsewhere}",
+            " ".join(scripts),
+            " ".join(styles),
             "font-src data:",
             "img-src 'self' data:",
             "connect-src 'self'",

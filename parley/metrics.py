@@ -18,6 +18,7 @@ from models.background import Background, Loops
 from models.database import Database
 from models.outbox import find_oldest_unsettled_s
 from parley.engine.executor import Engine, Operation
+from parley.settings import SettingsError
 
 LATENCY_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 WATCH_EVERY_S = 5.0
@@ -67,8 +68,18 @@ class Metrics:
         self._latency.labels(operation.kind, field).observe(seconds)
 
     def serve(self, port: int, host: str) -> None:
-        """Answer scrapes, from a thread of its own, until closed."""
-        self._server, _ = start_http_server(port, addr=host, registry=self.registry)
+        """Answer scrapes, from a thread of its own, until closed.
+
+        Raises:
+            SettingsError: the address cannot be had.
+        """
+        try:
+            self._server, _ = start_http_server(port, addr=host, registry=self.registry)
+        except OSError as error:
+            raise SettingsError(
+                f"PARLEY_METRICS_PORT: {port} on {host} cannot be listened on ({error.strerror}). "
+                "API processes take it and the next ones, the worker the one after those."
+            ) from None
 
     async def close(self) -> None:
         """Answer no more scrapes."""

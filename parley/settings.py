@@ -17,6 +17,7 @@ from parley.variables import (
     read_countries,
     read_networks,
     read_public_url,
+    read_switch,
     read_url,
     read_words,
 )
@@ -49,7 +50,11 @@ class Settings:
     port: int = 8000
     # One API process's own port on loopback; 0 lets the kernel choose.
     own_port: int = 0
+    # The first API process's. Further ones have the next ports, and the worker the one after those.
     metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"
+    # Whether browsers get GraphiQL at /graphql.
+    explorer: bool = False
     trusted_proxies: tuple[str, ...] = ()
     # Browser origins besides the server's own that may open sockets and read answers.
     allowed_origins: tuple[str, ...] = ()
@@ -171,6 +176,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         port=_number(env, "PARLEY_PORT", 8000, least=0, most=65535),
         own_port=_number(env, "PARLEY_OWN_PORT", 0, least=0, most=65535),
         metrics_port=_number(env, "PARLEY_METRICS_PORT", 0, least=0, most=65535) or None,
+        metrics_host=env.get("PARLEY_METRICS_HOST") or "127.0.0.1",
+        explorer=read_switch(env, "PARLEY_EXPLORER", default=development),
         trusted_proxies=read_networks(env, "PARLEY_TRUSTED_PROXIES"),
         allowed_origins=read_words(env, "PARLEY_ALLOWED_ORIGINS"),
         data_dir=Path(env.get("PARLEY_DATA_DIR") or ".parley").absolute(),

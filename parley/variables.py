@@ -15,6 +15,13 @@ def read_words(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(word for word in env.get(name, "").replace(",", " ").split() if word)
 
 
+def read_switch(env: Mapping[str, str], name: str, *, default: bool) -> bool:
+    given = env.get(name) or ("1" if default else "0")
+    if given not in ("0", "1"):
+        raise SettingsError(f"{name} must be 0 or 1, not {given!r}.")
+    return given == "1"
+
+
 def read_networks(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     words = read_words(env, name)
     for word in words:

@@ -111,4 +111,5 @@ async def open_worker(settings: Settings, loops: Loops, parts: Parts) -> None:
     )
     await jobs.start(database)
     if settings.metrics_port is not None:
-        metrics.serve(settings.metrics_port, settings.host)
+        # Those before it are the API processes', which may run on the same machine.
+        metrics.serve(settings.metrics_port + settings.api_processes, settings.metrics_host)

@@ -3,6 +3,7 @@ subscription.
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -11,10 +12,11 @@ import pytest
 
 from models.background import Background, CannotGoOn
 from models.database import Database
+from parley.settings import Settings
 from tests.client import codes_of
 from tests.conftest import ALLOWED_ORIGIN
 from tests.make import OPEN_CHAT, Person
-from tests.serving import ServedWith, Server
+from tests.serving import ServedWith, Server, serve
 from tests.waiting import eventually
 
 VIEWER = "{ viewer { name } }"
@@ -160,6 +162,28 @@ async def test_a_page_whose_name_leads_to_loopback_gets_no_code(
     local = f"localhost:{server.port}"
     for answer in (await code(local, f"http://{local}"), await code(local, None)):
         assert answer.json()["data"]["requestCode"]["developmentCode"]
+
+
+async def test_a_browser_gets_the_explorer_only_where_it_is_on(settings: Settings) -> None:
+    as_browser = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    async with serve(replace(settings, explorer=True)) as server:
+        page = await server.http.get(server.url, headers=as_browser)
+        script = await server.http.get(f"http://{server.host}/explorer/explorer.js")
+        assert (page.headers["content-type"], script.status_code) == (
+            "text/html; charset=utf-8",
+            200,
+        )
+
+    async with serve(replace(settings, explorer=False)) as server:
+        page = await server.http.get(server.url, headers=as_browser)
+        script = await server.http.get(f"http://{server.host}/explorer/explorer.js")
+        asked = await server.http.get(
+            server.url, params={"query": "{ limits { pageSize } }"}, headers=as_browser
+        )
+    assert (page.status_code, script.status_code) == (200, 404)
+    assert page.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "PARLEY_EXPLORER=1" in page.text
+    assert asked.json() == {"data": {"limits": {"pageSize": 100}}}
 
 
 async def test_health_and_readiness(server: Server) -> None:

@@ -23,7 +23,8 @@ async def test_a_worker_tells_of_its_jobs(
     await files.add(content, queued=True)
     await queue_jobs(files.database, "of no worker", 1)
 
-    async with real_worker(settings, s3, tmp_path, metrics_port=port):
+    async with real_worker(settings, s3, tmp_path, metrics_port=port - 1):
+        # The port before is an API process's.
 
         async def lines() -> list[str]:
             try:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from parley.embedded.part import CHECKOUT
-from parley.embedded.ports import LOOPBACK, free_port
+from parley.embedded.ports import LOOPBACK, free_port, is_free
 from parley.embedded.probes import http_status
 from parley.settings import Settings
 from tests.faults.proxy import Proxy, proxy
@@ -45,7 +46,9 @@ class Child:
 
 
 @asynccontextmanager
-async def started(command: str, settings: Settings, log_path: Path) -> AsyncIterator[Child]:
+async def started(
+    command: str, settings: Settings, log_path: Path, **variables: str
+) -> AsyncIterator[Child]:
     port = free_port()
     environment = {
         **os.environ,
@@ -55,6 +58,7 @@ async def started(command: str, settings: Settings, log_path: Path) -> AsyncIter
         "PARLEY_MEDIA_SANDBOX": "prefer",
         "DATABASE_URL": settings.database_url or "",
         "REDIS_URL": settings.redis_url or "",
+        **variables,
     }
     with log_path.open("w") as log:
         process = await asyncio.create_subprocess_exec(
@@ -162,3 +166,28 @@ async def test_a_database_that_is_not_there_is_not_waited_for(
     async with started("serve", replace(settings, database_url=url), tmp_path / "log") as child:
         assert await asyncio.wait_for(child.process.wait(), 30) != 0
     assert "nowhere" in (tmp_path / "log").read_text()
+
+
+async def test_all_processes_of_a_machine_have_metrics_under_one_setting(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Two API processes and a worker, told the same: one port each, the next ones in this order."""
+    first = next(port for port in iter(free_port, None) if is_free(port + 1) and is_free(port + 2))
+    told = {"PARLEY_METRICS_PORT": str(first), "PARLEY_API_PROCESSES": "2"}
+    async with (
+        started("serve", settings, tmp_path / "serve", **told),
+        started("work", settings, tmp_path / "work", **told) as worker,
+        httpx2.AsyncClient(timeout=10, trust_env=False) as http,
+    ):
+
+        async def shown(port: int) -> str:
+            try:
+                return (await http.get(f"http://{LOOPBACK}:{port}/metrics")).text
+            except httpx2.HTTPError:
+                return ""
+
+        for port in (first, first + 1):
+            await eventually(partial(shown, port), within_s=40)
+            assert "parley_sockets 0.0" in await shown(port)
+        assert await eventually(worker.is_ready, within_s=30)
+        assert "parley_jobs_in_queue" in await shown(first + 2)

@@ -68,3 +68,18 @@ def test_a_setting_of_media_that_cannot_be_is_named(name: str, given: str) -> No
 )
 def test_the_media_sandbox_is_required_in_production(given: dict[str, str], required: bool) -> None:
     assert read_settings(given).media_sandbox_required is required
+
+
+def test_metrics_are_for_this_machine_unless_told_otherwise() -> None:
+    everywhere = {"PARLEY_HOST": "0.0.0.0", "PARLEY_METRICS_PORT": "9100"}
+
+    assert read_settings(everywhere).metrics_host == "127.0.0.1"
+    assert read_settings({**everywhere, "PARLEY_METRICS_HOST": "::"}).metrics_host == "::"
+
+
+def test_the_explorer_is_on_in_development_only() -> None:
+    assert read_settings({"PARLEY_ENV": "development"}).explorer
+    assert not read_settings({}).explorer
+    assert read_settings({"PARLEY_EXPLORER": "1"}).explorer
+    with pytest.raises(SettingsError, match="PARLEY_EXPLORER must be 0 or 1"):
+        read_settings({"PARLEY_EXPLORER": "yes"})
