@@ -19,13 +19,13 @@ from starlette.types import Receive, Scope, Send
 from models.background import Background
 from models.database import CONNECTION_ERRORS, wait_for_database
 from models.events import StreamCut
+from models.readiness import Readiness
 from models.viewer import Viewer
 from parley.charges import charge, charge_reading
 from parley.explorer import explorer_page, explorer_routes, plain_page
 from parley.metrics import MeasuredEngine, Metrics
 from parley.migrations import newest_revision
 from parley.parts import Parts
-from parley.readiness import Readiness
 from parley.resources import Process, open_process
 from parley.schema import PUBLIC_FIELDS, make_schema
 from parley.settings import LOOPBACK_HOSTS, Settings, SettingsError

@@ -8,14 +8,8 @@ answer that), its connection is dropped.
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING
 
-import asyncpg
-
-from models.database import connect
-
-if TYPE_CHECKING:
-    from asyncpg import Connection
+from models.database import Connection, connect
 
 # A load balancer asks each process every second or so; the answer is this fresh.
 FRESH_S = 0.25
@@ -30,7 +24,7 @@ class Readiness:
     def __init__(self, url: str, revision: str) -> None:
         self._url = url
         self._revision = revision
-        self._connection: Connection[asyncpg.Record] | None = None
+        self._connection: Connection | None = None
         self._asking: asyncio.Task[bool] | None = None
         self._answer = False
         self._answered_at = float("-inf")
