@@ -126,8 +126,7 @@ async def test_who_may_not_is_answered_while_another_holds_the_rows(
     """Nobody waits for a row that they have no right to, nor can they hold it: the same answer to
     the byte, before the row is let go. Else the time tells that there is something.
     """
-    held_ids = [id_ for name, id_ in world.ids.items() if name in HELD]
-    async with held(database_url, held_ids):
+    async with held(database_url, [world.ids[name] for name in HELD]):
         for row in ROWS:
             for role, expected in zip(ROLES, row.outcomes, strict=True):
                 if expected not in "ef" or may_lock(row, role):
@@ -183,6 +182,19 @@ async def test_who_may_follow(world: World, server: Server, row: Row) -> None:
             nothing = await error_of(stream)
         assert (role, found) == (role, nothing)
         assert found[0]["extensions"]["code"] == "NOT_FOUND"
+
+
+async def test_who_may_not_follow_is_told_while_another_holds_the_rows(
+    world: World, server: Server, database_url: str
+) -> None:
+    async with held(database_url, [world.ids[name] for name in HELD]):
+        for row in FOLLOWED:
+            for role, expected in zip(ROLES, row.outcomes, strict=True):
+                if expected != "y":
+                    client, target = world.people[role], world.ids[row.target]
+                    async with client.follow(row.document, id=target) as stream:
+                        (error,) = await error_of(stream)
+                    assert error["extensions"]["code"] == "NOT_FOUND"
 
 
 async def follows(client: Person, row: Row, target: str) -> bool:
