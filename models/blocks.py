@@ -7,6 +7,7 @@ before the block or refused after it, never in between.
 
 from datetime import datetime
 
+from models import ids
 from models.chats import lock_chat
 from models.database import Connection, Database
 from models.limits import Limits
@@ -33,7 +34,8 @@ async def set_blocked(
     other = await find_user(database, other_id)
     if other is None:
         raise not_found("There is no such user.", "userId")
-    async with database.transaction() as connection:
+    chat_id = ids.chat_id(user_id, other_id)
+    async with database.transaction_in_turn(chat_id) as connection:
         channel_id = await lock_chat(connection, user_id, other_id, now=now, make=blocked)
         if channel_id is None:
             return other, False

@@ -123,7 +123,7 @@ async def lock_log(
     exception rolls all of it back.
     """
     batch: Batch | None = None
-    async with database.transaction() as connection:
+    async with database.transaction_in_turn(channel_id) as connection:
         row = await connection.fetchrow(
             "SELECT kind, last_seq FROM channels WHERE id = $1 FOR UPDATE", channel_id
         )

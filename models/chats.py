@@ -62,7 +62,7 @@ async def make_chat(database: Database, one: str, other: str, *, now: datetime) 
 
 async def _open(database: Database, one: str, other: str, now: datetime) -> bool:
     people = sorted({one, other})
-    async with database.transaction() as connection:
+    async with database.transaction_in_turn(ids.chat_id(one, other)) as connection:
         channel_id = await lock_chat(connection, one, other, now=now)
         # Held, since the marks of chats follow these rows (models/privacy.py).
         settings = await connection.fetch(

@@ -16,6 +16,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from models.deadlines import within
 from models.refusals import unavailable
+from models.turns import Turns
 
 logger = logging.getLogger("parley.database")
 
@@ -101,6 +102,7 @@ class Database:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str) -> None:
         self.pool = pool
         self.url = url
+        self._turns = Turns()
 
     @classmethod
     async def open(
@@ -167,4 +169,10 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def transaction_in_turn(self, row: str) -> AsyncIterator[Connection]:
+        """A transaction that is about to lock this row: one at a time for each."""
+        async with self._turns.take(row), self.transaction() as connection:
             yield connection

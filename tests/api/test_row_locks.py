@@ -13,6 +13,7 @@ from tests.groups import JOIN, UNKNOWN, UPDATE, join, make_group, make_invite, r
 from tests.held import held
 from tests.make import SEND, Person
 from tests.media import make_media, send_media
+from tests.serving import ServedWith
 from tests.waiting import eventually
 
 UNKNOWN_MESSAGE = "msg_" + "0" * 32 + "_1"
@@ -192,3 +193,24 @@ async def test_a_file_is_claimed_only_for_a_channel_that_its_sender_may_write_to
         media_id = await make_media(database, person)
         assert (await send_media(person, channel_id, media_id))["code"] == code
         assert await uses_of(database, media_id) == 0
+
+
+async def test_changes_that_wait_for_one_row_leave_connections_for_everybody_else(
+    served_with: ServedWith, database: Database, database_url: str, alice: Person, bob: Person
+) -> None:
+    """A process has two here. Whatever waits for a channel's row takes one of them at most."""
+    chat, other = await alice.open_chat(bob), await alice.open_chat(alice)
+    said = (await alice.say(chat, "hello"))["id"]
+
+    async with served_with(connections=2) as server:
+        here = alice.at(server)
+        async with held(database_url, [chat]):
+            edits = [asyncio.create_task(here.post(EDIT, id=said, text=f"{n}")) for n in range(6)]
+            assert await eventually(lambda: count_waiting(database))
+            note = (await here.say(other, "meanwhile"))["id"]
+            edited = await here.mutate(EDIT, id=note, text="edited meanwhile")
+            assert edited["message"]["text"] == "edited meanwhile"
+            assert not any(edit.done() for edit in edits)
+
+        for edit in edits:
+            assert (await edit).json()["data"]["editMessage"]["__typename"] == "MessagePayload"
