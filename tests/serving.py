@@ -14,7 +14,7 @@ import uvicorn
 
 from parley.app import App, build_app
 from parley.embedded.ports import LOOPBACK, listening_socket
-from parley.server import configuration
+from parley.server import bound_readers, configuration
 from parley.settings import Settings
 from tests.waiting import eventually
 
@@ -58,6 +58,7 @@ async def serve(settings: Settings) -> AsyncIterator[Server]:
     """Answers when it is entered; is drained and closed when it is left."""
     app = build_app(settings)
     with listening_socket(LOOPBACK, 0, shared=False) as listening:
+        bound_readers(listening, settings.limits)
         uvicorn_server = _Uvicorn(configuration(app, settings))
         running = asyncio.create_task(uvicorn_server.serve([listening]))
         limits = httpx2.Limits(max_connections=500, max_keepalive_connections=500)

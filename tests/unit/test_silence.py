@@ -1,25 +1,29 @@
-"""A connection on which nothing arrives any more is ended by the kernel."""
+"""What the kernel keeps for a client that takes nothing is bounded, in bytes and in time."""
 
 import socket
 import sys
 
+from models.limits import Limits
 from parley.embedded.ports import LOOPBACK, listening_socket
-from parley.server import limit_silence
+from parley.server import UNSENT_BYTES, bound_readers
 
 
-def limit_ms(connection: socket.socket) -> int | None:
-    """None where it is not known: it is an option of Linux."""
+def bounds_of(connection: socket.socket) -> tuple[int, int] | None:
+    """Milliseconds and bytes; None where they are not known: they are options of Linux."""
     if sys.platform != "linux":
         return None
-    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    return (
+        connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT),
+        connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT),
+    )
 
 
-def test_accepted_connections_inherit_the_limit() -> None:
+def test_accepted_connections_inherit_the_bounds() -> None:
     with listening_socket(LOOPBACK, 0, shared=False) as listening:
-        limit_silence(listening, 20)
+        bound_readers(listening, Limits(stopped_reader_s=5))
         listening.listen()
         with (
             socket.create_connection(listening.getsockname(), timeout=5),
             listening.accept()[0] as accepted,
         ):
-            assert limit_ms(accepted) in (20_000, None)
+            assert bounds_of(accepted) in ((9_000, UNSENT_BYTES), None)
