@@ -2,7 +2,10 @@
 forbid the rest says so.
 """
 
+import asyncio
+import os
 import platform
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from examples.server import ROOT
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from tests.jobs.misbehaving import BOUNDS
@@ -214,15 +218,18 @@ async def test_a_worker_that_need_not_have_them_all_warns(
     assert any("WARNING" in line and "without: landlock" in line for line in worker.lines())
 
 
-async def test_a_worker_that_must_does_not_start(
-    settings: Settings, s3: EmbeddedServers, tmp_path: Path
-) -> None:
-    environment = environment_of(settings, s3) | {"PARLEY_MEDIA_SANDBOX": "require"}
-    async with kept(LACKING, environment, tmp_path / "log") as worker:
-        await eventually(lambda: worker.process and worker.process.returncode, within_s=20)
-        assert worker.process is not None
-        assert worker.process.returncode == 2
+async def test_a_worker_that_must_does_not_start(settings: Settings, s3: EmbeddedServers) -> None:
+    given = environment_of(settings, s3) | {"PARLEY_MEDIA_SANDBOX": "require"}
+    worker = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", *LACKING),
+        cwd=ROOT,
+        env=os.environ | given,
+        stderr=asyncio.subprocess.PIPE,
+    )
 
-    said = [line for line in worker.lines() if line.startswith("PARLEY_MEDIA_SANDBOX is 'require'")]
-    assert said
-    assert "landlock" in said[0]
+    _, said = await asyncio.wait_for(worker.communicate(), 30)
+
+    sentence = said.decode().splitlines()[-1]
+    assert worker.returncode == 2
+    assert sentence.startswith("PARLEY_MEDIA_SANDBOX is 'require'")
+    assert "landlock" in sentence
