@@ -24,11 +24,16 @@ class CountingReader(LookReader):
 
     def __init__(self) -> None:
         self.batches: list[int] = []
+        # How many of the next looks fail.
+        self.failing = 0
 
     async def write(
         self, connection: Connection, items: Sequence[Look], *, wait: bool
     ) -> Sequence[Standing | Refused | Busy]:
         self.batches.append(len(items))
+        if self.failing:
+            self.failing -= 1
+            raise ValueError("a bug")
         return await super().write(connection, items, wait=wait)
 
 
@@ -95,6 +100,18 @@ async def test_drafts_keep_their_order_while_their_sender_is_looked_at(
     sent = [await answer for answer in answers]
 
     assert [each.seq for each in sent] == list(range(2, len(answers) + 2))
+
+
+async def test_a_look_that_fails_takes_one_draft_with_it_and_the_others_get_another(
+    counted: Counted, alice: Person, chat: str
+) -> None:
+    counted.reader.failing = 2
+    answers = [counted.admission.submit(draft(alice, chat, f"{n}")) for n in range(5)]
+
+    sent = await asyncio.gather(*answers, return_exceptions=True)
+
+    assert [type(each) for each in sent] == [ValueError] * 2 + [Sent] * 3
+    assert [each.seq for each in sent if isinstance(each, Sent)] == [1, 2, 3]
 
 
 async def test_who_is_forgotten_is_looked_at_again(
