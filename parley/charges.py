@@ -6,6 +6,9 @@ from schema.context import Context
 # What the least operation costs: answering one takes as long as some hundred fields do.
 LEAST_COST = 100
 
+# What is smaller costs no more to read than a request itself.
+LARGE_BODY_BYTES = 16 * 1024
+
 # Characters of a document that cost as much as one of another size: see `new_documents_per_user`.
 PIECE = 500
 
@@ -20,6 +23,25 @@ def charge_reading(length: int, context: Context) -> None:
     by_address = context.viewer is None
     budget = "new_documents_per_address" if by_address else "new_documents_per_user"
     context.spend(budget, 1 + length // PIECE)
+
+
+def charge_frame(length: int, context: Context) -> None:
+    """Take what it costs to read a frame of a websocket, of so many characters.
+
+    Raises:
+        Refused: RATE_LIMITED.
+    """
+    budget = "frames_per_address" if context.viewer is None else "frames_per_user"
+    context.spend(budget, 1 + length // 1024)
+
+
+def charge_body(length: int, context: Context) -> None:
+    """Take what it costs to read a large body, of so many bytes.
+
+    Raises:
+        Refused: RATE_LIMITED.
+    """
+    context.spend("body_kilobytes_per_address", length // 1024)
 
 
 def charge(operation: Operation, cost: int, context: Context) -> None:

@@ -19,6 +19,7 @@ from models.limits import Limits
 from models.refusals import RefusalCode, Refused, unavailable
 from models.sessions import Unauthenticated
 from models.viewer import Viewer
+from parley.charges import LARGE_BODY_BYTES, charge_body
 from parley.engine.documents import Operation
 from parley.engine.errors import DocumentRefused, error_answer, exception_answer
 from parley.engine.executor import Engine
@@ -163,7 +164,11 @@ class GraphQLHTTP:
             require_json_content(headers)
             limits = self._limits
             within_s = limits.request_body_s
-            return parse_body(await read_body(receive, headers, limits.body_bytes, within_s))
+            body = await read_body(receive, headers, limits.body_bytes, within_s)
+            if len(body) > LARGE_BODY_BYTES:
+                address = self._origins.client_address(scope)
+                charge_body(len(body), self._make_context(None, address))
+            return parse_body(body)
         if scope["method"] == "GET":
             return parse_query_string(scope["query_string"], self._limits.body_bytes)
         raise BadRequest(405, "Use GET or POST.", headers=((b"allow", b"GET, POST, OPTIONS"),))

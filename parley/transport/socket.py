@@ -10,6 +10,7 @@ import orjson
 from models.refusals import Refused
 from models.sessions import Sessions, Unauthenticated
 from models.viewer import Viewer
+from parley.charges import charge_frame
 from parley.transport import socket_operations
 from parley.transport.socket_messages import (
     ClientMessage,
@@ -79,14 +80,26 @@ class Socket:
                 message = await receive()
                 if message["type"] == "websocket.disconnect":
                     break
-                if self._slow:
-                    self._slow = False
-                    await asyncio.sleep(self._server.limits.refusal_pause_s)
+                await self._pace(message)
                 if self._closing is None:
                     await self._take(message)
         finally:
             self._end_everything()
         await self._operations.wait()
+
+    async def _pace(self, message: Message) -> None:
+        """Wait for a while before taking what passes the budget of frames, or comes after something
+        that passed another.
+        """
+        if self._closing is not None:
+            return
+        try:
+            charge_frame(len(message.get("text") or message.get("bytes") or ""), self.context())
+        except Refused:
+            self._slow = True
+        if self._slow:
+            self._slow = False
+            await asyncio.sleep(self._server.limits.refusal_pause_s)
 
     async def _take(self, message: Message) -> None:
         try:

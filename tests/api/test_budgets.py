@@ -373,6 +373,46 @@ async def test_a_socket_is_not_heard_for_a_while_after_a_refusal(
         await pong
 
 
+async def test_who_sends_too_many_frames_is_heard_more_slowly_and_refused_nothing(
+    served_with: ServedWith, alice: Person, bob: Person
+) -> None:
+    """Whatever is in them: these begin queries and complete them before they run."""
+    few = Budget(amount=60, window_s=600)
+    async with (
+        served_with(frames_per_user=few, refusal_pause_s=0.2) as node,
+        alice.at(node).socket() as socket,
+        bob.at(node).socket() as other,
+    ):
+        for n in range(45):
+            await socket.send({"id": str(n), "type": "subscribe", "payload": {"query": "{ a }"}})
+            await socket.send({"id": str(n), "type": "complete"})
+        await socket.send({"type": "ping"})
+        pong = asyncio.create_task(_pong(socket))
+        for _ in range(3):
+            await other.query("{ viewer { id } }")
+
+        assert not pong.done()
+        pong.cancel()
+
+
+async def test_large_bodies_are_counted_by_address_before_they_are_read(
+    production: tuple[Server, Server], alice: Person
+) -> None:
+    """Each is deep enough to be refused with 400 once it is read."""
+    deep = b'{"query": "{ a }", "variables": {"a": ' + b"[" * 60_000 + b"]" * 60_000 + b"}}"
+    kilobytes, budget = len(deep) // 1024, Limits().body_kilobytes_per_address
+    headers = {"content-type": "application/json", "x-forwarded-for": "192.0.2.78"}
+    began, statuses = time.monotonic(), []
+    for n in range(3 * budget.amount // (2 * kilobytes)):
+        node = production[n % 2]
+        statuses.append((await node.http.post(node.url, content=deep, headers=headers)).status_code)
+
+    allowed = kilobytes * statuses.count(400)
+    assert_within(allowed, budget, time.monotonic() - began, slack=2 * kilobytes)
+    assert set(statuses) == {400, 429}
+    assert await alice.at(production[0]).errors("{ viewer { id } }") == []
+
+
 async def _pong(socket: Socket) -> None:
     while (await socket.receive())["type"] != "pong":
         pass

@@ -65,6 +65,9 @@ class Context:
     calls: list[str] = field(default_factory=list)
     refused: bool = False
 
+    def spend(self, budget: str, amount: int = 1) -> None:
+        """Everybody may do everything here."""
+
 
 def _id_of(source: Any) -> str:
     assert isinstance(source.key, str)
