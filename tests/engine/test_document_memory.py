@@ -25,7 +25,7 @@ MIB = 1024 * 1024
 CHECKOUT = Path(__file__).resolve().parents[2]
 KEPT, SHAPES = 8 * MIB, 12 * MIB
 # Enough of each kind to be twice what may be kept.
-COUNTS = {"deep": 24, "switched": 1, "wide": 160, "operations": 24, "long": 240, "literals": 40}
+COUNTS = {"deep": 24, "switched": 1, "wide": 160, "operations": 90, "long": 240, "literals": 40}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -63,6 +63,14 @@ def test_ten_root_fields_are_allowed_through_fragments() -> None:
     assert codes(make_engine(), rooted(11)) == ["LIMIT_EXCEEDED"]
 
 
+def test_twenty_operations_are_allowed() -> None:
+    def operations(count: int) -> str:
+        return " ".join(f"query Q{n} {{ version }}" for n in range(count))
+
+    assert make_engine().prepare(operations(20), "Q19").name == "Q19"
+    assert codes(make_engine(), operations(21), "Q19") == ["LIMIT_EXCEEDED"]
+
+
 def test_five_directives_are_allowed() -> None:
     def directed(count: int) -> str:
         return "{ author { id " + "name @include(if: true) " * count + "} }"
