@@ -80,7 +80,10 @@ class SignInInput:
     )
     device: DeviceInput = strawberry.field(description="The installation that signs in.")
     name: str | None = strawberry.field(
-        description="The name of a new account, 1 to 100 characters; ignored for an existing one.",
+        description=(
+            "The name of a new account, 1 to 100 characters, none of them invisible; ignored for "
+            "an existing one."
+        ),
         default=None,
     )
 
