@@ -125,11 +125,13 @@ async def open_renderer(settings: Settings) -> Renderer:
     renderer = Renderer(limits, required=settings.media_sandbox_required)
     try:
         layers = await renderer.list_layers()
-    except SandboxFailed as failed:
-        await renderer.close()
-        if failed.missing:
-            raise SettingsError(_lacks(failed.missing)) from None
-        raise
+    except (SandboxFailed, OSError) as error:
+        if isinstance(error, SandboxFailed) and error.missing:
+            await renderer.close()
+            raise SettingsError(_lacks(error.missing)) from None
+        # No memory or no disk, as a rule: whoever decodes a file tries again.
+        logger.error("No file can be decoded now: %s.", type(error).__name__)
+        return renderer
     logger.info("Files are decoded under: %s.", ", ".join(layers))
     if lacking := [layer for layer in LAYERS if layer not in layers]:
         logger.warning("Files are decoded without: %s.", ", ".join(lacking))

@@ -78,9 +78,12 @@ class Sandbox:
         Raises:
             SandboxFailed: one that is required is `missing`; or there was no child.
         """
-        bounds = Bounds(memory_bytes=MIB, file_bytes=MIB, cpu_s=10, deadline_s=START_WITHIN_S)
+        bounds = Bounds(memory_bytes=64 * MIB, file_bytes=MIB, cpu_s=10, deadline_s=START_WITHIN_S)
         with tempfile.TemporaryDirectory() as folder:
-            return (await self.run(None, Path(os.devnull), Path(folder), bounds)).layers
+            ended = await self.run(None, Path(os.devnull), Path(folder), bounds)
+        if ended.fault is not None:
+            raise SandboxFailed
+        return ended.layers
 
     async def run(self, order: bytes | None, source: Path, folder: Path, bounds: Bounds) -> Ended:
         """With the file open and in that folder.
