@@ -80,13 +80,13 @@ async def test_a_stranger_is_answered_while_drafts_of_members_wait_behind_the_ro
 
 
 async def test_a_chat_that_was_never_opened_is_as_none_while_its_row_is_held(
-    database_url: str, alice: Person, bob: Person
+    database: Database, database_url: str, alice: Person, bob: Person
 ) -> None:
     """Alice blocked Bob, whom she never talked to: there is a row, and nothing shows it."""
     await alice.mutate(
         "mutation ($id: ID!) { setBlocked(userId: $id, blocked: true) { __typename } }", id=bob.id
     )
-    chat = await alice.server.app._process.resources.database.fetchval("SELECT id FROM channels")
+    chat = await database.fetchval("SELECT id FROM channels")
 
     async with held(database_url, [f"chn_{chat}"]):
         found = await ask(bob, SEND, f"chn_{chat}")
