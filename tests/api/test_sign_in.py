@@ -1,14 +1,18 @@
 """Signing in and refreshing, as clients do it."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from models.database import Database
+from models.limits import Limits
+from parley.settings import Settings
 from tests.client import ApiClient, Json
 from tests.make import REFUSAL, Person
-from tests.serving import Server
+from tests.serving import Server, serve
+from tests.waiting import eventually
 
 NUMBER = "+14155550199"
 
@@ -120,6 +124,50 @@ async def test_five_wrong_codes_end_it_over_all_nodes(server: Server, other_serv
     codes = [refusal["code"] for answer in answers for refusal in answer.values()]
     assert sorted(codes) == ["CODE_EXPIRED"] + ["CODE_WRONG"] * 5
     assert (await enter(ApiClient(server), asked))["code"] == "CODE_EXPIRED"
+
+
+async def test_strangers_leave_places_for_the_networks_of_the_owner(
+    server: Server, settings: Settings, database: Database
+) -> None:
+    """Under production's limits, from the addresses that a trusted proxy tells."""
+    proxied = replace(settings, trusted_proxies=("127.0.0.1",), limits=Limits())
+
+    async with serve(proxied) as node:
+
+        async def post(address: str, document: str, **variables: Any) -> Json:
+            answer = await node.http.post(
+                node.url,
+                json={"query": document, "variables": variables},
+                headers={"x-forwarded-for": address},
+            )
+            (value,) = answer.json()["data"].values()
+            assert isinstance(value, dict)
+            return value
+
+        async def sign_in(address: str) -> Json:
+            asked = await post(address, REQUEST_CODE, input={"phoneNumber": NUMBER})
+            if asked["__typename"] == "Refusal":
+                return asked
+            input = {
+                "phoneNumber": NUMBER,
+                "code": asked["developmentCode"],
+                "requestSecret": asked["requestSecret"],
+                "device": {"name": "Phone", "platform": "ANDROID"},
+            }
+            return await post(address, SIGN_IN, input=input)
+
+        session = await sign_in("192.0.2.1")
+        await post("2001:db8:1::1", REFRESH, token=session["refreshToken"])
+        # Nobody waits for what a refresh writes besides.
+        known = "SELECT count(*) = 2 FROM known_networks"
+        await eventually(lambda: database.fetchval(known))
+        for stranger in range(4):
+            await post(f"203.0.{stranger}.1", REQUEST_CODE, input={"phoneNumber": NUMBER})
+
+        assert (await sign_in("198.51.100.1"))["code"] == "RATE_LIMITED"
+        # Another address of a network where they signed in, and one where they refreshed.
+        assert (await sign_in("192.0.2.77"))["__typename"] == "Session"
+        assert (await sign_in("2001:db8:1:99::1"))["__typename"] == "Session"
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,22 @@ def test_trusted_proxies_are_listed_with_spaces_or_commas() -> None:
     assert settings.trusted_proxies == ("10.0.0.0/8", "::1", "192.0.2.7")
 
 
+def test_mails_need_the_address_that_their_links_begin_with() -> None:
+    mail = {"PARLEY_SMTP_URL": "smtp://mail.example", "PARLEY_MAIL_FROM": "parley@mail.example"}
+    with pytest.raises(SettingsError, match="^PARLEY_PUBLIC_URL must be set where PARLEY_SMTP_URL"):
+        read_settings(mail)
+    with pytest.raises(SettingsError, match=r"^PARLEY_PUBLIC_URL must begin with https://\."):
+        read_settings(mail | {"PARLEY_PUBLIC_URL": "http://chat.example"})
+
+    given = read_settings(mail | {"PARLEY_PUBLIC_URL": "https://chat.example"})
+    at_home = read_settings(mail | {"PARLEY_ENV": "development", "PARLEY_PORT": "8123"})
+
+    assert (given.public_url, at_home.public_url) == (
+        "https://chat.example",
+        "http://127.0.0.1:8123",
+    )
+
+
 @pytest.mark.parametrize("name", ["PARLEY_SECRET", "PARLEY_SECRET_PREVIOUS"])
 def test_a_secret_has_at_least_32_characters(name: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name} must have at least 32 characters"):
