@@ -214,7 +214,7 @@ _TOO_MANY = "Too many codes were asked for; wait."
 
 
 def _number_charges(asked: CodeRequest, known: bool, limits: Limits) -> list[Charge]:
-    """What one number may be sent, first of all by one address."""
+    """List what one number may be sent, first of all by one address."""
     number, share = asked.number, _share(known)
     pair = f"{number}:{address_key(asked.address)}"
     return [
@@ -225,8 +225,8 @@ def _number_charges(asked: CodeRequest, known: bool, limits: Limits) -> list[Cha
 
 
 def _shared_charges(asked: CodeRequest, known: bool, limits: Limits) -> list[Charge]:
-    """From the narrowest to the one row that all requests share, which is so locked for the
-    shortest time.
+    """List what is shared with other numbers, from the narrowest to the one row that all requests
+    share, which is so locked for the shortest time.
     """
     share, address = _share(known), asked.address
     # Numbers alike but for the last four digits: who pumps SMS walks through them.

@@ -202,7 +202,9 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 def _hosts_of(settings: Settings) -> Hosts:
-    """In development on another address than loopback, people ask by address."""
+    """Return which hosts browsers may ask. Where development listens on another address than
+    loopback, people ask by address.
+    """
     if not settings.development:
         return Hosts.ANY
     return Hosts.LOOPBACK if settings.host in LOOPBACK_HOSTS else Hosts.ADDRESSES

@@ -87,11 +87,13 @@ def _is_same_host(origin: str, host: str) -> bool:
 
 
 def _name_of(host: str) -> str:
-    """The host without its port."""
+    """Return the host without its port."""
     name = host.rpartition(":")[0] if re.search(r":[0-9]*\Z", host) else host
     return name.rstrip(".")
 
 
 def _is_browser(headers: Mapping[bytes, bytes]) -> bool:
-    """A page's GET of its own origin has no `Origin`."""
+    """Return whether a browser asks, as far as it can be told without an `Origin`: a page's GET of
+    its own origin has none.
+    """
     return b"sec-fetch-site" in headers or headers.get(b"user-agent", b"").startswith(b"Mozilla/")
