@@ -90,6 +90,15 @@ async def test_children_run_side_by_side(act: Act) -> None:
     assert (await hanging).fault == "TooLate"
 
 
+async def test_one_that_is_not_urgent_leaves_the_cpu_to_others(act: Act, tmp_path: Path) -> None:
+    hanging = asyncio.ensure_future(act("hang", niceness=7))
+    pid = await eventually(lambda: _pid_in(tmp_path))
+    niceness = _niceness_of(pid)
+    hanging.cancel()
+    await asyncio.wait([hanging])
+    assert niceness == os.nice(0) + 7
+
+
 # ------------------------------------------------------------------ what it may not
 
 
@@ -207,6 +216,10 @@ async def test_what_a_child_says_is_not_believed(
 def _pid_in(folder: Path) -> int:
     path = folder / "pid"
     return int(path.read_text() or 0) if path.exists() else 0
+
+
+def _niceness_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[16])
 
 
 def _is_alive(pid: int) -> bool:
