@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from models import ids
 from models.database import Database
 from models.media import MediaKind
 from tests.changes import delete, edit, react
@@ -124,15 +125,26 @@ async def test_what_was_forwarded_stays_when_the_first_message_is_deleted(
 
 
 async def test_a_send_that_was_refused_shows_nothing_to_anybody(
-    database: Database, alice: Person, bob: Person, carol: Person, media_id: str
+    database: Database, alice: Person, bob: Person, chat: str, media_id: str
 ) -> None:
     """Its use is written, and speaks of a message that never came."""
+    nowhere = ids.message_global_id(await database.fetchval("SELECT id FROM channels"), 999)
+
+    refused = await send_media(alice, chat, media_id, replyToId=nowhere)
+
+    assert (refused["code"], refused["field"]) == ("NOT_FOUND", "replyToId")
+    assert await database.fetchval("SELECT count(*) FROM media_uses") == 1
+    assert not await sees(bob, media_id)
+
+
+async def test_what_a_stranger_sends_is_refused_before_its_use_is_written(
+    database: Database, alice: Person, bob: Person, carol: Person, media_id: str
+) -> None:
     chat = await bob.open_chat(carol)
 
     assert (await send_media(alice, chat, media_id))["code"] == "NOT_FOUND"
 
-    assert await database.fetchval("SELECT count(*) FROM media_uses") == 1
-    assert not await sees(bob, media_id)
+    assert await database.fetchval("SELECT count(*) FROM media_uses") == 0
     await bob.say(chat, "a message, and none with it")
     assert not await sees(carol, media_id)
 
