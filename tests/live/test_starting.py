@@ -1,0 +1,123 @@
+"""A process that fails while it starts leaves nothing open: no task, no connection, no signal
+handler.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from models.background import CannotGoOn
+from models.database import Database
+from parley.app import build_app
+from parley.embedded.ports import LOOPBACK, free_port, listening_socket
+from parley.resources import open_process
+from parley.settings import Settings
+from parley.worker import run_worker
+from tests.serving import serve
+from tests.waiting import eventually, steps
+
+Begin = Callable[[Settings], Coroutine[Any, Any, None]]
+
+
+async def api(settings: Settings) -> None:
+    app = build_app(settings)
+    async with app._lifespan(app._other):
+        await asyncio.Event().wait()
+
+
+async def process(settings: Settings) -> None:
+    async with open_process(settings):
+        await asyncio.Event().wait()
+
+
+@pytest.fixture
+def connections(database: Database) -> Callable[[], Coroutine[Any, Any, int]]:
+    """How many connections to PostgreSQL there are, but for those of the tests themselves."""
+
+    async def count() -> int:
+        found: int = await database.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        )
+        return found
+
+    return count
+
+
+def running() -> set[str]:
+    """Names of tasks that are not asyncio's own."""
+    return {t.get_name() for t in asyncio.all_tasks() if not t.get_name().startswith("Task-")}
+
+
+@pytest.mark.parametrize("begin", [api, run_worker])
+async def test_when_the_port_for_metrics_is_taken(
+    begin: Begin, settings: Settings, connections: Callable[[], Coroutine[Any, Any, int]]
+) -> None:
+    """Found last, when everything else is open."""
+    handler = signal.getsignal(signal.SIGTERM)
+    before, open_before = running(), await connections()
+
+    with listening_socket(LOOPBACK, 0, shared=False) as taken:
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            async with asyncio.timeout(20):
+                await begin(replace(settings, metrics_port=port))
+
+    assert running() == before
+    assert await connections() <= open_before
+    assert signal.getsignal(signal.SIGTERM) == handler
+
+
+@pytest.mark.parametrize("begin", [process, run_worker])
+@pytest.mark.parametrize("turns", [1, 10, 100])
+async def test_a_start_that_is_given_up_while_postgresql_is_away(
+    begin: Begin, turns: int, settings: Settings
+) -> None:
+    before = running()
+    nowhere = f"postgresql://nobody@{LOOPBACK}:{free_port()}/none"
+
+    starting = asyncio.create_task(begin(replace(settings, database_url=nowhere)))
+    await steps(turns)
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+
+    assert running() == before
+
+
+async def test_a_worker_ends_at_sigterm_and_leaves_nothing_open(settings: Settings) -> None:
+    before = running()
+    working = asyncio.create_task(run_worker(settings))
+    await eventually(lambda: "jobs_take" in running())
+
+    os.kill(os.getpid(), signal.SIGTERM)
+
+    async with asyncio.timeout(10):
+        await working
+    assert running() == before
+
+
+async def test_a_worker_whose_loop_cannot_go_on_ends_to_be_started_again(
+    settings: Settings,
+) -> None:
+    working = asyncio.create_task(run_worker(settings))
+    await eventually(lambda: "sweep" in running())
+    (loop,) = (task for task in asyncio.all_tasks() if task.get_name() == "sweep")
+
+    loop.cancel()
+
+    async with asyncio.timeout(10):
+        with pytest.raises(CannotGoOn):
+            await working
+
+
+async def test_metrics_are_served_until_the_process_ends(settings: Settings) -> None:
+    port = free_port()
+    for _ in range(2):
+        async with serve(replace(settings, metrics_port=port)) as server:
+            shown = await server.http.get(f"http://{LOOPBACK}:{port}/metrics")
+            assert "parley_background_loops_ended 0.0" in shown.text
