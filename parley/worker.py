@@ -59,13 +59,16 @@ async def _is_there(settings: Settings, stop: asyncio.Event) -> bool:
     assert settings.database_url is not None
     waiting = asyncio.create_task(wait_for_database(settings.database_url))
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not waiting.done():
-        waiting.cancel()
-        return False
-    waiting.result()
-    return True
+    try:
+        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            return False
+        waiting.result()
+        return True
+    finally:
+        for task in (waiting, stopping):
+            task.cancel()
+        await asyncio.wait({waiting, stopping})
 
 
 def _set_on_signals(stop: asyncio.Event, parts: Parts) -> None:

@@ -17,12 +17,12 @@ ENDING = {
     "models/readiness.py": "a question to PostgreSQL that requests share",
     "models/sessions.py": "a reading that requests share",
     "models/uploads.py": "the completion of an upload, which requests wait for",
+    "parley/app.py": "the start of the app, which ends it if it fails",
+    "parley/worker.py": "waiting for PostgreSQL, or for the order to stop",
     "workers/jobs.py": "a job, which ends by its deadline",
     "workers/push/addresses.py": "connecting to a push service",
     "workers/push/fcm.py": "asking Google for a token, which jobs wait for",
     "workers/push/gathering.py": "a round of questions, which jobs wait for",
-    "parley/app.py": "opening the parts, whose failure ends the process",
-    "parley/worker.py": "waiting for PostgreSQL, or for an order to stop",
     "parley/transport/": "a request, or an operation of a connection",
 }
 

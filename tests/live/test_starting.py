@@ -17,6 +17,7 @@ from parley.app import build_app
 from parley.embedded.ports import LOOPBACK, free_port, listening_socket
 from parley.resources import open_process
 from parley.settings import Settings
+from parley.variables import SettingsError
 from parley.worker import run_worker
 from tests.serving import serve
 from tests.waiting import eventually, steps
@@ -27,7 +28,10 @@ Begin = Callable[[Settings], Coroutine[Any, Any, None]]
 async def api(settings: Settings) -> None:
     app = build_app(settings)
     async with app._lifespan(app._other):
-        await asyncio.Event().wait()
+        # While PostgreSQL is away it waits, and says later what was wrong.
+        failure = await eventually(lambda: app.failure)
+    assert failure is not None
+    raise failure
 
 
 async def process(settings: Settings) -> None:
@@ -49,11 +53,22 @@ def connections(database: Database) -> Callable[[], Coroutine[Any, Any, int]]:
 
 
 def running() -> set[str]:
-    """Names of tasks that are not asyncio's own."""
-    return {t.get_name() for t in asyncio.all_tasks() if not t.get_name().startswith("Task-")}
+    """Return the tasks by their names, or by what they run."""
+    return {
+        str(getattr(task.get_coro(), "__qualname__", ""))
+        if task.get_name().startswith("Task-")
+        else task.get_name()
+        for task in asyncio.all_tasks()
+    }
 
 
-@pytest.mark.parametrize("begin", [api, run_worker])
+async def worker(settings: Settings) -> None:
+    """A worker's port comes after those of the API processes."""
+    assert settings.metrics_port is not None
+    await run_worker(replace(settings, metrics_port=settings.metrics_port - settings.api_processes))
+
+
+@pytest.mark.parametrize("begin", [api, worker])
 async def test_when_the_port_for_metrics_is_taken(
     begin: Begin, settings: Settings, connections: Callable[[], Coroutine[Any, Any, int]]
 ) -> None:
@@ -64,7 +79,7 @@ async def test_when_the_port_for_metrics_is_taken(
     with listening_socket(LOOPBACK, 0, shared=False) as taken:
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(SettingsError, match="in use"):
             async with asyncio.timeout(20):
                 await begin(replace(settings, metrics_port=port))
 
