@@ -77,6 +77,8 @@ class Limits:
     # Objects (as `query_cost` counts them) that one event may make all live subscriptions of one
     # socket, or of one device's streams of server-sent events, give together.
     live_cost: int = 5000
+    # Documents of one user's live subscriptions, on one process; one of 500 tokens takes 300 kB
+    followed_document_bytes: int = 4 * 1024 * 1024
 
     # Live delivery
     replay_entries: int = (

@@ -97,6 +97,8 @@ class Operation:
         )
         declared = {each.variable.name.value for each in node.variable_definitions or ()}
         self._switches = [name for name in _switches(node, fragments) if name in declared]
+        # What its document takes of memory, by an estimate, without its shapes.
+        self.document_bytes = 0
         self._memory = memory
         self._shapes: dict[tuple[Any, ...], Shape] = {}
 
@@ -271,13 +273,15 @@ class Documents:
     def _keep(
         self, text: str, document: DocumentNode, operations: dict[str | None, Operation]
     ) -> None:
-        if len(text) > MAX_KEPT_TEXT:
-            return
         size = (
             4 * len(text)
             + BYTES_PER_TOKEN * _count_tokens(document)
             + BYTES_PER_OPERATION * len(operations)
         )
+        for operation in operations.values():
+            operation.document_bytes = size
+        if len(text) > MAX_KEPT_TEXT:
+            return
         self._kept[text] = (operations, size)
         self._kept_bytes += size
         while len(self._kept) > self._max_documents or self._kept_bytes > self._max_kept_bytes:

@@ -5,9 +5,11 @@ The cost of one is how many objects one event may make it give. A message that e
 rendered for each subscription, so that one sender pays for what many subscriptions select.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from parley.engine.documents import Operation
 from parley.engine.errors import exceeded
 
 
@@ -41,3 +43,39 @@ class LiveCosts:
             self._held[holder] = left
         else:
             del self._held[holder]
+
+
+class FollowedDocuments:
+    """What the documents of a user's live subscriptions take of memory, each counted once.
+
+    A document that is followed stays in memory as long, whatever the cache of documents forgets.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._held: dict[object, Counter[Operation]] = {}
+
+    @contextmanager
+    def hold(self, user: object, operation: Operation) -> Iterator[None]:
+        """Count the operation's document while a subscription of the user lives.
+
+        Raises:
+            DocumentRefused: LIMIT_EXCEEDED; it would be too much together.
+        """
+        held = self._held.get(user, Counter())
+        if operation not in held:
+            size = operation.document_bytes + sum(each.document_bytes for each in held)
+            if size > self._max_bytes:
+                raise exceeded(
+                    "Too many different documents are followed at once: complete a subscription, "
+                    "or use variables in place of documents that differ."
+                )
+        self._held.setdefault(user, held)[operation] += 1
+        try:
+            yield
+        finally:
+            held[operation] -= 1
+            if not held[operation]:
+                del held[operation]
+            if not held:
+                self._held.pop(user, None)

@@ -25,7 +25,7 @@ from parley.engine.errors import DocumentRefused, error_answer, exception_answer
 from parley.engine.executor import Engine
 from parley.engine.sharing import make_renderer
 from parley.engine.variables import refuse_text
-from parley.transport.costs import LiveCosts
+from parley.transport.costs import FollowedDocuments, LiveCosts
 from parley.transport.mutations import Mutations, too_slow
 from parley.transport.origins import Origins
 from parley.transport.reply import Reply
@@ -79,6 +79,7 @@ class GraphQLHTTP:
         self._streams: set[EventStream] = set()
         self._mutations = Mutations()
         self._costs = LiveCosts(limits.live_cost)
+        self._followed = FollowedDocuments(limits.followed_document_bytes)
         self._draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -230,7 +231,10 @@ class GraphQLHTTP:
             return self._make_context(viewer, address)
 
         cost = self._engine.cost_of(operation, request.variables)
-        with self._costs.hold(viewer and viewer.device_id, cost):
+        with (
+            self._costs.hold(viewer and viewer.device_id, cost),
+            self._followed.hold(viewer and viewer.user.id, operation),
+        ):
             source = await self._subscribe(operation, request, make_context())
             if isinstance(source, bytes):
                 await stream.write_answer(source)

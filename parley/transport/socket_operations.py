@@ -20,7 +20,7 @@ from parley.engine.errors import DocumentRefused, format_errors, wrap_error
 from parley.engine.executor import Engine
 from parley.engine.sharing import make_renderer
 from parley.engine.variables import refuse_text
-from parley.transport.costs import LiveCosts
+from parley.transport.costs import FollowedDocuments, LiveCosts
 from parley.transport.mutations import Mutations, too_slow
 from parley.transport.socket_messages import Close, Request
 from parley.transport.subscription import Followed, Subscription
@@ -35,6 +35,7 @@ class Server(Protocol):
     limits: Limits
     mutations: Mutations
     costs: LiveCosts
+    followed: FollowedDocuments
 
 
 class Connection(Protocol):
@@ -199,8 +200,11 @@ class _Running:
 
     async def _follow(self, operation: Operation, variables: Mapping[str, Any] | None) -> None:
         engine, socket, limits = self._server.engine, self._socket, self._server.limits
-        with self._server.costs.hold(socket, engine.cost_of(operation, variables)):
-            context = socket.context()
+        context = socket.context()
+        with (
+            self._server.costs.hold(socket, engine.cost_of(operation, variables)),
+            self._server.followed.hold(context.viewer and context.viewer.user.id, operation),
+        ):
             try:
                 async with asyncio.timeout(limits.request_deadline_s):
                     source = await engine.subscribe(operation, variables, context)

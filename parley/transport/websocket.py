@@ -13,7 +13,7 @@ from models.limits import Limits
 from models.refusals import Refused
 from models.sessions import Sessions
 from parley.engine.executor import Engine
-from parley.transport.costs import LiveCosts
+from parley.transport.costs import FollowedDocuments, LiveCosts
 from parley.transport.mutations import Mutations
 from parley.transport.origins import Origins
 from parley.transport.socket import TOO_MANY, MakeContext, Receive, Send, Socket
@@ -50,6 +50,7 @@ class GraphQLWebSocket:
         self.origins = origins
         self.mutations = Mutations()
         self.costs = LiveCosts(limits.live_cost)
+        self.followed = FollowedDocuments(limits.followed_document_bytes)
         self.sockets: set[Socket] = set()
         self.draining = False
 

@@ -99,6 +99,31 @@ async def test_a_short_message_does_not_become_megabytes(
         assert len(json.dumps(message)) < 1_000_000
 
 
+async def test_documents_that_differ_take_of_memory_and_are_counted_by_user(
+    alice: Person, bob: Person, chat: str, another_device: AnotherDevice, served_with: ServedWith
+) -> None:
+    """The same document counts once, whatever follows it."""
+    documents = [f"{SENDER} # {n}" for n in range(3)]
+    async with served_with(followed_document_bytes=45_000) as server:
+        device, tablet = alice.at(server), (await another_device(alice)).at(server)
+        async with device.socket() as socket, tablet.socket() as other:
+            await socket.subscribe(documents[0], "a", id=chat)
+            await other.subscribe(documents[0], "a", id=chat)
+            await other.subscribe(documents[1], "b", id=chat)
+            await live(device, "messages", 3)
+
+            end = await ending(await socket.subscribe(documents[2], "c", id=chat))
+            assert end.codes == ["LIMIT_EXCEEDED"]
+            async with bob.at(server).socket() as somebody:
+                await somebody.subscribe(documents[2], id=chat)
+                await live(bob.at(server), "messages")
+
+            await other.send({"id": "b", "type": "complete"})
+            await eventually(lambda: len(server.app._process.hub.feeds()) == 2)
+            await socket.subscribe(documents[2], "c", id=chat)
+            await live(device, "messages", 3)
+
+
 @pytest.mark.parametrize("cost", [1, 2])
 async def test_one_that_is_too_much_alone_is_refused(
     alice: Person, chat: str, served_with: ServedWith, cost: int
