@@ -163,7 +163,9 @@ async def _find_place(
         reason = "A code was asked for a moment ago; wait for it."
         raise _refuse_until(last_asked + interval, now, reason)
     if first_ends is not None and live >= limits.codes_side_by_side:
-        reason = f"{live} codes for this number are still in force; use the newest, or wait."
+        reason = (
+            f"{live} codes for this number are still in force; use one that you asked for, or wait."
+        )
         raise _refuse_until(first_ends, now, reason)
     if first_ends is None or live + 1 < limits.codes_side_by_side:
         return now + interval

@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping
 
-from parley.variables import SettingsError, read_text, read_url
+from parley.variables import SettingsError, read_countries, read_text, read_url
 from workers.push.provider_settings import ProviderSettings
 
 _HTTP = ("http://", "https://")
@@ -32,6 +32,7 @@ def read_providers(env: Mapping[str, str], *, development: bool, secret: str) ->
         web_push_allow_internal=development and bool(env.get("PARLEY_WEB_PUSH_INTERNAL")),
         smtp_url=read_url(env, "PARLEY_SMTP_URL", ("smtp://", "smtps://")),
         mail_from=env.get("PARLEY_MAIL_FROM") or None,
+        sms_countries=read_countries(env, "PARLEY_SMS_COUNTRIES"),
         sms_enabled=bool(env.get("PARLEY_PUSH_SMS")),
         sns_region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or defaults.sns_region,
         sns_endpoint_url=read_url(env, "PARLEY_SNS_URL", _HTTP),

@@ -34,7 +34,7 @@ async def read_push_rules(settings: Settings) -> PushRules:
     rules = PushRules(
         frozenset(PushEndpointKind(provider.kind) for provider in providers),
         web_push.public_key if isinstance(web_push, WebPush) else None,
-        SmsRules(settings.sms_countries),
+        SmsRules(settings.providers.sms_countries),
         partial(check_push_url, allow_internal=allow_internal),
     )
     await providers.close()

@@ -191,7 +191,7 @@ async def _open_parts(settings: Settings, parts: Parts) -> Process:
         tokens=ground.tokens,
         sessions=ground.sessions,
         sms=make_sms_sender(settings),
-        sms_rules=SmsRules(settings.sms_countries),
+        sms_rules=SmsRules(settings.providers.sms_countries),
         push=push_rules,
         uploads=parts.add(Uploads(database, ground.storage, limits)),
         media_urls=ground.media_urls,

@@ -14,7 +14,6 @@ from models.limits import Budget, Limits
 from parley.provider_variables import read_providers
 from parley.variables import (
     SettingsError,
-    read_countries,
     read_networks,
     read_public_url,
     read_switch,
@@ -82,8 +81,6 @@ class Settings:
     secret: str = field(default="", repr=False)
     # What was signed and hashed with this one is still taken; nothing new is made with it.
     secret_previous: str | None = field(default=None, repr=False)
-    # The countries that get SMS, as ISO 3166 codes; None: all.
-    sms_countries: frozenset[str] | None = None
     # Where clients and mail programs reach this server: the links in mails begin so.
     public_url: str | None = None
     # Connections of one API process to PostgreSQL, the committer's own not counted.
@@ -212,7 +209,6 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         secret=_secret(env),
         secret_previous=_secret(env, "PARLEY_SECRET_PREVIOUS") or None,
         public_url=read_public_url(env, development=development),
-        sms_countries=read_countries(env, "PARLEY_SMS_COUNTRIES"),
         providers=read_providers(env, development=development, secret=_secret(env)),
         database_connections=_number(env, "PARLEY_DATABASE_CONNECTIONS", 8, least=2, most=1000),
         limits=_limits(env, DEVELOPMENT_LIMITS if development else Limits()),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from models.sms_numbers import SmsRules
 from tests.jobs.fakes.sns import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Accepted, FakeSns
 from tests.jobs.pushing import make_push
 from tests.waiting import eventually
@@ -31,7 +32,12 @@ async def make_sms(amazon: FakeSns) -> AsyncIterator[MakeSms]:
     opened: list[Sms] = []
 
     def make(**changes: Any) -> Sms:
-        known = {"region": REGION, "endpoint_url": amazon.url, "access_key_id": ACCESS_KEY_ID}
+        known: dict[str, Any] = {
+            "region": REGION,
+            "endpoint_url": amazon.url,
+            "access_key_id": ACCESS_KEY_ID,
+        }
+        known |= {"rules": SmsRules()}
         opened.append(Sms.open(**{**known, "secret_access_key": SECRET_ACCESS_KEY, **changes}))
         return opened[-1]
 
@@ -48,6 +54,18 @@ def sms(make_sms: MakeSms) -> Sms:
 async def test_says_what_is_unread(sms: Sms, amazon: FakeSns) -> None:
     assert await sms.send(BOB, make_push()) == DELIVERED
     assert amazon.accepted == [Accepted(NUMBER, "Alice: Hi!", "Promotional")]
+
+
+async def test_forgets_a_number_of_a_country_that_is_on_the_list_no_more(
+    make_sms: MakeSms, amazon: FakeSns
+) -> None:
+    sms = make_sms(rules=SmsRules(frozenset({"US"})))
+
+    answer = await sms.send(Endpoint("SMS", {"phone_number": "+4915112300000"}), make_push())
+
+    assert (answer.outcome, answer.said) == (Outcome.GONE, "no SMS there")
+    assert amazon.asked == 0
+    assert await sms.send(BOB, make_push()) == DELIVERED
 
 
 async def test_says_something_without_a_preview(sms: Sms, amazon: FakeSns) -> None:
@@ -73,7 +91,7 @@ async def test_sends_to_no_odd_number(sms: Sms, amazon: FakeSns, number: str) ->
 
 
 async def test_tells_of_a_number_that_takes_none(sms: Sms, amazon: FakeSns) -> None:
-    answer = await sms.send(Endpoint("SMS", {"phone_number": "+9991234567"}), make_push())
+    answer = await sms.send(Endpoint("SMS", {"phone_number": "+19995550101"}), make_push())
     assert (answer.outcome, answer.said) == (Outcome.GONE, "InvalidParameter")
 
 

@@ -50,8 +50,8 @@ def test_a_secret_has_at_least_32_characters(name: str) -> None:
 
 
 def test_the_countries_of_sms_are_iso_codes() -> None:
-    assert read_settings({}).sms_countries is None
-    listed = read_settings({"PARLEY_SMS_COUNTRIES": "us, DE at"}).sms_countries
+    assert read_settings({}).providers.sms_countries is None
+    listed = read_settings({"PARLEY_SMS_COUNTRIES": "us, DE at"}).providers.sms_countries
 
     assert listed == frozenset({"US", "DE", "AT"})
     with pytest.raises(SettingsError, match=r"^PARLEY_SMS_COUNTRIES must be ISO 3166 .*'UK'"):

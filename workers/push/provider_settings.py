@@ -31,6 +31,8 @@ class ProviderSettings:
     # None: demanded where there is a password, else used where it is offered
     smtp_start_tls: bool | None = None
     mail_from: str | None = None
+    # The countries that get SMS, codes included, as ISO 3166 codes; None: all
+    sms_countries: frozenset[str] | None = None
     sms_enabled: bool = False
     sns_region: str = "us-east-1"
     sns_endpoint_url: str | None = None

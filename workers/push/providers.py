@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Iterator
 
+from models.sms_numbers import SmsRules
 from workers.push.apns import Apns
 from workers.push.fcm import Fcm
 from workers.push.mail import Mail
@@ -109,5 +110,6 @@ def _find_sms(settings: ProviderSettings) -> Sms | None:
         endpoint_url=settings.sns_endpoint_url,
         access_key_id=settings.aws_access_key_id,
         secret_access_key=settings.aws_secret_access_key,
+        rules=SmsRules(settings.sms_countries),
         deadline_s=settings.deadline_s,
     )

@@ -13,7 +13,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from models.refusals import Refused
 from models.sms import SnsClient
+from models.sms_numbers import SmsRules, require_sms_number
 from workers.push.pushes import DELIVERED, Answer, Endpoint, Outcome, Push, shorten
 
 # What SNS takes, in as many parts as it needs; each part is paid for.
@@ -33,7 +35,15 @@ _LATER = frozenset(
 class Sms:
     kind = "SMS"
 
-    def __init__(self, client: SnsClient, *, concurrency: int = 8, deadline_s: float = 10.0):
+    def __init__(
+        self,
+        client: SnsClient,
+        *,
+        rules: SmsRules,
+        concurrency: int = 8,
+        deadline_s: float = 10.0,
+    ) -> None:
+        self._rules = rules
         self.concurrency = concurrency
         self._client = client
         self._deadline_s = deadline_s
@@ -48,6 +58,7 @@ class Sms:
         endpoint_url: str | None = None,
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
+        rules: SmsRules,
         concurrency: int = 8,
         deadline_s: float = 10.0,
     ) -> "Sms":
@@ -68,7 +79,7 @@ class Sms:
             aws_secret_access_key=secret_access_key,
             config=config,
         )
-        return cls(client, concurrency=concurrency, deadline_s=deadline_s)
+        return cls(client, rules=rules, concurrency=concurrency, deadline_s=deadline_s)
 
     async def send(self, endpoint: Endpoint, push: Push) -> Answer:
         number = str(endpoint.address["phone_number"])
@@ -76,6 +87,11 @@ class Sms:
             return DELIVERED
         if not _NUMBER.fullmatch(number):
             return Answer(Outcome.GONE, said="no number")
+        try:
+            require_sms_number(number, self._rules, "sms.phoneNumber")
+        except Refused:
+            # The list of countries is shorter than when it was set.
+            return Answer(Outcome.GONE, said="no SMS there")
         try:
             # The deadline is boto3's: a thread cannot be stopped, and keeps its slot until then.
             async with self._slots:

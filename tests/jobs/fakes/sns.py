@@ -96,7 +96,7 @@ class FakeSns:
             return 400, "InvalidAction", "what?"
         number = form.get("PhoneNumber", "")
         invalid = "Invalid parameter: PhoneNumber Reason: "
-        if not re.fullmatch(r"\+[1-9]\d{6,14}", number) or number.startswith("+999"):
+        if not re.fullmatch(r"\+[1-9]\d{6,14}", number) or number.startswith("+1999"):
             return 400, "InvalidParameter", f"{invalid}{number} is not valid to publish to"
         if number in self.opted_out:
             return 400, "OptedOut", f"{number} has opted out"
