@@ -44,23 +44,22 @@ def test_a_file_has_the_lane_of_what_it_is_expected_to_cost(
 async def test_a_photo_waits_for_no_film(
     files: Files, settings: Settings, s3: EmbeddedServers, tmp_path: Path
 ) -> None:
-    """Not even for the one that is being made, which takes some twenty times as long."""
-    film = clip(tmp_path / "film", (64, 64), seconds=40, sound=None).read_bytes()
-    # Each another file of another person.
-    films = [
-        await files.add(
-            film + bytes(9 + at), kind=MediaKind.VIDEO, queued=True, owner_id=ids.new_id()
-        )
-        for at in range(10)
-    ]
+    """Other people's films, each of which takes some ten times as long."""
+    film = clip(tmp_path / "film", (64, 64), seconds=890, fps=30, sound=None).read_bytes()
+    films = [await files.add(film, kind=MediaKind.VIDEO, owner_id=ids.new_id()) for _ in range(10)]
+    first, photo = await files.add(picture(1), queued=True), await files.add(picture(2))
 
     async with real_worker(settings, s3, tmp_path):
+        # By then it hears of jobs at once.
+        await eventually(lambda: is_ready(files, first), within_s=30)
+        for media_id in films:
+            await queue_for(files.database, ids.new_id(), FILM, media_id)
         await eventually(lambda: is_running(files.database, FILM), within_s=20)
-        photo = await files.add(picture(), queued=True, owner_id=ids.new_id())
+        await queue_for(files.database, ids.new_id(), QUICK, photo)
         await eventually(lambda: is_ready(files, photo), within_s=30)
         states = [await files.state(each) for each in films]
 
-    assert states == [MediaState.PROCESSING] * 10
+    assert states.count(MediaState.PROCESSING) >= 9
 
 
 async def is_running(database: Database, lane: str) -> bool:
