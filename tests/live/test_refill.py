@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
@@ -45,6 +45,11 @@ async def process(valkey: Redis) -> AsyncIterator[Buckets]:
 
 async def passed(*processes: Buckets, budget: str = "sends_per_user") -> int:
     """How many pass that try at each process in turn, until for a while none does."""
+    async with asyncio.timeout(10):
+        return await _passed(processes, budget)
+
+
+async def _passed(processes: Sequence[Buckets], budget: str) -> int:
     count, refused_in_a_row = 0, 0
     while refused_in_a_row < 3:
         try:
