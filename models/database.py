@@ -64,18 +64,24 @@ async def connect(
     return connection
 
 
+class DatabaseClosed(Exception):
+    """PostgreSQL is there and does not let us in, for a reason that does not pass by itself. The
+    text says which.
+    """
+
+
 async def wait_for_database(url: str) -> None:
     """Return once PostgreSQL lets us in. Says in the log when it has to be waited for, once.
 
     Raises:
-        asyncpg.PostgresError: it is there, and what the address names is not, or not for us.
+        DatabaseClosed: it never will.
     """
     away = False
     while True:
         try:
             await (await connect(url)).close(timeout=1)
-        except asyncpg.exceptions.ClientConfigurationError:
-            raise
+        except asyncpg.exceptions.ClientConfigurationError as error:
+            raise DatabaseClosed(str(error)) from None
         except CONNECTION_ERRORS as error:
             if not away:
                 logger.warning(
@@ -84,6 +90,8 @@ async def wait_for_database(url: str) -> None:
                 )
             away = True
             await asyncio.sleep(random.uniform(0.1, 0.5))
+        except asyncpg.PostgresError as error:
+            raise DatabaseClosed(f"PostgreSQL says: {error}") from None
         else:
             if away:
                 logger.info("PostgreSQL is there; this process goes on.")

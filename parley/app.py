@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from models.background import Background
-from models.database import CONNECTION_ERRORS, wait_for_database
+from models.database import CONNECTION_ERRORS
 from models.events import StreamCut
 from models.readiness import Readiness
 from models.viewer import Viewer
@@ -26,7 +26,7 @@ from parley.explorer import explorer_page, explorer_routes, plain_page
 from parley.metrics import MeasuredEngine, Metrics
 from parley.migrations import newest_revision
 from parley.parts import Parts
-from parley.resources import Process, open_process
+from parley.resources import Process, open_process, require_database
 from parley.schema import PUBLIC_FIELDS, make_schema
 from parley.settings import LOOPBACK_HOSTS, Settings, SettingsError
 from parley.transport.early import answer_early, close_early
@@ -129,7 +129,7 @@ class App:
         parts.add(self._readiness)
         process = None
         while process is None:
-            await wait_for_database(settings.database_url)
+            await require_database(settings)
             with contextlib.suppress(*CONNECTION_ERRORS):
                 process = await parts.enter_async_context(open_process(settings))
         self._process = process

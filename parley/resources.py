@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from models.background import Loops
 from models.buckets import Buckets
 from models.committer import Committer
-from models.database import Database
+from models.database import Database, DatabaseClosed, wait_for_database
 from models.log import Batch
 from models.media_urls import (
     CloudFrontAddresses,
@@ -121,6 +121,19 @@ def make_media_urls(settings: Settings, storage: Storage) -> MediaUrls:
             settings.media_base_url, settings.cloudfront_key_id, private_key
         )
     return MediaUrls(addresses, ttl_s=settings.media_url_ttl_s)
+
+
+async def require_database(settings: Settings) -> None:
+    """Wait until PostgreSQL is there.
+
+    Raises:
+        SettingsError: it does not let us in, and will not.
+    """
+    assert settings.database_url is not None
+    try:
+        await wait_for_database(settings.database_url)
+    except DatabaseClosed as error:
+        raise SettingsError(f"DATABASE_URL cannot be used. {error}") from None
 
 
 @asynccontextmanager

@@ -10,12 +10,12 @@ import logging
 import signal
 
 from models.background import Background, CannotGoOn, Loops
-from models.database import Database, wait_for_database
+from models.database import Database
 from parley.health import Health
 from parley.job_metrics import JobMetrics
 from parley.metrics import Metrics
 from parley.parts import Parts
-from parley.resources import open_valkey
+from parley.resources import open_valkey, require_database
 from parley.settings import Settings, require_services
 from parley.worker_jobs import WorkerJobs
 from subscriptions.hub import Hub
@@ -56,8 +56,7 @@ async def run_worker(settings: Settings) -> None:
 
 async def _is_there(settings: Settings, stop: asyncio.Event) -> bool:
     """Wait for PostgreSQL; return False when told to stop meanwhile."""
-    assert settings.database_url is not None
-    waiting = asyncio.create_task(wait_for_database(settings.database_url))
+    waiting = asyncio.create_task(require_database(settings))
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from parley.embedded.part import CHECKOUT
-from parley.embedded.ports import LOOPBACK, free_port, is_free
+from parley.embedded.ports import LOOPBACK, free_port, is_free, listening_socket
 from parley.embedded.probes import http_status
 from parley.settings import Settings
 from tests.faults.proxy import Proxy, proxy
@@ -93,11 +93,7 @@ async def test_an_api_process_waits_for_postgresql(settings: Settings, tmp_path:
         started("serve", elsewhere, tmp_path / "log") as child,
         httpx2.AsyncClient(timeout=10, trust_env=False) as http,
     ):
-
-        async def is_alive() -> bool:
-            return await child.status("/healthz") == 200
-
-        await eventually(is_alive, within_s=30)
+        await eventually(partial(_is_alive, child), within_s=30)
         assert await child.status("/readyz") == 503
         url = f"{LOOPBACK}:{child.port}/graphql"
         answer = await http.post(f"http://{url}", json={"query": "{ limits { pageSize } }"})
@@ -117,6 +113,10 @@ async def test_an_api_process_waits_for_postgresql(settings: Settings, tmp_path:
     ]
 
 
+async def _is_alive(child: Child) -> bool:
+    return await child.status("/healthz") == 200
+
+
 async def close_code(url: str) -> int:
     async with connect(url, subprotocols=[Subprotocol("graphql-transport-ws")]) as socket:
         with pytest.raises(ConnectionClosed) as closed:
@@ -130,11 +130,7 @@ async def test_a_worker_waits_for_postgresql(settings: Settings, tmp_path: Path)
         away(settings) as (between, elsewhere),
         started("work", elsewhere, tmp_path / "log") as child,
     ):
-
-        async def is_alive() -> bool:
-            return await child.status("/healthz") == 200
-
-        await eventually(is_alive, within_s=30)
+        await eventually(partial(_is_alive, child), within_s=30)
         assert await child.status("/readyz") == 503
 
         between.open = True
@@ -148,24 +144,48 @@ async def test_a_process_that_waits_ends_when_it_is_told_to(
     settings: Settings, tmp_path: Path
 ) -> None:
     async with away(settings) as (_, elsewhere):
-        for command in ("serve", "work"):
-            async with started(command, elsewhere, tmp_path / command) as child:
+        async with (
+            started("serve", elsewhere, tmp_path / "serve") as api,
+            started("work", elsewhere, tmp_path / "work") as worker,
+        ):
+            for child in (api, worker):
+                await eventually(partial(_is_alive, child), within_s=30)
+        assert (api.process.returncode, worker.process.returncode) == (0, 0)
 
-                async def is_alive() -> bool:
-                    return await child.status("/healthz") == 200
 
-                await eventually(is_alive, within_s=30)
-            assert child.process.returncode == 0
-
-
+@pytest.mark.parametrize(("command", "late"), [("serve", False), ("serve", True), ("work", True)])
 async def test_a_database_that_is_not_there_is_not_waited_for(
+    settings: Settings, tmp_path: Path, command: str, late: bool
+) -> None:
+    """Nobody will bring it: the process ends with a sentence, also after it has waited."""
+    async with away(settings) as (between, elsewhere):
+        between.open = not late
+        url = (elsewhere.database_url or "").rpartition("/")[0] + "/nowhere"
+        nowhere = replace(elsewhere, database_url=url)
+        async with started(command, nowhere, tmp_path / "log") as child:
+            if late:
+                await eventually(partial(_is_alive, child), within_s=30)
+                between.open = True
+            assert await asyncio.wait_for(child.process.wait(), 30) == 2
+    last = (tmp_path / "log").read_text().splitlines()[-1]
+    assert last == (
+        'DATABASE_URL cannot be used. PostgreSQL says: database "nowhere" does not exist'
+    )
+
+
+async def test_a_metrics_port_that_somebody_has_is_one_sentence(
     settings: Settings, tmp_path: Path
 ) -> None:
-    """Nobody will bring it: the process ends, and says why."""
-    url = (settings.database_url or "").rpartition("/")[0] + "/nowhere"
-    async with started("serve", replace(settings, database_url=url), tmp_path / "log") as child:
-        assert await asyncio.wait_for(child.process.wait(), 30) != 0
-    assert "nowhere" in (tmp_path / "log").read_text()
+    with listening_socket(LOOPBACK, 0, shared=False) as taken:
+        taken.listen()
+        port = taken.getsockname()[1]
+        told = {"PARLEY_METRICS_PORT": str(port)}
+        async with started("serve", settings, tmp_path / "log", **told) as child:
+            assert await asyncio.wait_for(child.process.wait(), 30) == 2
+    assert (
+        f"PARLEY_METRICS_PORT: {port} on 127.0.0.1 cannot be listened on"
+        in ((tmp_path / "log").read_text().splitlines()[-1])
+    )
 
 
 async def test_all_processes_of_a_machine_have_metrics_under_one_setting(
