@@ -5,7 +5,7 @@
 - A public operation does not look at the `Authorization` header: an expired token must keep nobody
   from renewing it.
 - A mutation that has begun runs to its end, whether its client waits or not; a query ends at the
-  deadline.
+  deadline, and when its client goes.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from parley.engine.variables import refuse_text
 from parley.transport.costs import FollowedDocuments, LiveCosts
 from parley.transport.mutations import Mutations, too_slow
 from parley.transport.origins import Origins
-from parley.transport.reply import Reply
+from parley.transport.reply import ClientGone, Reply
 from parley.transport.request import (
     PLAIN_JSON,
     BadRequest,
@@ -95,6 +95,8 @@ class GraphQLHTTP:
             if refused.code is RefusalCode.RATE_LIMITED:
                 await self._pause()
             await reply.write(*_status_of(refused))
+        except ClientGone:
+            return
         except Exception as error:
             answer = exception_answer(error)
             if not reply.begun:
@@ -137,7 +139,7 @@ class GraphQLHTTP:
                 await stream.write_answer(error_answer(refused.errors))
             return
         context = self._make_context(viewer, address)
-        answer = await self._execute(operation, request, context)
+        answer = await self._execute(operation, request, context, reply)
         if context.refused:
             await self._pause()
         await _write_result(answer, reply, stream)
@@ -201,13 +203,16 @@ class GraphQLHTTP:
             raise operation.refusal_of_anonymous()
         return viewer
 
-    async def _execute(self, operation: Operation, request: GraphQLRequest, context: Any) -> bytes:
+    async def _execute(
+        self, operation: Operation, request: GraphQLRequest, context: Any, reply: Reply
+    ) -> bytes:
         running = self._engine.execute(operation, request.variables, context)
         deadline_s = self._limits.request_deadline_s
         if operation.kind == "query":
             try:
-                async with asyncio.timeout(deadline_s):
-                    return await running
+                with reply.while_awaited():
+                    async with asyncio.timeout(deadline_s):
+                        return await running
             except TimeoutError:
                 raise too_slow(operation.kind) from None
         task = self._mutations.begin(running)

@@ -7,10 +7,11 @@
 - A process has so many connections and no more, sockets included; one more is told 503 at once. The
   kernel's limit of files would stop health checks, too, and the connections to PostgreSQL.
 - The app can cut a connection whose client takes nothing: an answer that is ended in the usual way
-  waits for the client to read what came before.
+  waits for the client to read what came before. And it can be told when the connection is lost.
 """
 
 import asyncio
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
@@ -21,6 +22,8 @@ from models.limits import Limits
 
 # The name of the ASGI extension that cuts a connection: a function without arguments.
 ABORT = "parley.abort"
+# The name of the one that takes what is to be called when the connection is lost, or None.
+ON_LOST = "parley.on_lost"
 # Besides a query string, which may be as large as a body.
 HEAD_BYTES = 64 * 1024
 # An app says by itself that a body did not come; this is for the rest.
@@ -57,6 +60,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         # Refused, upgraded or lost: what still comes is not ours.
         self._over = False
+        self._on_lost: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         if len(self.server_state.connections) >= self.config.connections:
@@ -71,6 +75,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._over = True
         self._unwatch()
         super().connection_lost(exc)
+        if self._on_lost is not None:
+            self._on_lost()
 
     def handle_websocket_upgrade(self) -> None:
         self._over = True
@@ -97,8 +103,11 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._phase = _Phase.HEAD
         super().on_message_begin()
-        extensions: Any = {ABORT: self.transport.abort}
+        extensions: Any = {ABORT: self.transport.abort, ON_LOST: self._set_on_lost}
         self.scope["extensions"] = extensions
+
+    def _set_on_lost(self, on_lost: Callable[[], None] | None) -> None:
+        self._on_lost = on_lost
 
     def on_headers_complete(self) -> None:
         self._phase = _Phase.BODY

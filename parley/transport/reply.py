@@ -1,8 +1,10 @@
 """The answer to one HTTP request: its headers, and how each kind of answer is written."""
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
-from parley.transport.http_protocol import ABORT
+from parley.transport.http_protocol import ABORT, ON_LOST
 from parley.transport.request import GRAPHQL_JSON, PLAIN_JSON, Scope, Send
 
 HeaderList = list[tuple[bytes, bytes]]
@@ -20,6 +22,10 @@ _PREFLIGHT_HEADERS: HeaderList = [
 _EXECUTED = b'{"data"'
 
 
+class ClientGone(Exception):
+    """The client has gone, so that nobody waits for an answer."""
+
+
 class Reply:
     """Knows what the client takes, and whether the answer has begun."""
 
@@ -27,6 +33,7 @@ class Reply:
         self._send = send
         # End the connection without a word, also with a client that takes none.
         self.abort: Callable[[], None] = scope["extensions"][ABORT]
+        self._on_lost: Callable[[Callable[[], None] | None], None] = scope["extensions"][ON_LOST]
         self._headers = _FIXED_HEADERS
         self.json_type = PLAIN_JSON
         self.begun = False
@@ -39,6 +46,33 @@ class Reply:
     def allow_origin(self, origin: bytes) -> None:
         """Let a page of the origin read the answer. There are no cookies, so no credentials."""
         self._headers = [*_FIXED_HEADERS, (b"access-control-allow-origin", origin)]
+
+    @contextmanager
+    def while_awaited(self) -> Iterator[None]:
+        """Cancel what runs in it when the client goes.
+
+        Raises:
+            ClientGone: it has gone.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        gone = False
+
+        def cancel() -> None:
+            nonlocal gone
+            gone = True
+            task.cancel()
+
+        self._on_lost(cancel)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not gone:
+                raise
+            task.uncancel()
+            raise ClientGone from None
+        finally:
+            self._on_lost(None)
 
     async def write_result(self, answer: bytes) -> None:
         """The engine's answer, with the status that GraphQL over HTTP gives it."""

@@ -16,7 +16,7 @@ from models.sessions import Unauthenticated
 from models.users import User
 from models.viewer import Viewer
 from parley.transport.http import GraphQLHTTP
-from parley.transport.http_protocol import ABORT
+from parley.transport.http_protocol import ABORT, ON_LOST
 from parley.transport.origins import Origins
 from tests.engine.toy import Context, make_engine
 
@@ -102,7 +102,7 @@ class Client:
             "query_string": query_string,
             "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in pairs],
             "client": client,
-            "extensions": {ABORT: abort},
+            "extensions": {ABORT: abort, ON_LOST: lambda on_lost: None},
         }
 
         async def run() -> None:

@@ -117,6 +117,37 @@ async def test_queries_end_with_their_socket(
         await waiting(other_database, 0)
 
 
+async def test_a_query_over_http_ends_when_its_client_goes(
+    alice: Person, chat: str, other_database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with held(other_database, "messages"):
+        asking = [asyncio.create_task(alice.post(HISTORY, id=chat)) for _ in range(3)]
+        await waiting(other_database, 3)
+
+        for each in asking:
+            each.cancel()
+
+        await waiting(other_database, 0)
+    assert await texts(alice, chat) == []
+    assert caplog.records == []
+
+
+async def test_a_mutation_over_http_runs_to_its_end_when_its_client_goes(
+    alice: Person, chat: str, other_database: Database
+) -> None:
+    async with held(other_database, "messages"):
+        asking = asyncio.create_task(alice.say(chat, "said"))
+        await waiting(other_database, 1)
+        asking.cancel()
+        await asyncio.wait({asking})
+        await waiting(other_database, 1)
+
+    async def is_there() -> bool:
+        return await texts(alice, chat) == ["said"]
+
+    await eventually(is_there)
+
+
 async def test_a_query_ends_at_its_deadline_and_says_so(
     alice: Person, chat: str, other_database: Database, served_with: ServedWith
 ) -> None:
