@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import AsyncIterator
 from typing import cast
@@ -102,7 +103,9 @@ async def test_a_rendering_that_reads_waits_for_a_turn_too(
 
 @contextlib.asynccontextmanager
 async def longest_hold() -> AsyncIterator[list[float]]:
-    """The most CPU seconds that were used between two turns of the event loop."""
+    """The most CPU seconds that were used between two turns of the event loop, but for garbage
+    collections, which are long in a process of tests.
+    """
     longest = [0.0]
 
     async def turn() -> None:
@@ -111,14 +114,16 @@ async def longest_hold() -> AsyncIterator[list[float]]:
             await asyncio.sleep(0)
             longest[0] = max(longest[0], time.thread_time() - before)
 
+    gc.disable()
     turning = asyncio.create_task(turn())
     try:
         yield longest
     finally:
         turning.cancel()
+        gc.enable()
 
 
-@pytest.mark.parametrize("streams", [1, 30])
+@pytest.mark.parametrize("streams", [1, 10])
 async def test_the_loop_turns_however_many_replays_there_are(
     alice: Person, chat: str, committer: Committer, server: Server, streams: int
 ) -> None:
@@ -137,7 +142,7 @@ async def test_the_loop_turns_however_many_replays_there_are(
         count = 0
         async for _ in feeds[place].replay():
             count += 1
-            sum(range(3000))  # as long as a rendering
+            sum(range(30_000))  # as a rendering that costs much
         feeds[place].end()
         return count
 
@@ -145,4 +150,4 @@ async def test_the_loop_turns_however_many_replays_there_are(
         counts = await asyncio.gather(*(replay(place) for place in range(streams)))
 
     assert counts == [HISTORY] * streams
-    assert longest[0] < 0.04
+    assert longest[0] < 0.025

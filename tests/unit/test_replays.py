@@ -107,6 +107,7 @@ async def test_in_one_turn_of_the_loop_one_replay_goes_on() -> None:
     running = [asyncio.create_task(replay(user_id)) for user_id in "aaaab"]
     while not all(task.done() for task in running):
         loop_turn += 1
+        assert loop_turn < 1000
         await asyncio.sleep(0)
         if by_user["b"] == 10:
             assert by_user["a"] < 16
