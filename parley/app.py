@@ -37,6 +37,8 @@ from parley.unsubscribing import unsubscribe_routes
 from schema.context import Context
 
 PATH = "/graphql"
+# Answered before the parts are open, too.
+HEALTH = ("/healthz", "/readyz")
 EXPLORER_DIR = Path(__file__).resolve().parent.parent / "explorer"
 # Most often all is there at once; else the process is alive, and not ready, until it is.
 OPEN_WITHIN_S = 1.0
@@ -68,8 +70,8 @@ class App:
         self._websocket: GraphQLWebSocket
         self._other = Starlette(
             routes=[
-                Route("/healthz", self._healthz),
-                Route("/readyz", self._readyz),
+                Route(HEALTH[0], self._healthz),
+                Route(HEALTH[1], self._readyz),
                 *unsubscribe_routes(lambda: self._process.resources),
                 *(explorer_routes(EXPLORER_DIR) if settings.explorer else ()),
             ],
@@ -92,6 +94,8 @@ class App:
                 await answer_early(scope, send)
             else:
                 await self._http(scope, receive, send)
+        elif scope["type"] == "http" and not self._opened and scope["path"] not in HEALTH:
+            await answer_early(scope, send)
         else:
             await self._other(scope, receive, send)
 

@@ -115,6 +115,7 @@ class Engine:
         """The answer for one event of a subscription, as JSON: at once where the plan covers it."""
         shape = operation.only_shape
         if shape is not None and shape.planned:
+            shape.stay()
             text = _render_planned(shape, event)
             if text is not None:
                 return text

@@ -139,6 +139,10 @@ class Shape:
 
     def note_use(self) -> None:
         self._uses += 1
+        self.stay()
+
+    def stay(self) -> None:
+        """Be the last that is forgotten."""
         self._memory.note_use(self)
 
     @property

@@ -90,6 +90,17 @@ async def test_the_shapes_that_were_used_last_stay() -> None:
     assert 2 < len(shapes_of(engine)) < 50
 
 
+async def test_the_shape_of_a_subscription_stays_while_events_come() -> None:
+    engine = make_engine(max_shape_bytes=20_000)
+    followed = engine.prepare("subscription { bookAdded { id title } }", None)
+    shape = followed.only_shape
+    for place in range(50):
+        engine.render(followed, None, Book(), Context())
+        await use(engine, f"{{ book {{ id n{place}: title pages }} }}")
+
+    assert followed.only_shape is shape
+
+
 async def test_what_is_forgotten_is_free_at_once() -> None:
     """Not only when the garbage collector comes by, which is rare here."""
     engine = make_engine(max_shape_bytes=1)

@@ -100,6 +100,7 @@ async def test_an_api_process_waits_for_postgresql(settings: Settings, tmp_path:
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert answer.json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
         assert await close_code(f"ws://{url}") == 1013
+        assert await child.status("/unsubscribe") == 503
 
         between.open = True
 
