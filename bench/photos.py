@@ -57,19 +57,21 @@ async def _measure(
         async with (
             open_nanio(servers) as storage,
             files_in(database, storage, Renderer(), folder) as files,
+            real_worker(settings, servers, folder) as worker,
         ):
+            await eventually(lambda: "works." in "".join(worker.lines()), within_s=WITHIN_S)
+            assert worker.process is not None
+            idle_bytes = _family_bytes(worker.process.pid)
             films = await _add_films(files, folder, asked)
-            async with real_worker(settings, servers, folder) as worker:
-                await eventually(lambda: _running(database), within_s=WITHIN_S)
-                assert worker.process is not None
-                took, most_bytes = await _time_photos(files, worker.process.pid, asked.photos)
-                left = sum([await files.state(each) is MediaState.PROCESSING for each in films])
+            await eventually(lambda: _running(database), within_s=WITHIN_S)
+            took, most_bytes = await _time_photos(files, worker.process.pid, asked.photos)
+            left = sum([await files.state(each) is MediaState.PROCESSING for each in films])
     finally:
         await database.close()
     return {
         "photo_s": {"median": sorted(took)[len(took) // 2], "longest": max(took)},
         "films_left": left,
-        "worker_pss_mb": round(most_bytes / 1e6),
+        "worker_pss_mb": {"idle": round(idle_bytes / 1e6), "most": round(most_bytes / 1e6)},
     }
 
 
