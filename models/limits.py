@@ -102,7 +102,9 @@ class Limits:
     media_kept_days: int = 30  # after which they go in any case, where files go after delivery
 
     # Push
+    push_look_s: float = 2.0  # after a message it is looked which devices have it
     push_check_s: float = 10.0  # who looks reachable and has not received by then is pushed to
+    push_active_s: float = 60.0  # a device is not pushed to while its user is active at another
     push_mail_after_s: float = 600.0  # unread for so long, then e-mail; and between two e-mails
     push_sms_after_s: float = 3600.0  # unread for so long, then SMS, where SMS is on
     push_sms_interval_s: float = 24 * 3600.0  # between two SMS to one device

@@ -111,10 +111,10 @@ async def list_unchecked_batches(
     return [Unchecked(*row) for row in rows]
 
 
-# Members who have not received the newest message of somebody else among the entries at $1
-# (channels) and $2 (seqs, parallel); $3 the channels, each once.
-_NOT_RECEIVED = """
-SELECT b.user_id, b.channel_id, max(e.seq)
+# Members who have not read the newest message of somebody else among the entries at $1 (channels)
+# and $2 (seqs, parallel), and whether a device of theirs has it; $3 the channels, each once.
+_UNREAD = """
+SELECT b.user_id, b.channel_id, max(e.seq), bool_and(b.delivered_seq >= e.seq)
 FROM (
     SELECT p.channel_id, m.sender_id, max(m.seq) AS seq
     FROM unnest($1::uuid[], $2::integer[]) AS p (channel_id, seq)
@@ -124,23 +124,23 @@ FROM (
 ) e
 JOIN members b ON b.channel_id = ANY ($3) AND b.channel_id = e.channel_id
     AND b.user_id <> e.sender_id AND b.left_seq IS NULL AND b.joined_seq <= e.seq
-    AND b.delivered_seq < e.seq AND b.read_seq < e.seq
+    AND b.read_seq < e.seq
 GROUP BY b.user_id, b.channel_id
 """
 
 
-async def list_not_received(
+async def list_unread(
     database: Database, batches: Sequence[Unchecked]
-) -> list[tuple[str, str, int]]:
-    """(user, channel, seq) of those who have not received a message of these batches."""
+) -> list[tuple[str, str, int, bool]]:
+    """(user, channel, seq, delivered) of those who have not read a message of these batches."""
     channel_ids = [channel_id for batch in batches for channel_id in batch.entry_channel_ids]
     rows = await database.fetch(
-        _NOT_RECEIVED,
+        _UNREAD,
         channel_ids,
         [seq for batch in batches for seq in batch.entry_seqs],
         sorted(set(channel_ids)),
     )
-    return [(row[0], row[1], row[2]) for row in rows]
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
 async def note_checked(database: Database, batches: Sequence[Unchecked]) -> None:

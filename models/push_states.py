@@ -33,11 +33,16 @@ SHOWN_KINDS = (PushEndpointKind.APNS, PushEndpointKind.FCM, PushEndpointKind.WEB
 
 
 class Want(msgspec.Struct, frozen=True):
-    """A message that a user is to hear of on the devices that follow nothing."""
+    """A message that a user is to hear of on the devices that follow nothing. `looked`: it was sent
+    a while ago, and devices that have it already are not meant. `delivered`: one of the user's
+    devices has it, so that nothing is to be written to them.
+    """
 
     user_id: str
     channel_id: str
     seq: int
+    looked: bool = False
+    delivered: bool = False
 
 
 class PushKey(msgspec.Struct, frozen=True, order=True):
@@ -74,15 +79,25 @@ def delays_of(limits: Limits) -> dict[PushEndpointKind, float]:
 
 
 # Whose devices need a job: those with an endpoint and neither a job that waits nor one that has
-# seen the message. $1 users, $2 channels, $3 seqs (parallel), $4 the users, each once.
+# seen the message. $1 users, $2 channels, $3 seqs, $7 looked, $8 delivered (parallel), $4 the
+# users, each once, $6 the kinds that show.
 _WITHOUT_JOB = """
-SELECT e.user_id, e.device_id, x.channel_id, x.seq, e.kind
-FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS x (user_id, channel_id, seq)
+SELECT e.user_id, e.device_id, x.channel_id, x.seq, e.kind, x.looked AND NOT x.delivered
+FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $7::boolean[], $8::boolean[])
+    AS x (user_id, channel_id, seq, looked, delivered)
 JOIN push_endpoints e ON e.user_id = ANY ($4) AND e.user_id = x.user_id AND e.confirmed
 LEFT JOIN push_states w ON w.user_id = ANY ($4) AND w.user_id = e.user_id
     AND w.device_id = e.device_id AND w.channel_id = x.channel_id
-WHERE w.user_id IS NULL
-   OR w.wanted_seq < x.seq AND (w.due_at IS NULL OR w.due_at < now() - make_interval(secs => $5))
+WHERE (
+    w.user_id IS NULL
+    OR w.wanted_seq < x.seq AND (w.due_at IS NULL OR w.due_at < now() - make_interval(secs => $5))
+  )
+  AND (NOT x.delivered OR e.kind = ANY ($6))
+  AND NOT (x.looked AND EXISTS (
+    SELECT FROM device_positions p
+    WHERE p.user_id = ANY ($4) AND p.user_id = e.user_id AND p.device_id = e.device_id
+      AND p.channel_id = x.channel_id AND p.delivered_seq >= x.seq
+  ))
 ORDER BY e.user_id, e.device_id, x.channel_id
 """
 
@@ -116,10 +131,24 @@ async def want_pushes(database: Database, wants: Sequence[Want], *, limits: Limi
         [want.seq for want in wants],
         list({want.user_id for want in wants}),
         LOST_S,
+        [kind.value for kind in SHOWN_KINDS],
+        [want.looked for want in wants],
+        [want.delivered for want in wants],
     )
+    # Those at which nobody knows whether they are alive have some time left.
+    now = [row for row in rows if not row[5]]
+    late = [row for row in rows if row[5]]
+    late_s = max(0.0, limits.push_check_s - limits.push_look_s)
+    delays = delays_of(limits)
+    late_delays = {kind: max(late_s, delays.get(kind, 0.0)) for kind in PushEndpointKind}
+    return await _want(database, now, delays) + await _want(database, late, late_delays)
+
+
+async def _want(
+    database: Database, rows: Sequence[asyncpg.Record], delays: Mapping[PushEndpointKind, float]
+) -> int:
     if not rows:
         return 0
-    delays = delays_of(limits)
     kinds = {(row[0], row[1]): PushEndpointKind(row[4]) for row in rows}
     after_s = [delays.get(kinds[row[0], row[1]], 0.0) for row in rows]
 

@@ -31,6 +31,7 @@ from parley.parts import Parts
 from parley.push import read_push_rules
 from parley.settings import Settings, SettingsError, require_services
 from schema.context import Resources
+from subscriptions.activity import Activity
 from subscriptions.connections import Connections
 from subscriptions.hub import Hub
 from subscriptions.live import Live
@@ -182,6 +183,7 @@ async def _open_parts(settings: Settings, parts: Parts) -> Process:
     following = await _open_following(ground, parts)
     hub, node, receipts = following.hub, following.node, following.receipts
     pushes = parts.start(PushQueue(database, limits, loops=loops))
+    activity = parts.start(Activity(ground.valkey, limits, loops=loops))
     dispatcher = Dispatcher(database, hub, node, pushes, loops=loops)
     parts.start(Relay(database, hub, dispatcher, loops=loops))
     indexing = parts.start(Indexing(database, loops=loops))
@@ -208,6 +210,7 @@ async def _open_parts(settings: Settings, parts: Parts) -> Process:
         push=push_rules,
         uploads=parts.add(Uploads(database, ground.storage, limits)),
         media_urls=ground.media_urls,
+        note_active=activity.note,
         update_pushes=pushes.update,
         buckets=buckets,
         limits=limits,

@@ -8,9 +8,11 @@ others.
 import asyncio
 import logging
 import signal
+from collections.abc import Callable
 
 from models.background import Background, CannotGoOn, Loops
 from models.database import Database
+from models.signals import Signalled, ViewerChanged
 from parley.health import Health
 from parley.job_metrics import JobMetrics
 from parley.metrics import Metrics
@@ -18,11 +20,15 @@ from parley.parts import Parts
 from parley.resources import open_valkey, require_database
 from parley.settings import Settings, require_services
 from parley.worker_jobs import WorkerJobs
+from subscriptions.activity import ActiveDevices
 from subscriptions.hub import Hub
 from subscriptions.node import Node
+from subscriptions.signaller import Signaller
+from subscriptions.viewer_states import ViewerStates
 from workers.dispatch import Dispatcher
 from workers.push.check import PushCheck
 from workers.push.queueing import PushQueue
+from workers.push.registering import PushTies
 from workers.relay import Relay
 from workers.sweep import Sweep
 
@@ -108,10 +114,24 @@ async def open_worker(settings: Settings, loops: Loops, parts: Parts) -> None:
     metrics.start(database, background)
     job_metrics.start(database, background)
     metrics.show_loops(loops)
+    ties = PushTies(
+        ActiveDevices(valkey).list_active, _open_forgotten(database, hub, node, loops, parts)
+    )
     jobs = parts.add(
-        await WorkerJobs.open(settings, database, dispatcher.on_commit, job_metrics, loops)
+        await WorkerJobs.open(settings, database, dispatcher.on_commit, job_metrics, loops, ties)
     )
     await jobs.start(database)
     if settings.metrics_port is not None:
         # Those before it are the API processes', which may run on the same machine.
         metrics.serve(settings.metrics_port + settings.api_processes, settings.metrics_host)
+
+
+def _open_forgotten(
+    database: Database, hub: Hub, node: Node, loops: Loops, parts: Parts
+) -> Callable[[str], None]:
+    """Open what tells a user's streams that the endpoint of one of their devices is gone."""
+    # This node has no streams, so there is nothing to be read for them.
+    states = parts.add(ViewerStates(database, hub, unread_most=1, loops=loops))
+    signaller = parts.add(Signaller(hub, states, on_viewer_changed=lambda _: None, loops=loops))
+    signaller.start(node)
+    return lambda user_id: signaller.announce([Signalled(ViewerChanged(), [user_id])])

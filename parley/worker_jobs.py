@@ -33,7 +33,7 @@ from workers.push.mail import Mail
 from workers.push.mail_code_job import MailCodeJobs
 from workers.push.mail_links import MailLinks
 from workers.push.providers import Providers
-from workers.push.registering import PushLoops, register_push
+from workers.push.registering import PushLoops, PushTies, register_push
 
 logger = logging.getLogger("parley.media")
 
@@ -54,6 +54,7 @@ class WorkerJobs:
         on_commit: Callable[[Batch], None],
         metrics: JobMetrics,
         loops: Loops,
+        ties: PushTies,
     ) -> "WorkerJobs":
         """Register media jobs and pushes; others may be registered before `start`.
 
@@ -70,7 +71,7 @@ class WorkerJobs:
             renderer = parts.add(await open_renderer(settings))
             jobs = Jobs(queue, silent_s=settings.job_silence_s, watcher=metrics, loops=loops)
             _register_media(settings, jobs, database, storage, renderer, on_commit, metrics, folder)
-            pushes = _register_push(settings, jobs, database, providers, metrics, loops)
+            pushes = _register_push(settings, jobs, database, providers, metrics, loops, ties)
             # Ended after the jobs, whose claims it keeps.
             parts.add(pushes)
             parts.add(jobs)
@@ -99,11 +100,16 @@ def _register_push(
     providers: Providers,
     metrics: JobMetrics,
     loops: Loops,
+    ties: PushTies,
 ) -> PushLoops:
     tokens, note = make_tokens(settings), metrics.note_push
     links = MailLinks(tokens, settings.public_url) if settings.public_url else None
     pushes = register_push(
-        jobs, database, providers, settings.limits, loops=loops, note=note, links=links
+        *(jobs, database, providers, settings.limits),
+        loops=loops,
+        ties=ties,
+        note=note,
+        links=links,
     )
     mail = providers.find(PushEndpointKind.EMAIL.value)
     if isinstance(mail, Mail) and links is not None:

@@ -143,6 +143,8 @@ class ChannelMutations:
             Move(channel_id, viewer.user.id, delivered.get(channel_id, 0), read.get(channel_id, 0))
             for channel_id in delivered.keys() | read.keys()
         )
+        if read:
+            context.note_active()
         stored = {
             m.channel_id: min(delivered[m.channel_id], m.delivered_seq)
             for m in moved

@@ -41,6 +41,8 @@ class Resources:
     push: PushRules
     uploads: Uploads
     media_urls: MediaUrls
+    # Told of each user and device where somebody does something.
+    note_active: Callable[[str, str], None]
     # Told of (user, channel) where a push that is shown may have to go.
     update_pushes: Callable[[Sequence[tuple[str, str]]], None]
     # How often one user or address may do what.
@@ -90,6 +92,11 @@ class Context:
         except Refused:
             self.refused = True
             raise
+
+    def note_active(self) -> None:
+        """The viewer does something at this device, and not only their app."""
+        if self.viewer is not None:
+            self.resources.note_active(self.viewer.user.id, self.viewer.device_id)
 
     def require_viewer(self) -> Viewer:
         """The viewer. Operations that need one are refused before they start; this is the second

@@ -7,7 +7,13 @@ from typing import ParamSpec, TypeVar
 import strawberry
 
 from models.refusals import RefusalCode, Refused
+from schema.context import context_of
 from schema.enums import describe_enum
+
+# What apps do by themselves. To acknowledge is to do something only where something was read.
+OF_APPS = frozenset(
+    {"acknowledge", "complete_upload", "refresh_session", "set_push_endpoint", "sign_out"}
+)
 
 Params = ParamSpec("Params")
 Answer = TypeVar("Answer")
@@ -70,14 +76,18 @@ def answers_refusals(
     resolver: Callable[Params, Awaitable[Answer]],
 ) -> Callable[Params, Awaitable[Answer | Refusal]]:
     """For resolvers of mutations, below `strawberry.mutation`: what the models refuse becomes the
-    answer.
+    answer. What a person does makes the viewer active at this device.
     """
+    of_a_person = resolver.__name__ not in OF_APPS
 
     @functools.wraps(resolver)
     async def answer(*args: Params.args, **kwargs: Params.kwargs) -> Answer | Refusal:
         try:
-            return await resolver(*args, **kwargs)
+            answered = await resolver(*args, **kwargs)
         except Refused as refused:
             return refusal_of(refused)
+        if of_a_person:
+            context_of(kwargs["info"]).note_active()
+        return answered
 
     return answer

@@ -67,6 +67,18 @@ class FailingValkey(Redis):
             self.failing.call()
         return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:
+        pipeline = super().pipeline(transaction, shard_hint)
+        execute = pipeline.execute
+
+        async def fail_or_execute(raise_on_error: bool = True) -> Any:
+            if any(self.fails(args) for args, _ in pipeline.command_stack):
+                self.failing.call()
+            return await execute(raise_on_error)
+
+        pipeline.execute = fail_or_execute  # type: ignore[method-assign]
+        return pipeline
+
     def pubsub(self, **options: Any) -> Any:
         if self.fails(["PUBSUB"]):
             self.failing.call()

@@ -16,6 +16,7 @@ from models.push_states import PushKey, Want
 from models.search import BLOCK_ENTRIES
 from parley.job_metrics import JobMetrics
 from parley.metrics import Metrics
+from subscriptions.activity import Activity
 from subscriptions.hub import Hub
 from subscriptions.node import Node
 from tests.loops.failing import Cases, Failing, Ground, Trigger, goes_on, nothing
@@ -162,6 +163,19 @@ async def push_claims(ground: Ground) -> AsyncIterator[Trigger]:
     await part.close()
 
 
+@asynccontextmanager
+async def activity(ground: Ground) -> AsyncIterator[Trigger]:
+    async with ground.failing_valkey(lambda args: args[0] == "SET") as valkey:
+        part = Activity(valkey, ground.limits, loops=ground.loops, every_s=SOON_S)
+        part.start()
+
+        async def trigger() -> None:
+            part.note(ids.new_id(), ids.new_id())
+
+        yield trigger
+        await part.close()
+
+
 def short_leases(limits: Limits) -> Limits:
     return replace(limits, push_claim_s=SOON_S, push_probe_s=SOON_S)
 
@@ -258,6 +272,7 @@ CASES: Cases = {
     "push_queue": push_queue,
     "push_gates": push_gates,
     "push_claims": push_claims,
+    "activity": activity,
     "metrics": metrics,
     "job_metrics": job_metrics,
     "jobs_take": of_jobs("find_due"),

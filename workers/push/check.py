@@ -1,14 +1,18 @@
-"""The check: of each batch, once it is so old that a live device must have it, whether it was
-received; who has not received it is pushed to.
+"""The check: of each batch, a moment after it was sent, which devices have it.
 
-A socket may look open whose other end is gone. One look-up for many batches, not a job for each
-recipient; two workers may look at the same batch, since a push that is queued is not queued again.
+- A phone that does not have what another device of its user has is pushed to: that one may be open
+  with nobody there.
+- Where no device has it, it is on its way or its socket's other end is gone. Its job waits until a
+  live device must have it (`push_check_s`), and looks again.
+
+One look-up for many batches, not a job for each recipient; two workers may look at the same batch,
+since a push that is queued is not queued again.
 """
 
 from models.background import Background, Loops
 from models.database import Database
 from models.limits import Limits
-from models.outbox import list_not_received, list_unchecked_batches, note_checked
+from models.outbox import list_unchecked_batches, list_unread, note_checked
 from models.push_states import Want, want_pushes
 
 LOOK_EVERY_S = 1.0
@@ -46,11 +50,14 @@ class PushCheck:
             Refused: UNAVAILABLE.
         """
         batches = await list_unchecked_batches(
-            self._database, older_than_s=self._limits.push_check_s, most=ROUND_BATCHES
+            self._database, older_than_s=self._limits.push_look_s, most=ROUND_BATCHES
         )
         if not batches:
             return 0
-        wants = [Want(*found) for found in await list_not_received(self._database, batches)]
+        wants = [
+            Want(user_id, channel_id, seq, looked=True, delivered=delivered)
+            for user_id, channel_id, seq, delivered in await list_unread(self._database, batches)
+        ]
         if wants:
             await want_pushes(self._database, wants, limits=self._limits)
         await note_checked(self._database, batches)

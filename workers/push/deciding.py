@@ -1,8 +1,9 @@
 """What is right for a device's screen, by what is unread now: the one place that decides whether a
 push is sent.
 
-A push is a view of unread state. Nothing is shown that was read, delivered, deleted, or that its
-reader has no part in; what is shown and should not be is taken back.
+A push is a view of unread state. Nothing is shown that was read, deleted, that the device has by
+itself, or that its reader has no part in; what is shown and should not be is taken back. While its
+user does something at another device, a device is left in peace.
 """
 
 from datetime import datetime, timedelta
@@ -30,7 +31,7 @@ class TakeBack(msgspec.Struct, frozen=True):
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """Look again at a time: quiet hours end then."""
+    """Look again at a time: quiet hours end then, or its user has been elsewhere until now."""
 
     until: datetime
 
@@ -42,22 +43,43 @@ class Nothing(msgspec.Struct, frozen=True):
 Verdict = Show | TakeBack | Wait | Nothing
 
 
-def decide(claim: Claim, facts: Facts | None, now: datetime) -> Verdict:
-    """`facts` is None for one who is not in the channel any more."""
+def decide(
+    claim: Claim,
+    facts: Facts | None,
+    now: datetime,
+    *,
+    elsewhere_until: datetime | None = None,
+    counts_elsewhere: bool = False,
+) -> Verdict:
+    """`facts` is None for one who is not in the channel any more. Until `elsewhere_until` its user
+    counts as active at another device. `counts_elsewhere`: what any device has is received.
+    """
     if claim.address is None:
         return Nothing()
     if facts is None or facts.blocked:
         return TakeBack() if claim.shown_seq else Nothing()
-    show = _find_show(claim, facts)
-    quiet_end = quiet_until(claim.settings.quiet_hours, now) if show else None
-    if show is not None and quiet_end is None:
+    there_seq = max(claim.device_seq, facts.delivered_seq if counts_elsewhere else 0)
+    show = _find_show(claim, facts, there_seq)
+    until = _find_wait(claim, show, now, elsewhere_until) if show else None
+    if show is not None and until is None:
         return show
     if claim.shown_seq and not facts.shown_stands:
-        return TakeBack(quiet_end)
-    return Wait(quiet_end) if quiet_end else Nothing()
+        return TakeBack(until)
+    return Wait(until) if until else Nothing()
 
 
-def _find_show(claim: Claim, facts: Facts) -> Show | None:
+def _find_wait(
+    claim: Claim, show: Show, now: datetime, elsewhere_until: datetime | None
+) -> datetime | None:
+    """What changes on the screen without a sound disturbs nobody elsewhere."""
+    ends = [
+        quiet_until(claim.settings.quiet_hours, now),
+        None if show.again else elsewhere_until,
+    ]
+    return max((end for end in ends if end is not None), default=None)
+
+
+def _find_show(claim: Claim, facts: Facts, there_seq: int) -> Show | None:
     """The newest message that may be shown, if the screen does not have it as it is now."""
     message = facts.newest
     if facts.muted:
@@ -70,8 +92,7 @@ def _find_show(claim: Claim, facts: Facts) -> Show | None:
     if message.seq < claim.shown_seq:
         # What is shown hides this one; once that is gone, this is the newest.
         return None if facts.shown_stands else Show(message, again=True)
-    there = max(claim.device_seq, facts.delivered_seq)
-    return Show(message) if message.seq > there else None
+    return Show(message) if message.seq > there_seq else None
 
 
 def seconds_until(at: datetime, now: datetime) -> float:

@@ -4,7 +4,7 @@ Jobs are queued as for any push, by channel, but due later. The first that is du
 channels of its device; the others find that nothing is left to say.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -12,14 +12,14 @@ import msgspec
 from models.database import Database
 from models.limits import Limits
 from models.push_endpoints import EmailAddress, PushEndpointKind, kind_of
-from models.push_plans import Claim, claim_pushes, find_last_shown_at, list_facts, list_views
+from models.push_plans import Claim, Facts, claim_pushes, find_last_shown_at, list_facts, list_views
 from models.push_results import Later, Result, postpone, write_results
 from models.push_states import PushKey, delays_of
 from workers.jobs import RetryLater, SetAside
 from workers.push.alone import Alone
 from workers.push.claims import Claims
 from workers.push.conclusions import BUSY_S, find_digest_retry_s, forget_endpoint
-from workers.push.deciding import Nothing, Show, TakeBack, Wait, decide, seconds_until
+from workers.push.deciding import Nothing, Show, TakeBack, Verdict, Wait, decide, seconds_until
 from workers.push.digests import Digest, write_digest
 from workers.push.mail_links import MailLinks
 from workers.push.planning import endpoint_of
@@ -37,6 +37,7 @@ class DigestJobs:
         limits: Limits,
         *,
         note: Callable[[str, str], None],
+        on_forgotten: Callable[[str], None],
         links: MailLinks | None = None,
     ) -> None:
         """`links`: how whoever reads a mailbox ends the mails."""
@@ -45,6 +46,7 @@ class DigestJobs:
         self._claims = claims
         self._limits = limits
         self._note = note
+        self._on_forgotten = on_forgotten
         self._links = links
         self._kind = PushEndpointKind(provider.kind)
         intervals = delays_of(limits) | {PushEndpointKind.SMS: limits.push_sms_interval_s}
@@ -73,7 +75,7 @@ class DigestJobs:
     async def _look(self, claim: Claim) -> None:
         now = datetime.now(UTC)
         facts = await list_facts(self._database, [claim], now=now)
-        match decide(claim, facts.get(claim.key), now):
+        match _decide(claim, facts, now):
             case Wait(until):
                 await self._wait(claim, until, now)
             case Nothing() | TakeBack() | Show(again=True):
@@ -101,8 +103,7 @@ class DigestJobs:
         shown = {
             claim.key: verdict
             for claim in claims
-            if isinstance(verdict := decide(claim, facts.get(claim.key), now), Show)
-            and not verdict.again
+            if isinstance(verdict := _decide(claim, facts, now), Show) and not verdict.again
         }
         return Digest(claims, facts, shown)
 
@@ -131,6 +132,7 @@ class DigestJobs:
             )
         elif answer.outcome is Outcome.GONE:
             await forget_endpoint(self._database, claim, answer)
+            self._on_forgotten(claim.key.user_id)
         elif not sent:
             raise SetAside(f"{self._kind.value} said: {answer.said or answer.outcome.value}")
 
@@ -138,6 +140,11 @@ class DigestJobs:
         [is_ours] = await postpone(self._database, [later])
         if is_ours:
             raise RetryLater(later.after_s)
+
+
+def _decide(claim: Claim, facts: Mapping[PushKey, Facts], now: datetime) -> Verdict:
+    """Nobody is written to about what any of their devices has."""
+    return decide(claim, facts.get(claim.key), now, counts_elsewhere=True)
 
 
 def _device_of(key: PushKey) -> tuple[str, str]:

@@ -29,12 +29,14 @@ from workers.push.conclusions import (
 from workers.push.deciding import Nothing, Show, TakeBack, Wait, seconds_until
 from workers.push.gates import Gates, Hold
 from workers.push.gathering import Gathering
-from workers.push.planning import Plan, Planner, endpoint_of
+from workers.push.planning import ListActive, Plan, Planner, endpoint_of
 from workers.push.pushes import Answer, Blames, Outcome, ShowingProvider
 
 
 class PushJobs:
-    """Those of one provider. `note` is told of each push's kind and outcome, for metrics."""
+    """Those of one provider. `note` is told of each push's kind and outcome, for metrics;
+    `on_forgotten` of each user one of whose endpoints was gone.
+    """
 
     def __init__(
         self,
@@ -44,7 +46,9 @@ class PushJobs:
         claims: Claims,
         limits: Limits,
         *,
+        list_active: ListActive,
         note: Callable[[str, str], None],
+        on_forgotten: Callable[[str], None],
     ) -> None:
         self._database = database
         self._provider = provider
@@ -52,7 +56,10 @@ class PushJobs:
         self._claims = claims
         self._kind = PushEndpointKind(provider.kind)
         self._note = note
-        self._plans = Gathering[PushKey, Plan](Planner(database, provider, gates, limits).plan_all)
+        self._on_forgotten = on_forgotten
+        self._plans = Gathering[PushKey, Plan](
+            Planner(database, provider, gates, list_active, limits).plan_all
+        )
         self._results = Gathering[Result, None](self._write_results)
         self._laters = Gathering[Later, bool](self._postpone)
         # So that the newest message is shown last.
@@ -128,6 +135,7 @@ class PushJobs:
     async def _end(self, claim: Claim, seen_seq: int, answer: Answer) -> None:
         if answer.outcome is Outcome.GONE:
             await forget_endpoint(self._database, claim, answer)
+            self._on_forgotten(claim.key.user_id)
         await self._results.ask(Result(key=claim.key, seen_seq=seen_seq))
         if answer.outcome is not Outcome.GONE:
             raise SetAside(f"{self._kind.value} said: {answer.said or answer.outcome.value}")

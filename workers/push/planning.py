@@ -1,8 +1,8 @@
 """Planning pushes: from what is unread now, for many jobs at once."""
 
 import uuid
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -14,6 +14,7 @@ from models.push_plans import Claim, Facts, claim_pushes, count_badges, list_fac
 from models.push_settings import PushPreview
 from models.push_states import PushKey
 from models.users import list_users
+from subscriptions.activity import Active
 from workers.push.deciding import Nothing, Show, TakeBack, Verdict, decide
 from workers.push.gates import Gates, Hold, Way
 from workers.push.pushes import Endpoint, Push, ShowingProvider
@@ -25,6 +26,10 @@ _NAMESPACE = uuid.UUID("6a9a3f0e-5a55-4a0b-9d0c-3d1f0f6d5c11")
 # app.
 SHOW_TTL_S = 7 * 24 * 3600
 CLEAR_TTL_S = 24 * 3600
+
+
+# Where these users are active.
+ListActive = Callable[[Sequence[str]], Awaitable[Mapping[str, Active]]]
 
 
 class Plan(msgspec.Struct):
@@ -44,12 +49,18 @@ class Planner:
     """Plans the pushes of one provider."""
 
     def __init__(
-        self, database: Database, provider: ShowingProvider, gates: Gates, limits: Limits
+        self,
+        database: Database,
+        provider: ShowingProvider,
+        gates: Gates,
+        list_active: ListActive,
+        limits: Limits,
     ) -> None:
         self._database = database
         self._provider = provider
         self._kind = PushEndpointKind(provider.kind)
         self._gates = gates
+        self._list_active = list_active
         self._limits = limits
 
     async def plan_all(self, keys: Sequence[PushKey]) -> list[Plan]:
@@ -62,7 +73,8 @@ class Planner:
         now = datetime.now(UTC)
         reachable = [claim for claim in claims.values() if self._is_ours(claim)]
         facts = await list_facts(self._database, reachable, now=now) if reachable else {}
-        plans = [self._plan(claims.get(key), facts.get(key), now) for key in keys]
+        active = await self._list_active(sorted({claim.key.user_id for claim in reachable}))
+        plans = [self._plan(claims.get(key), facts.get(key), now, active) for key in keys]
         sent = [plan for plan in plans if isinstance(plan.verdict, Show | TakeBack)]
         if sent:
             await self._find_ways(sent)
@@ -72,11 +84,22 @@ class Planner:
     def _is_ours(self, claim: Claim) -> bool:
         return claim.address is not None and kind_of(claim.address) is self._kind
 
-    def _plan(self, claim: Claim | None, facts: Facts | None, now: datetime) -> Plan:
+    def _plan(
+        self,
+        claim: Claim | None,
+        facts: Facts | None,
+        now: datetime,
+        active: Mapping[str, Active],
+    ) -> Plan:
         if claim is None or not self._is_ours(claim):
             # Another kind's jobs see to it, if there is one.
             return Plan(claim, Nothing())
-        return Plan(claim, decide(claim, facts, now), facts.last_seq if facts else 0)
+        at = active.get(claim.key.user_id)
+        until = None
+        if at is not None and at.device_id != claim.key.device_id:
+            until = now + timedelta(seconds=at.left_s)
+        verdict = decide(claim, facts, now, elsewhere_until=until)
+        return Plan(claim, verdict, facts.last_seq if facts else 0)
 
     async def _find_ways(self, plans: Sequence[Plan]) -> None:
         ways = []

@@ -2,7 +2,7 @@
 other.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -12,12 +12,14 @@ from models.job_queue import TakenJob
 from models.limits import Limits
 from models.push_endpoints import PushEndpointKind
 from models.push_states import PushKey, PushTask, entrypoint_of
+from subscriptions.activity import Active
 from workers.jobs import Jobs
 from workers.push.claims import Claims
 from workers.push.digest_job import DigestJobs
 from workers.push.gates import Gates
 from workers.push.job import PushJobs
 from workers.push.mail_links import MailLinks
+from workers.push.planning import ListActive
 from workers.push.pushes import Provider, ShowingProvider
 
 # A job waits for its provider no longer than the provider's own deadline; this is for all else.
@@ -28,8 +30,21 @@ MOST_TRIES = 8
 _decode = msgspec.json.Decoder(PushTask).decode
 
 
-def _note_nothing(_: str, __: str) -> None:
+def _note_nothing(*_: str) -> None:
     return None
+
+
+async def _list_nobody(_: Sequence[str]) -> Mapping[str, Active]:
+    return {}
+
+
+class PushTies(msgspec.Struct):
+    """What push has to do with the rest of a process: `list_active` says where users are active;
+    `on_forgotten` is told of each user whose endpoint a provider knows no more.
+    """
+
+    list_active: ListActive = _list_nobody
+    on_forgotten: Callable[[str], None] = _note_nothing
 
 
 class PushLoops:
@@ -55,20 +70,32 @@ def register_push(
     limits: Limits,
     *,
     loops: Loops | None = None,
+    ties: PushTies | None = None,
     note: Callable[[str, str], None] = _note_nothing,
     links: MailLinks | None = None,
 ) -> PushLoops:
     """Run these providers' jobs. `note` is told of each push: its kind and outcome. Jobs of a kind
     that has no provider wait until it has one. `links` go into mails.
     """
+    ties = ties or PushTies()
     gates = Gates(database, limits, loops=loops)
     claims = Claims(database, limits, loops=loops)
     for provider in providers:
         work: PushJobs | DigestJobs
         if isinstance(provider, ShowingProvider):
-            work = PushJobs(database, provider, gates, claims, limits, note=note)
+            work = PushJobs(
+                *(database, provider, gates, claims, limits),
+                list_active=ties.list_active,
+                note=note,
+                on_forgotten=ties.on_forgotten,
+            )
         else:
-            work = DigestJobs(database, provider, claims, limits, note=note, links=links)
+            work = DigestJobs(
+                *(database, provider, claims, limits),
+                note=note,
+                on_forgotten=ties.on_forgotten,
+                links=links,
+            )
         jobs.register(
             entrypoint_of(PushEndpointKind(provider.kind)),
             _run(work.run),

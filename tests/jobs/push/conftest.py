@@ -19,7 +19,7 @@ from workers.jobs import Jobs
 from workers.push.apns import Apns
 from workers.push.check import PushCheck
 from workers.push.pushes import Provider, ShowingProvider
-from workers.push.registering import register_push
+from workers.push.registering import PushTies, register_push
 
 # `async with working():` a worker runs.
 Working = Callable[..., AbstractAsyncContextManager[None]]
@@ -48,6 +48,7 @@ def working(database_url: str, database: Database, apple: FakeApns) -> Working:
         through: Gate | None = None,
         deadline_s: float = 2.0,
         limits: Limits = LIMITS,
+        ties: PushTies | None = None,
     ) -> AsyncIterator[None]:
         provider: ShowingProvider = Apns(
             key=apple.key,
@@ -61,7 +62,7 @@ def working(database_url: str, database: Database, apple: FakeApns) -> Working:
             provider = through.before(provider)
         queue = await JobQueue.open(database_url, ids.new_id())
         jobs = Jobs(queue, silent_s=SILENT_S)
-        loops = register_push(jobs, database, [provider, *more], limits)
+        loops = register_push(jobs, database, [provider, *more], limits, ties=ties)
         check = PushCheck(database, limits)
         jobs.start()
         loops.start()

@@ -15,7 +15,13 @@ from tests.waiting import eventually
 from workers.push.pushes import Answer, Endpoint, Push, ShowingProvider
 
 # The check comes soon, so that tests need not wait for it.
-LIMITS = Limits(push_check_s=1.0, push_claim_s=2.0, push_probe_s=0.4, push_recovery_s=1.0)
+LIMITS = Limits(
+    push_look_s=0.5,
+    push_check_s=1.5,
+    push_claim_s=2.0,
+    push_probe_s=0.4,
+    push_recovery_s=1.0,
+)
 
 MakePhone = Callable[[Person], Awaitable["Phone"]]
 

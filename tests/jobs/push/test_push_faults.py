@@ -1,23 +1,31 @@
 """Providers that fail, hang or know an endpoint no more."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
 
+from models.background import Loops
 from models.database import Database
 from models.job_lists import list_failed_jobs
 from models.push_endpoints import FcmAddress, set_endpoint
+from parley.parts import Parts
+from parley.settings import Settings
+from parley.worker import open_worker
 from tests.groups import make_group
+from tests.jobs.fakes.apns import KEY_ID, TEAM_ID
 from tests.jobs.fakes.fcm import FakeFcm
 from tests.jobs.fakes.http2 import Reply
 from tests.jobs.push.conftest import Working
-from tests.jobs.push.phones import MakePhone, is_settled
-from tests.make import Person
+from tests.jobs.push.phones import LIMITS, MakePhone, is_settled
+from tests.make import AnotherDevice, Person
 from tests.waiting import eventually
 from workers.push.fcm import Fcm
+from workers.push.provider_settings import ProviderSettings
 
+INBOX = "subscription { inbox { __typename } }"
 ENDPOINTS = "SELECT count(*) FROM push_endpoints"
 STATES = "SELECT count(*) FROM push_states"
 
@@ -138,3 +146,27 @@ async def give_android(database: Database, person: Person) -> None:
     await set_endpoint(
         database, person.user.id, person.inner_device_id, address, now=datetime.now(UTC)
     )
+
+
+async def test_the_streams_of_a_user_hear_that_an_endpoint_is_gone(
+    alice: Person,
+    bob: Person,
+    chat: str,
+    phone: MakePhone,
+    another_device: AnotherDevice,
+    settings: Settings,
+) -> None:
+    """The worker tells the nodes; it is the one that ships."""
+    bobs, tablet = await phone(bob), await another_device(bob)
+    bobs.apple.unregistered.add(bobs.token)
+    keys = ProviderSettings(
+        apns_key=bobs.apple.key, apns_key_id=KEY_ID, apns_team_id=TEAM_ID, apns_url=bobs.apple.url
+    )
+    async with Parts() as parts, tablet.follow(INBOX) as inbox:
+        await open_worker(replace(settings, providers=keys, limits=LIMITS), Loops(), parts)
+        assert (await inbox.event())["__typename"] == "InboxReady"
+
+        await alice.say(chat, "Hello?")
+
+        assert (await inbox.event())["__typename"] == "MessageAdded"
+        assert (await inbox.event())["__typename"] == "ViewerUpdated"
