@@ -83,7 +83,7 @@ class Settings:
     secret_previous: str | None = field(default=None, repr=False)
     # Where clients and mail programs reach this server: the links in mails begin so.
     public_url: str | None = None
-    # Connections of one API process to PostgreSQL, the committer's own not counted.
+    # Connections of one API process to PostgreSQL, besides the committer's and that of /readyz.
     database_connections: int = 8
     # Who is pushed through; see parley/push.py.
     providers: ProviderSettings = ProviderSettings()
