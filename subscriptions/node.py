@@ -280,6 +280,8 @@ class Node:
             self._hub.cut(
                 StreamCut(1012, "Out of touch: connect again and resume by position."), over_s=5
             )
+            # Whoever comes from now on reads what was before: they are not cut again at once.
+            self._in_touch = started
         try:
             batches = await list_recent_batches(self._database, most=REPAIR_ROWS)
         except Refused:
