@@ -181,6 +181,10 @@ class Buckets:
         """Return what is to be asked for now, for as many buckets as named at most."""
         self.wanting.clear()
         self.urgent.clear()
+        if len(self._wanting) > most:
+            # The rest goes in the next call, at once.
+            self.wanting.set()
+            self.urgent.set()
         return [
             Wanted(key, bucket.rate, bucket.owed, max(0, bucket.rate.block - bucket.tokens))
             for key, bucket in islice(self._wanting.items(), most)

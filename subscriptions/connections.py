@@ -182,6 +182,8 @@ class Connections:
             self._answer(opening, full)
         if self._openings or (self._changed and time.monotonic() >= self._away_until):
             self._wanting.set()
+        if self._openings:
+            self._urgent.set()
 
     def _take_openings(self) -> list[_Opening]:
         return [self._openings.popleft() for _ in range(min(AT_ONCE, len(self._openings)))]

@@ -19,7 +19,7 @@ from models.refusals import Refused
 from models.viewer import Viewer
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
-from subscriptions.connections import Connections, HeldConnection, Owner
+from subscriptions.connections import AT_ONCE, Connections, HeldConnection, Owner
 from subscriptions.registry import NODE_PREFIX, TAG
 from tests.client import ApiClient, Ended, Socket, codes_of, open_socket
 from tests.live.processes import api_process
@@ -273,3 +273,25 @@ async def test_who_gives_up_while_it_is_decided_holds_nothing(alice: Person, val
     assert connections.held(Owner("connections_per_user", alice.user.id)) == 1
     another.end()
     await connections.close()
+
+
+async def test_a_storm_of_openings_is_decided_without_a_pause_between_calls(
+    alice: Person, valkey: Redis
+) -> None:
+    """The pause is for what has ended; here each round is taken by hand."""
+    connections = Connections(valkey, "stormy", replace(Limits(), connections_per_user=2000))
+    viewer = Viewer(alice.user, alice.inner_device_id, datetime.now(UTC))
+    storm = [
+        asyncio.create_task(HeldConnection(connections, "192.0.2.9").hold(viewer))
+        for _ in range(2 * AT_ONCE + 1)
+    ]
+    await steps(2)
+
+    for decided in (AT_ONCE, 2 * AT_ONCE):
+        await connections._ask()
+        await steps(2)
+        assert sum(task.done() for task in storm) == decided
+        assert connections._urgent.is_set()
+    await connections._ask()
+    await asyncio.gather(*storm)
+    assert not connections._urgent.is_set()

@@ -178,3 +178,17 @@ def test_what_one_process_keeps_is_bounded() -> None:
         buckets.fill(wanted, own.give(wanted))
 
     assert len(buckets) <= 101
+
+
+def test_more_than_one_call_can_fill_goes_on_at_once() -> None:
+    buckets, own = Buckets(LIMITS), OwnBuckets()
+    for n in range(25):
+        assert passes(buckets, f"user {n}", amount=5)
+
+    calls: list[int] = []
+    while not calls or buckets.urgent.is_set():
+        wanted = buckets.list_wanted(10)
+        calls.append(len(wanted))
+        buckets.fill(wanted, own.give(wanted))
+
+    assert calls == [10, 10, 5]
