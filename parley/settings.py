@@ -147,6 +147,7 @@ DEVELOPMENT_LIMITS = Limits(
     frames_per_address=Budget(amount=100_000_000, window_s=60),
     body_kilobytes_per_address=Budget(amount=1_000_000_000, window_s=60),
     sign_in_steps_per_address=Budget(amount=10_000_000, window_s=60),
+    followed_document_bytes=1024 * 1024 * 1024,
     new_documents_per_user=Budget(amount=1_000_000, window_s=60),
     new_documents_per_address=Budget(amount=1_000_000, window_s=60),
 )
