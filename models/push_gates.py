@@ -180,7 +180,7 @@ async def _look_after(database: Database, key: str, limits: Limits, every_s: flo
         if count == 0:
             return 0
         most = 1 if open_s is None else find_pace(count, open_s, limits.push_recovery_s, every_s)
-        return await _release(connection, key, most)
+        return await release(connection, key, most)
 
 
 def find_pace(count: int, open_s: float, recovery_s: float, every_s: float) -> int:
@@ -191,13 +191,16 @@ def find_pace(count: int, open_s: float, recovery_s: float, every_s: float) -> i
     return max(LEAST_RELEASED, ceil(count * every_s / left_s))
 
 
-async def _release(connection: Connection, gate: str, most: int) -> int:
+async def release(connection: Connection, gate: str, most: int) -> int:
+    """Queue the jobs of `most` views that are parked at a gate, in the caller's transaction."""
     rows = await connection.fetch(
+        # In a join the planner may ask for the limited rows again and again, and all would go.
         """
-        DELETE FROM push_parked p USING (
+        WITH x AS MATERIALIZED (
             SELECT user_id, device_id, channel_id FROM push_parked WHERE gate = $1
             LIMIT $2 FOR UPDATE SKIP LOCKED
-        ) x
+        )
+        DELETE FROM push_parked p USING x
         WHERE p.gate = $1 AND p.user_id = x.user_id AND p.device_id = x.device_id
           AND p.channel_id = x.channel_id
         RETURNING p.user_id, p.device_id, p.channel_id, p.kind

@@ -121,14 +121,15 @@ async def renew_claims(database: Database, keys: Sequence[PushKey]) -> None:
     """
     await database.execute(
         """
-        UPDATE push_states s SET claimed_at = now() FROM (
+        WITH k AS MATERIALIZED (
             SELECT c.user_id, c.device_id, c.channel_id
             FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS x (user_id, device_id, channel_id)
             JOIN push_states c ON c.user_id = ANY ($1) AND c.user_id = x.user_id
                 AND c.device_id = x.device_id AND c.channel_id = x.channel_id
             WHERE c.claimed_at IS NOT NULL
             FOR UPDATE OF c SKIP LOCKED
-        ) k
+        )
+        UPDATE push_states s SET claimed_at = now() FROM k
         WHERE s.user_id = ANY ($1) AND s.user_id = k.user_id AND s.device_id = k.device_id
           AND s.channel_id = k.channel_id
         """,

@@ -16,6 +16,7 @@ from models.push_gates import (
     look_after_gates,
     open_gate,
     park,
+    release,
 )
 from models.push_states import PushKey
 
@@ -101,6 +102,17 @@ async def test_what_waits_is_tried_one_at_a_time_until_there_is_an_answer(
     assert await look(database) == 1
     assert await look(database) == 0, "another worker has just looked"
     assert await count_jobs(database) == 1
+
+
+async def test_no_more_go_than_are_to_also_when_the_planner_takes_the_table_for_empty(
+    database: Database,
+) -> None:
+    await database.execute("ANALYZE push_parked")
+    await close(database, 5)
+    await park_some(database, 50)
+
+    async with database.transaction() as connection:
+        assert await release(connection, GATE, 3) == 3
 
 
 async def test_all_that_waits_goes_within_the_time_of_recovery(database: Database) -> None:
