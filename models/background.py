@@ -6,7 +6,7 @@ that end by themselves.
 - A cancellation is never swallowed. One that reaches a loop from something that it awaited, while
   nobody cancelled the loop itself, is an error like others.
 - Failures are counted each, and logged once an episode: a second line comes for another class of
-  error, and one more once no round has failed for `QUIET_S`.
+  error, and one more once no round has failed for ten seconds (models/episodes.py).
 - PostgreSQL, Valkey or another service being away is expected: counted as `away`, and never a
   reason to be not ready, since all processes would be so at once.
 """
@@ -18,21 +18,16 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
-from models.database import CONNECTION_ERRORS
-from models.refusals import RefusalCode, Refused
+from models.episodes import AwayErrors, Episode
 
 logger = logging.getLogger("parley.background")
 
-FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0
-# An episode of failures has ended when none came for so long.
-QUIET_S = 10.0
 # A task that took its cancellation for something else is cancelled again, so often.
 CANCEL_AGAIN_S = 1.0
 CANCELLATIONS = 3
 
 Work = Callable[[], Awaitable[object]]
-AwayErrors = tuple[type[BaseException], ...]
 
 
 class CannotGoOn(Exception):
@@ -75,7 +70,7 @@ class Background:
         self._loops = Loops() if loops is None else loops
         self._running: set[asyncio.Task[None]] = set()
         self._spawned: set[asyncio.Task[None]] = set()
-        self._episodes: dict[str, _Episode] = {}
+        self._episodes: dict[str, Episode] = {}
         self._closed = False
 
     def forever(
@@ -90,7 +85,7 @@ class Background:
 
         `away`: what is raised while a service other than PostgreSQL is away.
         """
-        episode = self._episodes[name] = _Episode(name, self._loops, away, longest_pause_s)
+        episode = self._episodes[name] = Episode(name, self._loops.failures, away, longest_pause_s)
         self._loops.begun[name] += 1
         task = asyncio.create_task(self._go_on(work, episode), name=name)
         self._running.add(task)
@@ -161,12 +156,14 @@ class Background:
         task = asyncio.create_task(self._once(name, work, away), name=name)
         self._spawned.add(task)
         task.add_done_callback(self._spawned.discard)
+        # It was not begun if the task was cancelled before its first step.
+        task.add_done_callback(lambda _: work.close())
 
     def note(self, name: str, error: BaseException, *, away: AwayErrors = ()) -> None:
         """Count and log an error of background work that was dealt with where it happened."""
         episode = self._episodes.get(name)
         if episode is None:
-            episode = self._episodes[name] = _Episode(name, self._loops, away, 0)
+            episode = self._episodes[name] = Episode(name, self._loops.failures, away, 0)
         episode.note_alone(error)
 
     async def close(self, *, finish_s: float = 0) -> None:
@@ -179,7 +176,7 @@ class Background:
             await asyncio.wait(self._spawned, timeout=finish_s)
         await _cancel(self._spawned)
 
-    async def _go_on(self, work: Work, episode: "_Episode") -> None:
+    async def _go_on(self, work: Work, episode: Episode) -> None:
         while not self._closed:
             episode.begin_round()
             try:
@@ -233,77 +230,3 @@ async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
         _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
     for task in left:
         logger.error("A task does not end", extra={"loop": task.get_name()})
-
-
-class _Episode:
-    """The failures of one loop that lie close together."""
-
-    def __init__(self, name: str, loops: Loops, away: AwayErrors, longest_pause_s: float) -> None:
-        self._name = name
-        self._loops = loops
-        self._away = (*CONNECTION_ERRORS, *away)
-        self._longest_pause_s = longest_pause_s
-        self._in_a_row = 0
-        self._failures = 0
-        self._begun_at = 0.0
-        self._failed_at = 0.0
-        # Classes of errors that were logged in this episode.
-        self._told: set[type[BaseException]] = set()
-
-    def begin_round(self) -> None:
-        self._begun_at = asyncio.get_running_loop().time()
-
-    def note_alone(self, error: BaseException) -> None:
-        """Count and log an error of what has no rounds."""
-        if asyncio.get_running_loop().time() - self._failed_at > QUIET_S:
-            self._end()
-        self.begin_round()
-        self.note_failure(error)
-
-    def note_failure(self, error: BaseException) -> float:
-        """Count and log it; return for how many seconds to pause."""
-        now = asyncio.get_running_loop().time()
-        if self._told and now - self._begun_at > QUIET_S:
-            # The round went well for as long.
-            self._end()
-        away = self._is_away(error)
-        self._loops.failures[self._name, "away" if away else "unexpected"] += 1
-        self._failures += 1
-        self._in_a_row += 1
-        self._failed_at = now
-        if type(error) not in self._told:
-            self._told.add(type(error))
-            self._tell(error, away)
-        pause_s = FIRST_PAUSE_S * 2.0 ** min(self._in_a_row - 1, 16)
-        return min(self._longest_pause_s, pause_s) * random.uniform(0.5, 1.0)
-
-    def note_success(self) -> None:
-        self._in_a_row = 0
-        if not self._told:
-            return
-        if asyncio.get_running_loop().time() - self._failed_at > QUIET_S:
-            logger.info(
-                "Background work is well again",
-                extra={"loop": self._name, "failures": self._failures},
-            )
-            self._end()
-
-    def _end(self) -> None:
-        self._told.clear()
-        self._failures = self._in_a_row = 0
-
-    def _is_away(self, error: BaseException) -> bool:
-        if isinstance(error, Refused):
-            return error.code is RefusalCode.UNAVAILABLE
-        return isinstance(error, self._away)
-
-    def _tell(self, error: BaseException, away: bool) -> None:
-        extra = {"loop": self._name}
-        if away:
-            logger.warning(
-                "Background work waits for a service that is away: %s",
-                type(error).__name__,
-                extra=extra,
-            )
-        else:
-            logger.error("Background work failed, and goes on", extra=extra, exc_info=error)

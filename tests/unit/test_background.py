@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from models.background import LONGEST_PAUSE_S, QUIET_S, Background, CannotGoOn, Loops
+from models.background import LONGEST_PAUSE_S, Background, CannotGoOn, Loops
+from models.episodes import QUIET_S
 from models.refusals import not_found, unavailable
 from tests.unit.virtual_time import in_virtual_time
 from tests.waiting import steps
@@ -289,15 +290,50 @@ async def test_a_task_that_fails_is_counted_and_harms_nobody() -> None:
     await background.close()
 
 
-async def test_a_task_is_not_begun_after_the_close() -> None:
+@pytest.mark.parametrize("closed_first", [True, False])
+async def test_a_task_is_not_begun_after_the_close(closed_first: bool) -> None:
+    """Also one that waited for its first step."""
     background = Background()
-    await background.close()
+    if closed_first:
+        await background.close()
     begun = []
 
     async def work() -> None:
         begun.append(True)
 
     background.spawn("task", work())
+    await background.close()
     await steps(3)
 
     assert begun == []
+
+
+async def test_tasks_may_finish_when_their_part_is_closed() -> None:
+    background, finished = Background(), asyncio.Event()
+
+    async def work() -> None:
+        await steps(3)
+        finished.set()
+
+    background.spawn("task", work())
+    background.spawn("stuck", forever())
+    await background.close(finish_s=0.05)
+
+    assert finished.is_set()
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_tasks_that_fail_all_the_time_are_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    loops = Loops()
+    background = Background(loops)
+    for _ in range(50):
+        background.note("task", ValueError("a bug"))
+
+    assert loops.failures["task", "unexpected"] == 50
+    assert len(caplog.records) == 1
+    await background.close()
