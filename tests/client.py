@@ -277,5 +277,8 @@ class ApiClient:
             json={"query": document, "variables": variables},
             headers={**self.headers, "accept": "text/event-stream"},
         ) as response:
-            assert response.headers["content-type"].startswith("text/event-stream")
+            if not response.headers["content-type"].startswith("text/event-stream"):
+                raise AssertionError(
+                    f"no stream: {response.status_code} {await response.aread()!r}"
+                )
             yield EventStream(response)

@@ -7,6 +7,8 @@
   within a few seconds is dropped with the connection.
 - Text that is not UTF-8 closes the socket (1007) without an entry in the log.
 - Who sends pings and takes no pongs is ended: pongs wait for nobody, and would fill the memory.
+- What one client sent is read in slices, one in each turn of the event loop: ten thousand small
+  frames come in one read, and would hold up everybody else for as long as they take.
 """
 
 from typing import Any
@@ -19,10 +21,56 @@ ABORT_AFTER_S = 4.0
 GATHERED_BYTES = 64 * 1024
 # What the transport may hold of a client that only sends pings.
 UNREAD_BYTES = 2 * 1024 * 1024
+# Some hundred of the smallest frames, or one that is as large as most are.
+SLICE_BYTES = 2 * 1024
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
     _gathered = 0
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        # What has come and is not read yet.
+        self._pending = bytearray()
+
+    def data_received(self, data: bytes) -> None:
+        if self._pending:
+            self._pending += data
+            self._pause_reading()
+        elif len(data) <= SLICE_BYTES:
+            super().data_received(data)
+        else:
+            self._pending += data
+            self._pause_reading()
+            self._read_slice()
+
+    def _read_slice(self) -> None:
+        piece = bytes(self._pending[:SLICE_BYTES])
+        del self._pending[:SLICE_BYTES]
+        if self.transport.is_closing():
+            self._pending.clear()
+            return
+        super().data_received(piece)
+        if self._pending:
+            self.loop.call_soon(self._read_slice)
+        elif self.queue.empty():
+            self._resume_reading()
+
+    async def receive(self) -> Any:
+        message = await self.queue.get()
+        if self.queue.empty() and not self._pending:
+            self._resume_reading()
+        return message
+
+    def _pause_reading(self) -> None:
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
 
     async def send(self, message: Any) -> None:
         if message["type"] == "websocket.send" and self._takes_frames():

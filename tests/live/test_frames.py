@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.client import PROTOCOL
+from tests.live.holds import longest_hold
 from tests.make import Person
 from tests.serving import Server
 
@@ -139,3 +140,22 @@ async def test_who_sends_pings_and_reads_no_pong_is_ended(server: Server) -> Non
         assert await connection.status() == b"101"
         with pytest.raises(ConnectionError):
             await asyncio.wait_for(flood(connection), 20)
+
+
+@pytest.mark.parametrize("text", [b'{"type":"ping"}', b'{"type":"pong"}', None], ids=str)
+async def test_small_frames_that_come_at_once_do_not_hold_up_others(
+    server: Server, text: bytes | None
+) -> None:
+    """All of them are taken, in slices."""
+    one = frame(FIN | PING, b"") if text is None else frame(FIN | TEXT, text)
+    async with raw(server) as connection:
+        assert await connection.status() == b"101"
+        async with longest_hold() as longest:
+            connection.writer.write(one * 5000 + frame(FIN | 0x8, b"\x03\xe8"))
+            read = await asyncio.wait_for(connection.reader.read(), 20)
+
+    # Of what comes with the close, the last is not answered any more.
+    answered = read.count(b"pong" if text else b"\x8a\x00")
+    assert answered == 0 if text == b'{"type":"pong"}' else answered > 4800
+    assert read.endswith(b"\x88\x02\x03\xe8")
+    assert longest[0] < 0.015

@@ -2,9 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
-import time
-from collections.abc import AsyncIterator
 from typing import cast
 
 import pytest
@@ -17,6 +14,7 @@ from subscriptions.feed import Feed
 from subscriptions.replays import READS_AT_ONCE
 from tests.client import SocketStream, until
 from tests.live.feeds import live
+from tests.live.holds import longest_hold
 from tests.live.test_operations import held, waiting
 from tests.make import Person, write_history
 from tests.serving import ServedWith, Server
@@ -99,28 +97,6 @@ async def test_a_rendering_that_reads_waits_for_a_turn_too(
         answers = [await socket.receive() for _ in range(2 * STREAMS)]
         assert {answer["type"] for answer in answers} == {"next"}
         await live(alice.at(server), "messages", STREAMS)
-
-
-@contextlib.asynccontextmanager
-async def longest_hold() -> AsyncIterator[list[float]]:
-    """The most CPU seconds that were used between two turns of the event loop, but for garbage
-    collections, which are long in a process of tests.
-    """
-    longest = [0.0]
-
-    async def turn() -> None:
-        while True:
-            before = time.thread_time()
-            await asyncio.sleep(0)
-            longest[0] = max(longest[0], time.thread_time() - before)
-
-    gc.disable()
-    turning = asyncio.create_task(turn())
-    try:
-        yield longest
-    finally:
-        turning.cancel()
-        gc.enable()
 
 
 @pytest.mark.parametrize("streams", [1, 10])
