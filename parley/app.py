@@ -103,13 +103,13 @@ class App:
         return explorer_page(EXPLORER_DIR) if self._settings.explorer else plain_page()
 
     async def drain(self) -> None:
-        """Not ready; sockets close with 1012, and other streams are cut."""
+        """Not ready; sockets close with 1012, other streams are cut, and mutations end."""
         self._draining = True
         if not self._opened:
             return
         await self._websocket.drain()
         self._process.hub.cut(StreamCut(1012, "Service restart"))
-        await self._http.drain()
+        await asyncio.gather(self._websocket.mutations.wait(), self._http.drain())
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:

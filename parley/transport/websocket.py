@@ -85,11 +85,10 @@ class GraphQLWebSocket:
             self.sockets.discard(socket)
 
     async def drain(self, over_s: float = 1.0) -> None:
-        """No new sockets; those that are open close with 1012, spread out; mutations end."""
+        """No new sockets; those that are open close with 1012, spread out. Mutations go on."""
         self.draining = True
         sockets = list(self.sockets)
         pause_s = over_s / max(1, len(sockets))
         for socket in sockets:
             socket.close(1012, "Service restart")
             await asyncio.sleep(pause_s if pause_s > 0.001 else 0)
-        await self.mutations.wait()

@@ -12,12 +12,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from models.database import Database
-from tests.client import Json, Socket, ending, events
+from tests.client import Json, Socket, ending, events, until
 from tests.make import SEND, Person
 from tests.serving import ServedWith
 from tests.waiting import eventually
 
 HISTORY = "query ($id: ID!) { channel(id: $id) { messages(last: 50) { nodes { text } } } }"
+INBOX = "subscription { inbox { __typename } }"
 VIEWER = "{ viewer { name } }"
 WAITING = """SELECT count(*) FROM pg_stat_activity
 WHERE wait_event_type = 'Lock' AND datname = current_database()"""
@@ -179,33 +180,49 @@ async def test_a_subscription_that_cannot_begin_ends_at_its_deadline(
         assert server.app._process.hub.feeds() == []
 
 
-@pytest.mark.parametrize("end", ["complete", "close", "deadline", "drain"])
+@pytest.mark.parametrize("end", ["complete", "close", "deadline"])
 async def test_a_mutation_runs_to_its_end_whatever_ends_the_waiting(
     alice: Person, chat: str, other_database: Database, served_with: ServedWith, end: str
 ) -> None:
-    async with served_with(request_deadline_s=0.3 if end == "deadline" else 5) as server:
-        draining = None
-        async with alice.at(server).socket() as socket:
-            async with held(other_database, "messages"):
-                await send(socket, "1", alice.draft(chat, "said"))
-                await waiting(other_database, 1)
-                if end == "complete":
-                    await complete(socket, "1")
-                elif end == "deadline":
-                    answer = await socket.receive()
-                    assert answer["payload"][0]["extensions"]["code"] == "UNAVAILABLE"
-                elif end == "drain":
-                    draining = asyncio.create_task(server.app._websocket.drain(over_s=0))
-                    assert await socket.close_code() == 1012
-                else:
-                    await socket.connection.close()
-                await waiting(other_database, 1)
-                assert draining is None or not draining.done()
-            if draining is not None:
-                await draining
-                # It was waited for, so that the process may end now.
-                assert await texts(alice, chat) == ["said"]
+    async with (
+        served_with(request_deadline_s=0.3 if end == "deadline" else 5) as server,
+        alice.at(server).socket() as socket,
+        held(other_database, "messages"),
+    ):
+        await send(socket, "1", alice.draft(chat, "said"))
+        await waiting(other_database, 1)
+        if end == "complete":
+            await complete(socket, "1")
+        elif end == "deadline":
+            answer = await socket.receive()
+            assert answer["payload"][0]["extensions"]["code"] == "UNAVAILABLE"
+        else:
+            await socket.connection.close()
+        await waiting(other_database, 1)
     assert await texts(alice, chat) == ["said"]
+
+
+async def test_a_deploy_waits_for_a_mutation_on_a_socket_when_all_else_is_closed(
+    alice: Person, chat: str, other_database: Database, served_with: ServedWith
+) -> None:
+    async with (
+        served_with() as server,
+        alice.at(server).socket() as socket,
+        alice.at(server).listen(INBOX) as stream,
+    ):
+        await until(stream, "InboxReady")
+        async with held(other_database, "messages"):
+            await send(socket, "1", alice.draft(chat, "said"))
+            await waiting(other_database, 1)
+
+            draining = asyncio.create_task(server.app.drain())
+
+            assert await socket.close_code() == 1012
+            assert not (await ending(stream)).complete
+            await waiting(other_database, 1)
+            assert not draining.done()
+        await draining
+        assert await texts(alice, chat) == ["said"]
 
 
 async def test_who_waits_for_the_same_read_is_not_cancelled_with_another(
@@ -229,13 +246,12 @@ async def test_a_place_that_a_completed_subscription_held_can_be_taken_at_once(
     alice: Person, served_with: ServedWith
 ) -> None:
     """Also when both messages come in one piece."""
-    document = "subscription { inbox { __typename } }"
     async with served_with(operations_per_socket=1) as server, alice.at(server).socket() as socket:
-        await events(await socket.subscribe(document, "1"), 1)
+        await events(await socket.subscribe(INBOX, "1"), 1)
         connection = socket.connection
         messages = (
             {"id": "1", "type": "complete"},
-            {"id": "2", "type": "subscribe", "payload": {"query": document}},
+            {"id": "2", "type": "subscribe", "payload": {"query": INBOX}},
         )
         for message in messages:
             connection.protocol.send_text(json.dumps(message).encode())
