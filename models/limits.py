@@ -184,9 +184,9 @@ class Limits:
     )  # of documents of those who are not signed in
     # Of websockets, a frame counts as one and one for each KiB; past it a socket is heard ten times
     # a second. Of HTTP, bodies of more than 16 KiB count, before they are looked at
-    frames_per_user: Budget = Budget(amount=6000, window_s=60)
-    frames_per_address: Budget = Budget(amount=6000, window_s=60)  # where nobody is signed in
-    body_kilobytes_per_address: Budget = Budget(amount=120_000, window_s=60)
+    frames_per_user: Budget = Budget(amount=1000, window_s=10)
+    frames_per_address: Budget = Budget(amount=1000, window_s=10)  # where nobody is signed in
+    body_kilobytes_per_address: Budget = Budget(amount=20_000, window_s=10)
     sign_in_steps_per_address: Budget = Budget(
         amount=3000, window_s=60
     )  # codes asked for, sign-ins and refreshes, whatever comes of them
