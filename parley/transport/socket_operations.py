@@ -71,8 +71,10 @@ class SocketOperations:
         if operation_id in self._known:
             raise Close(4409, f"Subscriber for {operation_id[:64]} already exists")
         running = _Running(self._server, self._socket, operation_id, self._forget)
-        if len(self._running) >= self._server.limits.operations_per_socket:
-            running.fail(_error("Too many operations on one socket.", "LIMIT_EXCEEDED"))
+        most = self._server.limits.operations_per_socket
+        if len(self._running) >= most:
+            reason = f"{most} operations of this socket have not ended: wait until some have."
+            running.fail(_error(reason, "LIMIT_EXCEEDED"))
             return
         self._known[operation_id] = running
         task = running.task = asyncio.create_task(self._run(running, request))
