@@ -24,6 +24,8 @@ WRITE_EVERY_S = 10.0
 AT_ONCE = 500
 NOTED_MOST = 100_000
 READ_WITHIN_S = 1.0
+# For so long nobody asks a Valkey that has not answered.
+AWAY_S = 5.0
 
 
 class Active(msgspec.Struct, frozen=True):
@@ -104,9 +106,14 @@ class ActiveDevices:
 
     def __init__(self, valkey: Redis) -> None:
         self._valkey = valkey
+        self._away_until = 0.0
 
     async def list_active(self, user_ids: Sequence[str]) -> Mapping[str, Active]:
-        """Return where these users are active; nobody is while Valkey is away."""
+        """Return where these users are active; nobody is while Valkey is away, and for a moment
+        after, so that pushes do not wait for it.
+        """
+        if time.monotonic() < self._away_until:
+            return {}
         pipeline = self._valkey.pipeline(transaction=False)
         for user_id in user_ids:
             pipeline.get(_key(user_id))
@@ -114,6 +121,7 @@ class ActiveDevices:
         try:
             found = await within(pipeline.execute(), READ_WITHIN_S)
         except AWAY:
+            self._away_until = time.monotonic() + AWAY_S
             return {}
         return {
             user_id: Active(device_id.decode(), left_ms / 1000)

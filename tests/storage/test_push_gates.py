@@ -27,9 +27,8 @@ LEFT_S = "SELECT extract(epoch FROM closed_until - now())::float8 FROM push_gate
 
 
 @pytest_asyncio.fixture(autouse=True)
-async def nothing(database: Database) -> None:
-    for table in ("pgqueuer", "push_gates", "push_parked"):
-        await database.execute(f"DELETE FROM {table}")
+async def no_jobs(database: Database) -> None:
+    await database.execute("DELETE FROM pgqueuer")
 
 
 async def close(database: Database, after_s: float, gate: str = GATE) -> None:

@@ -27,17 +27,12 @@ Working = Callable[..., AbstractAsyncContextManager[None]]
 
 @pytest_asyncio.fixture
 async def apple(database: Database) -> AsyncIterator[FakeApns]:
-    await _empty(database)
+    await database.execute("DELETE FROM pgqueuer")
     fake = FakeApns()
     await fake.start()
     yield fake
     await fake.close()
-    await _empty(database)
-
-
-async def _empty(database: Database) -> None:
-    for table in ("pgqueuer", "push_gates", "push_parked"):
-        await database.execute(f"DELETE FROM {table}")
+    await database.execute("DELETE FROM pgqueuer")
 
 
 @pytest.fixture

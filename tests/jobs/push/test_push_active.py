@@ -234,11 +234,13 @@ async def test_while_valkey_is_away_everybody_is_pushed_to(
 
 
 class Commands(Redis):
-    """Counts what is set."""
+    """Counts what is set, and how often anything is asked for."""
 
+    asked = 0
     sets = 0
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:
+        self.asked += 1
         pipeline = super().pipeline(transaction, shard_hint)
         set_ = pipeline.set
 
@@ -269,3 +271,12 @@ async def test_however_much_somebody_does_it_is_written_once_in_ten_seconds(
     assert valkey.sets == 3
     assert 50 <= left_s <= 60
     assert activity._noted == activity._written == {}
+
+
+async def test_pushes_do_not_wait_each_for_a_valkey_that_is_away() -> None:
+    client: Any = Commands.from_url("redis://127.0.0.1:9", socket_connect_timeout=0.2)
+    async with client as valkey:
+        active = ActiveDevices(valkey)
+        assert [await active.list_active([ids.new_id()]) for _ in range(5)] == [{}] * 5
+
+    assert valkey.asked == 1
