@@ -291,7 +291,15 @@ class JobQueue:
 
 
 def _headers(fault: JobFault) -> str:
+    fault = JobFault(_storable(fault.name), _storable(fault.sentence))
     return _encode(_Headers(fault)).decode()
+
+
+def _storable(text: str) -> str:
+    """Return the text with a mark in place of what PostgreSQL takes into no text: the character 0,
+    and halves of surrogate pairs.
+    """
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def fault_of(headers: str | None) -> JobFault:

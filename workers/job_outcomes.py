@@ -58,9 +58,12 @@ class JobOutcomes:
         """Write what waits, and let go of the rest. What cannot be written, others take up."""
         await self._background.close()
         try:
-            await self.write()
-            await self._queue.release()
-        except Refused:
+            try:
+                await self.write()
+            finally:
+                await self._queue.release()
+        except Exception as error:
+            self._background.note("job_outcomes", error)
             logger.warning("The outcome of some jobs could not be written: they run again.")
 
     def note(self, outcome: Outcome) -> None:
@@ -76,9 +79,28 @@ class JobOutcomes:
         async with self._writing:
             while self._waiting:
                 batch = self._waiting[:AT_ONCE]
-                await self._write_batch(batch)
+                try:
+                    await self._write_batch(batch)
+                except Refused:
+                    raise
+                except Exception as error:
+                    self._background.note("job_outcomes", error)
+                    await self._write_apart(batch)
                 # Others may have come meanwhile, behind it.
                 del self._waiting[: len(batch)]
+
+    async def _write_apart(self, batch: Sequence[Outcome]) -> None:
+        """Write each by itself: one that cannot be written holds up no other."""
+        for place, outcome in enumerate(batch):
+            try:
+                await self._write_batch([outcome])
+            except Refused:
+                raise
+            except Exception:
+                # Those before it are written; it waits behind all others.
+                del self._waiting[: place + 1]
+                self._waiting.append(outcome)
+                raise
 
     async def _write_batch(self, batch: Sequence[Outcome]) -> None:
         done = [each for each in batch if isinstance(each, int)]

@@ -207,6 +207,24 @@ async def test_a_job_can_say_that_no_further_try_helps(queue: Database, database
     assert (await list_failed_jobs(queue, most=1))[0].fault.sentence == "Nobody can do this."
 
 
+@pytest.mark.parametrize("said", ["a byte \0 that no column takes", "half of a pair \ud800"])
+async def test_what_is_said_of_a_job_holds_up_no_other(
+    queue: Database, database_url: str, said: str
+) -> None:
+    """Some of it is what a server somewhere answered to a push."""
+    await queue_jobs(queue, "odd", 1)
+    await queue_jobs(queue, "even", 2)
+
+    async def is_written() -> bool:
+        return await list_states(queue) == [("odd", "failed")]
+
+    async with running(database_url, odd=Runs(SetAside(said)), even=Runs()):
+        await eventually(is_written)
+
+    sentence = (await list_failed_jobs(queue, most=1))[0].fault.sentence
+    assert sentence[:6] == said[:6]
+
+
 async def test_a_job_that_takes_too_long_is_ended_and_counts_as_failed(
     queue: Database, database_url: str
 ) -> None:

@@ -2,7 +2,9 @@
 of.
 """
 
+import asyncio
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -12,6 +14,7 @@ from models import ids
 from models.database import Database
 from models.devices import revoke_device
 from models.events import StreamCut, ViewerUpdated
+from models.job_queue import JobQueue
 from models.log import Batch
 from models.outbox import OUTBOX_KEPT_S
 from models.refusals import unavailable
@@ -33,6 +36,7 @@ from tests.storage.test_outbox import make_rows
 from tests.unit.test_feed import Log
 from tests.waiting import eventually
 from workers.dispatch import Dispatcher
+from workers.job_outcomes import JobOutcomes
 from workers.push.queueing import PushQueue
 from workers.sweep import Sweep
 
@@ -234,3 +238,37 @@ async def test_who_comes_back_while_a_node_is_out_of_touch_is_not_cut_again_at_o
         assert await node._offer_recent()
 
     assert hub.cuts == 1
+
+
+class OneIsPoison:
+    """A queue that cannot write that job 2 is done."""
+
+    async def finish(self, job_ids: Sequence[int]) -> None:
+        await asyncio.sleep(0)
+        if 2 in job_ids:
+            raise ValueError("a bug")
+
+    async def release(self) -> None:
+        return None
+
+
+async def test_what_became_of_one_job_that_cannot_be_written_holds_up_no_other(
+    ground: Ground,
+) -> None:
+    outcomes = JobOutcomes(
+        cast(JobQueue, OneIsPoison()),
+        beat_s=60,
+        on_put_off=lambda seconds: None,
+        on_let_go=lambda: None,
+        loops=ground.loops,
+    )
+    outcomes.at_hand = {1, 2, 3, 4}
+    outcomes.start()
+    for job_id in (1, 2, 3):
+        outcomes.note(job_id)
+    await eventually(lambda: outcomes.at_hand == {2, 4})
+
+    outcomes.note(4)
+
+    await eventually(lambda: outcomes.at_hand == {2})
+    await outcomes.close()
