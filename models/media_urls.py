@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from models.media_headers import disposition_of, served_type
-from models.storage_signing import UNRESERVED, Signer
+from models.storage.signing import UNRESERVED, Signer
 
 # An address with all that belongs to it takes about a kilobyte.
 KEPT_ADDRESSES = 10_000

@@ -21,7 +21,7 @@ from models.media import Media, MediaState
 from models.media_headers import UNKNOWN_TYPE, disposition_of
 from models.media_jobs import original_of
 from models.refusals import RefusalCode, Refused, not_found, unavailable
-from models.storage import SignedRequest, Storage
+from models.storage.bucket import SignedRequest, Storage
 from models.upload_drafts import PART_BYTES, UploadDraft, require_draft
 from models.upload_rows import (
     Upload,

@@ -24,7 +24,7 @@ from models.positions import Moved
 from models.sessions import Sessions
 from models.sms import DevelopmentSmsSender, SmsSender, SnsSmsSender
 from models.sms_numbers import SmsRules
-from models.storage import Storage
+from models.storage.bucket import Storage
 from models.tokens import Tokens
 from models.uploads import Uploads
 from parley.parts import Parts

@@ -15,7 +15,7 @@ from models.log import Batch
 from models.media_lanes import LANES
 from models.push_endpoints import PushEndpointKind
 from models.refusals import Refused
-from models.storage import Storage
+from models.storage.bucket import Storage
 from parley.job_metrics import JobMetrics
 from parley.parts import Parts
 from parley.push import open_push_providers

@@ -17,7 +17,7 @@ import uvloop
 from models.committer import Committer
 from models.database import Database
 from models.limits import Limits
-from models.storage import Storage
+from models.storage.bucket import Storage
 from models.tables import metadata
 from models.tokens import Tokens
 from parley.embedded import EmbeddedServers

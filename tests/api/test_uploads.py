@@ -16,7 +16,7 @@ from models.database import Database
 from models.limits import Budget, Limits
 from models.media import Media, MediaState
 from models.refusals import RefusalCode, Refused
-from models.storage import Storage
+from models.storage.bucket import Storage
 from models.upload_drafts import PART_BYTES, part_sizes
 from models.uploads import Uploads
 from tests.client import ApiClient, Json

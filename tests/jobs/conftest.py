@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from models.database import Database
-from models.storage import Storage
+from models.storage.bucket import Storage
 from parley.embedded import EmbeddedServers
 from parley.embedded.ports import free_port
 from tests.jobs.media_making import Files, files_in

@@ -19,7 +19,7 @@ from models.media_jobs import folder_of, original_of
 from models.media_lanes import lane_of, queue_render
 from models.messages import MessageKind
 from models.sends import Draft
-from models.storage import Storage
+from models.storage.bucket import Storage
 from tests.make import Person
 from workers.media.job import MediaJob
 from workers.media.renditions import Renderer

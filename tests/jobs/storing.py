@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 
-from models.storage import SignedRequest, Storage
+from models.storage.bucket import SignedRequest, Storage
 from parley.embedded import EmbeddedServers
 
 PNG = "image/png"

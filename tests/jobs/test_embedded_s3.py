@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from models.storage import Storage
+from models.storage.bucket import Storage
 from parley.embedded import EmbeddedServers
 from tests.jobs.storing import PNG, fetch, send, store
 

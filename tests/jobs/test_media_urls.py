@@ -30,9 +30,9 @@ from models.media_urls import (
     read_private_key,
 )
 from models.refusals import Refused, unavailable
-from models.storage import Storage
-from models.storage_client import bucket_url
-from models.storage_signing import AccessKey, Signer
+from models.storage.bucket import Storage
+from models.storage.client import bucket_url
+from models.storage.signing import AccessKey, Signer
 from parley.resources import make_media_urls
 from parley.settings import Settings, SettingsError, read_settings
 from tests.jobs.storing import PNG, store

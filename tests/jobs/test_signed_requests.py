@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from models.refusals import RefusalCode, Refused
-from models.storage import SignedRequest, Storage
+from models.storage.bucket import SignedRequest, Storage
 from parley.embedded import EmbeddedServers
 from tests.jobs.storing import PNG, open_nanio, send, store
 

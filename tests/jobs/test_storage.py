@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from models.refusals import RefusalCode, Refused
-from models.storage import Storage
+from models.storage.bucket import Storage
 from tests.jobs.storing import PNG, Opened, send, store
 
 Value = TypeVar("Value")

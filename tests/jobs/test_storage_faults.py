@@ -15,8 +15,8 @@ import pytest
 
 from models.media_urls import MediaUrls, StorageAddresses
 from models.refusals import RefusalCode, Refused
-from models.storage import Storage
-from models.storage_calls import Calls
+from models.storage.bucket import Storage
+from models.storage.calls import Calls
 from parley.embedded import EmbeddedServers
 from parley.embedded.part import CHECKOUT
 from tests.faults.proxy import proxy
@@ -136,7 +136,7 @@ async def test_a_call_given_up_before_it_began_is_not_made(calls: Calls) -> None
 
 
 def test_a_call_that_hangs_does_not_hold_up_the_end_of_the_process() -> None:
-    hanging = "import threading; from models.storage_calls import Calls;"
+    hanging = "import threading; from models.storage.calls import Calls;"
     hanging += "Calls(threads=1).submit(threading.Event().wait)"
 
     ended = subprocess.run([sys.executable, "-c", hanging], cwd=CHECKOUT, timeout=10, check=False)

@@ -9,7 +9,7 @@ from models.job_queue import TakenJob
 from models.log import Batch
 from models.media_endings import PATIENCE_S, expire_media, is_delivered, release_media
 from models.media_telling import tell_of_media
-from models.storage import Storage
+from models.storage.bucket import Storage
 from workers.jobs import RetryLater
 from workers.media.job import delete_folder
 

@@ -37,7 +37,7 @@ from models.media_jobs import (
 from models.media_lanes import LONG, QUICK, lane_of, queue_render
 from models.media_telling import tell_of_media
 from models.refusals import RefusalCode, Refused
-from models.storage import Storage
+from models.storage.bucket import Storage
 from workers.media.renditions import Made, Outcome, Renderer, TooSlow, Unusable
 
 # A file at whose decoding so many workers died is given up.

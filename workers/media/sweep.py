@@ -23,7 +23,7 @@ from models.media_sweeping import (
     list_unfinished,
     list_uses_to_check,
 )
-from models.storage import Storage
+from models.storage.bucket import Storage
 from workers.jobs import RetryLater
 from workers.media.endings import MediaEndings
 from workers.media.job import delete_folder

@@ -11,8 +11,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from models.refusals import Refused
-from models.storage_calls import MISSING, Calls, code_of
-from models.storage_keys import AccessKeys
+from models.storage.calls import MISSING, Calls, code_of
+from models.storage.keys import AccessKeys
 
 Value = TypeVar("Value")
 

@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from models.refusals import RefusalCode, Refused, invalid, not_found
-from models.storage_calls import MISSING, Calls
-from models.storage_client import Bucket, Client, StoppableFile, bucket_url
-from models.storage_keys import AccessKeys
-from models.storage_signing import Signer
+from models.storage.calls import MISSING, Calls
+from models.storage.client import Bucket, Client, StoppableFile, bucket_url
+from models.storage.keys import AccessKeys
+from models.storage.signing import Signer
 
 Value = TypeVar("Value")
 

@@ -13,7 +13,7 @@ from boto3.session import Session
 from botocore.credentials import Credentials
 
 from models.refusals import unavailable
-from models.storage_signing import AccessKey
+from models.storage.signing import AccessKey
 
 logger = logging.getLogger("parley.storage")
 
