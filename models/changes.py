@@ -15,7 +15,7 @@ import msgspec
 from models.channel_log import ChannelLog, lock_log
 from models.channels import ChannelKind, MemberRole
 from models.database import Connection, Database
-from models.jobs import enqueue
+from models.jobs.jobs import enqueue
 from models.log import Batch, Change
 from models.messages import COLUMNS, Message, MessageKind, message_of, show_to
 from models.refusals import RefusalCode, Refused, invalid, not_found

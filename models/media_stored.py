@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from models.database import Database
-from models.jobs import enqueue
+from models.jobs.jobs import enqueue
 from models.media_uses import list_held
 
 

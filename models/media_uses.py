@@ -12,7 +12,7 @@ from enum import IntEnum
 import msgspec
 
 from models.database import Connection, Database
-from models.jobs import enqueue
+from models.jobs.jobs import enqueue
 from models.media import Media, MediaKind, MediaState, list_media
 from models.refusals import RefusalCode, Refused, not_found
 

@@ -15,7 +15,7 @@ import msgspec
 from models.budgets import Charge, spend
 from models.codes import require_code_shape
 from models.database import Connection, Database
-from models.jobs import enqueue
+from models.jobs.jobs import enqueue
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused, invalid
 from models.tokens import Tokens

@@ -11,7 +11,7 @@ from math import ceil
 import msgspec
 
 from models.database import Connection, Database
-from models.jobs import enqueue
+from models.jobs.jobs import enqueue
 from models.push_endpoints import PushEndpointKind
 from models.push_gates import Parked, park
 from models.push_states import PushKey, PushTask, entrypoint_of, write_again

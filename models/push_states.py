@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 
 from models.database import Connection, Database
-from models.jobs import enqueue
+from models.jobs.jobs import enqueue
 from models.limits import Limits
 from models.push_endpoints import PushEndpointKind
 

@@ -6,7 +6,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from models.background import Background
 from models.database import Database
-from models.job_lists import list_job_counts
+from models.jobs.lists import list_job_counts
 from parley.metrics import Metrics
 
 WATCH_EVERY_S = 10.0

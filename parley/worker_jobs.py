@@ -9,8 +9,8 @@ from pathlib import Path
 from models import ids
 from models.background import Loops
 from models.database import Database
-from models.job_queue import JobQueue
-from models.jobs import enqueue
+from models.jobs.jobs import enqueue
+from models.jobs.queue import JobQueue
 from models.log import Batch
 from models.media_lanes import LANES
 from models.push_endpoints import PushEndpointKind

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import msgspec
 
-from models.job_queue import JobFault, JobQueue, TakenJob
-from models.jobs import LAST_TURN
+from models.jobs.jobs import LAST_TURN
+from models.jobs.queue import JobFault, JobQueue, TakenJob
 from models.refusals import Refused
 
 Run = Callable[[TakenJob], Awaitable[None]]

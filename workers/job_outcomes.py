@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from models.background import Background, Loops
-from models.job_queue import JobFault, JobQueue, PutOff
+from models.jobs.queue import JobFault, JobQueue, PutOff
 from models.refusals import Refused
 
 logger = logging.getLogger("parley.jobs")

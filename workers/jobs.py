@@ -19,7 +19,7 @@ import random
 import time
 
 from models.background import Background, Loops
-from models.job_queue import JobFault, JobQueue, PutOff, TakenJob
+from models.jobs.queue import JobFault, JobQueue, PutOff, TakenJob
 from models.refusals import RefusalCode, Refused
 from workers.job_kinds import Kind, RetryLater, Run, SetAside, Watcher, fault_of
 from workers.job_outcomes import JobOutcomes

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from models.database import Database
-from models.job_lists import (
+from models.jobs.lists import (
     drop_jobs,
     list_failed_jobs,
     list_job_counts,

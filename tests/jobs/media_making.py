@@ -12,7 +12,7 @@ from PIL import Image
 from models import ids
 from models.committer import Committer
 from models.database import Database
-from models.job_queue import TakenJob
+from models.jobs.queue import TakenJob
 from models.log import Batch
 from models.media import Media, MediaKind, MediaState, list_media
 from models.media_jobs import folder_of, original_of

@@ -10,8 +10,8 @@ from pathlib import Path
 from examples.server import ROOT
 from models import ids
 from models.database import Database
-from models.job_queue import JobQueue
-from models.jobs import enqueue
+from models.jobs.jobs import enqueue
+from models.jobs.queue import JobQueue
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from workers.jobs import Jobs, Run

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from models.database import Database
-from models.job_queue import TakenJob
+from models.jobs.queue import TakenJob
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from tests.jobs.running import list_states, queue_jobs, run_command, running

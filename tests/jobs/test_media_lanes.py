@@ -9,7 +9,7 @@ import pytest
 
 from models import ids
 from models.database import Database
-from models.job_queue import JobQueue, TakenJob
+from models.jobs.queue import JobQueue, TakenJob
 from models.media import MediaKind, MediaState
 from models.media_lanes import FILM, LONG, QUICK, lane_of, queue_render
 from parley.embedded import EmbeddedServers

@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 
 from models.database import Database
-from models.job_lists import list_failed_jobs
-from models.job_queue import TakenJob
+from models.jobs.lists import list_failed_jobs
+from models.jobs.queue import TakenJob
 from models.refusals import unavailable
 from parley.embedded import EmbeddedServers
 from parley.migrations import migrate

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from models import ids
-from models.job_queue import JobQueue, TakenJob
+from models.jobs.queue import JobQueue, TakenJob
 from workers.jobs import Jobs
 
 # Some tenths of a second of work: long enough to be under way when another job kills the process.

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from models import ids
-from models.job_queue import Due, JobQueue, TakenJob
+from models.jobs.queue import Due, JobQueue, TakenJob
 from models.limits import Limits
 from models.log import Batch, Recipients
 from models.push_states import PushKey, Want

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from models.database import Database
-from models.job_queue import TakenJob
+from models.jobs.queue import TakenJob
 from models.log import Batch
 from models.media_endings import PATIENCE_S, expire_media, is_delivered, release_media
 from models.media_telling import tell_of_media

@@ -16,7 +16,7 @@ from typing import Protocol
 import msgspec
 
 from models.database import Database
-from models.job_queue import TakenJob
+from models.jobs.queue import TakenJob
 from models.log import Batch
 from models.media import MediaKind, RenditionName, StoredRendition
 from models.media_headers import disposition_of, served_type

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from models.database import Database
-from models.job_queue import TakenJob
+from models.jobs.queue import TakenJob
 from models.media_endings import delete_unused
 from models.media_sweeping import (
     Expected,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from models.database import Database
-from models.job_queue import TakenJob
+from models.jobs.queue import TakenJob
 from models.push_mails import CODE_JOB, MailTask, find_code_mail
 from models.tokens import Tokens
 from workers.jobs import Jobs, RetryLater, SetAside

@@ -8,7 +8,7 @@ import msgspec
 
 from models.background import Loops
 from models.database import Database
-from models.job_queue import TakenJob
+from models.jobs.queue import TakenJob
 from models.limits import Limits
 from models.push_endpoints import PushEndpointKind
 from models.push_states import PushKey, PushTask, entrypoint_of

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from models import ids
 from models.database import Database
-from models.job_queue import JobQueue
+from models.jobs.queue import JobQueue
 from models.limits import Limits
 from tests.jobs.fakes.apns import KEY_ID, TEAM_ID, FakeApns
 from tests.jobs.push.phones import LIMITS, Gate, MakePhone, Phone, make_phone

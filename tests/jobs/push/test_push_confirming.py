@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from models import ids
 from models.database import Database
-from models.job_queue import JobQueue
+from models.jobs.queue import JobQueue
 from models.limits import Limits
 from models.push_endpoints import EmailAddress, set_endpoint
 from models.push_mails import confirm_mail

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from models.background import Loops
 from models.database import Database
-from models.job_lists import list_failed_jobs
+from models.jobs.lists import list_failed_jobs
 from models.push_endpoints import FcmAddress, set_endpoint
 from parley.parts import Parts
 from parley.settings import Settings

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from models.database import Database
-from models.job_lists import list_failed_jobs
+from models.jobs.lists import list_failed_jobs
 from models.push_endpoints import FcmAddress, set_endpoint
 from models.push_gates import Closed, close_gates
 from tests.changes import DELETE

@@ -10,7 +10,7 @@ import uvloop
 
 from models import ids
 from models.database import Database
-from models.job_queue import JobQueue
+from models.jobs.queue import JobQueue
 from tests.jobs.fakes.apns import KEY_ID, TEAM_ID
 from tests.jobs.push.phones import LIMITS
 from tests.jobs.running import SILENT_S

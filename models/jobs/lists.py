@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from models.database import Connection, Database
-from models.job_queue import JobFault, fault_of
+from models.jobs.queue import JobFault, fault_of
 
 
 class JobCount(msgspec.Struct, frozen=True):

@@ -1,12 +1,12 @@
 """The queue as workers have it: jobs are taken, kept alive, put off, set aside or done.
 
-The table is pgqueuer's (models/jobs.py fills it), and what it means stays so: `picked` is taken by
-a worker whose heartbeat is fresh, `failed` is set aside for a person. Two things are ours:
+The table is pgqueuer's (models/jobs/jobs.py fills it), and what it means stays so: `picked` is
+taken by a worker whose heartbeat is fresh, `failed` is set aside for a person. Two things are ours:
 - `attempts` is raised by the statement that takes a job, so that a job which kills its worker is
   counted as well as one that raises.
 - Jobs of a kind go by when they were due, found by the index on just that: pgqueuer's own statement
   reads past every job that is due later. Where owners take turns, the index by owner (`priority`,
-  see models/jobs.py) finds the next one's oldest job.
+  see models/jobs/jobs.py) finds the next one's oldest job.
 Ages and times are PostgreSQL's. `headers` keeps the last error: its class and a sentence of ours.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from models.database import CONNECTION_ERRORS, Database, connect
-from models.jobs import LAST_TURN
+from models.jobs.jobs import LAST_TURN
 from models.refusals import unavailable
 
 
