@@ -16,7 +16,7 @@ from typing import Any
 
 from models import ids
 from models.database import Database
-from models.media import MediaKind, MediaState
+from models.media.media import MediaKind, MediaState
 from parley.embedded import EmbeddedServers
 from parley.migrations import migrate
 from parley.settings import Settings

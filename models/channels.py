@@ -15,7 +15,7 @@ import msgspec
 from models import ids
 from models.chats import make_chat
 from models.database import Database
-from models.media import Media, picture_of
+from models.media.media import Media, picture_of
 from models.refusals import not_found
 from models.users import User, find_user
 

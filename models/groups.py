@@ -21,8 +21,8 @@ from models.group_lock import (
     require_seats,
 )
 from models.limits import Limits
-from models.media import Media, stored_picture
-from models.media_uses import HolderKind, claim_picture, release_picture
+from models.media.media import Media, stored_picture
+from models.media.uses import HolderKind, claim_picture, release_picture
 from models.membership import bring_in, read_willingness
 from models.names import require_name
 from models.notices import NoticeKind, SystemNotice

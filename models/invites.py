@@ -18,7 +18,7 @@ from models.channels import MemberRole
 from models.database import Database
 from models.group_lock import LockedGroup, Publish, lock_group, lock_own_group, require_seats
 from models.limits import Limits
-from models.media import Media, picture_of
+from models.media.media import Media, picture_of
 from models.membership import bring_in
 from models.notices import NoticeKind, SystemNotice
 from models.refusals import RefusalCode, Refused, invalid, not_found

@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 
 from models.database import Database
-from models.media import Media, MediaState, list_media
+from models.media.media import Media, MediaState, list_media
 from models.notices import SystemNotice
 from models.unloaded import UNLOADED, Unloaded
 from models.users import User, list_users

@@ -9,8 +9,8 @@ from msgspec import UNSET, UnsetType
 
 from models.database import Connection, Database
 from models.limits import Limits
-from models.media import Media, picture_of, stored_picture
-from models.media_uses import HolderKind, claim_picture, release_picture
+from models.media.media import Media, picture_of, stored_picture
+from models.media.uses import HolderKind, claim_picture, release_picture
 from models.names import require_name
 from models.refusals import invalid, not_found
 from models.text import require_text

@@ -13,7 +13,8 @@ from models.buckets import Buckets
 from models.committer import Committer
 from models.database import Database, DatabaseClosed, wait_for_database
 from models.log import Batch
-from models.media_urls import (
+from models.media.uploads import Uploads
+from models.media.urls import (
     CloudFrontAddresses,
     MediaUrls,
     PlainAddresses,
@@ -26,7 +27,6 @@ from models.sms import DevelopmentSmsSender, SmsSender, SnsSmsSender
 from models.sms_numbers import SmsRules
 from models.storage.bucket import Storage
 from models.tokens import Tokens
-from models.uploads import Uploads
 from parley.parts import Parts
 from parley.push import read_push_rules
 from parley.settings import Settings, SettingsError, require_services

@@ -12,7 +12,7 @@ from models.database import Database
 from models.jobs.jobs import enqueue
 from models.jobs.queue import JobQueue
 from models.log import Batch
-from models.media_lanes import LANES
+from models.media.lanes import LANES
 from models.push_endpoints import PushEndpointKind
 from models.refusals import Refused
 from models.storage.bucket import Storage

@@ -9,7 +9,7 @@ import strawberry
 from models import channels, ids
 from models.channels import ChannelKind, find_channel, open_chat, page_channels
 from models.limits import Limits
-from models.media_stored import note_stored
+from models.media.stored import note_stored
 from models.mutes import mute_channel
 from models.positions import Move, advance_device, advance_device_where_left
 from models.refusals import invalid, not_found

@@ -6,10 +6,10 @@ import strawberry
 from msgspec import UNSET, UnsetType
 
 from models import ids
-from models.media_uses import no_such_media
+from models.media.upload_drafts import UploadDraft
+from models.media.uploads import Ticket
+from models.media.uses import no_such_media
 from models.refusals import not_found
-from models.upload_drafts import UploadDraft
-from models.uploads import Ticket
 from schema.budgets import spends
 from schema.context import context_of
 from schema.media import (

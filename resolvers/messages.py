@@ -8,7 +8,7 @@ import strawberry
 from models import ids
 from models.admission import require_sender
 from models.limits import Limits
-from models.media_uses import claim_for_message, no_such_media
+from models.media.uses import claim_for_message, no_such_media
 from models.messages import (
     Location,
     Message,

@@ -7,7 +7,7 @@ import strawberry
 from models import ids
 from models.channels import find_member
 from models.devices import find_device
-from models.media_uses import list_visible
+from models.media.uses import list_visible
 from models.refusals import invalid
 from schema.context import Context, context_of
 from schema.node import Node

@@ -12,14 +12,14 @@ from models.committer import Committer
 from models.database import Database
 from models.limits import Limits
 from models.log import Batch
-from models.media_urls import MediaUrls
+from models.media.uploads import Uploads
+from models.media.urls import MediaUrls
 from models.push_endpoints import PushRules
 from models.refusals import RefusalCode, Refused
 from models.sessions import Sessions
 from models.sms import SmsSender
 from models.sms_numbers import SmsRules
 from models.tokens import Tokens
-from models.uploads import Uploads
 from models.viewer import Viewer
 from schema.live import Live
 from schema.loaders import Loaders

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import strawberry
 
-from models import channels, ids, invites, media, users
+from models import channels, ids, invites, users
 from models.channels import MemberRole
+from models.media import media
 from schema.channels import Channel
 from schema.context import context_of
 from schema.fields import SHARED, derived_field

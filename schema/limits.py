@@ -5,8 +5,8 @@ from typing import Annotated
 import strawberry
 
 from models import limits
-from models.media import MediaKind
-from models.upload_drafts import upload_bytes
+from models.media.media import MediaKind
+from models.media.upload_drafts import upload_bytes
 from schema.sources import describes
 
 # GraphQL's Int ends here.

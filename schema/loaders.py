@@ -7,7 +7,7 @@ from strawberry.dataloader import DataLoader
 from models.channels import Channel, count_unread, list_channels
 from models.database import Database
 from models.invites import Invite, list_invites
-from models.media import Media, list_media
+from models.media.media import Media, list_media
 from models.messages import (
     NO_FATE,
     Fate,

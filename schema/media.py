@@ -5,11 +5,12 @@ from typing import Annotated
 
 import strawberry
 
-from models import ids, uploads
-from models.media import Media as StoredMedia
-from models.media import MediaKind, MediaState, RenditionName
-from models.renditions import Rendition as SignedRendition
-from models.renditions import sign_renditions
+from models import ids
+from models.media import uploads
+from models.media.media import Media as StoredMedia
+from models.media.media import MediaKind, MediaState, RenditionName
+from models.media.renditions import Rendition as SignedRendition
+from models.media.renditions import sign_renditions
 from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import SHARED, derived_field

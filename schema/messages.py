@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from models import channels, ids, messages, notices, receipts, users
-from models.media import Media as StoredMedia
+from models.media.media import Media as StoredMedia
 from models.messages import MessageKind, MessageStatus
 from models.unloaded import UNLOADED
 from schema.context import context_of

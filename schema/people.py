@@ -4,8 +4,9 @@ from typing import Annotated
 
 import strawberry
 
-from models import media, users
+from models import users
 from models.ids import user_global_id
+from models.media import media
 from models.presence import Presence as PresenceValue
 from schema.context import context_of
 from schema.fields import SHARED

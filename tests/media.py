@@ -8,7 +8,7 @@ import httpx2
 
 from models import ids
 from models.database import Database
-from models.media import MediaKind, MediaState, RenditionName, StoredRendition, encode_media
+from models.media.media import MediaKind, MediaState, RenditionName, StoredRendition, encode_media
 from tests.client import Json
 from tests.make import REFUSAL, Person
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from examples.reducer import Json
-from models.media import MediaState
+from models.media.media import MediaState
 from models.media_telling import tell_of_media
 from tests.changes import DELETE, EDIT, REACT
 from tests.groups import (

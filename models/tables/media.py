@@ -27,7 +27,7 @@ from models.tables.columns import (
 
 
 class MediaRow(SQLModel, table=True):
-    """A file that somebody uploads: `state` and `kind` as in models.media."""
+    """A file that somebody uploads: `state` and `kind` as in models.media.media."""
 
     __tablename__ = "media"
     __table_args__: ClassVar[Any] = (

@@ -3,7 +3,7 @@
 import pytest
 
 from models.database import Database
-from models.media import MediaKind, MediaState
+from models.media.media import MediaKind, MediaState
 from tests.client import Json
 from tests.groups import join, make_group, make_invite, notices
 from tests.make import REFUSAL, Person

@@ -7,7 +7,7 @@ import pytest
 
 from models import ids
 from models.database import Database
-from models.media import MediaKind
+from models.media.media import MediaKind
 from tests.changes import delete, edit, react
 from tests.client import Json
 from tests.groups import ADD, join, make_group, make_invite, remove

@@ -3,7 +3,7 @@
 import pytest
 
 from models.database import Database
-from models.media import MediaKind, MediaState
+from models.media.media import MediaKind, MediaState
 from tests.client import Json
 from tests.make import Person
 from tests.media import (

@@ -14,11 +14,11 @@ import pytest
 
 from models.database import Database
 from models.limits import Budget, Limits
-from models.media import Media, MediaState
+from models.media.media import Media, MediaState
+from models.media.upload_drafts import PART_BYTES, part_sizes
+from models.media.uploads import Uploads
 from models.refusals import RefusalCode, Refused
 from models.storage.bucket import Storage
-from models.upload_drafts import PART_BYTES, part_sizes
-from models.uploads import Uploads
 from tests.client import ApiClient, Json
 from tests.make import Person
 from tests.media import (

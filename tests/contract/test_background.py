@@ -16,7 +16,7 @@ ENDING = {
     "models/background.py": "the primitive",
     "models/readiness.py": "a question to PostgreSQL that requests share",
     "models/sessions.py": "a reading that requests share",
-    "models/uploads.py": "the completion of an upload, which requests wait for",
+    "models/media/uploads.py": "the completion of an upload, which requests wait for",
     "parley/app.py": "the start of the app, which ends it if it fails",
     "parley/worker.py": "waiting for PostgreSQL, or for the order to stop",
     "workers/jobs.py": "a job, which ends by its deadline",

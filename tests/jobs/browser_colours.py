@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from models.media import MediaKind, RenditionName
+from models.media.media import MediaKind, RenditionName
 from tests.jobs.film_colours import CONVERTED, KEPT, PLACES, SILENT, Source, Triple, film, shown
 from tests.jobs.studio import Studio, get
 

@@ -14,9 +14,9 @@ from models.committer import Committer
 from models.database import Database
 from models.jobs.queue import TakenJob
 from models.log import Batch
-from models.media import Media, MediaKind, MediaState, list_media
-from models.media_jobs import folder_of, original_of
-from models.media_lanes import lane_of, queue_render
+from models.media.lanes import lane_of, queue_render
+from models.media.media import Media, MediaKind, MediaState, list_media
+from models.media.processing import folder_of, original_of
 from models.messages import MessageKind
 from models.sends import Draft
 from models.storage.bucket import Storage

@@ -10,7 +10,7 @@ import av
 import msgspec
 from PIL import Image
 
-from models.media import MediaKind, RenditionName
+from models.media.media import MediaKind, RenditionName
 from tests.jobs.media_files import CANARY
 from workers.media.confinement import Bounds
 from workers.media.forms import Order

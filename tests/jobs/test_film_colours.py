@@ -7,7 +7,7 @@ import av
 import pytest
 from av.video.frame import VideoFrame
 
-from models.media import MediaKind, RenditionName
+from models.media.media import MediaKind, RenditionName
 from tests.jobs.film_colours import (
     CONVERTED,
     FRAMES,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from av.error import FFmpegError
 
-from models.media import MediaKind, RenditionName
+from models.media.media import MediaKind, RenditionName
 from tests.jobs.media_files import (
     CANARY,
     HTML,

@@ -7,7 +7,7 @@ import pytest
 from models import ids
 from models.committer import Committer
 from models.log import Batch
-from models.media import MediaState, list_media
+from models.media.media import MediaState, list_media
 from tests.changes import delete
 from tests.jobs.media_making import Files, picture, render, taken
 from tests.make import Person

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from models.media_headers import disposition_of, safe_name, served_type
+from models.media.headers import disposition_of, safe_name, served_type
 
 # RFC 6266 with a quoted-string without escapes, and RFC 5987's ext-value.
 HEADER = re.compile(

@@ -12,9 +12,9 @@ from PIL import Image
 from models import ids
 from models.committer import Committer
 from models.log import Batch
-from models.media import MediaKind, MediaState, RenditionName
-from models.media_jobs import UNUSABLE
-from models.media_lanes import LANES
+from models.media.lanes import LANES
+from models.media.media import MediaKind, MediaState, RenditionName
+from models.media.processing import UNUSABLE
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from tests.client import until

@@ -10,8 +10,8 @@ import pytest
 from models import ids
 from models.database import Database
 from models.jobs.queue import JobQueue, TakenJob
-from models.media import MediaKind, MediaState
-from models.media_lanes import FILM, LONG, QUICK, lane_of, queue_render
+from models.media.lanes import FILM, LONG, QUICK, lane_of, queue_render
+from models.media.media import MediaKind, MediaState
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from tests.jobs.media_files import clip, long_gif

@@ -6,8 +6,8 @@ import pytest
 
 from models import ids
 from models.committer import Committer
-from models.media import MediaState
-from models.media_jobs import folder_of
+from models.media.media import MediaState
+from models.media.processing import folder_of
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from tests.jobs.media_making import Files, picture, taken

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.media_urls import (
+from models.media.urls import (
     CloudFrontAddresses,
     MediaUrls,
     PlainAddresses,

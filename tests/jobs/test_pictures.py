@@ -7,7 +7,7 @@ import base64
 import pytest
 from PIL import Image, ImageSequence
 
-from models.media import MediaKind, RenditionName
+from models.media.media import MediaKind, RenditionName
 from tests.jobs.media_files import (
     corners,
     encoded,

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from examples.server import ROOT
-from models.media import MediaKind
+from models.media.media import MediaKind
 from tests.jobs.misbehaving import BOUNDS
 from tests.waiting import eventually
 from workers.media.renditions import Renderer, Unusable

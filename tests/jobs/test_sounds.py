@@ -5,7 +5,7 @@ from pathlib import Path
 import av
 import pytest
 
-from models.media import MediaKind, RenditionName
+from models.media.media import MediaKind, RenditionName
 from tests.jobs.media_files import clip, encoded, quarters, recording, without_length
 from tests.jobs.studio import Studio, check_says_nothing, get
 from workers.media.renditions import MediaLimits, Outcome, Unusable

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from models.media_urls import MediaUrls, StorageAddresses
+from models.media.urls import MediaUrls, StorageAddresses
 from models.refusals import RefusalCode, Refused
 from models.storage.bucket import Storage
 from models.storage.calls import Calls

@@ -3,7 +3,7 @@
 import asyncio
 
 from models.database import Database
-from models.media import MediaState
+from models.media.media import MediaState
 from models.media_telling import tell_of_media
 from tests.client import added, until
 from tests.live.conftest import Follow

@@ -12,9 +12,9 @@ from models import ids
 from models.channels import open_chat
 from models.database import Database
 from models.limits import Limits
-from models.media import MediaState
-from models.media_endings import delete_unused, release_media
-from models.media_uses import HolderKind, claim_for_message, claim_picture, list_visible
+from models.media.media import MediaState
+from models.media.releases import delete_unused, release_media
+from models.media.uses import HolderKind, claim_for_message, claim_picture, list_visible
 from models.refusals import RefusalCode, Refused
 from models.users import ProfileChanges, User, create_user, update_profile
 from tests.waiting import Edge, eventually, steps

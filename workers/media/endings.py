@@ -7,7 +7,7 @@ import msgspec
 from models.database import Database
 from models.jobs.queue import TakenJob
 from models.log import Batch
-from models.media_endings import PATIENCE_S, expire_media, is_delivered, release_media
+from models.media.releases import PATIENCE_S, expire_media, is_delivered, release_media
 from models.media_telling import tell_of_media
 from models.storage.bucket import Storage
 from workers.jobs import RetryLater

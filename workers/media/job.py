@@ -18,9 +18,10 @@ import msgspec
 from models.database import Database
 from models.jobs.queue import TakenJob
 from models.log import Batch
-from models.media import MediaKind, RenditionName, StoredRendition
-from models.media_headers import disposition_of, served_type
-from models.media_jobs import (
+from models.media.headers import disposition_of, served_type
+from models.media.lanes import LONG, QUICK, lane_of, queue_render
+from models.media.media import MediaKind, RenditionName, StoredRendition
+from models.media.processing import (
     UNUSABLE,
     Content,
     Settled,
@@ -34,7 +35,6 @@ from models.media_jobs import (
     settle_media,
     take_back_try,
 )
-from models.media_lanes import LONG, QUICK, lane_of, queue_render
 from models.media_telling import tell_of_media
 from models.refusals import RefusalCode, Refused
 from models.storage.bucket import Storage

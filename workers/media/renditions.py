@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from models.media import MediaKind, RenditionName
+from models.media.media import MediaKind, RenditionName
 from workers.media.confinement import Bounds
 from workers.media.forms import (
     DAMAGED,

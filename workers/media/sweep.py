@@ -13,8 +13,8 @@ import msgspec
 
 from models.database import Database
 from models.jobs.queue import TakenJob
-from models.media_endings import delete_unused
-from models.media_sweeping import (
+from models.media.releases import delete_unused
+from models.media.sweeping import (
     Expected,
     delete_unfinished,
     list_expected,

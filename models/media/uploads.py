@@ -17,13 +17,11 @@ import msgspec
 from models import ids
 from models.database import Database
 from models.limits import Limits
-from models.media import Media, MediaState
-from models.media_headers import UNKNOWN_TYPE, disposition_of
-from models.media_jobs import original_of
-from models.refusals import RefusalCode, Refused, not_found, unavailable
-from models.storage.bucket import SignedRequest, Storage
-from models.upload_drafts import PART_BYTES, UploadDraft, require_draft
-from models.upload_rows import (
+from models.media.headers import UNKNOWN_TYPE, disposition_of
+from models.media.media import Media, MediaState
+from models.media.processing import original_of
+from models.media.upload_drafts import PART_BYTES, UploadDraft, require_draft
+from models.media.upload_rows import (
     Upload,
     find_own_upload,
     insert_upload,
@@ -31,6 +29,8 @@ from models.upload_rows import (
     require_budget,
     take_over,
 )
+from models.refusals import RefusalCode, Refused, not_found, unavailable
+from models.storage.bucket import SignedRequest, Storage
 
 # For so long storage counts as being there after it was asked.
 STORAGE_CACHE_S = 5.0

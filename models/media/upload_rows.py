@@ -7,9 +7,9 @@ import msgspec
 from models.budgets import Charge, require_left, spend
 from models.database import Database
 from models.limits import Limits
-from models.media import COLUMNS, Media, MediaState, media_of
-from models.media_lanes import lane_of, queue_render
-from models.upload_drafts import UploadDraft, part_sizes
+from models.media.lanes import lane_of, queue_render
+from models.media.media import COLUMNS, Media, MediaState, media_of
+from models.media.upload_drafts import UploadDraft, part_sizes
 
 
 class Upload(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 A use is a row that is written, and the media checked, before the message or picture that it speaks
 of. It grants nothing by itself: whether that message is there, holds the media and is the viewer's
 to read is looked up each time. Whoever writes one holds the media's row, since what nothing uses is
-deleted under that lock (models.media_endings).
+deleted under that lock (models.media.releases).
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ import msgspec
 
 from models.database import Connection, Database
 from models.jobs.jobs import enqueue
-from models.media import Media, MediaKind, MediaState, list_media
+from models.media.media import Media, MediaKind, MediaState, list_media
 from models.refusals import RefusalCode, Refused, not_found
 
 

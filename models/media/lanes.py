@@ -7,7 +7,7 @@ and what turned out to cost more than `QUICK` allows; `FILM` has videos. In each
 
 from models.database import Connection
 from models.jobs.jobs import enqueue
-from models.media import MediaKind
+from models.media.media import MediaKind
 
 QUICK = "media_render"
 LONG = "media_long"

@@ -13,7 +13,7 @@ from enum import Enum
 import msgspec
 
 from models.database import Connection, Database
-from models.media import MediaKind, MediaState, StoredRendition
+from models.media.media import MediaKind, MediaState, StoredRendition
 
 UNUSABLE = "The file could not be used."
 

@@ -9,7 +9,7 @@ more), since it is deleted under its lock.
 import msgspec
 
 from models.database import Connection, Database
-from models.media import MediaState
+from models.media.media import MediaState
 
 PATIENCE_S = 3600.0
 

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from models.media_headers import disposition_of, served_type
+from models.media.headers import disposition_of, served_type
 from models.storage.signing import UNRESERVED, Signer
 
 # An address with all that belongs to it takes about a kilobyte.

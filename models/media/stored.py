@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from models.database import Database
 from models.jobs.jobs import enqueue
-from models.media_uses import list_held
+from models.media.uses import list_held
 
 
 async def note_stored(database: Database, user_id: str, media_ids: Sequence[str]) -> None:

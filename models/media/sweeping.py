@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from models.database import Database
-from models.media import StoredRendition
-from models.media_jobs import original_of
+from models.media.media import StoredRendition
+from models.media.processing import original_of
 
 _decode_renditions = msgspec.json.Decoder(list[StoredRendition]).decode
 

@@ -2,7 +2,7 @@
 
 The rows are found by id (`media`), and by nothing else on hot paths: a message holds the ids, a
 picture of a user or group a copy of the whole row, which does not change once it is one. What a
-storage key is called never leaves the server but in a signed address (models/media_urls.py).
+storage key is called never leaves the server but in a signed address (models/media/urls.py).
 """
 
 from collections.abc import Sequence

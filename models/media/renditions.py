@@ -4,8 +4,8 @@ from datetime import datetime
 
 import msgspec
 
-from models.media import Media, MediaKind, RenditionName, StoredRendition
-from models.media_urls import MediaUrls
+from models.media.media import Media, MediaKind, RenditionName, StoredRendition
+from models.media.urls import MediaUrls
 from models.refusals import Refused
 
 
