@@ -19,7 +19,7 @@ from models import ids
 from models.buckets import Buckets
 from models.channels import open_chat
 from models.limits import Limits
-from models.users import User, create_user
+from models.users.users import User, create_user
 from models.viewer import Viewer
 from parley.charges import charge
 from parley.embedded import EmbeddedServers

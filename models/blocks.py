@@ -12,7 +12,7 @@ from models.chats import lock_chat
 from models.database import Connection, Database
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused, invalid, not_found
-from models.users import User, find_user, list_users
+from models.users.users import User, find_user, list_users
 
 
 async def set_blocked(

@@ -17,7 +17,7 @@ from models.chats import make_chat
 from models.database import Database
 from models.media.media import Media, picture_of
 from models.refusals import not_found
-from models.users import User, find_user
+from models.users.users import User, find_user
 
 
 class ChannelKind(IntEnum):

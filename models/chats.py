@@ -64,7 +64,7 @@ async def _open(database: Database, one: str, other: str, now: datetime) -> bool
     people = sorted({one, other})
     async with database.transaction_in_turn(ids.chat_id(one, other)) as connection:
         channel_id = await lock_chat(connection, one, other, now=now)
-        # Held, since the marks of chats follow these rows (models/privacy.py).
+        # Held, since the marks of chats follow these rows (models/users/privacy.py).
         settings = await connection.fetch(
             "SELECT id, read_receipts FROM users WHERE id = ANY ($1) ORDER BY id FOR SHARE", people
         )

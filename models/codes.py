@@ -20,8 +20,8 @@ from models.known_networks import is_known_network
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused, invalid
 from models.sms import SmsSender, code_text
-from models.sms_numbers import SmsRules, country_of, require_sms_number
 from models.tokens import Tokens
+from models.users.sms_numbers import SmsRules, country_of, require_sms_number
 
 CODE_DIGITS = 6
 _SECRET_BYTES = 24

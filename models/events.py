@@ -11,7 +11,7 @@ import msgspec
 from models.channels import GroupFacts
 from models.log import Change
 from models.messages import Message
-from models.users import User
+from models.users.users import User
 
 
 class MessageAdded(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from models.database import Connection, Database
 from models.devices import DEVICE_COLUMNS, DEVICES, Device, device_of, end_device
 from models.limits import Limits
 from models.media.media import picture_of
-from models.users import User
+from models.users.users import User
 
 # Refreshes within one grace that are told apart; of more, the oldest tokens count as late.
 MAX_EARLIER = 16

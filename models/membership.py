@@ -17,7 +17,7 @@ from models.group_lock import LockedGroup, Publish, Seat, lock_own_group, requir
 from models.limits import Limits
 from models.notices import NoticeKind, SystemNotice
 from models.refusals import RefusalCode, Refused, invalid, not_found
-from models.relations import list_blocked, list_blockers, list_contacts
+from models.users.relations import list_blocked, list_blockers, list_contacts
 
 # users.add_to_groups_audience.
 _EVERYONE, _CONTACTS = 1, 2

@@ -15,7 +15,7 @@ from models.database import Database
 from models.media.media import Media, MediaState, list_media
 from models.notices import SystemNotice
 from models.unloaded import UNLOADED, Unloaded
-from models.users import User, list_users
+from models.users.users import User, list_users
 
 
 class MessageKind(IntEnum):

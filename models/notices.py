@@ -7,7 +7,7 @@ import msgspec
 
 from models.database import Database
 from models.unloaded import UNLOADED, Unloaded
-from models.users import User, list_users
+from models.users.users import User, list_users
 
 
 class NoticeKind(IntEnum):

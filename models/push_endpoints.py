@@ -19,7 +19,7 @@ from models.database import Connection, Database
 from models.limits import Limits
 from models.push_mails import admit_mail
 from models.refusals import invalid, not_found
-from models.sms_numbers import SmsRules, require_sms_number
+from models.users.sms_numbers import SmsRules, require_sms_number
 
 URL_LENGTH = 2048
 _APNS_TOKEN = re.compile(r"[0-9a-f]{64,200}")

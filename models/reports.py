@@ -13,7 +13,7 @@ from models.limits import Limits
 from models.messages import Message, find_message
 from models.refusals import invalid, not_found
 from models.text import require_text
-from models.users import find_user
+from models.users.users import find_user
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from models.notices import NoticeKind, SystemNotice
 from models.search import BLOCK_ENTRIES, build_search_blocks
 from models.sends import Draft
 from models.tokens import Tokens
-from models.users import User
+from models.users.users import User
 
 # The newest entries of a log that its readers have, but have not read; and have not even received.
 UNREAD_ENTRIES = 10

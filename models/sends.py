@@ -13,7 +13,7 @@ from models.group_commit import Busy
 from models.log import Batch, Entry, Recipients
 from models.messages import Details, Location, Message, MessageKind, MessageStatus, encode_details
 from models.refusals import RefusalCode, Refused, invalid, not_found
-from models.users import User
+from models.users.users import User
 
 logger = logging.getLogger("parley.commit")
 

@@ -23,7 +23,7 @@ from models.generations import DeviceStanding, Ended
 from models.known_networks import note_network
 from models.refusals import RefusalCode, Refused
 from models.tokens import AccessClaims, Tokens
-from models.users import User
+from models.users.users import User
 from models.viewer import Viewer
 
 # How stale `last_active_at` may be.

@@ -18,11 +18,11 @@ from models.devices import Platform, create_device
 from models.known_networks import note_network
 from models.limits import Limits
 from models.names import require_name
-from models.phone_numbers import claim_number
 from models.refusals import RefusalCode
 from models.sessions import Session
 from models.tokens import Tokens
-from models.users import COLUMNS, NAMELESS, User, create_user, user_of
+from models.users.phone_numbers import claim_number
+from models.users.users import COLUMNS, NAMELESS, User, create_user, user_of
 
 
 class SignIn(msgspec.Struct, frozen=True):

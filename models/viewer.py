@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from models.users import User
+from models.users.users import User
 
 
 class Viewer(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from functools import partial
 
 from models.push_endpoints import PushEndpointKind, PushRules
-from models.sms_numbers import SmsRules
+from models.users.sms_numbers import SmsRules
 from parley.settings import Settings, SettingsError
 from workers.push.addresses import check_push_url
 from workers.push.providers import Providers, open_providers

@@ -24,9 +24,9 @@ from models.media.urls import (
 from models.positions import Moved
 from models.sessions import Sessions
 from models.sms import DevelopmentSmsSender, SmsSender, SnsSmsSender
-from models.sms_numbers import SmsRules
 from models.storage.bucket import Storage
 from models.tokens import Tokens
+from models.users.sms_numbers import SmsRules
 from parley.parts import Parts
 from parley.push import read_push_rules
 from parley.settings import Settings, SettingsError, require_services

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 
-from models.sms_numbers import COUNTRIES
+from models.users.sms_numbers import COUNTRIES
 
 
 class SettingsError(Exception):

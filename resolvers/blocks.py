@@ -5,10 +5,11 @@ from typing import Annotated
 
 import strawberry
 
-from models import ids, users
+from models import ids
 from models.blocks import list_blocked_users, set_blocked
 from models.refusals import not_found
 from models.signals import Signalled, ViewerChanged
+from models.users import users
 from schema.blocks import SetBlockedPayload, SetBlockedResult
 from schema.budgets import spends
 from schema.context import context_of

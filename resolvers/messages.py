@@ -20,7 +20,7 @@ from models.messages import (
 from models.refusals import Refused, invalid, not_found
 from models.sends import Draft, Sent, for_sender
 from models.text import require_text
-from models.users import User
+from models.users.users import User
 from schema.budgets import spends
 from schema.context import Context, context_of
 from schema.messages import LocationInput, SendMessageInput, SendMessagePayload, SendMessageResult

@@ -6,11 +6,12 @@ from typing import Annotated
 import strawberry
 from msgspec import UNSET, UnsetType
 
-from models import ids, users
-from models.phone_numbers import discover_contacts
+from models import ids
 from models.refusals import not_found
 from models.signals import Signalled, ViewerChanged
-from models.users import ProfileChanges, update_profile
+from models.users import users
+from models.users.phone_numbers import discover_contacts
+from models.users.users import ProfileChanges, update_profile
 from resolvers.media import given_avatar
 from schema.budgets import spends
 from schema.context import context_of

@@ -5,10 +5,10 @@ from typing import Annotated, TypeVar
 import strawberry
 from msgspec import UNSET, UnsetType
 
-from models import privacy
-from models.privacy import PrivacyChanges, get_privacy, update_privacy
 from models.refusals import invalid
 from models.signals import Signalled, ViewerChanged
+from models.users import privacy
+from models.users.privacy import PrivacyChanges, get_privacy, update_privacy
 from schema.budgets import spends
 from schema.context import context_of
 from schema.privacy import (

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import strawberry
 
-from models import users
+from models.users import users
 from schema.people import User
 from schema.refusals import Refusal
 

@@ -18,8 +18,8 @@ from models.push_endpoints import PushRules
 from models.refusals import RefusalCode, Refused
 from models.sessions import Sessions
 from models.sms import SmsSender
-from models.sms_numbers import SmsRules
 from models.tokens import Tokens
+from models.users.sms_numbers import SmsRules
 from models.viewer import Viewer
 from schema.live import Live
 from schema.loaders import Loaders

@@ -7,8 +7,9 @@ from typing import Any
 import strawberry
 from strawberry.types.nodes import SelectedField, Selection
 
-from models import channels, events, ids, messages, users
+from models import channels, events, ids, messages
 from models.log import Change
+from models.users import users
 from schema.channels import Channel, MemberPosition
 from schema.context import context_of
 from schema.enums import describe_enum

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import strawberry
 
-from models import channels, ids, invites, users
+from models import channels, ids, invites
 from models.channels import MemberRole
 from models.media import media
+from models.users import users
 from schema.channels import Channel
 from schema.context import context_of
 from schema.fields import SHARED, derived_field

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Protocol
 
 from models.events import Occurrence
-from models.presence import Presence
 from models.signals import SignalKind, Signalled
+from models.users.presence import Presence
 from models.viewer import Viewer
 
 

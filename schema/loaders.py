@@ -17,11 +17,11 @@ from models.messages import (
     list_messages,
     show_to,
 )
-from models.phone_numbers import list_known_numbers
-from models.presence import Presence
 from models.receipts import Receipt, page_receipts
-from models.relations import list_blocked
-from models.users import User, list_users
+from models.users.phone_numbers import list_known_numbers
+from models.users.presence import Presence
+from models.users.relations import list_blocked
+from models.users.users import User, list_users
 from models.viewer import Viewer
 from schema.live import Live
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
-from models import channels, ids, messages, notices, receipts, users
+from models import channels, ids, messages, notices, receipts
 from models.media.media import Media as StoredMedia
 from models.messages import MessageKind, MessageStatus
 from models.unloaded import UNLOADED
+from models.users import users
 from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import OUTERMOST, SHARED, derived_field

@@ -2,9 +2,10 @@
 
 import strawberry
 
-from models import notices, users
+from models import notices
 from models.notices import NoticeKind
 from models.unloaded import UNLOADED
+from models.users import users
 from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import SHARED

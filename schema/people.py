@@ -4,10 +4,10 @@ from typing import Annotated
 
 import strawberry
 
-from models import users
 from models.ids import user_global_id
 from models.media import media
-from models.presence import Presence as PresenceValue
+from models.users import users
+from models.users.presence import Presence as PresenceValue
 from schema.context import context_of
 from schema.fields import SHARED
 from schema.media import Media

@@ -4,7 +4,8 @@ from datetime import datetime
 
 import strawberry
 
-from models import ids, presence
+from models import ids
+from models.users import presence
 from schema.fields import derived_field
 from schema.scalars import DateTime
 from schema.sources import describes

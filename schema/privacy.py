@@ -4,8 +4,8 @@ from typing import Annotated
 
 import strawberry
 
-from models.privacy import Audience
-from models.privacy import PrivacySettings as Settings
+from models.users.privacy import Audience
+from models.users.privacy import PrivacySettings as Settings
 from schema.enums import describe_enum
 from schema.refusals import Refusal
 from schema.sources import describes

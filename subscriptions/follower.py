@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from models.events import Occurrence
-from models.presence import Presence
+from models.users.presence import Presence
 from subscriptions.feed import Feed
 
 

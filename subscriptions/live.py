@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from models.database import Database
 from models.events import InboxReady, Occurrence, SessionExpiring
 from models.limits import Limits
-from models.presence import Presence
 from models.refusals import RefusalCode, Refused
 from models.signals import SignalKind, Signalled
+from models.users.presence import Presence
 from models.viewer import Viewer
 from subscriptions.feed import Feed, FeedKind
 from subscriptions.hub import Hub

@@ -23,8 +23,8 @@ from models.background import Background, Loops
 from models.database import Database
 from models.deadlines import within
 from models.limits import Limits
-from models.presence import note_last_seen
 from models.refusals import Refused
+from models.users.presence import note_last_seen
 from subscriptions.broker import AWAY
 from subscriptions.holds import Holds
 from subscriptions.leases import DeadNode, Leases

@@ -16,7 +16,7 @@ from models.background import Background, Loops
 from models.channels import list_viewer_states
 from models.database import Database
 from models.events import Occurrence, ViewerChannelUpdated, ViewerUpdated
-from models.users import find_user
+from models.users.users import find_user
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
 

@@ -13,10 +13,10 @@ from models.committer import Committer
 from models.database import Database
 from models.devices import Platform, create_device
 from models.messages import MessageKind
-from models.phone_numbers import claim_number
 from models.sends import Draft
 from models.tokens import Tokens
-from models.users import User, create_user
+from models.users.phone_numbers import claim_number
+from models.users.users import User, create_user
 from tests.client import ApiClient, Json
 from tests.serving import Server
 

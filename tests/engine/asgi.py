@@ -13,7 +13,7 @@ import orjson
 from models.limits import Limits
 from models.refusals import unavailable
 from models.sessions import Unauthenticated
-from models.users import User
+from models.users.users import User
 from models.viewer import Viewer
 from parley.transport.http import GraphQLHTTP
 from parley.transport.http_protocol import ABORT, ON_LOST

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from models.sms_numbers import SmsRules
+from models.users.sms_numbers import SmsRules
 from tests.jobs.fakes.sns import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Accepted, FakeSns
 from tests.jobs.pushing import make_push
 from tests.waiting import eventually

@@ -14,7 +14,7 @@ from models.outbox import list_unsettled_batches
 from models.positions import Moved
 from models.refusals import unavailable
 from models.signals import ReceiptMoved, Signalled, ViewerChanged
-from models.users import User
+from models.users.users import User
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
 from subscriptions.receipts import MOST_TRIES, Receipts

@@ -12,7 +12,7 @@ from models import ids
 from models.limits import Limits
 from models.log import Entry
 from models.messages import Message, MessageKind
-from models.users import User
+from models.users.users import User
 from parley.engine.executor import Engine
 from parley.engine.sharing import make_renderer
 from parley.schema import PUBLIC_FIELDS, make_schema

@@ -10,8 +10,8 @@ from models.devices import Platform
 from models.refusals import RefusalCode, Refused
 from models.sessions import Session
 from models.sign_in import SignIn, sign_in
-from models.sms_numbers import SmsRules
 from models.tokens import Tokens
+from models.users.sms_numbers import SmsRules
 
 ALICE = "+14155550101"
 BOB = "+14155550102"

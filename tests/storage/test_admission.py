@@ -14,7 +14,7 @@ from models.group_commit import Busy, GroupCommit
 from models.messages import MessageKind
 from models.refusals import RefusalCode, Refused
 from models.sends import Draft, SendWriter, Sent
-from models.users import User
+from models.users.users import User
 from tests.groups import inner_id, make_group
 from tests.make import Person
 

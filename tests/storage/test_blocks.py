@@ -12,7 +12,7 @@ from models.limits import Limits
 from models.messages import MessageKind
 from models.refusals import RefusalCode, Refused
 from models.sends import Draft
-from models.users import User, create_user
+from models.users.users import User, create_user
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Sends, one after the other, among which a block comes.

@@ -14,7 +14,7 @@ from models.log import Batch, Change, hydrate_entries
 from models.messages import Message, MessageKind, find_message
 from models.refusals import RefusalCode, Refused
 from models.unloaded import UNLOADED
-from models.users import User, create_user
+from models.users.users import User, create_user
 from tests.waiting import Edge, steps
 
 NOW = datetime.now(UTC)

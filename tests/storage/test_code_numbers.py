@@ -5,8 +5,8 @@ import pytest
 from models.database import Database
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused
-from models.sms_numbers import SmsRules
 from models.tokens import Tokens
+from models.users.sms_numbers import SmsRules
 from tests.storage.signing_in import ALICE, SmsRecorder, ask
 
 

@@ -28,7 +28,7 @@ from models.refusals import RefusalCode, Refused
 from models.search import search_messages
 from models.sends import Draft, Sent
 from models.typing import list_typing_audience
-from models.users import User, create_user
+from models.users.users import User, create_user
 from tests.storage.group_history import check_recipients, read_history
 
 PAIRS = 200

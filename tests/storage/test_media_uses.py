@@ -16,7 +16,7 @@ from models.media.media import MediaState
 from models.media.releases import delete_unused, release_media
 from models.media.uses import HolderKind, claim_for_message, claim_picture, list_visible
 from models.refusals import RefusalCode, Refused
-from models.users import ProfileChanges, User, create_user, update_profile
+from models.users.users import ProfileChanges, User, create_user, update_profile
 from tests.waiting import Edge, eventually, steps
 
 NOW = datetime.now(UTC)

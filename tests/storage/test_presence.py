@@ -7,9 +7,9 @@ import pytest
 
 from models import ids
 from models.database import Database
-from models.presence import list_last_seen, note_last_seen
-from models.privacy import Audience
-from models.users import create_user
+from models.users.presence import list_last_seen, note_last_seen
+from models.users.privacy import Audience
+from models.users.users import create_user
 
 EVERYONE, CONTACTS, NOBODY = Audience.EVERYONE, Audience.CONTACTS, Audience.NOBODY
 

@@ -9,8 +9,8 @@ from models.channels import open_chat
 from models.chats import make_chat
 from models.database import Database
 from models.limits import Limits
-from models.privacy import PrivacyChanges, update_privacy
-from models.users import create_user
+from models.users.privacy import PrivacyChanges, update_privacy
+from models.users.users import create_user
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -14,7 +14,7 @@ from models.database import Database
 from models.limits import Limits
 from models.log import Entry
 from models.messages import Message, MessageKind
-from models.users import User
+from models.users.users import User
 from models.viewer import Viewer
 from parley.engine.executor import Engine
 from parley.engine.sharing import make_renderer

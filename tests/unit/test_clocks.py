@@ -15,8 +15,8 @@ WALL_CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "
 @pytest.mark.parametrize(
     "path",
     [
-        "models/presence.py",
-        "models/relations.py",
+        "models/users/presence.py",
+        "models/users/relations.py",
         "subscriptions/follower.py",
         "subscriptions/holds.py",
         "subscriptions/leases.py",

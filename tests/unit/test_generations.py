@@ -9,7 +9,7 @@ import pytest
 from models.devices import Device, Platform
 from models.generations import DeviceStanding, next_generation
 from models.limits import Limits
-from models.users import User
+from models.users.users import User
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LIMITS = Limits(refresh_grace_s=10, refresh_token_ttl_s=1000)

@@ -12,7 +12,7 @@ from models.push_plans import Claim, Facts
 from models.push_results import Result
 from models.push_settings import PushPreview
 from models.push_states import PushKey
-from models.users import list_users
+from models.users.users import list_users
 from workers.push.deciding import Show
 from workers.push.mail_texts import unlink
 from workers.push.planning import SHOW_TTL_S, push_id

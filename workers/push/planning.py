@@ -13,7 +13,7 @@ from models.push_endpoints import Address, PushEndpointKind, kind_of
 from models.push_plans import Claim, Facts, claim_pushes, count_badges, list_facts
 from models.push_settings import PushPreview
 from models.push_states import PushKey
-from models.users import list_users
+from models.users.users import list_users
 from subscriptions.activity import Active
 from workers.push.deciding import Nothing, Show, TakeBack, Verdict, decide
 from workers.push.gates import Gates, Hold, Way

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Iterator
 
-from models.sms_numbers import SmsRules
+from models.users.sms_numbers import SmsRules
 from workers.push.apns import Apns
 from workers.push.fcm import Fcm
 from workers.push.mail import Mail

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from models.refusals import Refused
 from models.sms import SnsClient
-from models.sms_numbers import SmsRules, require_sms_number
+from models.users.sms_numbers import SmsRules, require_sms_number
 from workers.push.pushes import DELIVERED, Answer, Endpoint, Outcome, Push, shorten
 
 # What SNS takes, in as many parts as it needs; each part is paid for.

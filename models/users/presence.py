@@ -12,9 +12,9 @@ import asyncpg
 import msgspec
 
 from models.database import Connection, Database
-from models.privacy import Audience
 from models.refusals import unavailable
-from models.relations import Pair, list_blocked_pairs, list_contact_pairs
+from models.users.privacy import Audience
+from models.users.relations import Pair, list_blocked_pairs, list_contact_pairs
 
 
 class Presence(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from models.budgets import Charge, address_key, spend
 from models.database import Connection, Database
 from models.limits import Limits
 from models.refusals import invalid
-from models.users import User, list_users
+from models.users.users import User, list_users
 
 
 async def claim_number(connection: Connection, number: str, user_id: str) -> str:

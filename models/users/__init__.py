@@ -1,0 +1,1 @@
+"""Users: people with an account, their numbers, privacy and presence."""
