@@ -38,7 +38,7 @@ class Standing(Enum):
 
 
 # $1 the channels, each once; the others are parallel. In a chat that was never opened
-# (models/chats.py) there is nobody, and left_seq is 0.
+# (models/channels/chats.py) there is nobody, and left_seq is 0.
 _LOOK = """
 SELECT (CASE
     WHEN b.left_seq IS NULL AND b.user_id IS NOT NULL THEN 'in'

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from models.channel_log import ChannelLog, lock_log
-from models.channels import ChannelKind, MemberRole
+from models.channels.channels import ChannelKind, MemberRole
 from models.database import Connection, Database
 from models.jobs.jobs import enqueue
 from models.log import Batch, Change

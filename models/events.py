@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from models.channels import GroupFacts
+from models.channels.channels import GroupFacts
 from models.log import Change
 from models.messages import Message
 from models.users.users import User

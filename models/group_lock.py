@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from models.channel_log import ChannelLog, lock_log
-from models.channels import ChannelKind, MemberRole
+from models.channels.channels import ChannelKind, MemberRole
 from models.database import Connection, Database
 from models.limits import Limits
 from models.log import Batch

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from models import ids
 from models.channel_log import ChannelLog, create_log
-from models.channels import ChannelKind, MemberRole
+from models.channels.channels import ChannelKind, MemberRole
 from models.database import Database
 from models.group_lock import (
     Publish,

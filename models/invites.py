@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from models.channels import MemberRole
+from models.channels.channels import MemberRole
 from models.database import Database
 from models.group_lock import LockedGroup, Publish, lock_group, lock_own_group, require_seats
 from models.limits import Limits

@@ -13,7 +13,7 @@ from enum import IntEnum
 import asyncpg
 import msgspec
 
-from models.channels import GroupFacts, list_group_facts
+from models.channels.channels import GroupFacts, list_group_facts
 from models.database import Database
 from models.messages import (
     COLUMNS,

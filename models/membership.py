@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from models.channel_log import ChannelLog
-from models.channels import MemberRole
+from models.channels.channels import MemberRole
 from models.database import Database
 from models.group_lock import LockedGroup, Publish, Seat, lock_own_group, require_seats
 from models.limits import Limits

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from models.channels import ChannelKind
+from models.channels.channels import ChannelKind
 from models.database import Connection, Database
 from models.limits import Limits
 from models.messages import MessageKind

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from models import ids
-from models.channels import ChannelKind, MemberRole
+from models.channels.channels import ChannelKind, MemberRole
 from models.database import Connection
 from models.devices import Platform
 from models.messages import Details, MessageKind, encode_details

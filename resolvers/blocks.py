@@ -6,7 +6,7 @@ from typing import Annotated
 import strawberry
 
 from models import ids
-from models.blocks import list_blocked_users, set_blocked
+from models.channels.blocks import list_blocked_users, set_blocked
 from models.refusals import not_found
 from models.signals import Signalled, ViewerChanged
 from models.users import users

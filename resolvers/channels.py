@@ -6,11 +6,12 @@ from typing import Annotated
 
 import strawberry
 
-from models import channels, ids
-from models.channels import ChannelKind, find_channel, open_chat, page_channels
+from models import ids
+from models.channels import channels
+from models.channels.channels import ChannelKind, find_channel, open_chat, page_channels
+from models.channels.mutes import mute_channel
 from models.limits import Limits
 from models.media.stored import note_stored
-from models.mutes import mute_channel
 from models.positions import Move, advance_device, advance_device_where_left
 from models.refusals import invalid, not_found
 from models.signals import Signalled, ViewerChannelChanged

@@ -7,7 +7,7 @@ import strawberry
 from msgspec import UNSET, UnsetType
 
 from models import groups, ids, invites, membership
-from models.channels import Group, MemberRole, find_channel
+from models.channels.channels import Group, MemberRole, find_channel
 from models.group_lock import no_such_group
 from models.groups import GroupChanges, GroupDraft
 from models.invites import InvitePreview

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import strawberry
 
-from models import channels, ids, messages
-from models.channels import ChannelKind, MemberRole
+from models import ids, messages
+from models.channels import channels
+from models.channels.channels import ChannelKind, MemberRole
 from models.users import users
 from schema.context import context_of
 from schema.enums import describe_enum

@@ -7,7 +7,8 @@ from typing import Any
 import strawberry
 from strawberry.types.nodes import SelectedField, Selection
 
-from models import channels, events, ids, messages
+from models import events, ids, messages
+from models.channels import channels
 from models.log import Change
 from models.users import users
 from schema.channels import Channel, MemberPosition

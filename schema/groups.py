@@ -5,8 +5,9 @@ from typing import Annotated
 
 import strawberry
 
-from models import channels, ids, invites
-from models.channels import MemberRole
+from models import ids, invites
+from models.channels import channels
+from models.channels.channels import MemberRole
 from models.media import media
 from models.users import users
 from schema.channels import Channel

@@ -4,7 +4,7 @@ operation.
 
 from strawberry.dataloader import DataLoader
 
-from models.channels import Channel, count_unread, list_channels
+from models.channels.channels import Channel, count_unread, list_channels
 from models.database import Database
 from models.invites import Invite, list_invites
 from models.media.media import Media, list_media

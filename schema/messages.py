@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
-from models import channels, ids, messages, notices, receipts
+from models import ids, messages, notices, receipts
+from models.channels import channels
 from models.media.media import Media as StoredMedia
 from models.messages import MessageKind, MessageStatus
 from models.unloaded import UNLOADED

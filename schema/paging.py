@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 import msgspec
 import strawberry
 
-from models.channels import ChannelCursor
+from models.channels.channels import ChannelCursor
 from models.ids import MAX_SEQ
 from models.limits import Limits
 from models.refusals import Refused, invalid

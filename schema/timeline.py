@@ -1,6 +1,6 @@
 """A channel's timeline: which messages a page of arguments means, and the page hydrated in bulk."""
 
-from models.channels import Channel, Chat
+from models.channels.channels import Channel, Chat
 from models.messages import (
     Message,
     MessageStatus,

@@ -15,12 +15,12 @@ import msgspec
 from redis.asyncio import Redis
 
 from models.background import Background, Loops
+from models.channels.typing import list_typing_audience
 from models.database import Database
 from models.deadlines import within
 from models.limits import Limits
 from models.refusals import Refused
 from models.signals import Signalled, Typed
-from models.typing import list_typing_audience
 from subscriptions.broker import AWAY
 from subscriptions.scripts import read_script
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from models.background import Background, Loops
-from models.channels import list_viewer_states
+from models.channels.channels import list_viewer_states
 from models.database import Database
 from models.events import Occurrence, ViewerChannelUpdated, ViewerUpdated
 from models.users.users import find_user

@@ -3,8 +3,8 @@ they have read.
 
 The settings are columns of the user's row. `read_receipts` is also a mark on their member rows of
 chats, so that a page of messages reads no other family; both change in one transaction. Whoever
-makes a chat copies the mark while it holds the row (models/chats.py), so that a chat that opens
-meanwhile cannot get the old one.
+makes a chat copies the mark while it holds the row (models/channels/chats.py), so that a chat
+that opens meanwhile cannot get the old one.
 """
 
 from enum import IntEnum

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from models import membership
-from models.channels import find_channel
+from models.channels.channels import find_channel
 from models.database import Database
 from models.messages import MessageKind, page_messages
 from models.receipt_signals import ShownMove, list_receipt_signals

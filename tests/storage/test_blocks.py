@@ -4,8 +4,8 @@ import asyncio
 from datetime import UTC, datetime
 
 from models import ids
-from models.blocks import set_blocked
-from models.channels import open_chat
+from models.channels.blocks import set_blocked
+from models.channels.channels import open_chat
 from models.committer import Committer
 from models.database import Database
 from models.limits import Limits

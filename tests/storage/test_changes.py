@@ -5,9 +5,9 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime
 
 from models import ids
-from models.blocks import set_blocked
 from models.changes import delete_message, edit_message, react
-from models.channels import open_chat
+from models.channels.blocks import set_blocked
+from models.channels.channels import open_chat
 from models.database import Database
 from models.limits import Limits
 from models.log import Batch, Change, hydrate_entries

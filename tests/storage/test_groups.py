@@ -14,7 +14,8 @@ import pytest
 import pytest_asyncio
 
 from models import ids, membership
-from models.channels import MemberRole, find_channel, find_member
+from models.channels.channels import MemberRole, find_channel, find_member
+from models.channels.typing import list_typing_audience
 from models.committer import Committer
 from models.database import Database
 from models.groups import GroupChanges, GroupDraft, create_group, update_group
@@ -27,7 +28,6 @@ from models.receipt_signals import ShownMove, list_receipt_signals
 from models.refusals import RefusalCode, Refused
 from models.search import search_messages
 from models.sends import Draft, Sent
-from models.typing import list_typing_audience
 from models.users.users import User, create_user
 from tests.storage.group_history import check_recipients, read_history
 

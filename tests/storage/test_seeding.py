@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest_asyncio
 
 from models import ids
-from models.channels import (
+from models.channels.channels import (
     Chat,
     Group,
     MemberRole,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from models.channels import GroupFacts
+from models.channels.channels import GroupFacts
 from models.log import Entry
 from models.messages import Message, MessageKind
 from models.notices import NoticeKind, SystemNotice

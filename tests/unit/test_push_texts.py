@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from models.channels import ChannelKind
+from models.channels.channels import ChannelKind
 from models.messages import MessageKind
 from models.push_plans import Facts, Unread
 from models.push_settings import PushPreview

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from models import ids
-from models.channels import ChannelKind, count_unread
+from models.channels.channels import ChannelKind, count_unread
 from models.database import Database
 from models.push_endpoints import PushEndpointKind
 from models.push_plans import Claim, Facts

@@ -7,7 +7,7 @@ English words stand for messages without text; apps have the ids to say it in th
 import re
 import unicodedata
 
-from models.channels import ChannelKind
+from models.channels.channels import ChannelKind
 from models.messages import MessageKind
 from models.push_plans import Facts, Unread
 from models.push_settings import PushPreview

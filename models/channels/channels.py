@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 
 from models import ids
-from models.chats import make_chat
+from models.channels.chats import make_chat
 from models.database import Database
 from models.media.media import Media, picture_of
 from models.refusals import not_found

@@ -8,7 +8,7 @@ before the block or refused after it, never in between.
 from datetime import datetime
 
 from models import ids
-from models.chats import lock_chat
+from models.channels.chats import lock_chat
 from models.database import Connection, Database
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused, invalid, not_found

@@ -1,0 +1,1 @@
+"""Channels: chats and groups as their members see them, blocks, mutes and typing."""
