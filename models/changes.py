@@ -17,7 +17,7 @@ from models.channels.channels import ChannelKind, MemberRole
 from models.database import Connection, Database
 from models.jobs.jobs import enqueue
 from models.log import Batch, Change
-from models.messages import COLUMNS, Message, MessageKind, message_of, show_to
+from models.messages.messages import COLUMNS, Message, MessageKind, message_of, show_to
 from models.refusals import RefusalCode, Refused, invalid, not_found
 
 _FIELD = "messageId"

@@ -10,7 +10,7 @@ import msgspec
 
 from models.channels.channels import GroupFacts
 from models.log import Change
-from models.messages import Message
+from models.messages.messages import Message
 from models.users.users import User
 
 

@@ -24,8 +24,8 @@ from models.limits import Limits
 from models.media.media import Media, stored_picture
 from models.media.uses import HolderKind, claim_picture, release_picture
 from models.membership import bring_in, read_willingness
+from models.messages.notices import NoticeKind, SystemNotice
 from models.names import require_name
-from models.notices import NoticeKind, SystemNotice
 from models.refusals import RefusalCode, Refused, invalid
 from models.text import require_text
 

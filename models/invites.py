@@ -20,7 +20,7 @@ from models.group_lock import LockedGroup, Publish, lock_group, lock_own_group, 
 from models.limits import Limits
 from models.media.media import Media, picture_of
 from models.membership import bring_in
-from models.notices import NoticeKind, SystemNotice
+from models.messages.notices import NoticeKind, SystemNotice
 from models.refusals import RefusalCode, Refused, invalid, not_found
 
 # The channel's id, then 136 random bits: 44 characters of base64url, without padding.

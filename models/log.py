@@ -15,7 +15,7 @@ import msgspec
 
 from models.channels.channels import GroupFacts, list_group_facts
 from models.database import Database
-from models.messages import (
+from models.messages.messages import (
     COLUMNS,
     Message,
     MessageKind,
@@ -24,7 +24,7 @@ from models.messages import (
     hydrate_senders,
     message_of,
 )
-from models.notices import hydrate_notices
+from models.messages.notices import hydrate_notices
 
 
 class Change(IntEnum):

@@ -14,7 +14,7 @@ from models.channel_log import ChannelLog, lock_log
 from models.database import Database
 from models.log import Batch, Change
 from models.media.media import MediaState
-from models.messages import COLUMNS, Details, encode_details, message_of
+from models.messages.messages import COLUMNS, Details, encode_details, message_of
 
 TOLD = (MediaState.READY, MediaState.FAILED, MediaState.EXPIRED)
 

@@ -15,7 +15,7 @@ import msgspec
 from models.channels.channels import ChannelKind
 from models.database import Connection, Database
 from models.limits import Limits
-from models.messages import MessageKind
+from models.messages.messages import MessageKind
 from models.push_endpoints import Address, decode_address
 from models.push_settings import SETTINGS_COLUMNS, PushSettings, settings_of
 from models.push_states import PushKey, write_again

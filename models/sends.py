@@ -11,7 +11,14 @@ from models import ids
 from models.database import Connection
 from models.group_commit import Busy
 from models.log import Batch, Entry, Recipients
-from models.messages import Details, Location, Message, MessageKind, MessageStatus, encode_details
+from models.messages.messages import (
+    Details,
+    Location,
+    Message,
+    MessageKind,
+    MessageStatus,
+    encode_details,
+)
 from models.refusals import RefusalCode, Refused, invalid, not_found
 from models.users.users import User
 

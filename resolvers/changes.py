@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 from models import changes, ids
-from models.emoji import require_emoji
+from models.messages.emoji import require_emoji
 from models.refusals import not_found
 from resolvers.messages import require_message_text
 from schema.budgets import spends

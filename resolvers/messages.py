@@ -9,7 +9,7 @@ from models import ids
 from models.admission import require_sender
 from models.limits import Limits
 from models.media.uses import claim_for_message, no_such_media
-from models.messages import (
+from models.messages.messages import (
     Location,
     Message,
     MessageKind,

@@ -5,9 +5,9 @@ from typing import Annotated
 import strawberry
 
 from models import ids
-from models.messages import Message, hydrate_media, hydrate_senders, show_to
+from models.messages.messages import Message, hydrate_media, hydrate_senders, show_to
+from models.messages.search import search_messages
 from models.refusals import not_found
-from models.search import search_messages
 from schema.context import context_of
 from schema.messages import MessageConnection
 from schema.paging import Page, hit_cursor, make_page, parse_hit_cursor, require_count

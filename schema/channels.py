@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import strawberry
 
-from models import ids, messages
+from models import ids
 from models.channels import channels
 from models.channels.channels import ChannelKind, MemberRole
+from models.messages import messages
 from models.users import users
 from schema.context import context_of
 from schema.enums import describe_enum

@@ -8,7 +8,7 @@ from models.channels.channels import Channel, count_unread, list_channels
 from models.database import Database
 from models.invites import Invite, list_invites
 from models.media.media import Media, list_media
-from models.messages import (
+from models.messages.messages import (
     NO_FATE,
     Fate,
     Message,
@@ -17,7 +17,7 @@ from models.messages import (
     list_messages,
     show_to,
 )
-from models.receipts import Receipt, page_receipts
+from models.messages.receipts import Receipt, page_receipts
 from models.users.phone_numbers import list_known_numbers
 from models.users.presence import Presence
 from models.users.relations import list_blocked

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
-from models import ids, messages, notices, receipts
+from models import ids
 from models.channels import channels
 from models.media.media import Media as StoredMedia
-from models.messages import MessageKind, MessageStatus
+from models.messages import messages, notices, receipts
+from models.messages.messages import MessageKind, MessageStatus
 from models.unloaded import UNLOADED
 from models.users import users
 from schema.context import context_of

@@ -2,8 +2,8 @@
 
 import strawberry
 
-from models import notices
-from models.notices import NoticeKind
+from models.messages import notices
+from models.messages.notices import NoticeKind
 from models.unloaded import UNLOADED
 from models.users import users
 from schema.context import context_of

@@ -16,8 +16,8 @@ import strawberry
 from models.channels.channels import ChannelCursor
 from models.ids import MAX_SEQ
 from models.limits import Limits
+from models.messages.search import Hit
 from models.refusals import Refused, invalid
-from models.search import Hit
 from schema.sources import describes
 
 Row = TypeVar("Row")

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import strawberry
 
-from models import receipts
+from models.messages import receipts
 from models.users import users
 from schema.context import context_of
 from schema.paging import Edge, Page, PageInfo

@@ -1,7 +1,7 @@
 """A channel's timeline: which messages a page of arguments means, and the page hydrated in bulk."""
 
 from models.channels.channels import Channel, Chat
-from models.messages import (
+from models.messages.messages import (
     Message,
     MessageStatus,
     hydrate_media,

@@ -12,7 +12,7 @@ import msgspec
 
 from models.events import ChannelUpdated, LogAdvanced, MessageAdded, MessageUpdated, Occurrence
 from models.log import Entry
-from models.messages import Message, leave_fate_unread
+from models.messages.messages import Message, leave_fate_unread
 from models.sends import for_sender
 
 RecipientClass = Literal["sender", "others", "reply_hidden", "sender_reply_hidden", "hidden", "out"]

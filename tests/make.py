@@ -12,7 +12,7 @@ from models import ids
 from models.committer import Committer
 from models.database import Database
 from models.devices import Platform, create_device
-from models.messages import MessageKind
+from models.messages.messages import MessageKind
 from models.sends import Draft
 from models.tokens import Tokens
 from models.users.phone_numbers import claim_number

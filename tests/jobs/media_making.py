@@ -17,7 +17,7 @@ from models.log import Batch
 from models.media.lanes import lane_of, queue_render
 from models.media.media import Media, MediaKind, MediaState, list_media
 from models.media.processing import folder_of, original_of
-from models.messages import MessageKind
+from models.messages.messages import MessageKind
 from models.sends import Draft
 from models.storage.bucket import Storage
 from tests.make import Person

@@ -11,7 +11,7 @@ import pytest
 from models import ids
 from models.limits import Limits
 from models.log import Entry
-from models.messages import Message, MessageKind
+from models.messages.messages import Message, MessageKind
 from models.users.users import User
 from parley.engine.executor import Engine
 from parley.engine.sharing import make_renderer

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from examples.client import Api
 from models import ids
 from models.committer import Committer
-from models.messages import MessageKind
+from models.messages.messages import MessageKind
 from models.sends import Draft
 from tests.client import until
 from tests.faults.sockets import open_socket, subscribe

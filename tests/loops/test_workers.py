@@ -12,8 +12,8 @@ from models import ids
 from models.jobs.queue import Due, JobQueue, TakenJob
 from models.limits import Limits
 from models.log import Batch, Recipients
+from models.messages.search import BLOCK_ENTRIES
 from models.push_states import PushKey, Want
-from models.search import BLOCK_ENTRIES
 from parley.job_metrics import JobMetrics
 from parley.metrics import Metrics
 from subscriptions.activity import Activity

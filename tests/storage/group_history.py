@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from models.database import Database
 from models.log import Batch, Entry, list_entries
-from models.notices import NoticeKind, SystemNotice
+from models.messages.notices import NoticeKind, SystemNotice
 
 COMING = (NoticeKind.MEMBER_JOINED, NoticeKind.MEMBER_ADDED)
 

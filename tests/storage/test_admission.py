@@ -11,7 +11,7 @@ from models import ids
 from models.admission import Admission, Look, LookReader, Standing
 from models.database import Connection, connect
 from models.group_commit import Busy, GroupCommit
-from models.messages import MessageKind
+from models.messages.messages import MessageKind
 from models.refusals import RefusalCode, Refused
 from models.sends import Draft, SendWriter, Sent
 from models.users.users import User

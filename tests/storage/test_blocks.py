@@ -9,7 +9,7 @@ from models.channels.channels import open_chat
 from models.committer import Committer
 from models.database import Database
 from models.limits import Limits
-from models.messages import MessageKind
+from models.messages.messages import MessageKind
 from models.refusals import RefusalCode, Refused
 from models.sends import Draft
 from models.users.users import User, create_user

@@ -11,7 +11,7 @@ from models.channels.channels import open_chat
 from models.database import Database
 from models.limits import Limits
 from models.log import Batch, Change, hydrate_entries
-from models.messages import Message, MessageKind, find_message
+from models.messages.messages import Message, MessageKind, find_message
 from models.refusals import RefusalCode, Refused
 from models.unloaded import UNLOADED
 from models.users.users import User, create_user

@@ -22,11 +22,11 @@ from models.groups import GroupChanges, GroupDraft, create_group, update_group
 from models.invites import create_invite, join_group
 from models.limits import Limits
 from models.log import Batch
-from models.messages import MessageKind, find_message, page_messages
+from models.messages.messages import MessageKind, find_message, page_messages
+from models.messages.search import search_messages
 from models.positions import Move
 from models.receipt_signals import ShownMove, list_receipt_signals
 from models.refusals import RefusalCode, Refused
-from models.search import search_messages
 from models.sends import Draft, Sent
 from models.users.users import User, create_user
 from tests.storage.group_history import check_recipients, read_history

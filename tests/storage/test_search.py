@@ -12,8 +12,8 @@ from models import ids
 from models.changes import delete_message, edit_message
 from models.database import Database
 from models.limits import Limits
+from models.messages.search import BLOCK_ENTRIES, Hit, build_search_blocks, search_messages
 from models.refusals import RefusalCode, Refused
-from models.search import BLOCK_ENTRIES, Hit, build_search_blocks, search_messages
 from tests.waiting import steps
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -16,9 +16,9 @@ from models.channels.channels import (
     page_members,
 )
 from models.database import Database
-from models.messages import MessageStatus, find_message, list_fates, page_messages
-from models.notices import NoticeKind
-from models.search import BLOCK_ENTRIES, BUILT_AT_ONCE
+from models.messages.messages import MessageStatus, find_message, list_fates, page_messages
+from models.messages.notices import NoticeKind
+from models.messages.search import BLOCK_ENTRIES, BUILT_AT_ONCE
 from models.seeding import World, WorldPlan, seed_world
 from models.sessions import Sessions
 from models.tokens import Tokens

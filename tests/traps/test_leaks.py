@@ -13,7 +13,7 @@ from models import ids
 from models.database import Database
 from models.limits import Limits
 from models.log import Entry
-from models.messages import Message, MessageKind
+from models.messages.messages import Message, MessageKind
 from models.users.users import User
 from models.viewer import Viewer
 from parley.engine.executor import Engine

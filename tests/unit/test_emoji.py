@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.emoji import require_emoji
+from models.messages.emoji import require_emoji
 from models.refusals import RefusalCode, Refused
 
 EMOJI = {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from models.events import InboxReady, Occurrence, StreamCut
 from models.log import Entry
-from models.messages import Message, MessageKind
+from models.messages.messages import Message, MessageKind
 from subscriptions.feed import Feed
 from subscriptions.occurrences import LiveEntry
 

@@ -8,7 +8,7 @@ import pytest
 
 from models.events import Occurrence, ResyncRequired
 from models.log import Entry
-from models.messages import Message, MessageKind
+from models.messages.messages import Message, MessageKind
 from subscriptions.feed import Feed, FeedKind
 from subscriptions.occurrences import LiveEntry
 

@@ -7,7 +7,7 @@ import pytest
 
 from models.events import Occurrence
 from models.log import Entry
-from models.messages import Message, MessageKind
+from models.messages.messages import Message, MessageKind
 from models.signals import ReceiptMoved, Typed
 from subscriptions.feed import Feed, FeedKind
 from subscriptions.occurrences import LiveEntry

@@ -6,8 +6,8 @@ import pytest
 
 from models.channels.channels import GroupFacts
 from models.log import Entry
-from models.messages import Message, MessageKind
-from models.notices import NoticeKind, SystemNotice
+from models.messages.messages import Message, MessageKind
+from models.messages.notices import NoticeKind, SystemNotice
 from subscriptions.occurrences import LiveEntry
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

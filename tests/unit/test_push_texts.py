@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from models.channels.channels import ChannelKind
-from models.messages import MessageKind
+from models.messages.messages import MessageKind
 from models.push_plans import Facts, Unread
 from models.push_settings import PushPreview
 from workers.push.texts import MOST_CHARACTERS, clean, cut, title_and_body

@@ -8,7 +8,7 @@ import re
 import unicodedata
 
 from models.channels.channels import ChannelKind
-from models.messages import MessageKind
+from models.messages.messages import MessageKind
 from models.push_plans import Facts, Unread
 from models.push_settings import PushPreview
 

@@ -13,7 +13,7 @@ import msgspec
 
 from models.database import Database
 from models.media.media import Media, MediaState, list_media
-from models.notices import SystemNotice
+from models.messages.notices import SystemNotice
 from models.unloaded import UNLOADED, Unloaded
 from models.users.users import User, list_users
 

@@ -19,7 +19,7 @@ import msgspec
 
 from models.database import Connection, Database
 from models.limits import Limits
-from models.messages import Message, list_messages
+from models.messages.messages import Message, list_messages
 from models.refusals import invalid, not_found, unavailable
 from models.text import require_text
 

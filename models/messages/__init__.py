@@ -1,0 +1,1 @@
+"""Messages: what members said, how it fared, and how it is found again."""
