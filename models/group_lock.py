@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from models.channel_log import ChannelLog, lock_log
 from models.channels.channels import ChannelKind, MemberRole
 from models.database import Connection, Database
 from models.limits import Limits
-from models.log import Batch
+from models.log.entries import Batch
+from models.log.writing import ChannelLog, lock_log
 from models.refusals import RefusalCode, Refused, not_found
 
 Publish = Callable[[Batch], None]

@@ -10,7 +10,6 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from models import ids
-from models.channel_log import ChannelLog, create_log
 from models.channels.channels import ChannelKind, MemberRole
 from models.database import Database
 from models.group_lock import (
@@ -21,6 +20,7 @@ from models.group_lock import (
     require_seats,
 )
 from models.limits import Limits
+from models.log.writing import ChannelLog, create_log
 from models.media.media import Media, stored_picture
 from models.media.uses import HolderKind, claim_picture, release_picture
 from models.membership import bring_in, read_willingness

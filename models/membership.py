@@ -10,11 +10,11 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from models.channel_log import ChannelLog
 from models.channels.channels import MemberRole
 from models.database import Database
 from models.group_lock import LockedGroup, Publish, Seat, lock_own_group, require_seats
 from models.limits import Limits
+from models.log.writing import ChannelLog
 from models.messages.notices import NoticeKind, SystemNotice
 from models.refusals import RefusalCode, Refused, invalid, not_found
 from models.users.relations import list_blocked, list_blockers, list_contacts

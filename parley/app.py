@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from models.background import Background
 from models.database import CONNECTION_ERRORS
-from models.events import StreamCut
+from models.log.events import StreamCut
 from models.readiness import Readiness
 from models.viewer import Viewer
 from parley.charges import charge, charge_reading

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from models.background import Background, Loops
 from models.database import Database
-from models.outbox import find_oldest_unsettled_s
+from models.log.outbox import find_oldest_unsettled_s
 from parley.engine.executor import Engine, Operation
 from parley.settings import SettingsError
 

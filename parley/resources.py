@@ -10,9 +10,10 @@ from redis.backoff import NoBackoff
 
 from models.background import Loops
 from models.buckets import Buckets
-from models.committer import Committer
 from models.database import Database, DatabaseClosed, wait_for_database
-from models.log import Batch
+from models.log.committer import Committer
+from models.log.entries import Batch
+from models.log.positions import Moved
 from models.media.uploads import Uploads
 from models.media.urls import (
     CloudFrontAddresses,
@@ -21,7 +22,6 @@ from models.media.urls import (
     StorageAddresses,
     read_private_key,
 )
-from models.positions import Moved
 from models.sessions import Sessions
 from models.sms import DevelopmentSmsSender, SmsSender, SnsSmsSender
 from models.storage.bucket import Storage

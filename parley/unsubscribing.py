@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from models.log.signals import Signalled, ViewerChanged
 from models.push_unsubscribing import unsubscribe
 from models.refusals import Refused
-from models.signals import Signalled, ViewerChanged
 from schema.context import Resources
 from workers.push.mail_links import PATH
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from models.background import Background, CannotGoOn, Loops
 from models.database import Database
-from models.signals import Signalled, ViewerChanged
+from models.log.signals import Signalled, ViewerChanged
 from parley.health import Health
 from parley.job_metrics import JobMetrics
 from parley.metrics import Metrics

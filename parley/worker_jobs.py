@@ -11,7 +11,7 @@ from models.background import Loops
 from models.database import Database
 from models.jobs.jobs import enqueue
 from models.jobs.queue import JobQueue
-from models.log import Batch
+from models.log.entries import Batch
 from models.media.lanes import LANES
 from models.push_endpoints import PushEndpointKind
 from models.refusals import Refused

@@ -7,8 +7,8 @@ import strawberry
 
 from models import ids
 from models.channels.blocks import list_blocked_users, set_blocked
+from models.log.signals import Signalled, ViewerChanged
 from models.refusals import not_found
-from models.signals import Signalled, ViewerChanged
 from models.users import users
 from schema.blocks import SetBlockedPayload, SetBlockedResult
 from schema.budgets import spends

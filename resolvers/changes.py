@@ -4,7 +4,8 @@ from typing import Annotated
 
 import strawberry
 
-from models import changes, ids
+from models import ids
+from models.log import message_changes
 from models.messages.emoji import require_emoji
 from models.refusals import not_found
 from resolvers.messages import require_message_text
@@ -37,7 +38,7 @@ class ChangeMutations:
     ) -> MessagePayload | Refusal:
         context = context_of(info)
         resources, limits = context.resources, context.resources.limits
-        message = await changes.edit_message(
+        message = await message_changes.edit_message(
             resources.database,
             resources.publish,
             context.require_viewer().user.id,
@@ -61,7 +62,7 @@ class ChangeMutations:
         self, info: strawberry.Info, message_id: MessageId
     ) -> MessagePayload | Refusal:
         context = context_of(info)
-        message = await changes.delete_message(
+        message = await message_changes.delete_message(
             context.resources.database,
             context.resources.publish,
             context.require_viewer().user.id,
@@ -85,7 +86,7 @@ class ChangeMutations:
         ] = None,
     ) -> MessagePayload | Refusal:
         context = context_of(info)
-        message = await changes.react(
+        message = await message_changes.react(
             context.resources.database,
             context.resources.publish,
             context.require_viewer().user.id,

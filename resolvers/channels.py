@@ -11,10 +11,10 @@ from models.channels import channels
 from models.channels.channels import ChannelKind, find_channel, open_chat, page_channels
 from models.channels.mutes import mute_channel
 from models.limits import Limits
+from models.log.positions import Move, advance_device, advance_device_where_left
+from models.log.signals import Signalled, ViewerChannelChanged
 from models.media.stored import note_stored
-from models.positions import Move, advance_device, advance_device_where_left
 from models.refusals import invalid, not_found
-from models.signals import Signalled, ViewerChannelChanged
 from schema.budgets import spends
 from schema.channels import (
     AcknowledgeInput,

@@ -7,8 +7,8 @@ import strawberry
 
 from models import devices, ids
 from models.devices import list_devices, revoke_device
+from models.log.signals import Signalled, ViewerChanged
 from models.refusals import not_found
-from models.signals import Signalled, ViewerChanged
 from schema.budgets import spends
 from schema.context import Context, context_of
 from schema.devices import Device, RevokeDevicePayload, RevokeDeviceResult

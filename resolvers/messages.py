@@ -6,8 +6,9 @@ from typing import Annotated
 import strawberry
 
 from models import ids
-from models.admission import require_sender
 from models.limits import Limits
+from models.log.admission import require_sender
+from models.log.sends import Draft, Sent, for_sender
 from models.media.uses import claim_for_message, no_such_media
 from models.messages.messages import (
     Location,
@@ -18,7 +19,6 @@ from models.messages.messages import (
     show_to,
 )
 from models.refusals import Refused, invalid, not_found
-from models.sends import Draft, Sent, for_sender
 from models.text import require_text
 from models.users.users import User
 from schema.budgets import spends

@@ -7,8 +7,8 @@ import strawberry
 from msgspec import UNSET, UnsetType
 
 from models import ids
+from models.log.signals import Signalled, ViewerChanged
 from models.refusals import not_found
-from models.signals import Signalled, ViewerChanged
 from models.users import users
 from models.users.phone_numbers import discover_contacts
 from models.users.users import ProfileChanges, update_profile

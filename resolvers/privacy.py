@@ -5,8 +5,8 @@ from typing import Annotated, TypeVar
 import strawberry
 from msgspec import UNSET, UnsetType
 
+from models.log.signals import Signalled, ViewerChanged
 from models.refusals import invalid
-from models.signals import Signalled, ViewerChanged
 from models.users import privacy
 from models.users.privacy import PrivacyChanges, get_privacy, update_privacy
 from schema.budgets import spends

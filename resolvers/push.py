@@ -7,6 +7,7 @@ import strawberry
 from msgspec import UNSET, UnsetType
 
 from models.devices import Device, find_device
+from models.log.signals import Signalled, ViewerChanged
 from models.push_endpoints import (
     Address,
     ApnsAddress,
@@ -26,7 +27,6 @@ from models.push_settings import (
     set_push_settings,
 )
 from models.refusals import invalid, not_found
-from models.signals import Signalled, ViewerChanged
 from models.viewer import Viewer
 from schema.budgets import spends
 from schema.context import Context, context_of

@@ -9,9 +9,9 @@ import strawberry
 
 from models import sessions
 from models.codes import CodeRequest, request_code
+from models.log.signals import Signalled, ViewerChanged
 from models.sessions import DeviceEnded
 from models.sign_in import SignIn, sign_in
-from models.signals import Signalled, ViewerChanged
 from schema.budgets import spends
 from schema.context import context_of
 from schema.refusals import Refusal, answers_refusals

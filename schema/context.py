@@ -8,10 +8,10 @@ from typing import Any
 
 from models.buckets import Takes
 from models.budgets import address_key
-from models.committer import Committer
 from models.database import Database
 from models.limits import Limits
-from models.log import Batch
+from models.log.committer import Committer
+from models.log.entries import Batch
 from models.media.uploads import Uploads
 from models.media.urls import MediaUrls
 from models.push_endpoints import PushRules

@@ -7,9 +7,10 @@ from typing import Any
 import strawberry
 from strawberry.types.nodes import SelectedField, Selection
 
-from models import events, ids
+from models import ids
 from models.channels import channels
-from models.log import Change
+from models.log import events
+from models.log.entries import Change
 from models.messages import messages
 from models.users import users
 from schema.channels import Channel, MemberPosition

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from models.events import Occurrence
-from models.signals import SignalKind, Signalled
+from models.log.events import Occurrence
+from models.log.signals import SignalKind, Signalled
 from models.users.presence import Presence
 from models.viewer import Viewer
 

@@ -15,8 +15,8 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
-from models.events import Occurrence, ResyncRequired, StreamCut
-from models.signals import ReceiptMoved, Typed
+from models.log.events import Occurrence, ResyncRequired, StreamCut
+from models.log.signals import ReceiptMoved, Typed
 from subscriptions.occurrences import LiveEntry
 from subscriptions.replays import Pace, Replays
 

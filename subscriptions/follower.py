@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from models.events import Occurrence
+from models.log.events import Occurrence
 from models.users.presence import Presence
 from subscriptions.feed import Feed
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from models.background import Background, Loops
 from models.database import Database
-from models.events import StreamCut, TooFarBehind
-from models.log import Batch, hydrate_entries, list_entries
+from models.log.entries import Batch, hydrate_entries, list_entries
+from models.log.events import StreamCut, TooFarBehind
 from subscriptions.feed import Feed, resync_occurrence
 from subscriptions.occurrences import LiveEntry
 

@@ -19,11 +19,11 @@ from redis.asyncio import Redis
 from models.background import Background, Loops
 from models.database import Database
 from models.deadlines import within
-from models.events import StreamCut
-from models.log import Batch
-from models.outbox import OUTBOX_KEPT_S, list_recent_batches
+from models.log.entries import Batch
+from models.log.events import StreamCut
+from models.log.outbox import OUTBOX_KEPT_S, list_recent_batches
+from models.log.signals import Signalled
 from models.refusals import Refused
-from models.signals import Signalled
 from subscriptions.broker import AWAY, Broker
 from subscriptions.hub import Hub
 from subscriptions.node_messages import BEAT, decode, encode_batches, encode_signals

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import msgspec
 
-from models.log import Batch
-from models.signals import Signalled
+from models.log.entries import Batch
+from models.log.signals import Signalled
 
 # Below the letters, with which messages without a version began.
 VERSION = b"\x01"

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from models.events import ChannelUpdated, LogAdvanced, MessageAdded, MessageUpdated, Occurrence
-from models.log import Entry
+from models.log.entries import Entry
+from models.log.events import ChannelUpdated, LogAdvanced, MessageAdded, MessageUpdated, Occurrence
+from models.log.sends import for_sender
 from models.messages.messages import Message, leave_fate_unread
-from models.sends import for_sender
 
 RecipientClass = Literal["sender", "others", "reply_hidden", "sender_reply_hidden", "hidden", "out"]
 

@@ -20,8 +20,8 @@ from models.background import Background, Loops
 from models.database import Database
 from models.deadlines import within
 from models.limits import Limits
+from models.log.signals import PresenceChanged, Signalled, ViewerChanged
 from models.refusals import RefusalCode, Refused
-from models.signals import PresenceChanged, Signalled, ViewerChanged
 from models.users.presence import LastSeen, Presence, list_last_seen
 from subscriptions.broker import AWAY
 from subscriptions.feed import Feed

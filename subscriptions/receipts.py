@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 
 from models.background import Background, Loops
 from models.database import Database
-from models.positions import Moved
-from models.receipt_signals import ShownMove, list_receipt_signals, merge_moves
+from models.log.positions import Moved
+from models.log.receipt_signals import ShownMove, list_receipt_signals, merge_moves
+from models.log.signals import Signalled, ViewerChannelChanged
 from models.refusals import Refused
-from models.signals import Signalled, ViewerChannelChanged
 from subscriptions.pacing import Pacer
 
 logger = logging.getLogger("parley.live")

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import msgspec
 
 from models.background import Background, Loops
-from models.events import Occurrence, ReceiptUpdated, TypingUpdated
-from models.signals import (
+from models.log.events import Occurrence, ReceiptUpdated, TypingUpdated
+from models.log.signals import (
     ReceiptMoved,
     Signalled,
     Typed,

@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime
 
 from models.database import Database
-from models.events import InboxReady, Occurrence, ResyncRequired, TooFarBehind
 from models.limits import Limits
-from models.log import (
+from models.log.entries import (
     Standing,
     hydrate_entries,
     list_device_positions,
     list_entries,
     list_standings,
 )
+from models.log.events import InboxReady, Occurrence, ResyncRequired, TooFarBehind
 from models.refusals import not_found
 from subscriptions.feed import Feed, resync_occurrence
 from subscriptions.hub import Hub

@@ -19,8 +19,8 @@ from models.channels.typing import list_typing_audience
 from models.database import Database
 from models.deadlines import within
 from models.limits import Limits
+from models.log.signals import Signalled, Typed
 from models.refusals import Refused
-from models.signals import Signalled, Typed
 from subscriptions.broker import AWAY
 from subscriptions.scripts import read_script
 

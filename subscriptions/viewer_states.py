@@ -15,7 +15,7 @@ import msgspec
 from models.background import Background, Loops
 from models.channels.channels import list_viewer_states
 from models.database import Database
-from models.events import Occurrence, ViewerChannelUpdated, ViewerUpdated
+from models.log.events import Occurrence, ViewerChannelUpdated, ViewerUpdated
 from models.users.users import find_user
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub

@@ -14,9 +14,9 @@ import pytest
 import pytest_asyncio
 import uvloop
 
-from models.committer import Committer
 from models.database import Database
 from models.limits import Limits
+from models.log.committer import Committer
 from models.storage.bucket import Storage
 from models.tables import metadata
 from models.tokens import Tokens

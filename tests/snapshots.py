@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from examples.reducer import Json
+from models.log.media_changes import tell_of_media
 from models.media.media import MediaState
-from models.media_telling import tell_of_media
 from tests.changes import DELETE, EDIT, REACT
 from tests.groups import (
     ADD,

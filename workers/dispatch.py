@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from models.background import Background, Loops
 from models.database import Database
 from models.deadlines import within
-from models.log import Batch, Entry, hydrate_entries
-from models.outbox import settle_batches
+from models.log.entries import Batch, Entry, hydrate_entries
+from models.log.outbox import settle_batches
 from models.unloaded import UNLOADED
 from subscriptions.broker import AWAY
 from subscriptions.hub import Hub

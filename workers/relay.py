@@ -8,7 +8,7 @@ import logging
 
 from models.background import Background, Loops
 from models.database import Database
-from models.outbox import delete_settled_batches, list_unsettled_batches
+from models.log.outbox import delete_settled_batches, list_unsettled_batches
 from subscriptions.broker import AWAY
 from subscriptions.hub import Hub
 from workers.dispatch import Dispatcher

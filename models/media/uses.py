@@ -188,7 +188,7 @@ async def list_visible(
 
 
 # $1 media ids, $2 channels, $3 senders, $4 client ids (parallel), $5 the channels, each once, $6
-# the viewer. A probe of the unique key for each, as in models.log.
+# the viewer. A probe of the unique key for each, as in models.log.entries.
 _HELD = """
 SELECT DISTINCT x.media_id
 FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[])

@@ -183,7 +183,8 @@ async def page_messages(
 
 
 # The messages at given places: $1 channels and $2 seqs (parallel), $3 the channels, each once. A
-# probe of the primary key for each, whatever the statistics say; models.log says why in this form.
+# probe of the primary key for each, whatever the statistics say; models.log.entries says why in
+# this form.
 _AT_PLACES = f"""
 SELECT {COLUMNS}
 FROM unnest($1::uuid[], $2::integer[]) AS p (channel_id, seq)

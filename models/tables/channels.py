@@ -135,7 +135,7 @@ class MessageRow(SQLModel, table=True):
 
 
 class ChangeRow(SQLModel, table=True):
-    """An entry of the log that changes a message: `kind` as in models.log.Change."""
+    """An entry of the log that changes a message: `kind` as in models.log.entries.Change."""
 
     __tablename__ = "changes"
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from models.database import Database
-from models.log import Batch
+from models.log.entries import Batch
 from models.refusals import Refused
 from parley.embedded.running import with_running
 from parley.logs import configure_logging

@@ -15,7 +15,7 @@ import orjson
 from graphql import GraphQLError
 from strawberry.exceptions import StrawberryInputCoercionError
 
-from models.events import TooFarBehind
+from models.log.events import TooFarBehind
 from models.refusals import Refused
 from models.sessions import Unauthenticated
 

@@ -21,7 +21,7 @@ from graphql.language import (
     VariableNode,
 )
 
-from models.events import Occurrence
+from models.log.events import Occurrence
 from parley.engine.facts import SchemaFacts
 
 Possible = frozenset[str]

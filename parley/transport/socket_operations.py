@@ -12,8 +12,8 @@ from typing import Any, Protocol, cast
 
 import orjson
 
-from models.events import StreamCut
 from models.limits import Limits
+from models.log.events import StreamCut
 from models.refusals import unavailable
 from parley.engine.documents import Operation
 from parley.engine.errors import DocumentRefused, format_errors, wrap_error

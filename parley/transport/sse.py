@@ -7,8 +7,8 @@ protocol has it. A client that is too slow, or stops reading, is cut with its co
 
 import asyncio
 
-from models.events import StreamCut
 from models.limits import Limits
+from models.log.events import StreamCut
 from parley.engine.errors import exception_answer
 from parley.engine.sharing import Render
 from parley.transport.reply import Reply

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import nullcontext
 from typing import Protocol
 
-from models.events import Occurrence, StreamCut
+from models.log.events import Occurrence, StreamCut
 from parley.engine.sharing import Render
 from parley.transport.writer import Writer
 from subscriptions.replays import Pace

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from models.committer import Committer
 from models.database import Database
+from models.log.committer import Committer
 from tests.make import Person, write_history
 
 MESSAGES = """query ($id: ID!, $first: Int, $after: String, $last: Int, $before: String,

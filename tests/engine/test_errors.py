@@ -6,7 +6,7 @@ import orjson
 import pytest
 from graphql import GraphQLError
 
-from models.events import TooFarBehind
+from models.log.events import TooFarBehind
 from models.refusals import RefusalCode, Refused, unavailable
 from models.sessions import Unauthenticated
 from parley.engine.errors import describe_exception, exception_answer

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from models.events import Occurrence, StreamCut, TooFarBehind
 from models.limits import Limits
+from models.log.events import Occurrence, StreamCut, TooFarBehind
 from models.refusals import RefusalCode, Refused
 from subscriptions.feed import Feed
 from tests.engine.asgi import App, Exchange

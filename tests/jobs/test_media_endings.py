@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from models import ids
-from models.committer import Committer
-from models.log import Batch
+from models.log.committer import Committer
+from models.log.entries import Batch
 from models.media.media import MediaState, list_media
 from tests.changes import delete
 from tests.jobs.media_making import Files, picture, render, taken

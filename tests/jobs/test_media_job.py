@@ -10,8 +10,8 @@ from pathlib import Path
 from PIL import Image
 
 from models import ids
-from models.committer import Committer
-from models.log import Batch
+from models.log.committer import Committer
+from models.log.entries import Batch
 from models.media.lanes import LANES
 from models.media.media import MediaKind, MediaState, RenditionName
 from models.media.processing import UNUSABLE

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from models import ids
-from models.committer import Committer
+from models.log.committer import Committer
 from models.media.media import MediaState
 from models.media.processing import folder_of
 from parley.embedded import EmbeddedServers

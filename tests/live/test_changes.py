@@ -4,7 +4,7 @@ live over both nodes, and replayed.
 
 from typing import Any
 
-from models.committer import Committer
+from models.log.committer import Committer
 from tests.changes import (
     CHANGED,
     MESSAGE,

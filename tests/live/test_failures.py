@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from models import ids
-from models.committer import Committer
 from models.database import Database
-from models.events import Occurrence
-from models.log import Batch, Recipients
-from models.outbox import list_unsettled_batches
-from models.positions import Moved
+from models.log.committer import Committer
+from models.log.entries import Batch, Recipients
+from models.log.events import Occurrence
+from models.log.outbox import list_unsettled_batches
+from models.log.positions import Moved
+from models.log.signals import ReceiptMoved, Signalled, ViewerChanged
 from models.refusals import unavailable
-from models.signals import ReceiptMoved, Signalled, ViewerChanged
 from models.users.users import User
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from models.committer import Committer
 from models.database import Database
+from models.log.committer import Committer
 from tests.client import Stream, added, ending, until
 from tests.live.conftest import Follow
 from tests.live.feeds import live

@@ -3,8 +3,8 @@
 import asyncio
 
 from models.database import Database
+from models.log.media_changes import tell_of_media
 from models.media.media import MediaState
-from models.media_telling import tell_of_media
 from tests.client import added, until
 from tests.live.conftest import Follow
 from tests.make import Person

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from models.database import Database
-from models.events import InboxReady, Occurrence, ResyncRequired
+from models.log.events import InboxReady, Occurrence, ResyncRequired
 from models.viewer import Viewer
 from parley.resources import Process
 from subscriptions.feed import Feed

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from models.committer import Committer
+from models.log.committer import Committer
 from tests.client import ending, events
 from tests.live.conftest import Follow
 from tests.make import Person, write_history

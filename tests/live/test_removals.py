@@ -13,11 +13,11 @@ import pytest
 from models import membership
 from models.channels.channels import find_channel
 from models.database import Database
+from models.log.receipt_signals import ShownMove, list_receipt_signals
+from models.log.sends import Draft
 from models.messages.messages import MessageKind, page_messages
 from models.messages.search import search_messages
-from models.receipt_signals import ShownMove, list_receipt_signals
 from models.refusals import RefusalCode, Refused
-from models.sends import Draft
 from models.viewer import Viewer
 from parley.resources import Process
 from schema.context import Resources

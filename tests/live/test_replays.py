@@ -7,8 +7,8 @@ from typing import cast
 import pytest
 
 from models import ids
-from models.committer import Committer
 from models.database import Database
+from models.log.committer import Committer
 from models.viewer import Viewer
 from subscriptions.feed import Feed
 from subscriptions.replays import READS_AT_ONCE

@@ -28,7 +28,9 @@ from graphql import (
 )
 from graphql.execution import execute_subscription_event
 
-from models.events import (
+from models.limits import Limits
+from models.log.entries import Entry, hydrate_entries, list_entries_at
+from models.log.events import (
     ChannelUpdated,
     LogAdvanced,
     MessageAdded,
@@ -37,8 +39,6 @@ from models.events import (
     ReceiptUpdated,
     TypingUpdated,
 )
-from models.limits import Limits
-from models.log import Entry, hydrate_entries, list_entries_at
 from models.viewer import Viewer
 from parley.engine.executor import Engine
 from parley.engine.facts import SchemaFacts

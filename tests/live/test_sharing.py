@@ -10,7 +10,7 @@ import pytest
 
 from models import ids
 from models.limits import Limits
-from models.log import Entry
+from models.log.entries import Entry
 from models.messages.messages import Message, MessageKind
 from models.users.users import User
 from parley.engine.executor import Engine

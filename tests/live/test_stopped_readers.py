@@ -14,9 +14,9 @@ from websockets.exceptions import ConnectionClosed
 
 from examples.client import Api
 from models import ids
-from models.committer import Committer
+from models.log.committer import Committer
+from models.log.sends import Draft
 from models.messages.messages import MessageKind
-from models.sends import Draft
 from tests.client import until
 from tests.faults.sockets import open_socket, subscribe
 from tests.live.feeds import live

@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 from models import ids
 from models.database import Database
 from models.limits import Limits
-from models.signals import Signalled, Typed
+from models.log.signals import Signalled, Typed
 from parley.embedded import EmbeddedServers
 from subscriptions.typing import Typing
 from tests.client import ending, until

@@ -10,9 +10,9 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from models import ids
-from models.committer import Committer
 from models.database import Database
-from models.outbox import list_unsettled_batches, settle_batches
+from models.log.committer import Committer
+from models.log.outbox import list_unsettled_batches, settle_batches
 from parley.settings import Settings
 from subscriptions.node import Node, topic_of
 from subscriptions.node_messages import VERSION

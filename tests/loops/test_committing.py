@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from models.background import Loops
-from models.group_commit import Busy, GroupCommit
+from models.log.batching import Busy, GroupCommit
 from models.refusals import Refused
 from tests.loops.failing import Cases, Failing, Ground, Trigger, goes_on
 

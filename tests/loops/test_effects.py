@@ -13,10 +13,10 @@ from prometheus_client import CollectorRegistry
 from models import ids
 from models.database import Database
 from models.devices import revoke_device
-from models.events import StreamCut, ViewerUpdated
 from models.job_queue import JobQueue
-from models.log import Batch
-from models.outbox import OUTBOX_KEPT_S
+from models.log.entries import Batch
+from models.log.events import StreamCut, ViewerUpdated
+from models.log.outbox import OUTBOX_KEPT_S
 from models.refusals import unavailable
 from models.sessions import Sessions
 from models.tokens import Tokens

@@ -11,7 +11,7 @@ import pytest
 from models import ids
 from models.jobs.queue import Due, JobQueue, TakenJob
 from models.limits import Limits
-from models.log import Batch, Recipients
+from models.log.entries import Batch, Recipients
 from models.messages.search import BLOCK_ENTRIES
 from models.push_states import PushKey, Want
 from parley.job_metrics import JobMetrics

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from models.database import Database
-from models.log import Batch, Entry, list_entries
+from models.log.entries import Batch, Entry, list_entries
 from models.messages.notices import NoticeKind, SystemNotice
 
 COMING = (NoticeKind.MEMBER_JOINED, NoticeKind.MEMBER_ADDED)

@@ -8,12 +8,12 @@ import asyncpg
 import pytest_asyncio
 
 from models import ids
-from models.admission import Admission, Look, LookReader, Standing
 from models.database import Connection, connect
-from models.group_commit import Busy, GroupCommit
+from models.log.admission import Admission, Look, LookReader, Standing
+from models.log.batching import Busy, GroupCommit
+from models.log.sends import Draft, SendWriter, Sent
 from models.messages.messages import MessageKind
 from models.refusals import RefusalCode, Refused
-from models.sends import Draft, SendWriter, Sent
 from models.users.users import User
 from tests.groups import inner_id, make_group
 from tests.make import Person

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from models import ids
 from models.channels.blocks import set_blocked
 from models.channels.channels import open_chat
-from models.committer import Committer
 from models.database import Database
 from models.limits import Limits
+from models.log.committer import Committer
+from models.log.sends import Draft
 from models.messages.messages import MessageKind
 from models.refusals import RefusalCode, Refused
-from models.sends import Draft
 from models.users.users import User, create_user
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -5,12 +5,12 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime
 
 from models import ids
-from models.changes import delete_message, edit_message, react
 from models.channels.blocks import set_blocked
 from models.channels.channels import open_chat
 from models.database import Database
 from models.limits import Limits
-from models.log import Batch, Change, hydrate_entries
+from models.log.entries import Batch, Change, hydrate_entries
+from models.log.message_changes import delete_message, edit_message, react
 from models.messages.messages import Message, MessageKind, find_message
 from models.refusals import RefusalCode, Refused
 from models.unloaded import UNLOADED

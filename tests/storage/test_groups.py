@@ -16,18 +16,18 @@ import pytest_asyncio
 from models import ids, membership
 from models.channels.channels import MemberRole, find_channel, find_member
 from models.channels.typing import list_typing_audience
-from models.committer import Committer
 from models.database import Database
 from models.groups import GroupChanges, GroupDraft, create_group, update_group
 from models.invites import create_invite, join_group
 from models.limits import Limits
-from models.log import Batch
+from models.log.committer import Committer
+from models.log.entries import Batch
+from models.log.positions import Move
+from models.log.receipt_signals import ShownMove, list_receipt_signals
+from models.log.sends import Draft, Sent
 from models.messages.messages import MessageKind, find_message, page_messages
 from models.messages.search import search_messages
-from models.positions import Move
-from models.receipt_signals import ShownMove, list_receipt_signals
 from models.refusals import RefusalCode, Refused
-from models.sends import Draft, Sent
 from models.users.users import User, create_user
 from tests.storage.group_history import check_recipients, read_history
 

@@ -7,7 +7,7 @@ import pytest
 
 from models import ids
 from models.database import Connection, Database
-from models.outbox import Unchecked, delete_settled_batches, note_checked, settle_batches
+from models.log.outbox import Unchecked, delete_settled_batches, note_checked, settle_batches
 from tests.waiting import eventually
 
 Key = tuple[str, str]

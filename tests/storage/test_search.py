@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from models import ids
-from models.changes import delete_message, edit_message
 from models.database import Database
 from models.limits import Limits
+from models.log.message_changes import delete_message, edit_message
 from models.messages.search import BLOCK_ENTRIES, Hit, build_search_blocks, search_messages
 from models.refusals import RefusalCode, Refused
 from tests.waiting import steps

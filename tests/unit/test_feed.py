@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.events import InboxReady, Occurrence, StreamCut
-from models.log import Entry
+from models.log.entries import Entry
+from models.log.events import InboxReady, Occurrence, StreamCut
 from models.messages.messages import Message, MessageKind
 from subscriptions.feed import Feed
 from subscriptions.occurrences import LiveEntry

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from models.events import Occurrence, ResyncRequired
-from models.log import Entry
+from models.log.entries import Entry
+from models.log.events import Occurrence, ResyncRequired
 from models.messages.messages import Message, MessageKind
 from subscriptions.feed import Feed, FeedKind
 from subscriptions.occurrences import LiveEntry

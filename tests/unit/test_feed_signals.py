@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from models.events import Occurrence
-from models.log import Entry
+from models.log.entries import Entry
+from models.log.events import Occurrence
+from models.log.signals import ReceiptMoved, Typed
 from models.messages.messages import Message, MessageKind
-from models.signals import ReceiptMoved, Typed
 from subscriptions.feed import Feed, FeedKind
 from subscriptions.occurrences import LiveEntry
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.log import Batch, Recipients
-from models.signals import PresenceChanged, Signalled, Typed, ViewerChannelChanged
+from models.log.entries import Batch, Recipients
+from models.log.signals import PresenceChanged, Signalled, Typed, ViewerChannelChanged
 from subscriptions.node_messages import (
     BEAT,
     VERSION,

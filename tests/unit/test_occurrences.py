@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from models.channels.channels import GroupFacts
-from models.log import Entry
+from models.log.entries import Entry
 from models.messages.messages import Message, MessageKind
 from models.messages.notices import NoticeKind, SystemNotice
 from subscriptions.occurrences import LiveEntry

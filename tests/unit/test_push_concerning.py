@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from models.log import Batch, Change, Recipients, entry_of
+from models.log.entries import Batch, Change, Recipients, entry_of
 from models.messages.messages import Message, MessageKind
 from models.push_states import Want
 from workers.push.concerning import list_changes, list_wants

@@ -6,9 +6,9 @@ import msgspec
 
 from models.database import Database
 from models.jobs.queue import TakenJob
-from models.log import Batch
+from models.log.entries import Batch
+from models.log.media_changes import tell_of_media
 from models.media.releases import PATIENCE_S, expire_media, is_delivered, release_media
-from models.media_telling import tell_of_media
 from models.storage.bucket import Storage
 from workers.jobs import RetryLater
 from workers.media.job import delete_folder

@@ -17,7 +17,8 @@ import msgspec
 
 from models.database import Database
 from models.jobs.queue import TakenJob
-from models.log import Batch
+from models.log.entries import Batch
+from models.log.media_changes import tell_of_media
 from models.media.headers import disposition_of, served_type
 from models.media.lanes import LONG, QUICK, lane_of, queue_render
 from models.media.media import MediaKind, RenditionName, StoredRendition
@@ -35,7 +36,6 @@ from models.media.processing import (
     settle_media,
     take_back_try,
 )
-from models.media_telling import tell_of_media
 from models.refusals import RefusalCode, Refused
 from models.storage.bucket import Storage
 from workers.media.renditions import Made, Outcome, Renderer, TooSlow, Unusable

@@ -12,7 +12,7 @@ since a push that is queued is not queued again.
 from models.background import Background, Loops
 from models.database import Database
 from models.limits import Limits
-from models.outbox import list_unchecked_batches, list_unread, note_checked
+from models.log.outbox import list_unchecked_batches, list_unread, note_checked
 from models.push_states import Want, want_pushes
 
 LOOK_EVERY_S = 1.0

@@ -4,7 +4,7 @@ who may be shown what has changed.
 
 from collections.abc import Collection, Sequence
 
-from models.log import Batch, Change, Entry
+from models.log.entries import Batch, Change, Entry
 from models.messages.messages import MessageKind
 from models.push_states import Want
 

@@ -13,7 +13,7 @@ from models.background import Background, Loops
 from models.database import Database
 from models.deadlines import within
 from models.limits import Limits
-from models.positions import Moved
+from models.log.positions import Moved
 from models.push_states import Want, update_pushes, want_pushes
 
 logger = logging.getLogger("parley.push")

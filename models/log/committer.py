@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 import asyncpg
 
-from models.admission import Admission, Look, LookReader, Standing
 from models.background import Loops
 from models.database import connect
-from models.group_commit import GroupCommit
-from models.log import Batch
-from models.positions import Move, Moved, MoveWriter
+from models.log.admission import Admission, Look, LookReader, Standing
+from models.log.batching import GroupCommit
+from models.log.entries import Batch
+from models.log.positions import Move, Moved, MoveWriter
+from models.log.sends import Draft, SendWriter, Sent
 from models.refusals import RefusalCode, Refused
-from models.sends import Draft, SendWriter, Sent
 
 # One plan for all batches, by indexes only: with its values at hand the planner trusts statistics
 # that are old by the time a channel has grown. A lock is waited for 50 ms, then it is another

@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from models.database import Database
-from models.signals import ReceiptMoved, Signalled
+from models.log.signals import ReceiptMoved, Signalled
 
 # Authors are looked for among the newest messages that a move covers. Where it covers more entries
 # than this, every member is told: who was away for so long comes back once.

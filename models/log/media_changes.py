@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from models.channel_log import ChannelLog, lock_log
 from models.database import Database
-from models.log import Batch, Change
+from models.log.entries import Batch, Change
+from models.log.writing import ChannelLog, lock_log
 from models.media.media import MediaState
 from models.messages.messages import COLUMNS, Details, encode_details, message_of
 

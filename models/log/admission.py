@@ -17,9 +17,9 @@ from enum import Enum
 import msgspec
 
 from models.database import Connection, Database
-from models.group_commit import Busy, GroupCommit
+from models.log.batching import Busy, GroupCommit
+from models.log.sends import Draft, Sent, blocked_chat, no_such_channel
 from models.refusals import Refused
-from models.sends import Draft, Sent, blocked_chat, no_such_channel
 
 # (user, channel) pairs that are remembered; some 330 bytes each.
 REMEMBERED_PAIRS = 50_000

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from models.database import Connection, Database
-from models.group_commit import Busy
+from models.log.batching import Busy
 from models.refusals import RefusalCode, Refused
 
 

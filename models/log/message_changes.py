@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from models.channel_log import ChannelLog, lock_log
 from models.channels.channels import ChannelKind, MemberRole
 from models.database import Connection, Database
 from models.jobs.jobs import enqueue
-from models.log import Batch, Change
+from models.log.entries import Batch, Change
+from models.log.writing import ChannelLog, lock_log
 from models.messages.messages import COLUMNS, Message, MessageKind, message_of, show_to
 from models.refusals import RefusalCode, Refused, invalid, not_found
 

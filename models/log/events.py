@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from models.channels.channels import GroupFacts
-from models.log import Change
+from models.log.entries import Change
 from models.messages.messages import Message
 from models.users.users import User
 

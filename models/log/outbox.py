@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from models.database import Database
-from models.log import Batch, Recipients, hydrate_entries, list_entries_at
+from models.log.entries import Batch, Recipients, hydrate_entries, list_entries_at
 
 OUTBOX_KEPT_S = 30
 # Where no worker looks, rows go all the same.

@@ -9,8 +9,8 @@ import msgspec
 
 from models import ids
 from models.database import Connection
-from models.group_commit import Busy
-from models.log import Batch, Entry, Recipients
+from models.log.batching import Busy
+from models.log.entries import Batch, Entry, Recipients
 from models.messages.messages import (
     Details,
     Location,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from models import ids
 from models.database import Connection, Database
-from models.log import Batch, Change, Entry, Recipients, entry_of
+from models.log.entries import Batch, Change, Entry, Recipients, entry_of
 from models.messages.messages import Details, Message, MessageKind, encode_details
 from models.messages.notices import SystemNotice
 

@@ -1,0 +1,1 @@
+"""The log: how entries are written, committed together, and told of."""
