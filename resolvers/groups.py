@@ -6,11 +6,12 @@ from typing import Annotated
 import strawberry
 from msgspec import UNSET, UnsetType
 
-from models import groups, ids, invites, membership
+from models import ids
 from models.channels.channels import Group, MemberRole, find_channel
-from models.group_lock import no_such_group
-from models.groups import GroupChanges, GroupDraft
-from models.invites import InvitePreview
+from models.groups import groups, invites, membership
+from models.groups.groups import GroupChanges, GroupDraft
+from models.groups.invites import InvitePreview
+from models.groups.locking import no_such_group
 from models.refusals import not_found
 from resolvers.media import given_avatar
 from schema.budgets import spends

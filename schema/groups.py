@@ -5,9 +5,10 @@ from typing import Annotated
 
 import strawberry
 
-from models import ids, invites
+from models import ids
 from models.channels import channels
 from models.channels.channels import MemberRole
+from models.groups import invites
 from models.media import media
 from models.users import users
 from schema.channels import Channel

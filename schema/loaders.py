@@ -6,7 +6,7 @@ from strawberry.dataloader import DataLoader
 
 from models.channels.channels import Channel, count_unread, list_channels
 from models.database import Database
-from models.invites import Invite, list_invites
+from models.groups.invites import Invite, list_invites
 from models.media.media import Media, list_media
 from models.messages.messages import (
     NO_FATE,

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from models import membership
 from models.channels.channels import find_channel
 from models.database import Database
+from models.groups import membership
 from models.log.receipt_signals import ShownMove, list_receipt_signals
 from models.log.sends import Draft
 from models.messages.messages import MessageKind, page_messages

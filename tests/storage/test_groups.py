@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from models import ids, membership
+from models import ids
 from models.channels.channels import MemberRole, find_channel, find_member
 from models.channels.typing import list_typing_audience
 from models.database import Database
-from models.groups import GroupChanges, GroupDraft, create_group, update_group
-from models.invites import create_invite, join_group
+from models.groups import membership
+from models.groups.groups import GroupChanges, GroupDraft, create_group, update_group
+from models.groups.invites import create_invite, join_group
 from models.limits import Limits
 from models.log.committer import Committer
 from models.log.entries import Batch

@@ -1,7 +1,7 @@
 """Invites: links into a group, from being made to being used up, and joining by one.
 
 An invite is in force until it expires, is used up or revoked, or its group closes. All that reads
-and changes `uses_left` does so while the group stands still (`models.group_lock`), so no use is
+and changes `uses_left` does so while the group stands still (`models.groups.locking`), so no use is
 spent twice, nor on a group that is full. Tokens are random and unguessable; one that was never
 made is told from one that has ended, but not from nonsense.
 """
@@ -16,10 +16,10 @@ import msgspec
 
 from models.channels.channels import MemberRole
 from models.database import Database
-from models.group_lock import LockedGroup, Publish, lock_group, lock_own_group, require_seats
+from models.groups.locking import LockedGroup, Publish, lock_group, lock_own_group, require_seats
+from models.groups.membership import bring_in
 from models.limits import Limits
 from models.media.media import Media, picture_of
-from models.membership import bring_in
 from models.messages.notices import NoticeKind, SystemNotice
 from models.refusals import RefusalCode, Refused, invalid, not_found
 

@@ -1,6 +1,6 @@
 """Membership of groups: who may be added, who comes and goes, and in which role.
 
-All of it is decided while the group stands still (`models.group_lock`): a group never has more
+All of it is decided while the group stands still (`models.groups.locking`): a group never has more
 members than its limit, and never is without an owner while anybody is in it. A membership is
 written to both families, `members` and `user_channels`, in the transaction of the entry that begins
 or ends it.
@@ -12,7 +12,7 @@ import msgspec
 
 from models.channels.channels import MemberRole
 from models.database import Database
-from models.group_lock import LockedGroup, Publish, Seat, lock_own_group, require_seats
+from models.groups.locking import LockedGroup, Publish, Seat, lock_own_group, require_seats
 from models.limits import Limits
 from models.log.writing import ChannelLog
 from models.messages.notices import NoticeKind, SystemNotice

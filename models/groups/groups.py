@@ -12,18 +12,18 @@ from msgspec import UNSET, UnsetType
 from models import ids
 from models.channels.channels import ChannelKind, MemberRole
 from models.database import Database
-from models.group_lock import (
+from models.groups.locking import (
     Publish,
     lock_own_group,
     no_such_group,
     require_own_group,
     require_seats,
 )
+from models.groups.membership import bring_in, read_willingness
 from models.limits import Limits
 from models.log.writing import ChannelLog, create_log
 from models.media.media import Media, stored_picture
 from models.media.uses import HolderKind, claim_picture, release_picture
-from models.membership import bring_in, read_willingness
 from models.messages.notices import NoticeKind, SystemNotice
 from models.names import require_name
 from models.refusals import RefusalCode, Refused, invalid
