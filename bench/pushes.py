@@ -22,7 +22,7 @@ from typing import Any
 from bench.measures import Cpu
 from models.database import Database
 from models.limits import Limits
-from models.push_states import Want, want_pushes
+from models.push.states import Want, want_pushes
 from parley.embedded import EmbeddedServers
 from parley.migrations import migrate
 from tests.jobs.fakes.apns import TOPIC, FakeApns

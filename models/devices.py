@@ -12,8 +12,8 @@ import msgspec
 
 from models.database import Connection, Database
 from models.limits import Limits
-from models.push_endpoints import PushEndpointKind, end_push
-from models.push_settings import DEFAULTS, SETTINGS_COLUMNS, PushSettings, settings_of
+from models.push.endpoints import PushEndpointKind, end_push
+from models.push.settings import DEFAULTS, SETTINGS_COLUMNS, PushSettings, settings_of
 from models.refusals import not_found
 from models.viewer import Viewer
 

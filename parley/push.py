@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from models.push_endpoints import PushEndpointKind, PushRules
+from models.push.endpoints import PushEndpointKind, PushRules
 from models.users.sms_numbers import SmsRules
 from parley.settings import Settings, SettingsError
 from workers.push.addresses import check_push_url

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from models.log.signals import Signalled, ViewerChanged
-from models.push_unsubscribing import unsubscribe
+from models.push.unsubscribing import unsubscribe
 from models.refusals import Refused
 from schema.context import Resources
 from workers.push.mail_links import PATH

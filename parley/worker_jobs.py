@@ -13,7 +13,7 @@ from models.jobs.jobs import enqueue
 from models.jobs.queue import JobQueue
 from models.log.entries import Batch
 from models.media.lanes import LANES
-from models.push_endpoints import PushEndpointKind
+from models.push.endpoints import PushEndpointKind
 from models.refusals import Refused
 from models.storage.bucket import Storage
 from parley.job_metrics import JobMetrics

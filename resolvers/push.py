@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from models.devices import Device, find_device
 from models.log.signals import Signalled, ViewerChanged
-from models.push_endpoints import (
+from models.push.endpoints import (
     Address,
     ApnsAddress,
     EmailAddress,
@@ -19,8 +19,8 @@ from models.push_endpoints import (
     check_mail,
     set_endpoint,
 )
-from models.push_mails import confirm_mail
-from models.push_settings import (
+from models.push.mails import confirm_mail
+from models.push.settings import (
     PushSettingsChanges,
     QuietHours,
     parse_quiet_hours,

@@ -14,7 +14,7 @@ from models.log.committer import Committer
 from models.log.entries import Batch
 from models.media.uploads import Uploads
 from models.media.urls import MediaUrls
-from models.push_endpoints import PushRules
+from models.push.endpoints import PushRules
 from models.refusals import RefusalCode, Refused
 from models.sessions import Sessions
 from models.sms import SmsSender

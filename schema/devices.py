@@ -8,8 +8,8 @@ import strawberry
 from models import devices
 from models.devices import Platform
 from models.ids import device_global_id
-from models.push_endpoints import PushEndpointKind
-from models.push_settings import PushSettings as Settings
+from models.push.endpoints import PushEndpointKind
+from models.push.settings import PushSettings as Settings
 from schema.enums import describe_enum
 from schema.node import Node, global_id_field
 from schema.push_settings import PushSettings

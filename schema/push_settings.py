@@ -5,9 +5,9 @@ from typing import Any
 
 import strawberry
 
-from models import push_settings
-from models.push_endpoints import PushEndpointKind
-from models.push_settings import PushPreview, print_time
+from models.push import settings
+from models.push.endpoints import PushEndpointKind
+from models.push.settings import PushPreview, print_time
 from schema.enums import describe_enum
 from schema.sources import describes
 
@@ -48,7 +48,7 @@ def _time_field(make: Callable[[Any], str], name: str, description: str) -> Any:
     )
 
 
-@describes(push_settings.QuietHours)
+@describes(settings.QuietHours)
 @strawberry.type(
     description=(
         "The hours of the day in which nothing is pushed. What is still unread when they end is "
@@ -61,12 +61,12 @@ class QuietHours:
     time_zone: str = strawberry.field(description=_ZONE)
 
 
-@describes(push_settings.PushSettings)
+@describes(settings.PushSettings)
 @strawberry.type(description="How a device wants to be pushed to.")
 class PushSettings:
     preview: PushPreview = strawberry.field(description=_PREVIEW)
     mentions_when_muted: bool = strawberry.field(description=_MENTIONS)
-    quiet_hours: push_settings.QuietHours | None = strawberry.field(
+    quiet_hours: settings.QuietHours | None = strawberry.field(
         description="When it is left in peace; null: never.", graphql_type=QuietHours | None
     )
 

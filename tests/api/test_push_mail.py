@@ -8,8 +8,8 @@ import pytest_asyncio
 
 from models.database import Database
 from models.limits import Limits
-from models.push_mails import digest_of
-from models.push_states import Want, want_pushes
+from models.push.mails import digest_of
+from models.push.states import Want, want_pushes
 from models.tokens import Tokens, UnsubscribeClaims
 from tests.api.test_push_endpoints import FCM, SET_ENDPOINT
 from tests.client import Json, until

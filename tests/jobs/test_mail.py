@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from models.push_mails import CodeMail
+from models.push.mails import CodeMail
 from tests.jobs.fakes.smtp import FakeSmtp
 from tests.jobs.fakes.tls import make_tls
 from tests.jobs.pushing import make_push

@@ -13,7 +13,7 @@ from models.jobs.queue import Due, JobQueue, TakenJob
 from models.limits import Limits
 from models.log.entries import Batch, Recipients
 from models.messages.search import BLOCK_ENTRIES
-from models.push_states import PushKey, Want
+from models.push.states import PushKey, Want
 from parley.job_metrics import JobMetrics
 from parley.metrics import Metrics
 from subscriptions.activity import Activity

@@ -7,8 +7,8 @@ import pytest_asyncio
 from models import ids
 from models.database import Database
 from models.limits import Limits
-from models.push_endpoints import PushEndpointKind
-from models.push_gates import (
+from models.push.endpoints import PushEndpointKind
+from models.push.gates import (
     Closed,
     Parked,
     close_gates,
@@ -18,7 +18,7 @@ from models.push_gates import (
     park,
     release,
 )
-from models.push_states import PushKey
+from models.push.states import PushKey
 
 LIMITS = Limits()
 GATE = "FCM a-project"

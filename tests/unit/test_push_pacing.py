@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.push_gates import LEAST_RELEASED, find_pace
+from models.push.gates import LEAST_RELEASED, find_pace
 
 
 @pytest.mark.parametrize("count", [1, LEAST_RELEASED, 10_000, 1_000_000])

@@ -6,8 +6,8 @@ import pytest
 
 from models.channels.channels import ChannelKind
 from models.messages.messages import MessageKind
-from models.push_plans import Facts, Unread
-from models.push_settings import PushPreview
+from models.push.plans import Facts, Unread
+from models.push.settings import PushPreview
 from workers.push.texts import MOST_CHARACTERS, clean, cut, title_and_body
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"

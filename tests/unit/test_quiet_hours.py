@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from models.push_settings import QuietHours, parse_quiet_hours, quiet_until
+from models.push.settings import QuietHours, parse_quiet_hours, quiet_until
 
 NIGHT = parse_quiet_hours("22:00", "07:00", "Europe/Berlin")
 NOON = parse_quiet_hours("12:00", "13:30", "Asia/Kolkata")

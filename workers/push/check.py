@@ -13,7 +13,7 @@ from models.background import Background, Loops
 from models.database import Database
 from models.limits import Limits
 from models.log.outbox import list_unchecked_batches, list_unread, note_checked
-from models.push_states import Want, want_pushes
+from models.push.states import Want, want_pushes
 
 LOOK_EVERY_S = 1.0
 ROUND_BATCHES = 500

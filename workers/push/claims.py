@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from models.background import Background, Loops
 from models.database import Database
 from models.limits import Limits
-from models.push_plans import renew_claims
-from models.push_states import PushKey
+from models.push.plans import renew_claims
+from models.push.states import PushKey
 
 # Parts of a claim's life after which it is renewed.
 RENEWALS = 2.5

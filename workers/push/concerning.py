@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from models.log.entries import Batch, Change, Entry
 from models.messages.messages import MessageKind
-from models.push_states import Want
+from models.push.states import Want
 
 _CHANGES = (Change.EDITED, Change.DELETED)
 

@@ -4,8 +4,8 @@ import logging
 import random
 
 from models.database import Database
-from models.push_endpoints import DeadEndpoint, kind_of, prune_endpoints
-from models.push_plans import Claim
+from models.push.endpoints import DeadEndpoint, kind_of, prune_endpoints
+from models.push.plans import Claim
 from workers.push.pushes import Answer, Outcome
 
 logger = logging.getLogger("parley.push")

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from models.push_plans import Claim, Facts, Unread
-from models.push_settings import quiet_until
+from models.push.plans import Claim, Facts, Unread
+from models.push.settings import quiet_until
 
 
 class Show(msgspec.Struct, frozen=True):

@@ -11,10 +11,10 @@ import msgspec
 
 from models.database import Database
 from models.limits import Limits
-from models.push_endpoints import EmailAddress, PushEndpointKind, kind_of
-from models.push_plans import Claim, Facts, claim_pushes, find_last_shown_at, list_facts, list_views
-from models.push_results import Later, Result, postpone, write_results
-from models.push_states import PushKey, delays_of
+from models.push.endpoints import EmailAddress, PushEndpointKind, kind_of
+from models.push.plans import Claim, Facts, claim_pushes, find_last_shown_at, list_facts, list_views
+from models.push.results import Later, Result, postpone, write_results
+from models.push.states import PushKey, delays_of
 from workers.jobs import RetryLater, SetAside
 from workers.push.alone import Alone
 from workers.push.claims import Claims

@@ -7,11 +7,11 @@ import msgspec
 from models import ids
 from models.channels.channels import ChannelKind, count_unread
 from models.database import Database
-from models.push_endpoints import PushEndpointKind
-from models.push_plans import Claim, Facts
-from models.push_results import Result
-from models.push_settings import PushPreview
-from models.push_states import PushKey
+from models.push.endpoints import PushEndpointKind
+from models.push.plans import Claim, Facts
+from models.push.results import Result
+from models.push.settings import PushPreview
+from models.push.states import PushKey
 from models.users.users import list_users
 from workers.push.deciding import Show
 from workers.push.mail_texts import unlink

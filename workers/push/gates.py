@@ -13,7 +13,7 @@ import msgspec
 from models.background import Background, Loops
 from models.database import Database
 from models.limits import Limits
-from models.push_gates import Closed, close_gates, list_closed, look_after_gates, open_gate
+from models.push.gates import Closed, close_gates, list_closed, look_after_gates, open_gate
 from workers.push.gathering import Gathering
 from workers.push.pushes import Answer, Blames, Outcome
 

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 
 from models.database import Database
 from models.limits import Limits
-from models.push_endpoints import PushEndpointKind
-from models.push_plans import Claim
-from models.push_results import Later, Result, postpone, write_results
-from models.push_states import PushKey
+from models.push.endpoints import PushEndpointKind
+from models.push.plans import Claim
+from models.push.results import Later, Result, postpone, write_results
+from models.push.states import PushKey
 from workers.jobs import RetryLater, SetAside
 from workers.push.alone import Alone
 from workers.push.claims import Claims

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from models.push_mails import CodeMail
+from models.push.mails import CodeMail
 from workers.push.mail_texts import compose_code, compose_digest
 from workers.push.pushes import DELIVERED, Answer, Endpoint, Outcome, Push
 

@@ -9,7 +9,7 @@ import msgspec
 
 from models.database import Database
 from models.jobs.queue import TakenJob
-from models.push_mails import CODE_JOB, MailTask, find_code_mail
+from models.push.mails import CODE_JOB, MailTask, find_code_mail
 from models.tokens import Tokens
 from workers.jobs import Jobs, RetryLater, SetAside
 from workers.push.mail import Mail

@@ -1,6 +1,6 @@
 """The links in mails: where whoever reads a mailbox says that they want no more."""
 
-from models.push_mails import digest_of
+from models.push.mails import digest_of
 from models.tokens import Tokens, UnsubscribeClaims
 
 PATH = "/unsubscribe"

@@ -9,10 +9,10 @@ import msgspec
 from models import ids
 from models.database import Database
 from models.limits import Limits
-from models.push_endpoints import Address, PushEndpointKind, kind_of
-from models.push_plans import Claim, Facts, claim_pushes, count_badges, list_facts
-from models.push_settings import PushPreview
-from models.push_states import PushKey
+from models.push.endpoints import Address, PushEndpointKind, kind_of
+from models.push.plans import Claim, Facts, claim_pushes, count_badges, list_facts
+from models.push.settings import PushPreview
+from models.push.states import PushKey
 from models.users.users import list_users
 from subscriptions.activity import Active
 from workers.push.deciding import Nothing, Show, TakeBack, Verdict, decide

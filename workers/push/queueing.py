@@ -14,7 +14,7 @@ from models.database import Database
 from models.deadlines import within
 from models.limits import Limits
 from models.log.positions import Moved
-from models.push_states import Want, update_pushes, want_pushes
+from models.push.states import Want, update_pushes, want_pushes
 
 logger = logging.getLogger("parley.push")
 

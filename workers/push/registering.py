@@ -10,8 +10,8 @@ from models.background import Loops
 from models.database import Database
 from models.jobs.queue import TakenJob
 from models.limits import Limits
-from models.push_endpoints import PushEndpointKind
-from models.push_states import PushKey, PushTask, entrypoint_of
+from models.push.endpoints import PushEndpointKind
+from models.push.states import PushKey, PushTask, entrypoint_of
 from subscriptions.activity import Active
 from workers.jobs import Jobs
 from workers.push.claims import Claims

@@ -9,8 +9,8 @@ import unicodedata
 
 from models.channels.channels import ChannelKind
 from models.messages.messages import MessageKind
-from models.push_plans import Facts, Unread
-from models.push_settings import PushPreview
+from models.push.plans import Facts, Unread
+from models.push.settings import PushPreview
 
 MOST_CHARACTERS = 120
 NEW_MESSAGE = "New message"

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from models.database import Database
 from models.limits import Limits
-from models.push_endpoints import ApnsAddress, set_endpoint
+from models.push.endpoints import ApnsAddress, set_endpoint
 from tests.jobs.fakes.apns import TOPIC, FakeApns
 from tests.make import Person
 from tests.waiting import eventually

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from models.database import Database
-from models.push_endpoints import Address, ApnsAddress, FcmAddress, WebPushAddress, set_endpoint
+from models.push.endpoints import Address, ApnsAddress, FcmAddress, WebPushAddress, set_endpoint
 from tests.jobs.fakes.apns import TOPIC, FakeApns
 from tests.jobs.fakes.fcm import FakeFcm
 from tests.jobs.fakes.http2 import Http2Server

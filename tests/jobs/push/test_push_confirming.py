@@ -12,8 +12,8 @@ from models import ids
 from models.database import Database
 from models.jobs.queue import JobQueue
 from models.limits import Limits
-from models.push_endpoints import EmailAddress, set_endpoint
-from models.push_mails import confirm_mail
+from models.push.endpoints import EmailAddress, set_endpoint
+from models.push.mails import confirm_mail
 from models.tokens import Tokens
 from tests.confirming import confirm
 from tests.jobs.fakes.smtp import FakeSmtp

@@ -7,8 +7,8 @@ import pytest_asyncio
 
 from models.database import Database
 from models.limits import Limits
-from models.push_endpoints import Address, EmailAddress, SmsAddress, set_endpoint
-from models.push_settings import PushPreview, PushSettingsChanges, set_push_settings
+from models.push.endpoints import Address, EmailAddress, SmsAddress, set_endpoint
+from models.push.settings import PushPreview, PushSettingsChanges, set_push_settings
 from models.tokens import Tokens
 from tests.confirming import confirm
 from tests.conftest import SECRET

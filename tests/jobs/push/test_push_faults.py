@@ -10,7 +10,7 @@ import pytest_asyncio
 from models.background import Loops
 from models.database import Database
 from models.jobs.lists import list_failed_jobs
-from models.push_endpoints import FcmAddress, set_endpoint
+from models.push.endpoints import FcmAddress, set_endpoint
 from parley.parts import Parts
 from parley.settings import Settings
 from parley.worker import open_worker

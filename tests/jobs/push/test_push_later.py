@@ -9,8 +9,8 @@ import pytest_asyncio
 
 from models.database import Database
 from models.jobs.lists import list_failed_jobs
-from models.push_endpoints import FcmAddress, set_endpoint
-from models.push_gates import Closed, close_gates
+from models.push.endpoints import FcmAddress, set_endpoint
+from models.push.gates import Closed, close_gates
 from tests.changes import DELETE
 from tests.groups import make_group
 from tests.jobs.fakes.apns import FakeApns

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from models.database import Database
-from models.push_settings import (
+from models.push.settings import (
     PushPreview,
     PushSettingsChanges,
     QuietHours,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from examples.server import ROOT
 from models.database import Database
-from models.push_endpoints import EmailAddress, set_endpoint
+from models.push.endpoints import EmailAddress, set_endpoint
 from parley.embedded import EmbeddedServers
 from tests.conftest import SECRET
 from tests.jobs.fakes.apns import KEY_ID, TEAM_ID

@@ -17,7 +17,7 @@ import msgspec
 
 from models.database import Connection, Database
 from models.limits import Limits
-from models.push_mails import admit_mail
+from models.push.mails import admit_mail
 from models.refusals import invalid, not_found
 from models.users.sms_numbers import SmsRules, require_sms_number
 

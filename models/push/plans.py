@@ -16,9 +16,9 @@ from models.channels.channels import ChannelKind
 from models.database import Connection, Database
 from models.limits import Limits
 from models.messages.messages import MessageKind
-from models.push_endpoints import Address, decode_address
-from models.push_settings import SETTINGS_COLUMNS, PushSettings, settings_of
-from models.push_states import PushKey, write_again
+from models.push.endpoints import Address, decode_address
+from models.push.settings import SETTINGS_COLUMNS, PushSettings, settings_of
+from models.push.states import PushKey, write_again
 
 # More of a text than any push shows.
 READ_LENGTH = 1000

@@ -12,9 +12,9 @@ import msgspec
 
 from models.database import Connection, Database
 from models.jobs.jobs import enqueue
-from models.push_endpoints import PushEndpointKind
-from models.push_gates import Parked, park
-from models.push_states import PushKey, PushTask, entrypoint_of, write_again
+from models.push.endpoints import PushEndpointKind
+from models.push.gates import Parked, park
+from models.push.states import PushKey, PushTask, entrypoint_of, write_again
 
 # A view that is parked has a job for whoever looks at `due_at`.
 PARKED_S = 30 * 24 * 3600.0

@@ -18,8 +18,8 @@ import msgspec
 
 from models.database import Connection, Database
 from models.limits import Limits
-from models.push_endpoints import PushEndpointKind
-from models.push_states import PushKey, enqueue_views
+from models.push.endpoints import PushEndpointKind
+from models.push.states import PushKey, enqueue_views
 
 # Gates of one look; the others have their turn in the next.
 GATES_AT_ONCE = 100

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from models.database import Connection, Database
-from models.push_states import hasten_pushes
+from models.push.states import hasten_pushes
 from models.refusals import invalid
 
 DAY_MINUTES = 24 * 60

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from models.database import Database
-from models.push_endpoints import end_endpoint
-from models.push_mails import end_mail
+from models.push.endpoints import end_endpoint
+from models.push.mails import end_mail
 from models.tokens import UnsubscribeClaims
 
 # The same locks in the same order as whoever sets an endpoint.

@@ -1,0 +1,1 @@
+"""Push: where devices are reached, what each should show, and what came of it."""
