@@ -18,9 +18,9 @@ from pathlib import Path
 from models import ids
 from models.buckets import Buckets
 from models.channels.channels import open_chat
+from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.users.users import User, create_user
-from models.viewer import Viewer
 from parley.charges import charge
 from parley.embedded import EmbeddedServers
 from parley.engine.executor import Engine

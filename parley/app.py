@@ -18,9 +18,9 @@ from starlette.types import Receive, Scope, Send
 
 from models.background import Background
 from models.database import CONNECTION_ERRORS
+from models.devices.viewer import Viewer
 from models.log.events import StreamCut
 from models.readiness import Readiness
-from models.viewer import Viewer
 from parley.charges import charge, charge_reading
 from parley.explorer import explorer_page, explorer_routes, plain_page
 from parley.metrics import MeasuredEngine, Metrics

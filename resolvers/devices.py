@@ -5,8 +5,9 @@ from typing import Annotated
 
 import strawberry
 
-from models import devices, ids
-from models.devices import list_devices, revoke_device
+from models import ids
+from models.devices import devices
+from models.devices.devices import list_devices, revoke_device
 from models.log.signals import Signalled, ViewerChanged
 from models.refusals import not_found
 from schema.budgets import spends

@@ -6,7 +6,7 @@ import strawberry
 
 from models import ids
 from models.channels.channels import find_member
-from models.devices import find_device
+from models.devices.devices import find_device
 from models.media.uses import list_visible
 from models.refusals import invalid
 from schema.context import Context, context_of

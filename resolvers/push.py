@@ -6,7 +6,8 @@ from typing import Annotated, TypeVar
 import strawberry
 from msgspec import UNSET, UnsetType
 
-from models.devices import Device, find_device
+from models.devices.devices import Device, find_device
+from models.devices.viewer import Viewer
 from models.log.signals import Signalled, ViewerChanged
 from models.push.endpoints import (
     Address,
@@ -27,7 +28,6 @@ from models.push.settings import (
     set_push_settings,
 )
 from models.refusals import invalid, not_found
-from models.viewer import Viewer
 from schema.budgets import spends
 from schema.context import Context, context_of
 from schema.push import (

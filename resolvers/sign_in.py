@@ -7,11 +7,11 @@ from typing import Annotated
 
 import strawberry
 
-from models import sessions
-from models.codes import CodeRequest, request_code
+from models.devices import sessions
+from models.devices.codes import CodeRequest, request_code
+from models.devices.sessions import DeviceEnded
+from models.devices.sign_in import SignIn, sign_in
 from models.log.signals import Signalled, ViewerChanged
-from models.sessions import DeviceEnded
-from models.sign_in import SignIn, sign_in
 from schema.budgets import spends
 from schema.context import context_of
 from schema.refusals import Refusal, answers_refusals

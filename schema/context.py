@@ -9,6 +9,10 @@ from typing import Any
 from models.buckets import Takes
 from models.budgets import address_key
 from models.database import Database
+from models.devices.sessions import Sessions
+from models.devices.sms import SmsSender
+from models.devices.tokens import Tokens
+from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.log.committer import Committer
 from models.log.entries import Batch
@@ -16,11 +20,7 @@ from models.media.uploads import Uploads
 from models.media.urls import MediaUrls
 from models.push.endpoints import PushRules
 from models.refusals import RefusalCode, Refused
-from models.sessions import Sessions
-from models.sms import SmsSender
-from models.tokens import Tokens
 from models.users.sms_numbers import SmsRules
-from models.viewer import Viewer
 from schema.live import Live
 from schema.loaders import Loaders
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import strawberry
 
-from models import devices
-from models.devices import Platform
+from models.devices import devices
+from models.devices.devices import Platform
 from models.ids import device_global_id
 from models.push.endpoints import PushEndpointKind
 from models.push.settings import PushSettings as Settings

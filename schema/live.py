@@ -6,10 +6,10 @@ from collections.abc import AsyncIterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from models.devices.viewer import Viewer
 from models.log.events import Occurrence
 from models.log.signals import SignalKind, Signalled
 from models.users.presence import Presence
-from models.viewer import Viewer
 
 
 class Live(Protocol):

@@ -6,6 +6,7 @@ from strawberry.dataloader import DataLoader
 
 from models.channels.channels import Channel, count_unread, list_channels
 from models.database import Database
+from models.devices.viewer import Viewer
 from models.groups.invites import Invite, list_invites
 from models.media.media import Media, list_media
 from models.messages.messages import (
@@ -22,7 +23,6 @@ from models.users.phone_numbers import list_known_numbers
 from models.users.presence import Presence
 from models.users.relations import list_blocked
 from models.users.users import User, list_users
-from models.viewer import Viewer
 from schema.live import Live
 
 # Of one statement; a page holds at most 100 of anything.

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import strawberry
 
-from models import devices
+from models.devices import devices
 from schema.devices import Device
 from schema.refusals import Refusal
 from schema.scalars import PhoneNumber

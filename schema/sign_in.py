@@ -5,8 +5,8 @@ from typing import Annotated
 
 import strawberry
 
-from models import devices, sessions
-from models.codes import CodePurpose
+from models.devices import devices, sessions
+from models.devices.codes import CodePurpose
 from models.users import users
 from schema.devices import Device, DeviceInput
 from schema.enums import describe_enum

@@ -19,9 +19,9 @@ from redis.asyncio import Redis
 from models.background import Background, Loops
 from models.budgets import address_key
 from models.deadlines import within
+from models.devices.viewer import Viewer
 from models.limits import Limits, name_of
 from models.refusals import RefusalCode, Refused
-from models.viewer import Viewer
 from subscriptions.broker import AWAY
 from subscriptions.registry import NODE_PREFIX, TAG
 from subscriptions.scripts import read_script

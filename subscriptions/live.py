@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from models.database import Database
+from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.log.events import InboxReady, Occurrence, SessionExpiring
 from models.log.signals import SignalKind, Signalled
 from models.refusals import RefusalCode, Refused
 from models.users.presence import Presence
-from models.viewer import Viewer
 from subscriptions.feed import Feed, FeedKind
 from subscriptions.hub import Hub
 from subscriptions.node import Node

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from models.background import Background, Loops
-from models.sessions import Sessions
-from models.viewer import Viewer
+from models.devices.sessions import Sessions
+from models.devices.viewer import Viewer
 
 POLL_S = 0.5
 # After a check that failed.

@@ -109,7 +109,7 @@ class ReportRow(SQLModel, table=True):
 
 class DeviceRow(SQLModel, table=True):
     """One signed-in installation. `generation` numbers its token pairs; see
-    models/generations.py.
+    models/devices/token_generations.py.
     """
 
     __tablename__ = "devices"

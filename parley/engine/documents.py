@@ -23,8 +23,8 @@ from graphql.language import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from models.devices.sessions import Unauthenticated
 from models.limits import Limits
-from models.sessions import Unauthenticated
 from parley.engine.cost import Cost
 from parley.engine.errors import INVALID_INPUT, VALIDATION_FAILED, DocumentRefused, with_code
 from parley.engine.facts import SchemaFacts

@@ -15,9 +15,9 @@ import orjson
 from graphql import GraphQLError
 from strawberry.exceptions import StrawberryInputCoercionError
 
+from models.devices.sessions import Unauthenticated
 from models.log.events import TooFarBehind
 from models.refusals import Refused
-from models.sessions import Unauthenticated
 
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"

@@ -15,10 +15,10 @@ from typing import Any, cast
 
 from graphql import GraphQLError
 
+from models.devices.sessions import Unauthenticated
+from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused, unavailable
-from models.sessions import Unauthenticated
-from models.viewer import Viewer
 from parley.charges import LARGE_BODY_BYTES, charge_body
 from parley.engine.documents import Operation
 from parley.engine.errors import DocumentRefused, error_answer, exception_answer

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import orjson
 
+from models.devices.sessions import Sessions, Unauthenticated
+from models.devices.viewer import Viewer
 from models.refusals import Refused
-from models.sessions import Sessions, Unauthenticated
-from models.viewer import Viewer
 from parley.charges import charge_frame
 from parley.transport import socket_operations
 from parley.transport.socket_messages import (

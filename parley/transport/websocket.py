@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
+from models.devices.sessions import Sessions
 from models.limits import Limits
 from models.refusals import Refused
-from models.sessions import Sessions
 from parley.engine.executor import Engine
 from parley.transport.costs import FollowedDocuments, LiveCosts
 from parley.transport.mutations import Mutations

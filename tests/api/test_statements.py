@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 
 from models.database import Connection, Database, prepare_connection
+from models.devices.viewer import Viewer
 from models.limits import Limits
-from models.viewer import Viewer
 from parley.engine.executor import Engine
 from parley.resources import open_process
 from parley.schema import PUBLIC_FIELDS, make_schema

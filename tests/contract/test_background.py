@@ -15,7 +15,7 @@ BEGINS = {"create_task", "ensure_future", "TaskGroup", "run_coroutine_threadsafe
 ENDING = {
     "models/background.py": "the primitive",
     "models/readiness.py": "a question to PostgreSQL that requests share",
-    "models/sessions.py": "a reading that requests share",
+    "models/devices/sessions.py": "a reading that requests share",
     "models/media/uploads.py": "the completion of an upload, which requests wait for",
     "parley/app.py": "the start of the app, which ends it if it fails",
     "parley/worker.py": "waiting for PostgreSQL, or for the order to stop",

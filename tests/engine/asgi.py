@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 
 import orjson
 
+from models.devices.sessions import Unauthenticated
+from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.refusals import unavailable
-from models.sessions import Unauthenticated
 from models.users.users import User
-from models.viewer import Viewer
 from parley.transport.http import GraphQLHTTP
 from parley.transport.http_protocol import ABORT, ON_LOST
 from parley.transport.origins import Origins

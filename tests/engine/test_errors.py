@@ -6,9 +6,9 @@ import orjson
 import pytest
 from graphql import GraphQLError
 
+from models.devices.sessions import Unauthenticated
 from models.log.events import TooFarBehind
 from models.refusals import RefusalCode, Refused, unavailable
-from models.sessions import Unauthenticated
 from parley.engine.errors import describe_exception, exception_answer
 from tests.engine.toy import Author, Book, Context, make_engine
 

@@ -14,9 +14,9 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from websockets.exceptions import ConnectionClosed
 
+from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.refusals import Refused
-from models.viewer import Viewer
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from subscriptions.connections import AT_ONCE, Connections, HeldConnection, Owner

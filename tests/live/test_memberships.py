@@ -12,8 +12,8 @@ import asyncpg
 import pytest
 
 from models.database import Database
+from models.devices.viewer import Viewer
 from models.log.events import InboxReady, Occurrence, ResyncRequired
-from models.viewer import Viewer
 from parley.resources import Process
 from subscriptions.feed import Feed
 from subscriptions.sources import ChannelSource, InboxSource

@@ -12,13 +12,13 @@ import pytest
 
 from models.channels.channels import find_channel
 from models.database import Database
+from models.devices.viewer import Viewer
 from models.groups import membership
 from models.log.receipt_signals import ShownMove, list_receipt_signals
 from models.log.sends import Draft
 from models.messages.messages import MessageKind, page_messages
 from models.messages.search import search_messages
 from models.refusals import RefusalCode, Refused
-from models.viewer import Viewer
 from parley.resources import Process
 from schema.context import Resources
 from tests.client import Ended, Ending, Json, Stream, until

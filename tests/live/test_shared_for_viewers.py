@@ -28,6 +28,7 @@ from graphql import (
 )
 from graphql.execution import execute_subscription_event
 
+from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.log.entries import Entry, hydrate_entries, list_entries_at
 from models.log.events import (
@@ -39,7 +40,6 @@ from models.log.events import (
     ReceiptUpdated,
     TypingUpdated,
 )
-from models.viewer import Viewer
 from parley.engine.executor import Engine
 from parley.engine.facts import SchemaFacts
 from parley.engine.sharing import make_renderer

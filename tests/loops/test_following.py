@@ -14,9 +14,9 @@ from redis.asyncio import Redis
 from models import ids
 from models.buckets import Buckets
 from models.database import Database
+from models.devices.sessions import Sessions
 from models.log.positions import Moved
 from models.log.signals import Signalled, ViewerChanged
-from models.sessions import Sessions
 from subscriptions.broker import Broker
 from subscriptions.connections import Connections, Owner
 from subscriptions.feed import Feed

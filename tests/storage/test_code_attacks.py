@@ -5,12 +5,12 @@ from datetime import datetime
 
 import pytest
 
-from models.codes import RequestedCode
 from models.database import Database
+from models.devices.codes import RequestedCode
+from models.devices.sessions import Sessions
+from models.devices.tokens import Tokens
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused
-from models.sessions import Sessions
-from models.tokens import Tokens
 from tests.conftest import SECRET
 from tests.storage.signing_in import (
     ALICE,

@@ -8,12 +8,12 @@ from hashlib import sha256
 import pytest
 from msgspec.structs import replace as replace_struct
 
-from models.codes import RequestedCode
 from models.database import Database
+from models.devices.codes import RequestedCode
+from models.devices.sms import code_text
+from models.devices.tokens import Tokens
 from models.limits import Budget, Limits
 from models.refusals import RefusalCode, Refused, unavailable
-from models.sms import code_text
-from models.tokens import Tokens
 from tests.conftest import SECRET
 from tests.storage.signing_in import (
     ALICE,

@@ -6,7 +6,7 @@ import pytest
 
 from models import ids
 from models.database import Database
-from models.devices import (
+from models.devices.devices import (
     Platform,
     find_access_expiry,
     find_device,
@@ -15,11 +15,11 @@ from models.devices import (
     revoke_device,
     touch_device,
 )
+from models.devices.sessions import Session
+from models.devices.tokens import Tokens
+from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused
-from models.sessions import Session
-from models.tokens import Tokens
-from models.viewer import Viewer
 from tests.storage.signing_in import ALICE, BOB, NOW, after, ask, enter, signed_in
 
 

@@ -11,11 +11,11 @@ import pytest
 
 from models import ids
 from models.database import Database
+from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.log.entries import Entry
 from models.messages.messages import Message, MessageKind
 from models.users.users import User
-from models.viewer import Viewer
 from parley.engine.executor import Engine
 from parley.engine.sharing import make_renderer
 from parley.schema import PUBLIC_FIELDS, make_schema

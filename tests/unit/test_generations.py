@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models.devices import Device, Platform
-from models.generations import DeviceStanding, next_generation
+from models.devices.devices import Device, Platform
+from models.devices.token_generations import DeviceStanding, next_generation
 from models.limits import Limits
 from models.users.users import User
 

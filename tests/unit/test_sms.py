@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from models.devices.sms import DevelopmentSmsSender, SnsSmsSender, code_text
 from models.refusals import RefusalCode, Refused
-from models.sms import DevelopmentSmsSender, SnsSmsSender, code_text
 
 
 class SnsRecorder:

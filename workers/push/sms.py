@@ -1,5 +1,5 @@
 """SMS by Amazon SNS: the last resort, off unless it is switched on. One-time codes go their own way
-(`models/sms.py`).
+(`models/devices/sms.py`).
 
 An SMS cannot be taken back, so a silent push sends none. boto3 blocks: it works in threads, no more
 than may send at once.
@@ -13,8 +13,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from models.devices.sms import SnsClient
 from models.refusals import Refused
-from models.sms import SnsClient
 from models.users.sms_numbers import SmsRules, require_sms_number
 from workers.push.pushes import DELIVERED, Answer, Endpoint, Outcome, Push, shorten
 

@@ -15,16 +15,16 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from models import devices, generations
 from models.background import Background, Loops
 from models.database import Database
-from models.devices import Device
-from models.generations import DeviceStanding, Ended
-from models.known_networks import note_network
+from models.devices import devices, token_generations
+from models.devices.devices import Device
+from models.devices.known_networks import note_network
+from models.devices.token_generations import DeviceStanding, Ended
+from models.devices.tokens import AccessClaims, Tokens
+from models.devices.viewer import Viewer
 from models.refusals import RefusalCode, Refused
-from models.tokens import AccessClaims, Tokens
 from models.users.users import User
-from models.viewer import Viewer
 
 # How stale `last_active_at` may be.
 ACTIVITY_INTERVAL = timedelta(minutes=1)
@@ -120,7 +120,7 @@ class Sessions:
         if claims is None:
             raise Unauthenticated
         standing = await self._get_standing(claims)
-        if generations.is_refreshed_away(
+        if token_generations.is_refreshed_away(
             standing, claims.generation, limits=self._tokens.limits, now=now
         ):
             raise Unauthenticated
@@ -147,8 +147,8 @@ class Sessions:
     async def refresh(
         self, refresh_token: str, *, address: str, now: datetime | None = None
     ) -> Session:
-        """Trade a refresh token for a new pair, as `models.generations` says, and let the device's
-        sockets live on. Where it came from is a network of theirs from now on.
+        """Trade a refresh token for a new pair, as `models.devices.token_generations` says, and let
+        the device's sockets live on. Where it came from is a network of theirs from now on.
 
         Raises:
             Refused: SESSION_REVOKED; as `DeviceEnded` when it was this that ended it. A token that
@@ -160,7 +160,7 @@ class Sessions:
             raise _session_over()
         user_id, device_id = claims.user_id, claims.device_id
         _, renewed_until = self._tokens.make_access(user_id, device_id, 1, now=now)
-        answer = await generations.advance_generation(
+        answer = await token_generations.advance_generation(
             self._database,
             user_id,
             device_id,
@@ -253,7 +253,7 @@ class Sessions:
 
     async def _read(self, user_id: str, device_id: str) -> DeviceStanding | None:
         async with self._database.connection() as connection:
-            return await generations.find_standing(connection, user_id, device_id)
+            return await token_generations.find_standing(connection, user_id, device_id)
 
     def _keep(
         self, device_id: str, began: float, reading: "asyncio.Task[DeviceStanding | None]"
@@ -275,7 +275,7 @@ class Sessions:
         user_id, device_id = claims.user_id, claims.device_id
         if claims.generation == standing.generation and standing.generation_accepted_at is None:
             # Waited for, since from here the grace of the token before runs out.
-            await generations.accept_generation(
+            await token_generations.accept_generation(
                 self._database, user_id, device_id, claims.generation, now=now
             )
             standing.generation_accepted_at = now

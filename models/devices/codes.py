@@ -3,9 +3,9 @@
 A code belongs to the request that made it: only who holds the request's secret may try it, five
 times. Requests of one number live side by side and end none of each other, so that a stranger's
 requests and guesses take nothing from the owner's. How many there may be is counted in two shares
-(`models/known_networks.py`), so that strangers cannot use up what the owner may ask, either. Tries
-of a number are bounded because its codes are. Known and unknown numbers are answered alike, by the
-same statements.
+(`models/devices/known_networks.py`), so that strangers cannot use up what the owner may ask,
+either. Tries of a number are bounded because its codes are. Known and unknown numbers are
+answered alike, by the same statements.
 """
 
 import secrets
@@ -16,11 +16,11 @@ import msgspec
 
 from models.budgets import Charge, address_key, network_key, spend
 from models.database import Connection, Database
-from models.known_networks import is_known_network
+from models.devices.known_networks import is_known_network
+from models.devices.sms import SmsSender, code_text
+from models.devices.tokens import Tokens
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused, invalid
-from models.sms import SmsSender, code_text
-from models.tokens import Tokens
 from models.users.sms_numbers import SmsRules, country_of, require_sms_number
 
 CODE_DIGITS = 6

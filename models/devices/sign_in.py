@@ -12,15 +12,15 @@ import msgspec
 
 from models import ids
 from models.budgets import Charge, address_key, spend
-from models.codes import require_code_shape, try_code
 from models.database import Connection, Database
-from models.devices import Platform, create_device
-from models.known_networks import note_network
+from models.devices.codes import require_code_shape, try_code
+from models.devices.devices import Platform, create_device
+from models.devices.known_networks import note_network
+from models.devices.sessions import Session
+from models.devices.tokens import Tokens
 from models.limits import Limits
 from models.names import require_name
 from models.refusals import RefusalCode
-from models.sessions import Session
-from models.tokens import Tokens
 from models.users.phone_numbers import claim_number
 from models.users.users import COLUMNS, NAMELESS, User, create_user, user_of
 

@@ -15,7 +15,7 @@ import asyncpg
 import msgspec
 
 from models.database import Connection, Database
-from models.devices import DEVICE_COLUMNS, DEVICES, Device, device_of, end_device
+from models.devices.devices import DEVICE_COLUMNS, DEVICES, Device, device_of, end_device
 from models.limits import Limits
 from models.media.media import picture_of
 from models.users.users import User

@@ -1,16 +1,16 @@
 """Where a number's owner has been: the networks from which they signed in or refreshed a session.
 
-A request for a code from such a network is counted apart from strangers' (`models/codes.py`), so
-that no stranger uses up what the owner may ask. A network is the /24 of an IPv4 address and the /48
-of an IPv6 one. Only a keyed digest of user and network is stored: nobody can read from it where
-somebody was.
+A request for a code from such a network is counted apart from strangers'
+(`models/devices/codes.py`), so that no stranger uses up what the owner may ask. A network is the
+/24 of an IPv4 address and the /48 of an IPv6 one. Only a keyed digest of user and network is
+stored: nobody can read from it where somebody was.
 """
 
 from datetime import datetime, timedelta
 
 from models.budgets import UNKNOWN, network_key
 from models.database import Connection
-from models.tokens import Tokens
+from models.devices.tokens import Tokens
 
 # How stale `seen_at` may be: a device that refreshes all day writes once.
 _SEEN_INTERVAL = timedelta(days=1)

@@ -1,7 +1,7 @@
 """Devices: the signed-in installations of a user, from sign-in to their end.
 
 A device ends by being signed out, by another of its user's devices, or by an old refresh token
-(`models.generations`). One that ended never comes back.
+(`models.devices.token_generations`). One that ended never comes back.
 """
 
 from datetime import datetime, timedelta
@@ -11,11 +11,11 @@ import asyncpg
 import msgspec
 
 from models.database import Connection, Database
+from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.push.endpoints import PushEndpointKind, end_push
 from models.push.settings import DEFAULTS, SETTINGS_COLUMNS, PushSettings, settings_of
 from models.refusals import not_found
-from models.viewer import Viewer
 
 
 class Platform(Enum):

@@ -1,0 +1,1 @@
+"""Devices: signed-in installations of a user, their sessions, tokens and codes."""
