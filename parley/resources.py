@@ -36,8 +36,8 @@ from subscriptions.connections import Connections
 from subscriptions.hub import Hub
 from subscriptions.live import Live
 from subscriptions.node import Node
-from subscriptions.presence import NodePresence
-from subscriptions.presence_watch import PresenceWatch
+from subscriptions.presence.presence import NodePresence
+from subscriptions.presence.watch import PresenceWatch
 from subscriptions.receipts import Receipts
 from subscriptions.refill import Refill
 from subscriptions.session_watch import SessionWatch

@@ -18,8 +18,8 @@ from models.users.presence import Presence
 from subscriptions.feed import Feed, FeedKind
 from subscriptions.hub import Hub
 from subscriptions.node import Node
-from subscriptions.presence import NodePresence
-from subscriptions.presence_watch import PresenceWatch
+from subscriptions.presence.presence import NodePresence
+from subscriptions.presence.watch import PresenceWatch
 from subscriptions.replays import Replays
 from subscriptions.session_watch import SessionWatch
 from subscriptions.signaller import Signaller

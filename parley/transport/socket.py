@@ -24,7 +24,7 @@ from parley.transport.subscription import TOO_SLOW
 from parley.transport.writer import Writer
 from schema.context import Context
 from subscriptions.connections import HeldConnection
-from subscriptions.presence import NodePresence
+from subscriptions.presence.presence import NodePresence
 from subscriptions.session_watch import SessionWatch
 
 TOO_MANY = "Too many connections: close one, or try again later"

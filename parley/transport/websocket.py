@@ -18,7 +18,7 @@ from parley.transport.mutations import Mutations
 from parley.transport.origins import Origins
 from parley.transport.socket import TOO_MANY, MakeContext, Receive, Send, Socket
 from subscriptions.connections import Connections, HeldConnection
-from subscriptions.presence import NodePresence
+from subscriptions.presence.presence import NodePresence
 from subscriptions.session_watch import SessionWatch
 
 Scope = MutableMapping[str, Any]

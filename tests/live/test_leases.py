@@ -6,7 +6,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from parley.embedded import EmbeddedServers
-from subscriptions.leases import AT_ONCE, DeadNode, Leases
+from subscriptions.presence.leases import AT_ONCE, DeadNode, Leases
 from tests.waiting import eventually
 
 LONG_S, SHORT_S = 60.0, 0.15

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
-from subscriptions.leases import TAG, Leases
+from subscriptions.presence.leases import TAG, Leases
 from subscriptions.registry import Registry
 from subscriptions.scripts import read_script
 from tests.client import added, until

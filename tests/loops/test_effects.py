@@ -24,9 +24,9 @@ from models.refusals import unavailable
 from parley.metrics import Metrics
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
-from subscriptions.leases import Leases
 from subscriptions.node import Node
-from subscriptions.presence import NodePresence
+from subscriptions.presence.leases import Leases
+from subscriptions.presence.presence import NodePresence
 from subscriptions.session_watch import SessionWatch
 from subscriptions.viewer_states import ViewerStates
 from tests.loops.failing import Failing, Ground, runs

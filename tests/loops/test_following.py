@@ -23,8 +23,8 @@ from subscriptions.feed import Feed
 from subscriptions.hub import Hub
 from subscriptions.node import Node, topic_of
 from subscriptions.node_messages import encode_signals
-from subscriptions.presence import NodePresence
-from subscriptions.presence_watch import PresenceWatch
+from subscriptions.presence.presence import NodePresence
+from subscriptions.presence.watch import PresenceWatch
 from subscriptions.receipts import Receipts
 from subscriptions.refill import Refill
 from subscriptions.session_watch import SessionWatch

@@ -17,12 +17,12 @@ WALL_CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "
     [
         "models/users/presence.py",
         "models/users/relations.py",
-        "subscriptions/follower.py",
-        "subscriptions/holds.py",
-        "subscriptions/leases.py",
+        "subscriptions/presence/follower.py",
+        "subscriptions/presence/holds.py",
+        "subscriptions/presence/leases.py",
         "subscriptions/node.py",
-        "subscriptions/presence.py",
-        "subscriptions/presence_watch.py",
+        "subscriptions/presence/presence.py",
+        "subscriptions/presence/watch.py",
         "subscriptions/registry.py",
     ],
 )

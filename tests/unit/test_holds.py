@@ -1,6 +1,6 @@
 """Who is held online by a node, and until when; without I/O."""
 
-from subscriptions.holds import Holds
+from subscriptions.presence.holds import Holds
 
 GRACE_S, IDLE_S = 6.0, 30.0
 

@@ -1,8 +1,9 @@
 """This node's part in presence: holds its users online in Valkey, notes when they were last seen,
 and buries nodes that died.
 
-- Online is a lease (subscriptions/leases.py): it ends by itself with the stream, the client or the
-  process. What Valkey loses is held again within a second or two; so is what it kept by mistake.
+- Online is a lease (subscriptions/presence/leases.py): it ends by itself with the stream, the
+  client or the process. What Valkey loses is held again within a second or two; so is what it
+  kept by mistake.
 - Last seen is in PostgreSQL before anybody is told that a user is offline, and only moves forward;
   what cannot be written now is kept and written later.
 - No clock is read but the monotonic one, which only measures; times are PostgreSQL's `now()` less
@@ -26,8 +27,8 @@ from models.limits import Limits
 from models.refusals import Refused
 from models.users.presence import note_last_seen
 from subscriptions.broker import AWAY
-from subscriptions.holds import Holds
-from subscriptions.leases import DeadNode, Leases
+from subscriptions.presence.holds import Holds
+from subscriptions.presence.leases import DeadNode, Leases
 
 logger = logging.getLogger("parley.live")
 

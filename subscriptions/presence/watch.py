@@ -25,10 +25,10 @@ from models.refusals import RefusalCode, Refused
 from models.users.presence import LastSeen, Presence, list_last_seen
 from subscriptions.broker import AWAY
 from subscriptions.feed import Feed
-from subscriptions.follower import Follower
-from subscriptions.leases import TAG
 from subscriptions.node import Node
-from subscriptions.presence import NodePresence
+from subscriptions.presence.follower import Follower
+from subscriptions.presence.leases import TAG
+from subscriptions.presence.presence import NodePresence
 from subscriptions.registry import Registry
 
 PAIRS_AT_ONCE = 500
