@@ -44,10 +44,10 @@ from subscriptions.session_watch import SessionWatch
 from subscriptions.signaller import Signaller
 from subscriptions.typing import Typing
 from subscriptions.viewer_states import ViewerStates
-from workers.dispatch import Dispatcher
-from workers.indexing import Indexing
+from workers.dispatch.dispatch import Dispatcher
+from workers.dispatch.indexing import Indexing
+from workers.dispatch.relay import Relay
 from workers.push.queueing import PushQueue
-from workers.relay import Relay
 
 
 @dataclass(slots=True, kw_only=True)

@@ -25,11 +25,11 @@ from subscriptions.hub import Hub
 from subscriptions.node import Node
 from subscriptions.signaller import Signaller
 from subscriptions.viewer_states import ViewerStates
-from workers.dispatch import Dispatcher
+from workers.dispatch.dispatch import Dispatcher
+from workers.dispatch.relay import Relay
 from workers.push.check import PushCheck
 from workers.push.queueing import PushQueue
 from workers.push.registering import PushTies
-from workers.relay import Relay
 from workers.sweep import Sweep
 
 logger = logging.getLogger("parley.worker")

@@ -209,8 +209,8 @@ async def build_search_blocks(
 
 
 async def _build_missing_blocks(database: Database, scopes: Sequence[_Scope]) -> None:
-    """The writer of a block's last entry has it built (workers/indexing.py); this repairs what a
-    process that died left behind.
+    """The writer of a block's last entry has it built (workers/dispatch/indexing.py); this
+    repairs what a process that died left behind.
     """
     left = BUILT_BY_SEARCH
     for scope in scopes:

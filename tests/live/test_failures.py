@@ -23,7 +23,7 @@ from tests.make import AnotherDevice, Person, write_history
 from tests.serving import Server
 from tests.unit.test_feed import Log, live_entry
 from tests.waiting import eventually
-from workers.relay import Relay
+from workers.dispatch.relay import Relay
 
 INBOX = """subscription { inbox { __typename ... on MessageAdded { seq message { status } } } }"""
 

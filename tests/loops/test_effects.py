@@ -35,7 +35,7 @@ from tests.make import Person
 from tests.storage.test_outbox import make_rows
 from tests.unit.test_feed import Log
 from tests.waiting import eventually
-from workers.dispatch import Dispatcher
+from workers.dispatch.dispatch import Dispatcher
 from workers.job_outcomes import JobOutcomes
 from workers.push.queueing import PushQueue
 from workers.sweep import Sweep

@@ -21,14 +21,14 @@ from subscriptions.hub import Hub
 from subscriptions.node import Node
 from tests.loops.failing import Cases, Failing, Ground, Trigger, goes_on, nothing
 from tests.unit.test_feed import live_entry
-from workers.dispatch import Dispatcher
-from workers.indexing import Indexing
+from workers.dispatch.dispatch import Dispatcher
+from workers.dispatch.indexing import Indexing
+from workers.dispatch.relay import Relay
 from workers.jobs import Jobs
 from workers.push.check import PushCheck
 from workers.push.claims import Claims
 from workers.push.gates import Gates
 from workers.push.queueing import PushQueue
-from workers.relay import Relay
 from workers.sweep import Sweep
 
 SOON_S = 0.01

@@ -2,8 +2,8 @@
 other recipients, and queue push for those whom none holds.
 
 At least once: what is not settled here within 2 s is dispatched again by a relay
-(workers/relay.py), by the same code. One look-up and one publish a node carry everything that
-waits.
+(workers/dispatch/relay.py), by the same code. One look-up and one publish a node carry everything
+that waits.
 """
 
 import asyncio

@@ -11,7 +11,7 @@ from models.database import Database
 from models.log.outbox import delete_settled_batches, list_unsettled_batches
 from subscriptions.broker import AWAY
 from subscriptions.hub import Hub
-from workers.dispatch import Dispatcher
+from workers.dispatch.dispatch import Dispatcher
 
 logger = logging.getLogger("parley.dispatch")
 

@@ -1,0 +1,1 @@
+"""Dispatch: what is committed is told to the nodes that hold its recipients, once or once more."""
