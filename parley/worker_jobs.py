@@ -22,7 +22,7 @@ from parley.push import open_push_providers
 from parley.resources import make_tokens, open_storage
 from parley.settings import Settings, SettingsError
 from parley.work_folder import WorkFolder
-from workers.jobs import Jobs
+from workers.jobs.runner import Jobs
 from workers.media.confinement import LAYERS
 from workers.media.endings import MediaEndings
 from workers.media.forms import MIB, MediaLimits

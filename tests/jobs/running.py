@@ -14,7 +14,7 @@ from models.jobs.jobs import enqueue
 from models.jobs.queue import JobQueue
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
-from workers.jobs import Jobs, Run
+from workers.jobs.runner import Jobs, Run
 
 # A worker that is killed is noticed so soon.
 SILENT_S = 0.6

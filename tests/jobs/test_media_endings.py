@@ -12,7 +12,7 @@ from tests.changes import delete
 from tests.jobs.media_making import Files, picture, render, taken
 from tests.make import Person
 from tests.waiting import eventually
-from workers.jobs import RetryLater
+from workers.jobs.runner import RetryLater
 from workers.media.endings import MediaEndings
 
 

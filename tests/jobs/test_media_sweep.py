@@ -14,7 +14,7 @@ from tests.jobs.media_making import Files, picture, taken
 from tests.jobs.running import run_command
 from tests.jobs.storing import store
 from tests.make import Person
-from workers.jobs import RetryLater
+from workers.jobs.runner import RetryLater
 from workers.media.endings import MediaEndings
 from workers.media.sweep import Ages, Findings, MediaSweep
 

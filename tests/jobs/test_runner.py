@@ -20,7 +20,7 @@ from parley.embedded import EmbeddedServers
 from parley.migrations import migrate
 from tests.jobs.running import list_states, queue_jobs, running, worker_process
 from tests.waiting import eventually
-from workers.jobs import RetryLater, SetAside
+from workers.jobs.runner import RetryLater, SetAside
 
 
 @pytest_asyncio.fixture

@@ -16,7 +16,7 @@ import msgspec
 
 from models import ids
 from models.jobs.queue import JobQueue, TakenJob
-from workers.jobs import Jobs
+from workers.jobs.runner import Jobs
 
 # Some tenths of a second of work: long enough to be under way when another job kills the process.
 ROUNDS = 1_000_000

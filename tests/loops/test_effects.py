@@ -36,7 +36,7 @@ from tests.storage.test_outbox import make_rows
 from tests.unit.test_feed import Log
 from tests.waiting import eventually
 from workers.dispatch.dispatch import Dispatcher
-from workers.job_outcomes import JobOutcomes
+from workers.jobs.outcomes import JobOutcomes
 from workers.push.queueing import PushQueue
 from workers.sweep import Sweep
 

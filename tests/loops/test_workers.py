@@ -24,7 +24,7 @@ from tests.unit.test_feed import live_entry
 from workers.dispatch.dispatch import Dispatcher
 from workers.dispatch.indexing import Indexing
 from workers.dispatch.relay import Relay
-from workers.jobs import Jobs
+from workers.jobs.runner import Jobs
 from workers.push.check import PushCheck
 from workers.push.claims import Claims
 from workers.push.gates import Gates

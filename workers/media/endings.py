@@ -10,7 +10,7 @@ from models.log.entries import Batch
 from models.log.media_changes import tell_of_media
 from models.media.releases import PATIENCE_S, expire_media, is_delivered, release_media
 from models.storage.bucket import Storage
-from workers.jobs import RetryLater
+from workers.jobs.runner import RetryLater
 from workers.media.job import delete_folder
 
 

@@ -24,7 +24,7 @@ from models.media.sweeping import (
     list_uses_to_check,
 )
 from models.storage.bucket import Storage
-from workers.jobs import RetryLater
+from workers.jobs.runner import RetryLater
 from workers.media.endings import MediaEndings
 from workers.media.job import delete_folder
 

@@ -15,7 +15,7 @@ from models.push.endpoints import EmailAddress, PushEndpointKind, kind_of
 from models.push.plans import Claim, Facts, claim_pushes, find_last_shown_at, list_facts, list_views
 from models.push.results import Later, Result, postpone, write_results
 from models.push.states import PushKey, delays_of
-from workers.jobs import RetryLater, SetAside
+from workers.jobs.runner import RetryLater, SetAside
 from workers.push.alone import Alone
 from workers.push.claims import Claims
 from workers.push.conclusions import BUSY_S, find_digest_retry_s, forget_endpoint

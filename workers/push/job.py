@@ -15,7 +15,7 @@ from models.push.endpoints import PushEndpointKind
 from models.push.plans import Claim
 from models.push.results import Later, Result, postpone, write_results
 from models.push.states import PushKey
-from workers.jobs import RetryLater, SetAside
+from workers.jobs.runner import RetryLater, SetAside
 from workers.push.alone import Alone
 from workers.push.claims import Claims
 from workers.push.conclusions import (

@@ -11,7 +11,7 @@ from models.database import Database
 from models.devices.tokens import Tokens
 from models.jobs.queue import TakenJob
 from models.push.mails import CODE_JOB, MailTask, find_code_mail
-from workers.jobs import Jobs, RetryLater, SetAside
+from workers.jobs.runner import Jobs, RetryLater, SetAside
 from workers.push.mail import Mail
 from workers.push.mail_links import MailLinks
 from workers.push.pushes import Outcome

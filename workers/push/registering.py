@@ -13,7 +13,7 @@ from models.limits import Limits
 from models.push.endpoints import PushEndpointKind
 from models.push.states import PushKey, PushTask, entrypoint_of
 from subscriptions.activity import Active
-from workers.jobs import Jobs
+from workers.jobs.runner import Jobs
 from workers.push.claims import Claims
 from workers.push.digest_job import DigestJobs
 from workers.push.gates import Gates

@@ -15,7 +15,7 @@ from tests.jobs.fakes.apns import KEY_ID, TEAM_ID, FakeApns
 from tests.jobs.push.phones import LIMITS, Gate, MakePhone, Phone, make_phone
 from tests.jobs.running import SILENT_S
 from tests.make import Person
-from workers.jobs import Jobs
+from workers.jobs.runner import Jobs
 from workers.push.apns import Apns
 from workers.push.check import PushCheck
 from workers.push.pushes import Provider, ShowingProvider

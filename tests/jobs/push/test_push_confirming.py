@@ -22,7 +22,7 @@ from tests.jobs.push.test_push_digests import pass_time
 from tests.jobs.running import SILENT_S
 from tests.make import Person
 from tests.waiting import eventually
-from workers.jobs import Jobs
+from workers.jobs.runner import Jobs
 from workers.push.mail import Mail
 from workers.push.mail_code_job import MailCodeJobs
 from workers.push.mail_links import MailLinks

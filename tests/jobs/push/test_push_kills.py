@@ -23,7 +23,7 @@ from tests.jobs.push.phones import MakePhone, is_settled
 from tests.jobs.push.worker_process import Given
 from tests.make import MakePerson, Person
 from tests.waiting import eventually
-from workers.jobs import POLL_S
+from workers.jobs.runner import POLL_S
 from workers.push.claims import RENEWALS
 from workers.push.conclusions import BUSY_S
 

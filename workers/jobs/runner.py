@@ -21,8 +21,8 @@ import time
 from models.background import Background, Loops
 from models.jobs.queue import JobFault, JobQueue, PutOff, TakenJob
 from models.refusals import RefusalCode, Refused
-from workers.job_kinds import Kind, RetryLater, Run, SetAside, Watcher, fault_of
-from workers.job_outcomes import JobOutcomes
+from workers.jobs.kinds import Kind, RetryLater, Run, SetAside, Watcher, fault_of
+from workers.jobs.outcomes import JobOutcomes
 
 __all__ = ["Jobs", "RetryLater", "Run", "SetAside", "Watcher"]
 
