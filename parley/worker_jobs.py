@@ -23,11 +23,11 @@ from parley.resources import make_tokens, open_storage
 from parley.settings import Settings, SettingsError
 from parley.work_folder import WorkFolder
 from workers.jobs.runner import Jobs
-from workers.media.confinement import LAYERS
-from workers.media.endings import MediaEndings
-from workers.media.forms import MIB, MediaLimits
 from workers.media.job import MediaJob
+from workers.media.releases import MediaEndings
 from workers.media.renditions import Renderer, SandboxFailed
+from workers.media.sandbox.confinement import LAYERS
+from workers.media.sandbox.protocol import MIB, MediaLimits
 from workers.media.sweep import DAY_S, Ages, MediaSweep
 from workers.push.mail import Mail
 from workers.push.mail_code_job import MailCodeJobs

@@ -15,10 +15,10 @@ from typing import BinaryIO
 
 import msgspec
 
-from workers.media.confinement import Bounds
-from workers.media.forms import MIB, Rendered, Written
-from workers.media.kernel import libc
-from workers.media.sandbox import Sandbox
+from workers.media.sandbox.confinement import Bounds
+from workers.media.sandbox.kernel import libc
+from workers.media.sandbox.protocol import MIB, Rendered, Written
+from workers.media.sandbox.sandbox import Sandbox
 
 BOUNDS = Bounds(memory_bytes=64 * MIB, file_bytes=MIB, cpu_s=20, deadline_s=20)
 

@@ -1,5 +1,5 @@
-"""What children of the sandbox call, for the list in workers/media/seccomp.py: no test, but to be
-run when a decoder's library or Python has a new version.
+"""What children of the sandbox call, for the list in workers/media/sandbox/seccomp.py: no test, but
+to be run when a decoder's library or Python has a new version.
 
     strace -f -qq -o calls .venv/bin/python -m pytest tests/jobs/test_pictures.py \\
         tests/jobs/test_videos.py tests/jobs/test_film_colours.py tests/jobs/test_sounds.py \\

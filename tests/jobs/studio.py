@@ -12,10 +12,10 @@ from PIL import Image
 
 from models.media.media import MediaKind, RenditionName
 from tests.jobs.media_files import CANARY
-from workers.media.confinement import Bounds
-from workers.media.forms import Order
 from workers.media.renditions import Made, MediaLimits, Outcome, Renderer
-from workers.media.sandbox import Ended, Sandbox
+from workers.media.sandbox.confinement import Bounds
+from workers.media.sandbox.protocol import Order
+from workers.media.sandbox.sandbox import Ended, Sandbox
 
 # What Pillow and FFmpeg say of files that say nothing themselves.
 _SAYS_NOTHING = frozenset(
@@ -36,7 +36,7 @@ class Studio:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.sandbox = Sandbox("workers.media.rendering")
+        self.sandbox = Sandbox("workers.media.renderers.renderer")
 
     async def close(self) -> None:
         await self.sandbox.close()

@@ -19,9 +19,9 @@ from parley.settings import Settings
 from tests.jobs.misbehaving import BOUNDS
 from tests.jobs.running import environment_of, kept, real_worker
 from tests.waiting import eventually
-from workers.media.confinement import LANDLOCK, LAYERS, REQUIRED, SECCOMP
-from workers.media.sandbox import Sandbox, SandboxFailed
-from workers.media.seccomp import ALLOWED
+from workers.media.sandbox.confinement import LANDLOCK, LAYERS, REQUIRED, SECCOMP
+from workers.media.sandbox.sandbox import Sandbox, SandboxFailed
+from workers.media.sandbox.seccomp import ALLOWED
 
 COLUMN = ("x86_64", "aarch64").index(platform.machine())
 # All that Linux 6.18 has, and some that later ones may have; but for two of x86_64 that are for the

@@ -41,10 +41,10 @@ from tests.jobs.media_files import (
     zipped_text_png,
 )
 from tests.jobs.studio import Studio, check_says_nothing, shown
-from workers.media.forms import TOO_MUCH, MediaLimits
-from workers.media.kinds import content_type_of
+from workers.media.renderers.containers import Nowhere, open_container
+from workers.media.renderers.file_types import content_type_of
 from workers.media.renditions import Unusable
-from workers.media.timelines import Nowhere, open_container
+from workers.media.sandbox.protocol import TOO_MUCH, MediaLimits
 
 SHOWN = (MediaKind.IMAGE, MediaKind.VIDEO, MediaKind.AUDIO)
 IMAGE, VIDEO, AUDIO, FILE = *SHOWN, MediaKind.FILE

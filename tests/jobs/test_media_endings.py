@@ -13,7 +13,7 @@ from tests.jobs.media_making import Files, picture, render, taken
 from tests.make import Person
 from tests.waiting import eventually
 from workers.jobs.runner import RetryLater
-from workers.media.endings import MediaEndings
+from workers.media.releases import MediaEndings
 
 
 def endings(

@@ -18,8 +18,8 @@ from tests.jobs.media_files import clip, long_gif
 from tests.jobs.media_making import Files, picture
 from tests.jobs.running import list_states, real_worker, running_in_turn
 from tests.waiting import eventually
-from workers.media.forms import MediaLimits
 from workers.media.renditions import Renderer
+from workers.media.sandbox.protocol import MediaLimits
 
 MB = 1_000_000
 

@@ -15,7 +15,7 @@ from tests.jobs.running import run_command
 from tests.jobs.storing import store
 from tests.make import Person
 from workers.jobs.runner import RetryLater
-from workers.media.endings import MediaEndings
+from workers.media.releases import MediaEndings
 from workers.media.sweep import Ages, Findings, MediaSweep
 
 NEVER_S = 1e7

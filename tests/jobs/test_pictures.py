@@ -21,7 +21,7 @@ from tests.jobs.media_files import (
     telling_photo,
 )
 from tests.jobs.studio import Studio, check_says_nothing, find, get, shown
-from workers.media.placeholder import thumb_hash
+from workers.media.renderers.placeholder import thumb_hash
 from workers.media.renditions import MediaLimits, Unusable
 
 THUMBNAIL, PREVIEW, FULL = RenditionName.THUMBNAIL, RenditionName.PREVIEW, RenditionName.FULL

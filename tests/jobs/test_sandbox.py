@@ -16,7 +16,7 @@ from models.media.media import MediaKind
 from tests.jobs.misbehaving import BOUNDS
 from tests.waiting import eventually
 from workers.media.renditions import Renderer, Unusable
-from workers.media.sandbox import Ended, Sandbox, SandboxFailed
+from workers.media.sandbox.sandbox import Ended, Sandbox, SandboxFailed
 
 MODULE = "tests.jobs.misbehaving"
 Act = Callable[..., Awaitable[Ended]]

@@ -1,7 +1,7 @@
 """From an uploaded file to what is shown of it: the face of this package.
 
-Files are decoded in a sandbox (workers/media/sandbox.py), and what comes out of it is checked here:
-only regular files of the names and types that a kind can have are taken up.
+Files are decoded in a sandbox (workers/media/sandbox/sandbox.py), and what comes out of it is
+checked here: only regular files of the names and types that a kind can have are taken up.
 """
 
 import asyncio
@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 
 from models.media.media import MediaKind, RenditionName
-from workers.media.confinement import Bounds
-from workers.media.forms import (
+from workers.media.renderers.file_types import HEAD_BYTES, PICTURES, SOUNDS, VIDEOS, content_type_of
+from workers.media.sandbox.confinement import Bounds
+from workers.media.sandbox.protocol import (
     DAMAGED,
     EMPTY,
     ENDINGS,
@@ -26,8 +27,7 @@ from workers.media.forms import (
     Written,
     file_name,
 )
-from workers.media.kinds import HEAD_BYTES, PICTURES, SOUNDS, VIDEOS, content_type_of
-from workers.media.sandbox import TOO_LATE, Sandbox, SandboxFailed
+from workers.media.sandbox.sandbox import TOO_LATE, Sandbox, SandboxFailed
 
 __all__ = ["Made", "MediaLimits", "Outcome", "Renderer", "SandboxFailed", "TooSlow", "Unusable"]
 
@@ -94,7 +94,7 @@ class Renderer:
         not.
         """
         self._limits = limits
-        self._sandbox = sandbox or Sandbox("workers.media.rendering", required=required)
+        self._sandbox = sandbox or Sandbox("workers.media.renderers.renderer", required=required)
 
     async def list_layers(self) -> list[str]:
         """The layers of confinement in which files are decoded on this machine.

@@ -25,8 +25,8 @@ from models.media.sweeping import (
 )
 from models.storage.bucket import Storage
 from workers.jobs.runner import RetryLater
-from workers.media.endings import MediaEndings
 from workers.media.job import delete_folder
+from workers.media.releases import MediaEndings
 
 logger = logging.getLogger("parley.media")
 

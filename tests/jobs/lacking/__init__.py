@@ -2,8 +2,8 @@
 and all that it starts.
 """
 
-from workers.media.kernel import prctl
-from workers.media.seccomp import Line, install
+from workers.media.sandbox.kernel import prctl
+from workers.media.sandbox.seccomp import Line, install
 
 _NO_NEW_PRIVILEGES = 38
 _LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06

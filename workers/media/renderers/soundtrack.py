@@ -10,7 +10,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container.output import OutputContainer
 
-from workers.media.forms import DAMAGED, TOO_LONG, Unusable
+from workers.media.sandbox.protocol import DAMAGED, TOO_LONG, Unusable
 
 RATE = 48_000
 # A shorter gap is a matter of rounding.

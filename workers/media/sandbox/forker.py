@@ -1,4 +1,4 @@
-"""The program that forks children for the sandbox: `python -m workers.media.forker MODULE`.
+"""The program that forks children for the sandbox: `python -m workers.media.sandbox.forker MODULE`.
 
 It has the decoders loaded, so that a child begins at once, and never looks at a file itself. It
 reads requests from the socket that is its standard input, and has no environment, no network where
@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from workers.media.confinement import (
+from workers.media.sandbox.confinement import (
     NETWORK,
     REQUIRED,
     Bounds,
@@ -31,7 +31,7 @@ from workers.media.confinement import (
     die_with_parent,
     give_up_network,
 )
-from workers.media.forms import Unusable
+from workers.media.sandbox.protocol import Unusable
 
 Run = Callable[[bytes, BinaryIO], bytes]
 

@@ -9,8 +9,8 @@ import av.filter
 from av.video.frame import VideoFrame
 from PIL import Image
 
-from workers.media.colours import BT709, Colours, knows
-from workers.media.filters import lut_filters
+from workers.media.renderers.colours import BT709, Colours, knows
+from workers.media.renderers.filters import lut_filters
 
 # Within so many bytes from the beginning.
 SAID_WITHIN_BYTES = 64 * 1024

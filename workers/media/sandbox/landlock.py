@@ -5,7 +5,7 @@ import os
 import struct
 import sysconfig
 
-from workers.media.kernel import libc
+from workers.media.sandbox.kernel import libc
 
 _CREATE_RULESET = 444
 _ADD_RULE = 445

@@ -14,7 +14,7 @@ from av.frame import Frame
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from workers.media.forms import DAMAGED, Unusable
+from workers.media.sandbox.protocol import DAMAGED, Unusable
 
 # Packets that no decoder understands; more, and the file is not worth it.
 MOST_DAMAGED = 200

@@ -12,7 +12,7 @@ import struct
 
 import msgspec
 
-from workers.media.kernel import prctl
+from workers.media.sandbox.kernel import prctl
 
 _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2

@@ -15,9 +15,22 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
-from workers.media.colours import LIMITED_RANGE, SDR, Colours, colours_of
-from workers.media.filters import FilmFilters, lies_on_its_side, shape_of, turns_of
-from workers.media.forms import (
+from workers.media.renderers.colours import LIMITED_RANGE, SDR, Colours, colours_of
+from workers.media.renderers.containers import (
+    SOUND_CODECS,
+    VIDEO_CODECS,
+    decoded,
+    find_sound,
+    find_video,
+    length_of,
+    open_container,
+    time_of,
+)
+from workers.media.renderers.file_types import HEAD_BYTES, VIDEOS, content_type_of
+from workers.media.renderers.filters import FilmFilters, lies_on_its_side, shape_of, turns_of
+from workers.media.renderers.pictures import write_poster
+from workers.media.renderers.soundtrack import Coding, SoundTrack
+from workers.media.sandbox.protocol import (
     DAMAGED,
     FRAME_TOO_LARGE,
     NOT_A_VIDEO,
@@ -27,19 +40,6 @@ from workers.media.forms import (
     Unusable,
     Written,
     file_name,
-)
-from workers.media.kinds import HEAD_BYTES, VIDEOS, content_type_of
-from workers.media.pictures import write_poster
-from workers.media.soundtrack import Coding, SoundTrack
-from workers.media.timelines import (
-    SOUND_CODECS,
-    VIDEO_CODECS,
-    decoded,
-    find_sound,
-    find_video,
-    length_of,
-    open_container,
-    time_of,
 )
 
 Size = tuple[int, int]

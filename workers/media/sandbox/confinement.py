@@ -15,9 +15,9 @@ import sys
 
 import msgspec
 
-from workers.media.kernel import libc, prctl
-from workers.media.landlock import keep_to_folder
-from workers.media.seccomp import filter_calls
+from workers.media.sandbox.kernel import libc, prctl
+from workers.media.sandbox.landlock import keep_to_folder
+from workers.media.sandbox.seccomp import filter_calls
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import msgspec
 
-from workers.media.confinement import Bounds
-from workers.media.forker import Answer, Exit, Request
-from workers.media.forms import MIB
+from workers.media.sandbox.confinement import Bounds
+from workers.media.sandbox.forker import Answer, Exit, Request
+from workers.media.sandbox.protocol import MIB
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 START_WITHIN_S = 60.0
 STOP_WITHIN_S = 5.0
 # A child that says more than a pipe holds waits for ever, and is killed for that.
@@ -152,7 +152,7 @@ class Sandbox:
 
 def _spawn(module: str, requests: socket.socket) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "workers.media.forker", module],
+        [sys.executable, "-m", "workers.media.sandbox.forker", module],
         stdin=requests.fileno(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

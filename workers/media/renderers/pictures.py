@@ -23,9 +23,13 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from workers.media.coded_colours import SAID_WITHIN_BYTES, coded_colours, shown_as_sdr
-from workers.media.colours import Colours
-from workers.media.forms import (
+from workers.media.renderers.animations import write_moving
+from workers.media.renderers.coded_colours import SAID_WITHIN_BYTES, coded_colours, shown_as_sdr
+from workers.media.renderers.colours import Colours
+from workers.media.renderers.file_types import HEAD_BYTES, PICTURES, content_type_of
+from workers.media.renderers.placeholder import placeholder_of
+from workers.media.renderers.scans import count_scans
+from workers.media.sandbox.protocol import (
     DAMAGED,
     NOT_A_PICTURE,
     TOO_MANY_PIXELS,
@@ -36,10 +40,6 @@ from workers.media.forms import (
     Written,
     file_name,
 )
-from workers.media.kinds import HEAD_BYTES, PICTURES, content_type_of
-from workers.media.moving import write_moving
-from workers.media.placeholder import placeholder_of
-from workers.media.scans import count_scans
 
 # These decoders, and no more, are known from here on: asked for by name, each one opens alone.
 DECODERS = (

@@ -10,7 +10,18 @@ from typing import BinaryIO, cast
 import av
 from av.audio.frame import AudioFrame
 
-from workers.media.forms import (
+from workers.media.renderers.containers import (
+    SOUND_CODECS,
+    decoded,
+    find_sound,
+    find_video,
+    length_of,
+    open_container,
+    time_of,
+)
+from workers.media.renderers.file_types import HEAD_BYTES, SOUND_OF, SOUNDS, content_type_of
+from workers.media.renderers.soundtrack import Coding, SoundTrack
+from workers.media.sandbox.protocol import (
     DAMAGED,
     NOT_A_SOUND,
     TOO_LONG,
@@ -19,17 +30,6 @@ from workers.media.forms import (
     Unusable,
     Written,
     file_name,
-)
-from workers.media.kinds import HEAD_BYTES, SOUND_OF, SOUNDS, content_type_of
-from workers.media.soundtrack import Coding, SoundTrack
-from workers.media.timelines import (
-    SOUND_CODECS,
-    decoded,
-    find_sound,
-    find_video,
-    length_of,
-    open_container,
-    time_of,
 )
 
 OPUS = Coding("libopus", "s16", 960, 96_000, 32_000)

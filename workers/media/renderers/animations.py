@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image, ImageFile
 
-from workers.media.forms import MediaLimits, Written, file_name
+from workers.media.sandbox.protocol import MediaLimits, Written, file_name
 
 # GIFs say 0 or 10 ms and mean what browsers make of it.
 SHORTEST_MS = 20

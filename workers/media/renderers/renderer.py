@@ -6,10 +6,10 @@ from typing import BinaryIO
 import av.logging
 import msgspec
 
-from workers.media.forms import MediaLimits, Order, Rendered
-from workers.media.pictures import render_picture
-from workers.media.sounds import render_sound
-from workers.media.videos import render_video
+from workers.media.renderers.pictures import render_picture
+from workers.media.renderers.sounds import render_sound
+from workers.media.renderers.videos import render_video
+from workers.media.sandbox.protocol import MediaLimits, Order, Rendered
 
 RENDERERS: dict[str, Callable[[BinaryIO, MediaLimits], Rendered]] = {
     "IMAGE": render_picture,

@@ -10,7 +10,7 @@ from av.filter.context import FilterContext
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 
-from workers.media.colours import (
+from workers.media.renderers.colours import (
     FULL_RANGE,
     LIMITED_RANGE,
     MATRICES,

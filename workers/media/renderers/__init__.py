@@ -1,0 +1,1 @@
+"""The renderers: what runs in the sandbox's child, one for each kind of file."""

@@ -1,0 +1,1 @@
+"""The sandbox: a child without rights for each file."""
