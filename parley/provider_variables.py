@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 from parley.variables import SettingsError, read_countries, read_text, read_url
-from workers.push.provider_settings import ProviderSettings
+from workers.push.providers.settings import ProviderSettings
 
 _HTTP = ("http://", "https://")
 

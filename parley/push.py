@@ -5,9 +5,9 @@ from functools import partial
 from models.push.endpoints import PushEndpointKind, PushRules
 from models.users.sms_numbers import SmsRules
 from parley.settings import Settings, SettingsError
-from workers.push.addresses import check_push_url
-from workers.push.providers import Providers, open_providers
-from workers.push.web_push import WebPush
+from workers.push.providers.providers import Providers, open_providers
+from workers.push.providers.public_network import check_push_url
+from workers.push.providers.web_push import WebPush
 
 
 def open_push_providers(settings: Settings) -> Providers:

@@ -20,7 +20,7 @@ from parley.variables import (
     read_url,
     read_words,
 )
-from workers.push.provider_settings import ProviderSettings
+from workers.push.providers.settings import ProviderSettings
 
 __all__ = [
     "DEVELOPMENT_LIMITS",

@@ -15,7 +15,7 @@ from models.log.signals import Signalled, ViewerChanged
 from models.push.unsubscribing import unsubscribe
 from models.refusals import Refused
 from schema.context import Resources
-from workers.push.mail_links import PATH
+from workers.push.providers.mail_links import PATH
 
 _HEADERS = {
     "Cache-Control": "no-store",

@@ -14,7 +14,7 @@ from tests.jobs.fakes.fcm import FakeFcm
 from tests.make import Person
 from tests.media import make_media
 from tests.serving import Server, serve
-from workers.push.provider_settings import ProviderSettings
+from workers.push.providers.settings import ProviderSettings
 
 VAPID_KEY = base64.urlsafe_b64encode(bytes(31) + b"\x01").decode()
 

@@ -4,7 +4,7 @@ import time
 import uuid
 from typing import Any
 
-from workers.push.pushes import Push
+from workers.push.providers.pushes import Push
 
 CHANNEL = "chn_" + "1" * 32
 MESSAGE = "msg_" + "1" * 32 + "_7"

@@ -8,14 +8,14 @@ import httpcore2
 import pytest
 import pytest_asyncio
 
-from workers.push.addresses import (
+from workers.push.providers.lookups import Lookups
+from workers.push.providers.public_network import (
     PublicNetwork,
     UnusableUrl,
     check_push_url,
     is_internal,
     list_public_addresses,
 )
-from workers.push.lookups import Lookups
 
 INTERNAL = [
     "0.0.0.0",

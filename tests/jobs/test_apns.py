@@ -15,8 +15,8 @@ from tests.jobs.fakes.http2 import Reply
 from tests.jobs.fakes.tls import make_tls
 from tests.jobs.pushing import CHANNEL, MESSAGE, Clock, make_push
 from tests.waiting import eventually
-from workers.push.apns import Apns, payload
-from workers.push.pushes import DELIVERED, Answer, Endpoint, Outcome
+from workers.push.providers.apns import Apns, payload
+from workers.push.providers.pushes import DELIVERED, Answer, Endpoint, Outcome
 
 DEVICE = "ab" * 32
 MakeApns = Callable[..., Apns]

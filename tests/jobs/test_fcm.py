@@ -11,8 +11,8 @@ import pytest_asyncio
 from tests.jobs.fakes.fcm import FakeFcm, failure
 from tests.jobs.fakes.http2 import Reply
 from tests.jobs.pushing import CHANNEL, MESSAGE, Clock, make_push
-from workers.push.fcm import Fcm
-from workers.push.pushes import DELIVERED, Endpoint, Outcome
+from workers.push.providers.fcm import Fcm
+from workers.push.providers.pushes import DELIVERED, Endpoint, Outcome
 
 TOKEN = "fcm-token:APA91b" + "x" * 120
 PHONE = Endpoint("FCM", {"token": TOKEN})

@@ -7,7 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.waiting import eventually
-from workers.push.lookups import KNOWN_AT_ONCE, OF_A_DOMAIN_AT_ONCE, STRANGE_AT_ONCE, Lookups
+from workers.push.providers.lookups import (
+    KNOWN_AT_ONCE,
+    OF_A_DOMAIN_AT_ONCE,
+    STRANGE_AT_ONCE,
+    Lookups,
+)
 
 
 class Names:

@@ -14,8 +14,8 @@ from tests.jobs.fakes.smtp import FakeSmtp
 from tests.jobs.fakes.tls import make_tls
 from tests.jobs.pushing import make_push
 from tests.waiting import eventually
-from workers.push.mail import Mail
-from workers.push.pushes import DELIVERED, Endpoint, Outcome
+from workers.push.providers.mail import Mail
+from workers.push.providers.pushes import DELIVERED, Endpoint, Outcome
 
 BOB = Endpoint("EMAIL", {"address": "bob@example.org"})
 MakeMail = Callable[..., Mail]

@@ -14,9 +14,9 @@ from parley.logs import configure_logging
 from tests.jobs.fakes.all import Fakes, start_fakes
 from tests.jobs.fakes.http2 import Reply
 from tests.jobs.pushing import make_push
-from workers.push.provider_settings import ProviderSettings
-from workers.push.providers import Providers, open_providers
-from workers.push.pushes import DELIVERED, Outcome
+from workers.push.providers.providers import Providers, open_providers
+from workers.push.providers.pushes import DELIVERED, Outcome
+from workers.push.providers.settings import ProviderSettings
 
 KINDS = {"APNS", "FCM", "WEB_PUSH", "EMAIL", "SMS"}
 

@@ -11,8 +11,8 @@ from models.users.sms_numbers import SmsRules
 from tests.jobs.fakes.sns import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Accepted, FakeSns
 from tests.jobs.pushing import make_push
 from tests.waiting import eventually
-from workers.push.pushes import DELIVERED, Endpoint, Outcome
-from workers.push.sms import Sms
+from workers.push.providers.pushes import DELIVERED, Endpoint, Outcome
+from workers.push.providers.sms import Sms
 
 NUMBER = "+14155550101"
 BOB = Endpoint("SMS", {"phone_number": NUMBER})

@@ -23,9 +23,9 @@ from tests.jobs.fakes.tls import make_tls
 from tests.jobs.fakes.web_push import FakeWebPush, encode
 from tests.jobs.pushing import CHANNEL, MESSAGE, Clock, make_push
 from tests.waiting import eventually
-from workers.push.lookups import Lookups
-from workers.push.pushes import DELIVERED, Blames, Endpoint, Outcome
-from workers.push.web_push import WebPush, payload
+from workers.push.providers.lookups import Lookups
+from workers.push.providers.pushes import DELIVERED, Blames, Endpoint, Outcome
+from workers.push.providers.web_push import WebPush, payload
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.push.mail_texts import unlink
+from workers.push.providers.mail_texts import unlink
 
 NAMES = {
     "Free iPhones at evil.example": "Free iPhones at evil example",

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from models.log.entries import Batch, Change, Recipients, entry_of
 from models.messages.messages import Message, MessageKind
 from models.push.states import Want
-from workers.push.concerning import list_changes, list_wants
+from workers.push.recipients import list_changes, list_wants
 
 NOW = datetime.now(UTC)
 

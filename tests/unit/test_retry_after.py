@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from workers.push.pushes import find_retry_after_s
+from workers.push.providers.pushes import find_retry_after_s
 
 NOW = datetime(2026, 11, 24, 18, 30, 0, tzinfo=UTC)
 

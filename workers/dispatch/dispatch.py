@@ -19,8 +19,8 @@ from models.unloaded import UNLOADED
 from subscriptions.broker import AWAY
 from subscriptions.hub import Hub
 from subscriptions.node import Node
-from workers.push.concerning import list_changes, list_wants
 from workers.push.queueing import PushQueue
+from workers.push.recipients import list_changes, list_wants
 
 logger = logging.getLogger("parley.dispatch")
 

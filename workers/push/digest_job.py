@@ -16,14 +16,14 @@ from models.push.plans import Claim, Facts, claim_pushes, find_last_shown_at, li
 from models.push.results import Later, Result, postpone, write_results
 from models.push.states import PushKey, delays_of
 from workers.jobs.runner import RetryLater, SetAside
-from workers.push.alone import Alone
 from workers.push.claims import Claims
-from workers.push.conclusions import BUSY_S, find_digest_retry_s, forget_endpoint
 from workers.push.deciding import Nothing, Show, TakeBack, Verdict, Wait, decide, seconds_until
 from workers.push.digests import Digest, write_digest
-from workers.push.mail_links import MailLinks
+from workers.push.one_at_a_time import Alone
+from workers.push.outcomes import BUSY_S, find_digest_retry_s, forget_endpoint
 from workers.push.planning import endpoint_of
-from workers.push.pushes import Outcome, Provider
+from workers.push.providers.mail_links import MailLinks
+from workers.push.providers.pushes import Outcome, Provider
 
 
 class DigestJobs:

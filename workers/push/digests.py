@@ -14,9 +14,9 @@ from models.push.settings import PushPreview
 from models.push.states import PushKey
 from models.users.users import list_users
 from workers.push.deciding import Show
-from workers.push.mail_texts import unlink
 from workers.push.planning import SHOW_TTL_S, push_id
-from workers.push.pushes import Push
+from workers.push.providers.mail_texts import unlink
+from workers.push.providers.pushes import Push
 from workers.push.texts import clean
 
 # Beyond these a digest says how many more there are.

@@ -15,7 +15,7 @@ from models.database import Database
 from models.limits import Limits
 from models.push.gates import Closed, close_gates, list_closed, look_after_gates, open_gate
 from workers.push.gathering import Gathering
-from workers.push.pushes import Answer, Blames, Outcome
+from workers.push.providers.pushes import Answer, Blames, Outcome
 
 # Failures in a row, without a reason given, until a provider is taken for down.
 DOWN_AFTER = 3

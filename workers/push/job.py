@@ -16,9 +16,12 @@ from models.push.plans import Claim
 from models.push.results import Later, Result, postpone, write_results
 from models.push.states import PushKey
 from workers.jobs.runner import RetryLater, SetAside
-from workers.push.alone import Alone
 from workers.push.claims import Claims
-from workers.push.conclusions import (
+from workers.push.deciding import Nothing, Show, TakeBack, Wait, seconds_until
+from workers.push.gates import Gates, Hold
+from workers.push.gathering import Gathering
+from workers.push.one_at_a_time import Alone
+from workers.push.outcomes import (
     BUSY_S,
     GIVEN_UP_S,
     MOST_FAILURES,
@@ -26,11 +29,8 @@ from workers.push.conclusions import (
     forget_endpoint,
     retry_after_s,
 )
-from workers.push.deciding import Nothing, Show, TakeBack, Wait, seconds_until
-from workers.push.gates import Gates, Hold
-from workers.push.gathering import Gathering
 from workers.push.planning import ListActive, Plan, Planner, endpoint_of
-from workers.push.pushes import Answer, Blames, Outcome, ShowingProvider
+from workers.push.providers.pushes import Answer, Blames, Outcome, ShowingProvider
 
 
 class PushJobs:

@@ -12,9 +12,9 @@ from models.devices.tokens import Tokens
 from models.jobs.queue import TakenJob
 from models.push.mails import CODE_JOB, MailTask, find_code_mail
 from workers.jobs.runner import Jobs, RetryLater, SetAside
-from workers.push.mail import Mail
-from workers.push.mail_links import MailLinks
-from workers.push.pushes import Outcome
+from workers.push.providers.mail import Mail
+from workers.push.providers.mail_links import MailLinks
+from workers.push.providers.pushes import Outcome
 
 RETRY_S = 20.0
 DEADLINE_S = 60.0

@@ -17,7 +17,7 @@ from models.users.users import list_users
 from subscriptions.activity import Active
 from workers.push.deciding import Nothing, Show, TakeBack, Verdict, decide
 from workers.push.gates import Gates, Hold, Way
-from workers.push.pushes import Endpoint, Push, ShowingProvider
+from workers.push.providers.pushes import Endpoint, Push, ShowingProvider
 from workers.push.texts import title_and_body
 
 # Of ids that follow from what is pushed: the same when it is sent again.

@@ -11,8 +11,8 @@ from tests.jobs.fakes.fcm import FakeFcm
 from tests.jobs.fakes.smtp import FakeSmtp
 from tests.jobs.fakes.sns import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, FakeSns
 from tests.jobs.fakes.web_push import FakeWebPush
-from workers.push.provider_settings import ProviderSettings
-from workers.push.pushes import Endpoint
+from workers.push.providers.pushes import Endpoint
+from workers.push.providers.settings import ProviderSettings
 
 
 @dataclass(frozen=True)

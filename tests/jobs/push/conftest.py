@@ -16,10 +16,10 @@ from tests.jobs.push.phones import LIMITS, Gate, MakePhone, Phone, make_phone
 from tests.jobs.running import SILENT_S
 from tests.make import Person
 from workers.jobs.runner import Jobs
-from workers.push.apns import Apns
 from workers.push.check import PushCheck
-from workers.push.pushes import Provider, ShowingProvider
-from workers.push.registering import PushTies, register_push
+from workers.push.kinds import PushTies, register_push
+from workers.push.providers.apns import Apns
+from workers.push.providers.pushes import Provider, ShowingProvider
 
 # `async with working():` a worker runs.
 Working = Callable[..., AbstractAsyncContextManager[None]]

@@ -12,7 +12,7 @@ from models.push.endpoints import ApnsAddress, set_endpoint
 from tests.jobs.fakes.apns import TOPIC, FakeApns
 from tests.make import Person
 from tests.waiting import eventually
-from workers.push.pushes import Answer, Endpoint, Push, ShowingProvider
+from workers.push.providers.pushes import Answer, Endpoint, Push, ShowingProvider
 
 # The check comes soon, so that tests need not wait for it.
 LIMITS = Limits(

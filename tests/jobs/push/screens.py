@@ -15,9 +15,9 @@ from tests.jobs.fakes.fcm import FakeFcm
 from tests.jobs.fakes.http2 import Http2Server
 from tests.jobs.fakes.web_push import FakeWebPush, encode
 from tests.make import Person
-from workers.push.fcm import Fcm
-from workers.push.pushes import Provider
-from workers.push.web_push import WebPush
+from workers.push.providers.fcm import Fcm
+from workers.push.providers.pushes import Provider
+from workers.push.providers.web_push import WebPush
 
 
 class Came(msgspec.Struct, frozen=True):

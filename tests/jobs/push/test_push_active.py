@@ -18,7 +18,7 @@ from tests.jobs.push.phones import MakePhone, is_checked
 from tests.jobs.pushing import Clock
 from tests.make import AnotherDevice, Person
 from tests.waiting import eventually
-from workers.push.registering import PushTies
+from workers.push.kinds import PushTies
 
 INBOX = "subscription { inbox { __typename ... on MessageAdded { message { seq } } } }"
 TYPING = """mutation ($id: ID!) { setTyping(channelId: $id, typing: true) { __typename } }"""

@@ -23,10 +23,10 @@ from tests.jobs.running import SILENT_S
 from tests.make import Person
 from tests.waiting import eventually
 from workers.jobs.runner import Jobs
-from workers.push.mail import Mail
+from workers.push.kinds import register_push
 from workers.push.mail_code_job import MailCodeJobs
-from workers.push.mail_links import MailLinks
-from workers.push.registering import register_push
+from workers.push.providers.mail import Mail
+from workers.push.providers.mail_links import MailLinks
 
 MAIL = "bob@mail.example"
 PUBLIC_URL = "https://chat.example"

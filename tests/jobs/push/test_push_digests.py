@@ -19,8 +19,8 @@ from tests.jobs.push.conftest import Working
 from tests.jobs.push.phones import is_settled
 from tests.make import Person
 from tests.waiting import eventually
-from workers.push.mail import Mail
-from workers.push.pushes import DELIVERED, Answer, Endpoint, Push
+from workers.push.providers.mail import Mail
+from workers.push.providers.pushes import DELIVERED, Answer, Endpoint, Push
 
 WAITS = "SELECT execute_after - now() FROM pgqueuer ORDER BY execute_after"
 

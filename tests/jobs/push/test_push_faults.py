@@ -22,8 +22,8 @@ from tests.jobs.push.conftest import Working
 from tests.jobs.push.phones import LIMITS, MakePhone, is_settled
 from tests.make import AnotherDevice, Person
 from tests.waiting import eventually
-from workers.push.fcm import Fcm
-from workers.push.provider_settings import ProviderSettings
+from workers.push.providers.fcm import Fcm
+from workers.push.providers.settings import ProviderSettings
 
 INBOX = "subscription { inbox { __typename } }"
 ENDPOINTS = "SELECT count(*) FROM push_endpoints"

@@ -25,7 +25,7 @@ from tests.make import MakePerson, Person
 from tests.waiting import eventually
 from workers.jobs.runner import POLL_S
 from workers.push.claims import RENEWALS
-from workers.push.conclusions import BUSY_S
+from workers.push.outcomes import BUSY_S
 
 PEOPLE, MESSAGES, KILLS, CONCURRENCY = 20, 300, 3, 8
 

@@ -22,8 +22,8 @@ from tests.jobs.push.phones import LIMITS, MakePhone, is_settled
 from tests.jobs.push.screens import browser_of, browser_screen
 from tests.make import MakePerson, Person
 from tests.waiting import eventually
-from workers.push.fcm import Fcm
 from workers.push.gates import Gates, Hold, Way
+from workers.push.providers.fcm import Fcm
 
 LATER_S = 1
 DOWN = Reply(500)

@@ -15,9 +15,9 @@ from tests.jobs.fakes.apns import KEY_ID, TEAM_ID
 from tests.jobs.push.phones import LIMITS
 from tests.jobs.running import SILENT_S
 from workers.jobs.runner import Jobs
-from workers.push.apns import Apns
 from workers.push.check import PushCheck
-from workers.push.registering import register_push
+from workers.push.kinds import register_push
+from workers.push.providers.apns import Apns
 
 
 class Given(msgspec.Struct):

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from h2.exceptions import ProtocolError
 
-from workers.push.http2_connection import (
+from workers.push.http2.connection import (
     Connection,
     Header,
     NoAnswer,

@@ -21,9 +21,14 @@ import httpcore2
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from workers.push.addresses import PublicNetwork, Resolve, UnusableUrl, check_push_url
-from workers.push.lookups import Lookups
-from workers.push.pushes import (
+from workers.push.providers.lookups import Lookups
+from workers.push.providers.public_network import (
+    PublicNetwork,
+    Resolve,
+    UnusableUrl,
+    check_push_url,
+)
+from workers.push.providers.pushes import (
     DELIVERED,
     MAX_STRANGERS_RETRY_AFTER_S,
     Answer,
@@ -35,8 +40,8 @@ from workers.push.pushes import (
     find_retry_after_s,
     fit,
 )
-from workers.push.shares import NoPlace, Shares
-from workers.push.vapid import Vapid, decode_base64url, load_vapid_key
+from workers.push.providers.shares import NoPlace, Shares
+from workers.push.providers.vapid import Vapid, decode_base64url, load_vapid_key
 
 # 4,096 of the message less the header (86), the padding's delimiter and the tag.
 MAX_PLAINTEXT_BYTES = 3993

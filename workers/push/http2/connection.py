@@ -21,7 +21,7 @@ from h2.events import (
 from h2.exceptions import ProtocolError
 from hpack import HeaderTuple, NeverIndexedHeaderTuple
 
-from workers.push.patient_h2 import PatientH2
+from workers.push.http2.protocol import PatientH2
 
 Header = HeaderTuple | tuple[bytes, bytes]
 

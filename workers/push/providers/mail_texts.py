@@ -15,7 +15,7 @@ from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime
 
 from models.push.mails import CodeMail
-from workers.push.pushes import Push
+from workers.push.providers.pushes import Push
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 _URL = re.compile(r"(https?://|mailto:)[!-;=?-~]{1,2000}", re.ASCII)

@@ -18,9 +18,9 @@ from workers.push.claims import Claims
 from workers.push.digest_job import DigestJobs
 from workers.push.gates import Gates
 from workers.push.job import PushJobs
-from workers.push.mail_links import MailLinks
 from workers.push.planning import ListActive
-from workers.push.pushes import Provider, ShowingProvider
+from workers.push.providers.mail_links import MailLinks
+from workers.push.providers.pushes import Provider, ShowingProvider
 
 # A job waits for its provider no longer than the provider's own deadline; this is for all else.
 DEADLINE_S = 60.0

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Iterable, Iterator
 
 from models.users.sms_numbers import SmsRules
-from workers.push.apns import Apns
-from workers.push.fcm import Fcm
-from workers.push.mail import Mail
-from workers.push.provider_settings import ProviderSettings
-from workers.push.pushes import Answer, Endpoint, Outcome, Provider, Push
-from workers.push.sms import Sms
-from workers.push.web_push import WebPush
+from workers.push.providers.apns import Apns
+from workers.push.providers.fcm import Fcm
+from workers.push.providers.mail import Mail
+from workers.push.providers.pushes import Answer, Endpoint, Outcome, Provider, Push
+from workers.push.providers.settings import ProviderSettings
+from workers.push.providers.sms import Sms
+from workers.push.providers.web_push import WebPush
 
 
 class Providers:

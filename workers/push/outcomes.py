@@ -6,7 +6,7 @@ import random
 from models.database import Database
 from models.push.endpoints import DeadEndpoint, kind_of, prune_endpoints
 from models.push.plans import Claim
-from workers.push.pushes import Answer, Outcome
+from workers.push.providers.pushes import Answer, Outcome
 
 logger = logging.getLogger("parley.push")
 

@@ -22,10 +22,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from jwt.utils import base64url_encode, der_to_raw_signature
 
-from workers.push.http2 import Http2Client
-from workers.push.http2_connection import Header, NoAnswer, Response, secret_header
-from workers.push.provider_settings import APNS_SANDBOX_URL, APNS_URL
-from workers.push.pushes import (
+from workers.push.http2.client import Http2Client
+from workers.push.http2.connection import Header, NoAnswer, Response, secret_header
+from workers.push.providers.pushes import (
     DELIVERED,
     Answer,
     Blames,
@@ -36,6 +35,7 @@ from workers.push.pushes import (
     find_retry_after_s,
     fit,
 )
+from workers.push.providers.settings import APNS_SANDBOX_URL, APNS_URL
 
 MAX_PAYLOAD_BYTES = 4096
 MAX_COLLAPSE_ID_BYTES = 64

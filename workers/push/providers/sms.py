@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from models.devices.sms import SnsClient
 from models.refusals import Refused
 from models.users.sms_numbers import SmsRules, require_sms_number
-from workers.push.pushes import DELIVERED, Answer, Endpoint, Outcome, Push, shorten
+from workers.push.providers.pushes import DELIVERED, Answer, Endpoint, Outcome, Push, shorten
 
 # What SNS takes, in as many parts as it needs; each part is paid for.
 MAX_TEXT_BYTES = 600

@@ -19,10 +19,9 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from workers.push.http2 import Http2Client
-from workers.push.http2_connection import NoAnswer, Response
-from workers.push.provider_settings import FCM_URL
-from workers.push.pushes import (
+from workers.push.http2.client import Http2Client
+from workers.push.http2.connection import NoAnswer, Response
+from workers.push.providers.pushes import (
     DELIVERED,
     Answer,
     Blames,
@@ -33,6 +32,7 @@ from workers.push.pushes import (
     find_retry_after_s,
     fit,
 )
+from workers.push.providers.settings import FCM_URL
 
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"

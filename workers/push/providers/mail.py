@@ -18,8 +18,8 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 
 from models.push.mails import CodeMail
-from workers.push.mail_texts import compose_code, compose_digest
-from workers.push.pushes import DELIVERED, Answer, Endpoint, Outcome, Push
+from workers.push.providers.mail_texts import compose_code, compose_digest
+from workers.push.providers.pushes import DELIVERED, Answer, Endpoint, Outcome, Push
 
 # One left alone for longer is opened again rather than trusted.
 IDLE_S = 30.0
