@@ -23,8 +23,8 @@ from bench.contestants import Contestant, Naive, Parley, make_naive_database
 from bench.report import PARLEY, Row, below_floor, median_row, ratios, table
 from bench.works import WORKS
 from parley.embedded import EmbeddedServers, StartError
-from parley.embedded.part import CHECKOUT, start_and_wait
 from parley.settings import SettingsError
+from parley.supervision.part import CHECKOUT, start_and_wait
 
 
 def main(arguments: Sequence[str]) -> int:

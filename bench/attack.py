@@ -29,7 +29,7 @@ from bench.target import Failed, Target
 from bench.wire import post
 from bench.works import run_open
 from parley.embedded import EmbeddedServers
-from parley.embedded.part import CHECKOUT, start_and_wait
+from parley.supervision.part import CHECKOUT, start_and_wait
 
 P99_MS = 500
 GROWTH_MB = 200

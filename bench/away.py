@@ -30,9 +30,9 @@ from models.limits import Limits
 from models.push.endpoints import ApnsAddress, set_endpoint
 from parley.embedded import EmbeddedServers
 from parley.embedded.ports import free_port
-from parley.embedded.probes import http_status
 from parley.migrations import migrate
 from parley.settings import DEVELOPMENT_LIMITS
+from parley.supervision.probes import http_status
 from tests.client import open_socket
 from tests.groups import make_group
 from tests.jobs.fakes.apns import TOPIC

@@ -13,10 +13,10 @@ import asyncpg
 
 from bench.wire import HOST
 from parley.embedded import EmbeddedServers, Part, StartError
-from parley.embedded.part import CHECKOUT
 from parley.embedded.ports import free_port
-from parley.embedded.probes import http_status
 from parley.settings import read_environment
+from parley.supervision.part import CHECKOUT
+from parley.supervision.probes import http_status
 
 PROFILES = Path(__file__).with_name("profiles")
 NAIVE_DATABASE = "naive"

@@ -29,7 +29,7 @@ from bench.target import Target
 from bench.wire import HOST, WebSocket, post
 from bench.works import run_open
 from parley.embedded import EmbeddedServers
-from parley.embedded.part import start_and_wait
+from parley.supervision.part import start_and_wait
 
 MORE_AT_MOST = 1.2
 ENDED_WITHIN_S = 10

@@ -25,7 +25,7 @@ from bench.measures import Cpu, now
 from bench.target import Target
 from bench.wire import WebSocket, post
 from parley.embedded import EmbeddedServers
-from parley.embedded.part import start_and_wait
+from parley.supervision.part import start_and_wait
 
 CALM_S = 10
 

@@ -11,9 +11,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, cast
 
-from parley.embedded.part import StartError
-from parley.embedded.processes import WHEN_TOLD
 from parley.settings import Settings, SettingsError, read_environment, read_settings
+from parley.supervision.part import StartError
+from parley.supervision.processes import WHEN_TOLD
 
 
 class Command(NamedTuple):

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from parley.commands.terminal import address, announce, say
 from parley.embedded.folder import Folder
 from parley.embedded.ports import Ports, reserve
-from parley.embedded.processes import Migrations, Worker, api_parts
 from parley.embedded.servers import Servers
-from parley.embedded.services import ServicesFile
-from parley.embedded.supervisor import Plan, Supervisor
 from parley.settings import Settings, read_environment
+from parley.supervision.processes import Migrations, Worker, api_parts
+from parley.supervision.services import ServicesFile
+from parley.supervision.supervisor import Plan, Supervisor
 
 # Would lead our S3 client to other credentials than those of the embedded endpoint.
 ELSEWHERE = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")

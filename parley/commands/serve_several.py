@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from parley.commands.terminal import address, announce
 from parley.embedded.ports import free_port, reserve
-from parley.embedded.processes import api_parts
-from parley.embedded.supervisor import Plan, Supervisor
 from parley.logs import configure_logging
 from parley.settings import Settings, read_environment, require_services
+from parley.supervision.processes import api_parts
+from parley.supervision.supervisor import Plan, Supervisor
 
 LOGGER = logging.getLogger("parley.supervisor")
 

@@ -4,7 +4,7 @@ What is set by DATABASE_URL, REDIS_URL or S3_ENDPOINT_URL is somebody else's and
 here. Nothing outside the data directory is written. Liveness is decided by connecting.
 """
 
-from parley.embedded.part import Part, StartError
 from parley.embedded.servers import EmbeddedServers
+from parley.supervision.part import Part, StartError
 
 __all__ = ["EmbeddedServers", "Part", "StartError"]

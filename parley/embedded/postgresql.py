@@ -14,9 +14,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from parley.embedded.launch import NOBODY
-from parley.embedded.part import BARE_ENVIRONMENT, Part, StartError, launched
-from parley.embedded.probes import postgresql_answers, postgresql_responds
+from parley.supervision.launch import NOBODY
+from parley.supervision.part import BARE_ENVIRONMENT, Part, StartError, launched
+from parley.supervision.probes import postgresql_answers, postgresql_responds
 
 MAJOR = "18"
 NAME = "parley"

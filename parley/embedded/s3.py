@@ -4,8 +4,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from parley.embedded.part import BARE_ENVIRONMENT, CHECKOUT, Part
-from parley.embedded.probes import http_status
+from parley.supervision.part import BARE_ENVIRONMENT, CHECKOUT, Part
+from parley.supervision.probes import http_status
 
 
 class S3(Part):

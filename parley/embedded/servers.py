@@ -6,12 +6,12 @@ from types import TracebackType
 from typing import Self
 
 from parley.embedded.folder import Credentials, Folder
-from parley.embedded.part import Part, start_and_wait
 from parley.embedded.ports import Ports
 from parley.embedded.postgresql import PostgreSQL
 from parley.embedded.s3 import S3
 from parley.embedded.valkey import Valkey
 from parley.settings import Settings
+from parley.supervision.part import Part, start_and_wait
 
 ALL = ("postgresql", "valkey", "s3")
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from parley.embedded.folder import write_whole
-from parley.embedded.part import Part, StartError
-from parley.embedded.probes import valkey_answers, valkey_responds
+from parley.supervision.part import Part, StartError
+from parley.supervision.probes import valkey_answers, valkey_responds
 
 
 class Valkey(Part):

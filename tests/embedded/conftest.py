@@ -14,9 +14,9 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from parley.embedded import EmbeddedServers
-from parley.embedded.part import CHECKOUT
 from parley.embedded.ports import free_port
-from parley.embedded.probes import http_status
+from parley.supervision.part import CHECKOUT
+from parley.supervision.probes import http_status
 from tests.embedded.process_table import descendants, living
 from tests.waiting import wait_until
 

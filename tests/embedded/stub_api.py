@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import FrameType
 
-from parley.embedded.probes import postgresql_answers
+from parley.supervision.probes import postgresql_answers
 
 
 class Ready(BaseHTTPRequestHandler):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from parley.embedded.part import CHECKOUT
+from parley.supervision.part import CHECKOUT
 
 
 def parley(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

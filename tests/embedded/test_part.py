@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from parley.embedded.part import Part, StartedParts, StartError
+from parley.supervision.part import Part, StartedParts, StartError
 from tests.waiting import wait_until
 
 

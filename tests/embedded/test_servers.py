@@ -22,10 +22,10 @@ from botocore.config import Config
 
 from parley.embedded import EmbeddedServers
 from parley.embedded.folder import Folder
-from parley.embedded.launch import NOBODY, has_name
-from parley.embedded.part import CHECKOUT
 from parley.embedded.servers import Servers
 from parley.settings import Settings, SettingsError
+from parley.supervision.launch import NOBODY, has_name
+from parley.supervision.part import CHECKOUT
 
 
 async def ask(servers: EmbeddedServers, query: str, *arguments: object) -> Any:

@@ -12,11 +12,11 @@ import asyncpg
 import pytest
 import redis.asyncio
 
-from parley.embedded.launch import alive
-from parley.embedded.part import CHECKOUT
-from parley.embedded.probes import http_status
 from parley.embedded.running import with_running
 from parley.settings import Settings
+from parley.supervision.launch import alive
+from parley.supervision.part import CHECKOUT
+from parley.supervision.probes import http_status
 from tests.embedded.conftest import StartSupervised, Supervised
 from tests.embedded.process_table import descendants, living
 from tests.waiting import eventually, wait_until
@@ -172,7 +172,7 @@ def test_a_server_that_cannot_start_is_one_sentence_and_its_last_words(tmp_path:
 
 ORPHAN = """
 import subprocess, sys
-from parley.embedded.part import launched
+from parley.supervision.part import launched
 child = subprocess.Popen(launched(["/bin/sleep", "60"], with_watcher=True), start_new_session=True)
 sys.stdout.write(f"{child.pid}\\n")
 sys.stdout.flush()

@@ -12,7 +12,7 @@ from pathlib import Path
 from examples.client import Api
 from examples.server import ROOT, RunningServer
 from parley.embedded.ports import free_port
-from parley.embedded.probes import http_status
+from parley.supervision.probes import http_status
 from tests.waiting import eventually
 
 # Known here, so that tokens of one process hold at the other.

@@ -11,7 +11,7 @@ import pytest_asyncio
 from examples.client import Api
 from examples.server import RunningServer, start_server
 from examples.two_people import Conversation, conversation
-from parley.embedded.probes import http_status, valkey_answers
+from parley.supervision.probes import http_status, valkey_answers
 from tests.faults.another_api import SECRET
 from tests.faults.people import new_number
 from tests.waiting import eventually

@@ -9,7 +9,7 @@ import time
 from examples.client import SEND, Api
 from examples.server import RunningServer
 from examples.two_people import Conversation, kill_api
-from parley.embedded.probes import http_status
+from parley.supervision.probes import http_status
 from tests.faults.people import draft, sign_in_pair, stored
 from tests.faults.rows import count_waiting, held_channel
 from tests.waiting import eventually

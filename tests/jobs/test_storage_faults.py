@@ -18,7 +18,7 @@ from models.refusals import RefusalCode, Refused
 from models.storage.bucket import Storage
 from models.storage.calls import Calls
 from parley.embedded import EmbeddedServers
-from parley.embedded.part import CHECKOUT
+from parley.supervision.part import CHECKOUT
 from tests.faults.proxy import proxy
 from tests.jobs.storing import PNG, open_nanio, store
 from tests.waiting import eventually

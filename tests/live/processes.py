@@ -11,10 +11,10 @@ from typing import Any, cast
 
 import httpx2
 
-from parley.embedded.part import CHECKOUT
 from parley.embedded.ports import LOOPBACK, free_port
-from parley.embedded.probes import http_status
 from parley.settings import Settings
+from parley.supervision.part import CHECKOUT
+from parley.supervision.probes import http_status
 from tests.serving import Server
 from tests.waiting import eventually
 

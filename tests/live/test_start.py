@@ -19,10 +19,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from parley.embedded.part import CHECKOUT
 from parley.embedded.ports import LOOPBACK, free_port, is_free, listening_socket
-from parley.embedded.probes import http_status
 from parley.settings import Settings
+from parley.supervision.part import CHECKOUT
+from parley.supervision.probes import http_status
 from tests.faults.proxy import Proxy, proxy
 from tests.waiting import eventually
 

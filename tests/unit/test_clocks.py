@@ -7,7 +7,7 @@ import ast
 
 import pytest
 
-from parley.embedded.part import CHECKOUT
+from parley.supervision.part import CHECKOUT
 
 WALL_CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today"}
 

@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Self
 
 from parley.embedded.folder import Folder, write_whole
-from parley.embedded.processes import Api
 from parley.embedded.servers import Servers
-from parley.embedded.supervisor import Plan
+from parley.supervision.processes import Api
+from parley.supervision.supervisor import Plan
 
 
 class ServicesFile:

@@ -5,9 +5,9 @@
 import sys
 from collections.abc import Mapping, Sequence
 
-from parley.embedded.part import CHECKOUT, Part
-from parley.embedded.probes import http_status
 from parley.settings import Settings
+from parley.supervision.part import CHECKOUT, Part
+from parley.supervision.probes import http_status
 
 # Tells a command to load its code, and then to wait for a byte on its standard input.
 WHEN_TOLD = "--when-told"

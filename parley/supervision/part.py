@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from parley.embedded.launch import Order
+from parley.supervision.launch import Order
 
 LAUNCH = Path(__file__).with_name("launch.py")
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from parley.embedded.part import Part, StartedParts, StartError, describe_exit
-from parley.embedded.signals import Signals
+from parley.supervision.part import Part, StartedParts, StartError, describe_exit
+from parley.supervision.signals import Signals
 
 Say = Callable[[str], None]
 
