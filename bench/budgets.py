@@ -23,7 +23,7 @@ from models.limits import Limits
 from models.users.users import User, create_user
 from parley.charges import charge
 from parley.embedded import EmbeddedServers
-from parley.engine.executor import Engine
+from parley.engine.engine import Engine
 from parley.migrations import migrate
 from parley.resources import Process, open_process, open_valkey
 from parley.schema import PUBLIC_FIELDS, make_schema

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from models.background import Background, Loops
 from models.database import Database
 from models.log.outbox import find_oldest_unsettled_s
-from parley.engine.executor import Engine, Operation
+from parley.engine.engine import Engine, Operation
 from parley.settings import SettingsError
 
 LATENCY_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)

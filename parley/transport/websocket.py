@@ -12,7 +12,7 @@ from typing import Any
 from models.devices.sessions import Sessions
 from models.limits import Limits
 from models.refusals import Refused
-from parley.engine.executor import Engine
+from parley.engine.engine import Engine
 from parley.transport.costs import FollowedDocuments, LiveCosts
 from parley.transport.mutations import Mutations
 from parley.transport.origins import Origins

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from models.buckets import BLOCKS
 from models.limits import Budget, Limits, list_budgets
-from parley.engine.executor import Engine
+from parley.engine.engine import Engine
 from parley.schema import PUBLIC_FIELDS, make_schema
 from parley.settings import Settings
 from tests.client import ApiClient, Ended, Json

@@ -12,7 +12,7 @@ import pytest_asyncio
 from models.database import Connection, Database, prepare_connection
 from models.devices.viewer import Viewer
 from models.limits import Limits
-from parley.engine.executor import Engine
+from parley.engine.engine import Engine
 from parley.resources import open_process
 from parley.schema import PUBLIC_FIELDS, make_schema
 from parley.settings import Settings

@@ -8,8 +8,8 @@ from graphql import GraphQLError
 from models.limits import Limits
 from parley.engine import documents
 from parley.engine.documents import Documents
+from parley.engine.engine import Engine
 from parley.engine.errors import DocumentRefused
-from parley.engine.executor import Engine
 from parley.engine.facts import SchemaFacts
 from tests.engine.toy import make_engine, make_schema
 

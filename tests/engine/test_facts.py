@@ -6,7 +6,7 @@ import pytest
 import strawberry
 
 from models.limits import Limits
-from parley.engine.executor import Engine
+from parley.engine.engine import Engine
 from schema.sources import describes
 
 

@@ -7,8 +7,8 @@ import pytest
 from graphql import get_introspection_query
 
 from models.limits import Limits
+from parley.engine.engine import Engine
 from parley.engine.errors import DocumentRefused
-from parley.engine.executor import Engine
 from tests.engine.test_documents import codes
 from tests.engine.toy import make_engine
 

@@ -13,7 +13,7 @@ import strawberry
 from models.limits import Limits
 from models.refusals import not_found
 from models.unloaded import UNLOADED
-from parley.engine.executor import Engine
+from parley.engine.engine import Engine
 from schema.scalars import PhoneNumber, make_schema_config
 from schema.sources import describes
 

@@ -40,7 +40,7 @@ from models.log.events import (
     ReceiptUpdated,
     TypingUpdated,
 )
-from parley.engine.executor import Engine
+from parley.engine.engine import Engine
 from parley.engine.facts import SchemaFacts
 from parley.engine.sharing import make_renderer
 from parley.resources import Process, open_process

@@ -13,7 +13,7 @@ from models.limits import Limits
 from models.log.entries import Entry
 from models.messages.messages import Message, MessageKind
 from models.users.users import User
-from parley.engine.executor import Engine
+from parley.engine.engine import Engine
 from parley.engine.sharing import make_renderer
 from parley.schema import PUBLIC_FIELDS, make_schema
 from subscriptions.occurrences import LiveEntry

@@ -13,8 +13,8 @@ from graphql import ExecutionResult, GraphQLError
 from models.limits import Limits
 from parley.engine.documents import MAX_KEPT_BYTES, Documents, Operation
 from parley.engine.errors import DocumentRefused, encode, error_answer, format_errors
-from parley.engine.execution import PlanExecutor
 from parley.engine.facts import SchemaFacts
+from parley.engine.plan_executor import PlanExecutor
 from parley.engine.shapes import MAX_SHAPE_BYTES, Shape, ShapeMemory
 
 __all__ = ["Engine", "Operation"]
