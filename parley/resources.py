@@ -33,8 +33,8 @@ from parley.settings import Settings, SettingsError, require_services
 from schema.context import Resources
 from subscriptions.activity import Activity
 from subscriptions.connections import Connections
+from subscriptions.following import Live
 from subscriptions.hub import Hub
-from subscriptions.live import Live
 from subscriptions.node import Node
 from subscriptions.presence.presence import NodePresence
 from subscriptions.presence.watch import PresenceWatch

@@ -46,7 +46,7 @@ from schema.events import (
 )
 from schema.groups import Group
 from schema.scalars import make_schema_config
-from subscriptions.fields import Subscription
+from subscriptions.subscription_fields import Subscription
 
 # Root fields that need no viewer, and that ignore whatever token comes with them.
 PUBLIC_FIELDS = frozenset({"requestCode", "signIn", "refreshSession", "limits"})

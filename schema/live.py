@@ -1,5 +1,5 @@
-"""What the schema's layer knows of live streams: how to follow them. subscriptions/live.py is the
-real thing.
+"""What the schema's layer knows of live streams: how to follow them. subscriptions/following.py
+is the real thing.
 """
 
 from collections.abc import AsyncIterable, Mapping, Sequence

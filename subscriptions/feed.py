@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 
 from models.log.events import Occurrence, ResyncRequired, StreamCut
 from models.log.signals import ReceiptMoved, Typed
-from subscriptions.occurrences import LiveEntry
+from subscriptions.live_entry import LiveEntry
 from subscriptions.replays import Pace, Replays
 
 # The whole inbox, one kind of events of one channel, or the presence of people.

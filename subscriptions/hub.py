@@ -14,7 +14,7 @@ from models.database import Database
 from models.log.entries import Batch, hydrate_entries, list_entries
 from models.log.events import StreamCut, TooFarBehind
 from subscriptions.feed import Feed, resync_occurrence
-from subscriptions.occurrences import LiveEntry
+from subscriptions.live_entry import LiveEntry
 
 logger = logging.getLogger("parley.live")
 

@@ -47,7 +47,7 @@ from parley.resources import Process, open_process
 from parley.schema import PUBLIC_FIELDS, make_schema
 from parley.settings import Settings
 from schema.context import Context
-from subscriptions.occurrences import LiveEntry
+from subscriptions.live_entry import LiveEntry
 from tests.changes import DELETE, EDIT, REACT
 from tests.client import Json, Socket, added, until
 from tests.engine.reference import Reference, formatted, is_same

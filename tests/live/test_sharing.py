@@ -16,7 +16,7 @@ from models.users.users import User
 from parley.engine.engine import Engine
 from parley.engine.sharing import make_renderer
 from parley.schema import PUBLIC_FIELDS, make_schema
-from subscriptions.occurrences import LiveEntry
+from subscriptions.live_entry import LiveEntry
 from tests.client import Json, added, until
 from tests.make import Person
 from tests.serving import Server

@@ -20,7 +20,7 @@ from parley.engine.engine import Engine
 from parley.engine.sharing import make_renderer
 from parley.schema import PUBLIC_FIELDS, make_schema
 from schema.context import Context, Resources
-from subscriptions.occurrences import LiveEntry
+from subscriptions.live_entry import LiveEntry
 
 SENDER = User(ids.new_id(), "Sender")
 READER = User(ids.new_id(), "Reader")

@@ -13,7 +13,7 @@ from models.log.entries import Entry
 from models.log.events import InboxReady, Occurrence, StreamCut
 from models.messages.messages import Message, MessageKind
 from subscriptions.feed import Feed
-from subscriptions.occurrences import LiveEntry
+from subscriptions.live_entry import LiveEntry
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 CHANNELS = ("a", "b")

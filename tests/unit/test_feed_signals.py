@@ -10,7 +10,7 @@ from models.log.events import Occurrence
 from models.log.signals import ReceiptMoved, Typed
 from models.messages.messages import Message, MessageKind
 from subscriptions.feed import Feed, FeedKind
-from subscriptions.occurrences import LiveEntry
+from subscriptions.live_entry import LiveEntry
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 TYPED = Typed("here", "ada", True, AT, AT)

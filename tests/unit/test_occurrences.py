@@ -8,7 +8,7 @@ from models.channels.channels import GroupFacts
 from models.log.entries import Entry
 from models.messages.messages import Message, MessageKind
 from models.messages.notices import NoticeKind, SystemNotice
-from subscriptions.occurrences import LiveEntry
+from subscriptions.live_entry import LiveEntry
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
