@@ -35,7 +35,7 @@ from subscriptions.activity import Activity
 from subscriptions.connections import Connections
 from subscriptions.following import Live
 from subscriptions.hub import Hub
-from subscriptions.node import Node
+from subscriptions.nodes.node import Node
 from subscriptions.presence.presence import NodePresence
 from subscriptions.presence.watch import PresenceWatch
 from subscriptions.receipts import Receipts

@@ -22,7 +22,7 @@ from parley.settings import Settings, require_services
 from parley.worker_jobs import WorkerJobs
 from subscriptions.activity import ActiveDevices
 from subscriptions.hub import Hub
-from subscriptions.node import Node
+from subscriptions.nodes.node import Node
 from subscriptions.signaller import Signaller
 from subscriptions.viewer_states import ViewerStates
 from workers.dispatch.dispatch import Dispatcher

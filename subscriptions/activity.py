@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from models.background import Background, Loops
 from models.deadlines import within
 from models.limits import Limits
-from subscriptions.broker import AWAY
+from subscriptions.nodes.broker import AWAY
 
 LOOK_EVERY_S = 1.0
 WRITE_EVERY_S = 10.0

@@ -22,8 +22,8 @@ from models.deadlines import within
 from models.devices.viewer import Viewer
 from models.limits import Limits, name_of
 from models.refusals import RefusalCode, Refused
-from subscriptions.broker import AWAY
-from subscriptions.registry import NODE_PREFIX, TAG
+from subscriptions.nodes.broker import AWAY
+from subscriptions.nodes.registry import NODE_PREFIX, TAG
 from subscriptions.scripts import read_script
 
 # Connections that are asked for, and owners whose count is written, in one call.

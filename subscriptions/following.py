@@ -17,7 +17,7 @@ from models.refusals import RefusalCode, Refused
 from models.users.presence import Presence
 from subscriptions.feed import Feed, FeedKind
 from subscriptions.hub import Hub
-from subscriptions.node import Node
+from subscriptions.nodes.node import Node
 from subscriptions.presence.presence import NodePresence
 from subscriptions.presence.watch import PresenceWatch
 from subscriptions.replays import Replays

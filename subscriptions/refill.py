@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from models.background import Background, Loops
 from models.buckets import Buckets, Given, OwnBuckets, Wanted
 from models.deadlines import within
-from subscriptions.broker import AWAY
+from subscriptions.nodes.broker import AWAY
 from subscriptions.scripts import read_script
 
 # What runs low within this is filled in one call, unless somebody has nothing in hand.

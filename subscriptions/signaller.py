@@ -21,9 +21,9 @@ from models.log.signals import (
     ViewerChanged,
     ViewerChannelChanged,
 )
-from subscriptions.broker import AWAY
 from subscriptions.hub import Hub
-from subscriptions.node import Node
+from subscriptions.nodes.broker import AWAY
+from subscriptions.nodes.node import Node
 from subscriptions.pacing import Pacer
 from subscriptions.receipts import RECEIPTS_EVERY_S
 from subscriptions.viewer_states import ViewerStates

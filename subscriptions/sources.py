@@ -19,7 +19,7 @@ from models.refusals import not_found
 from subscriptions.feed import Feed, resync_occurrence
 from subscriptions.hub import Hub
 from subscriptions.live_entry import LiveEntry
-from subscriptions.node import Node
+from subscriptions.nodes.node import Node
 
 # Entries read in one piece while replaying; the next piece is read when the client has taken this
 # one.

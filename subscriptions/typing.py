@@ -21,7 +21,7 @@ from models.deadlines import within
 from models.limits import Limits
 from models.log.signals import Signalled, Typed
 from models.refusals import Refused
-from subscriptions.broker import AWAY
+from subscriptions.nodes.broker import AWAY
 from subscriptions.scripts import read_script
 
 VALKEY_WITHIN_S = 0.5

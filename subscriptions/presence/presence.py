@@ -26,7 +26,7 @@ from models.deadlines import within
 from models.limits import Limits
 from models.refusals import Refused
 from models.users.presence import note_last_seen
-from subscriptions.broker import AWAY
+from subscriptions.nodes.broker import AWAY
 from subscriptions.presence.holds import Holds
 from subscriptions.presence.leases import DeadNode, Leases
 

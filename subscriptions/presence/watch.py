@@ -23,13 +23,13 @@ from models.limits import Limits
 from models.log.signals import PresenceChanged, Signalled, ViewerChanged
 from models.refusals import RefusalCode, Refused
 from models.users.presence import LastSeen, Presence, list_last_seen
-from subscriptions.broker import AWAY
 from subscriptions.feed import Feed
-from subscriptions.node import Node
+from subscriptions.nodes.broker import AWAY
+from subscriptions.nodes.node import Node
+from subscriptions.nodes.registry import Registry
 from subscriptions.presence.follower import Follower
 from subscriptions.presence.leases import TAG
 from subscriptions.presence.presence import NodePresence
-from subscriptions.registry import Registry
 
 PAIRS_AT_ONCE = 500
 USERS_AT_ONCE = 500

@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 
 from parley.embedded import EmbeddedServers
 from parley.embedded.ports import free_port
-from subscriptions.broker import Broker
+from subscriptions.nodes.broker import Broker
 from tests.waiting import eventually
 
 NAME = "test_broker"

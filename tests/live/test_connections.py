@@ -20,7 +20,7 @@ from models.refusals import Refused
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from subscriptions.connections import AT_ONCE, Connections, HeldConnection, Owner
-from subscriptions.registry import NODE_PREFIX, TAG
+from subscriptions.nodes.registry import NODE_PREFIX, TAG
 from tests.client import ApiClient, Ended, Socket, codes_of, open_socket
 from tests.live.processes import api_process
 from tests.make import Person

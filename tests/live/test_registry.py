@@ -7,7 +7,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from parley.embedded import EmbeddedServers
-from subscriptions.registry import Registry
+from subscriptions.nodes.registry import Registry
 
 
 @pytest_asyncio.fixture

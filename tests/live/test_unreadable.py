@@ -14,8 +14,8 @@ from models.database import Database
 from models.log.committer import Committer
 from models.log.outbox import list_unsettled_batches, settle_batches
 from parley.settings import Settings
-from subscriptions.node import Node, topic_of
-from subscriptions.node_messages import VERSION
+from subscriptions.nodes.messages import VERSION
+from subscriptions.nodes.node import Node, topic_of
 from tests.client import added, until
 from tests.live.test_typing import INBOX, SET_TYPING
 from tests.make import Person, write_history

@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
+from subscriptions.nodes.registry import Registry
 from subscriptions.presence.leases import TAG, Leases
-from subscriptions.registry import Registry
 from subscriptions.scripts import read_script
 from tests.client import added, until
 from tests.live.test_typing import INBOX, SET_TYPING, typed

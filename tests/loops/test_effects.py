@@ -24,7 +24,7 @@ from models.refusals import unavailable
 from parley.metrics import Metrics
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
-from subscriptions.node import Node
+from subscriptions.nodes.node import Node
 from subscriptions.presence.leases import Leases
 from subscriptions.presence.presence import NodePresence
 from subscriptions.session_watch import SessionWatch

@@ -17,12 +17,12 @@ from models.database import Database
 from models.devices.sessions import Sessions
 from models.log.positions import Moved
 from models.log.signals import Signalled, ViewerChanged
-from subscriptions.broker import Broker
 from subscriptions.connections import Connections, Owner
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
-from subscriptions.node import Node, topic_of
-from subscriptions.node_messages import encode_signals
+from subscriptions.nodes.broker import Broker
+from subscriptions.nodes.messages import encode_signals
+from subscriptions.nodes.node import Node, topic_of
 from subscriptions.presence.presence import NodePresence
 from subscriptions.presence.watch import PresenceWatch
 from subscriptions.receipts import Receipts

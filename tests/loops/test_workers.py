@@ -18,7 +18,7 @@ from parley.job_metrics import JobMetrics
 from parley.metrics import Metrics
 from subscriptions.activity import Activity
 from subscriptions.hub import Hub
-from subscriptions.node import Node
+from subscriptions.nodes.node import Node
 from tests.loops.failing import Cases, Failing, Ground, Trigger, goes_on, nothing
 from tests.unit.test_feed import live_entry
 from workers.dispatch.dispatch import Dispatcher

@@ -20,10 +20,10 @@ WALL_CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "
         "subscriptions/presence/follower.py",
         "subscriptions/presence/holds.py",
         "subscriptions/presence/leases.py",
-        "subscriptions/node.py",
+        "subscriptions/nodes/node.py",
         "subscriptions/presence/presence.py",
         "subscriptions/presence/watch.py",
-        "subscriptions/registry.py",
+        "subscriptions/nodes/registry.py",
     ],
 )
 def test_no_wall_clock_is_read(path: str) -> None:

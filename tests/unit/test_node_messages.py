@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.log.entries import Batch, Recipients
 from models.log.signals import PresenceChanged, Signalled, Typed, ViewerChannelChanged
-from subscriptions.node_messages import (
+from subscriptions.nodes.messages import (
     BEAT,
     VERSION,
     Received,

@@ -16,9 +16,9 @@ from models.deadlines import within
 from models.log.entries import Batch, Entry, hydrate_entries
 from models.log.outbox import settle_batches
 from models.unloaded import UNLOADED
-from subscriptions.broker import AWAY
 from subscriptions.hub import Hub
-from subscriptions.node import Node
+from subscriptions.nodes.broker import AWAY
+from subscriptions.nodes.node import Node
 from workers.push.queueing import PushQueue
 from workers.push.recipients import list_changes, list_wants
 

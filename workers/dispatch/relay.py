@@ -9,8 +9,8 @@ import logging
 from models.background import Background, Loops
 from models.database import Database
 from models.log.outbox import delete_settled_batches, list_unsettled_batches
-from subscriptions.broker import AWAY
 from subscriptions.hub import Hub
+from subscriptions.nodes.broker import AWAY
 from workers.dispatch.dispatch import Dispatcher
 
 logger = logging.getLogger("parley.dispatch")

@@ -24,10 +24,10 @@ from models.log.events import StreamCut
 from models.log.outbox import OUTBOX_KEPT_S, list_recent_batches
 from models.log.signals import Signalled
 from models.refusals import Refused
-from subscriptions.broker import AWAY, Broker
 from subscriptions.hub import Hub
-from subscriptions.node_messages import BEAT, decode, encode_batches, encode_signals
-from subscriptions.registry import Registry
+from subscriptions.nodes.broker import AWAY, Broker
+from subscriptions.nodes.messages import BEAT, decode, encode_batches, encode_signals
+from subscriptions.nodes.registry import Registry
 
 logger = logging.getLogger("parley.live")
 

@@ -1,0 +1,1 @@
+"""Nodes: what processes tell one another through Valkey, and which of them hold whom."""
