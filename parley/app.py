@@ -22,9 +22,10 @@ from models.devices.viewer import Viewer
 from models.log.events import StreamCut
 from models.readiness import Readiness
 from parley.charges import charge, charge_reading
-from parley.explorer import explorer_page, explorer_routes, plain_page
 from parley.metrics import MeasuredEngine, Metrics
 from parley.migrations import newest_revision
+from parley.pages.explorer import explorer_page, explorer_routes, plain_page
+from parley.pages.unsubscribing import unsubscribe_routes
 from parley.parts import Parts
 from parley.resources import Process, open_process, require_database
 from parley.schema import PUBLIC_FIELDS, make_schema
@@ -33,7 +34,6 @@ from parley.transport.early import answer_early, close_early
 from parley.transport.http import GraphQLHTTP
 from parley.transport.origins import Hosts, Origins
 from parley.transport.websocket import GraphQLWebSocket
-from parley.unsubscribing import unsubscribe_routes
 from schema.context import Context
 
 PATH = "/graphql"

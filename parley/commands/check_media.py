@@ -16,7 +16,7 @@ from parley.embedded.running import with_running
 from parley.logs import configure_logging
 from parley.resources import open_storage
 from parley.settings import Settings, SettingsError
-from parley.worker_jobs import make_media_sweep
+from parley.worker.jobs import make_media_sweep
 from workers.media.sweep import Findings
 
 USAGE = "Usage: python -m parley check-media [--repair]\n"

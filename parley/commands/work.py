@@ -7,7 +7,7 @@ import uvloop
 
 from parley.logs import configure_logging
 from parley.settings import Settings, require_services
-from parley.worker import run_worker
+from parley.worker.process import run_worker
 
 
 def run(settings: Settings, arguments: Sequence[str], *, told: bool) -> int:

@@ -18,7 +18,7 @@ ENDING = {
     "models/devices/sessions.py": "a reading that requests share",
     "models/media/uploads.py": "the completion of an upload, which requests wait for",
     "parley/app.py": "the start of the app, which ends it if it fails",
-    "parley/worker.py": "waiting for PostgreSQL, or for the order to stop",
+    "parley/worker/process.py": "waiting for PostgreSQL, or for the order to stop",
     "workers/jobs/runner.py": "a job, which ends by its deadline",
     "workers/push/providers/public_network.py": "connecting to a push service",
     "workers/push/providers/fcm.py": "asking Google for a token, which jobs wait for",

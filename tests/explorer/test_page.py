@@ -14,7 +14,7 @@ from graphql import build_schema, parse, validate
 from starlette.applications import Starlette
 from starlette.responses import Response
 
-from parley.explorer import explorer_page, explorer_routes
+from parley.pages.explorer import explorer_page, explorer_routes
 
 ROOT = Path(__file__).parents[2]
 TABS = sorted((ROOT / "explorer" / "tabs").glob("*.graphql"))

@@ -18,7 +18,7 @@ from parley.embedded.ports import LOOPBACK, free_port, listening_socket
 from parley.resources import open_process
 from parley.settings import Settings
 from parley.variables import SettingsError
-from parley.worker import run_worker
+from parley.worker.process import run_worker
 from tests.serving import serve
 from tests.waiting import eventually, steps
 

@@ -3,7 +3,7 @@
 from models.background import Loops
 from parley.parts import Parts
 from parley.settings import Settings
-from parley.worker import open_worker
+from parley.worker.process import open_worker
 from tests.loops import test_committing, test_following, test_workers
 from tests.serving import Server
 

@@ -14,8 +14,8 @@ from models.limits import Limits
 from models.log.entries import Batch, Recipients
 from models.messages.search import BLOCK_ENTRIES
 from models.push.states import PushKey, Want
-from parley.job_metrics import JobMetrics
 from parley.metrics import Metrics
+from parley.worker.job_metrics import JobMetrics
 from subscriptions.activity import Activity
 from subscriptions.hub import Hub
 from subscriptions.nodes.node import Node

@@ -13,7 +13,7 @@ from models.jobs.lists import list_failed_jobs
 from models.push.endpoints import FcmAddress, set_endpoint
 from parley.parts import Parts
 from parley.settings import Settings
-from parley.worker import open_worker
+from parley.worker.process import open_worker
 from tests.groups import make_group
 from tests.jobs.fakes.apns import KEY_ID, TEAM_ID
 from tests.jobs.fakes.fcm import FakeFcm

@@ -16,12 +16,12 @@ from models.media.lanes import LANES
 from models.push.endpoints import PushEndpointKind
 from models.refusals import Refused
 from models.storage.bucket import Storage
-from parley.job_metrics import JobMetrics
 from parley.parts import Parts
 from parley.push import open_push_providers
 from parley.resources import make_tokens, open_storage
 from parley.settings import Settings, SettingsError
 from parley.work_folder import WorkFolder
+from parley.worker.job_metrics import JobMetrics
 from workers.jobs.runner import Jobs
 from workers.media.job import MediaJob
 from workers.media.releases import MediaEndings

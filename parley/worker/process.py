@@ -13,13 +13,13 @@ from collections.abc import Callable
 from models.background import Background, CannotGoOn, Loops
 from models.database import Database
 from models.log.signals import Signalled, ViewerChanged
-from parley.health import Health
-from parley.job_metrics import JobMetrics
 from parley.metrics import Metrics
 from parley.parts import Parts
 from parley.resources import open_valkey, require_database
 from parley.settings import Settings, require_services
-from parley.worker_jobs import WorkerJobs
+from parley.worker.health import Health
+from parley.worker.job_metrics import JobMetrics
+from parley.worker.jobs import WorkerJobs
 from subscriptions.activity import ActiveDevices
 from subscriptions.hub import Hub
 from subscriptions.nodes.node import Node

@@ -1,0 +1,1 @@
+"""The worker process: what it runs, and what it says of itself."""
