@@ -33,7 +33,7 @@ from parley.settings import LOOPBACK_HOSTS, Settings, SettingsError
 from parley.transport.early import answer_early, close_early
 from parley.transport.http import GraphQLHTTP
 from parley.transport.origins import Hosts, Origins
-from parley.transport.websocket import GraphQLWebSocket
+from parley.transport.sockets.websocket import GraphQLWebSocket
 from schema.context import Context
 
 PATH = "/graphql"

@@ -26,7 +26,7 @@ from models.limits import Limits
 from parley.embedded.ports import LOOPBACK, listening_socket, reserve
 from parley.settings import Settings
 from parley.transport.http_protocol import Configuration, HttpProtocol
-from parley.transport.socket_protocol import ABORT_AFTER_S, SocketProtocol
+from parley.transport.sockets.protocol import ABORT_AFTER_S, SocketProtocol
 
 LOGGER = logging.getLogger("parley.server")
 

@@ -4,7 +4,7 @@ from models.refusals import unavailable
 from parley.engine.errors import exception_answer
 from parley.transport.reply import Reply
 from parley.transport.request import Receive, Scope, Send
-from parley.transport.websocket import PROTOCOL
+from parley.transport.sockets.websocket import PROTOCOL
 
 _NOT_YET = "This process is about to start; ask again."
 

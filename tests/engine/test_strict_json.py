@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from parley.transport.request import BadRequest, parse_body
-from parley.transport.socket_messages import Close, parse_message, parse_request
+from parley.transport.sockets.messages import Close, parse_message, parse_request
 from parley.transport.strict_json import MAX_CONTAINERS, MAX_DEPTH, BadJson, find_nul, parse_json
 
 SIZE = 250_000

@@ -16,7 +16,7 @@ from parley.engine.engine import Engine
 from parley.transport.costs import FollowedDocuments, LiveCosts
 from parley.transport.mutations import Mutations
 from parley.transport.origins import Origins
-from parley.transport.socket import TOO_MANY, MakeContext, Receive, Send, Socket
+from parley.transport.sockets.socket import TOO_MANY, MakeContext, Receive, Send, Socket
 from subscriptions.connections import Connections, HeldConnection
 from subscriptions.presence.presence import NodePresence
 from subscriptions.session_watch import SessionWatch

@@ -11,15 +11,15 @@ from models.devices.sessions import Sessions, Unauthenticated
 from models.devices.viewer import Viewer
 from models.refusals import Refused
 from parley.charges import charge_frame
-from parley.transport import socket_operations
-from parley.transport.socket_messages import (
+from parley.transport.sockets import operations
+from parley.transport.sockets.messages import (
     ClientMessage,
     Close,
     authorization_of,
     parse_message,
     parse_request,
 )
-from parley.transport.socket_operations import SocketOperations
+from parley.transport.sockets.operations import SocketOperations
 from parley.transport.subscription import TOO_SLOW
 from parley.transport.writer import Writer
 from schema.context import Context
@@ -35,7 +35,7 @@ Send = Callable[[Message], Awaitable[None]]
 MakeContext = Callable[[Viewer | None, str], Context]
 
 
-class Server(socket_operations.Server, Protocol):
+class Server(operations.Server, Protocol):
     """What all sockets share."""
 
     sessions: Sessions

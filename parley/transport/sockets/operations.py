@@ -22,7 +22,7 @@ from parley.engine.sharing import make_renderer
 from parley.engine.variables import refuse_text
 from parley.transport.costs import FollowedDocuments, LiveCosts
 from parley.transport.mutations import Mutations, too_slow
-from parley.transport.socket_messages import Close, Request
+from parley.transport.sockets.messages import Close, Request
 from parley.transport.subscription import Followed, Subscription
 from parley.transport.writer import Writer
 from schema.context import Context
