@@ -14,21 +14,21 @@ from graphql import print_schema as print_graphql_schema
 from strawberry.tools import merge_types
 
 from resolvers.blocks import BlockMutations, BlockQueries
-from resolvers.changes import ChangeMutations
 from resolvers.channels import ChannelMutations, ChannelQueries
 from resolvers.devices import DeviceMutations, DeviceQueries
 from resolvers.groups import GroupMutations, GroupQueries
 from resolvers.limits import LimitQueries
 from resolvers.media import MediaMutations, MediaQueries
+from resolvers.message_changes import ChangeMutations
 from resolvers.messages import MessageMutations
 from resolvers.nodes import NodeQueries
-from resolvers.people import PeopleMutations, PeopleQueries
 from resolvers.privacy import PrivacyMutations, PrivacyQueries
 from resolvers.push import PushMutations, PushQueries
 from resolvers.reports import ReportMutations
 from resolvers.search import SearchQueries
 from resolvers.sign_in import SignInMutations
 from resolvers.typing import TypingMutations
+from resolvers.users import PeopleMutations, PeopleQueries
 from schema.channels import Chat, Member
 from schema.devices import Device
 from schema.events import (

@@ -13,8 +13,8 @@ from models.users import users
 from schema.blocks import SetBlockedPayload, SetBlockedResult
 from schema.budgets import spends
 from schema.context import context_of
-from schema.people import User
 from schema.refusals import Refusal, answers_refusals
+from schema.users import User
 
 
 @strawberry.type

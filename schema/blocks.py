@@ -5,8 +5,8 @@ from typing import Annotated
 import strawberry
 
 from models.users import users
-from schema.people import User
 from schema.refusals import Refusal
+from schema.users import User
 
 
 @strawberry.type(description="They are blocked, or no longer.")

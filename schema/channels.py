@@ -16,11 +16,11 @@ from schema.fields import derived_field
 from schema.messages import Message, MessageConnection
 from schema.node import ID_DESCRIPTION, Node, global_id_field
 from schema.paging import Edge, Page, PageInfo, id_cursor, make_page, parse_id_cursor, require_count
-from schema.people import User
 from schema.refusals import Refusal
 from schema.scalars import DateTime
 from schema.sources import describes
 from schema.timeline import open_timeline
+from schema.users import User
 
 describe_enum(
     ChannelKind,

@@ -18,9 +18,9 @@ from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import SHARED, derived_field
 from schema.messages import Message
-from schema.people import User
 from schema.scalars import DateTime
 from schema.sources import describes
+from schema.users import User
 
 _AT = "When it happened, by the server's clock. For showing; never for ordering."
 

@@ -16,10 +16,10 @@ from schema.context import context_of
 from schema.fields import SHARED, derived_field
 from schema.media import Media
 from schema.node import Node, global_id_field
-from schema.people import User
 from schema.refusals import Refusal
 from schema.scalars import DateTime
 from schema.sources import describes
+from schema.users import User
 
 
 def _seats_left(info: strawberry.Info, member_count: int) -> int:

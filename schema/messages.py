@@ -20,11 +20,11 @@ from schema.media import Media
 from schema.node import Node, global_id_field
 from schema.notices import SystemNotice
 from schema.paging import Edge, Page, PageInfo, id_cursor, make_page, parse_id_cursor, require_count
-from schema.people import User
 from schema.receipts import ReceiptConnection
 from schema.refusals import Refusal
 from schema.scalars import DateTime
 from schema.sources import describes
+from schema.users import User
 
 if TYPE_CHECKING:
     from schema.channels import Channel

@@ -9,8 +9,8 @@ from models.users import users
 from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import SHARED
-from schema.people import User
 from schema.sources import describes
+from schema.users import User
 
 describe_enum(
     NoticeKind,

@@ -8,9 +8,9 @@ from models.messages import receipts
 from models.users import users
 from schema.context import context_of
 from schema.paging import Edge, Page, PageInfo
-from schema.people import User
 from schema.scalars import DateTime
 from schema.sources import describes
+from schema.users import User
 
 
 @describes(receipts.Receipt)

@@ -10,10 +10,10 @@ from models.devices.codes import CodePurpose
 from models.users import users
 from schema.devices import Device, DeviceInput
 from schema.enums import describe_enum
-from schema.people import User
 from schema.refusals import Refusal
 from schema.scalars import DateTime, LanguageTag, PhoneNumber
 from schema.sources import describes
+from schema.users import User
 
 describe_enum(
     CodePurpose,

@@ -15,9 +15,9 @@ from models.users.users import ProfileChanges, update_profile
 from resolvers.media import given_avatar
 from schema.budgets import spends
 from schema.context import context_of
-from schema.people import UpdateProfileInput, UpdateProfilePayload, UpdateProfileResult, User
 from schema.refusals import Refusal, answers_refusals
 from schema.scalars import PhoneNumber
+from schema.users import UpdateProfileInput, UpdateProfilePayload, UpdateProfileResult, User
 
 
 @strawberry.type
