@@ -29,9 +29,8 @@ from resolvers.search import SearchQueries
 from resolvers.sign_in import SignInMutations
 from resolvers.typing import TypingMutations
 from resolvers.users import PeopleMutations, PeopleQueries
-from schema.channels import Chat, Member
-from schema.devices import Device
-from schema.events import (
+from schema.channels.channels import Chat, Member
+from schema.channels.events import (
     ChannelUpdated,
     InboxReady,
     LogAdvanced,
@@ -44,7 +43,8 @@ from schema.events import (
     ViewerChannelUpdated,
     ViewerUpdated,
 )
-from schema.groups import Group
+from schema.channels.groups import Group
+from schema.devices.devices import Device
 from schema.scalars import make_schema_config
 from subscriptions.subscription_fields import Subscription
 

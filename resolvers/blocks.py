@@ -10,11 +10,11 @@ from models.channels.blocks import list_blocked_users, set_blocked
 from models.log.signals import Signalled, ViewerChanged
 from models.refusals import not_found
 from models.users import users
-from schema.blocks import SetBlockedPayload, SetBlockedResult
 from schema.budgets import spends
 from schema.context import context_of
 from schema.refusals import Refusal, answers_refusals
-from schema.users import User
+from schema.users.blocks import SetBlockedPayload, SetBlockedResult
+from schema.users.users import User
 
 
 @strawberry.type

@@ -16,7 +16,7 @@ from models.log.signals import Signalled, ViewerChannelChanged
 from models.media.stored import note_stored
 from models.refusals import invalid, not_found
 from schema.budgets import spends
-from schema.channels import (
+from schema.channels.channels import (
     AcknowledgeInput,
     AcknowledgePayload,
     AcknowledgeResult,

@@ -12,7 +12,7 @@ from models.log.signals import Signalled, ViewerChanged
 from models.refusals import not_found
 from schema.budgets import spends
 from schema.context import Context, context_of
-from schema.devices import Device, RevokeDevicePayload, RevokeDeviceResult
+from schema.devices.devices import Device, RevokeDevicePayload, RevokeDeviceResult
 from schema.refusals import Refusal, answers_refusals
 
 

@@ -15,8 +15,7 @@ from models.groups.locking import no_such_group
 from models.refusals import not_found
 from resolvers.media import given_avatar
 from schema.budgets import spends
-from schema.context import Context, context_of
-from schema.groups import (
+from schema.channels.groups import (
     CreateGroupInput,
     CreateGroupInviteInput,
     CreateGroupInvitePayload,
@@ -29,6 +28,7 @@ from schema.groups import (
     LeaveGroupResult,
     UpdateGroupInput,
 )
+from schema.context import Context, context_of
 from schema.refusals import Refusal, answers_refusals
 
 GroupId = Annotated[

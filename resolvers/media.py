@@ -12,7 +12,7 @@ from models.media.uses import no_such_media
 from models.refusals import not_found
 from schema.budgets import spends
 from schema.context import context_of
-from schema.media import (
+from schema.media.media import (
     CreateUploadInput,
     CreateUploadPayload,
     CreateUploadResult,

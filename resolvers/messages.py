@@ -23,7 +23,12 @@ from models.text import require_text
 from models.users.users import User
 from schema.budgets import spends
 from schema.context import Context, context_of
-from schema.messages import LocationInput, SendMessageInput, SendMessagePayload, SendMessageResult
+from schema.messages.messages import (
+    LocationInput,
+    SendMessageInput,
+    SendMessagePayload,
+    SendMessageResult,
+)
 from schema.refusals import Refusal, answers_refusals
 
 

@@ -11,13 +11,13 @@ from models.users import privacy
 from models.users.privacy import PrivacyChanges, get_privacy, update_privacy
 from schema.budgets import spends
 from schema.context import context_of
-from schema.privacy import (
+from schema.refusals import Refusal, answers_refusals
+from schema.users.privacy import (
     PrivacySettings,
     UpdatePrivacyInput,
     UpdatePrivacyPayload,
     UpdatePrivacyResult,
 )
-from schema.refusals import Refusal, answers_refusals
 
 Value = TypeVar("Value")
 

@@ -30,14 +30,14 @@ from models.push.settings import (
 from models.refusals import invalid, not_found
 from schema.budgets import spends
 from schema.context import Context, context_of
-from schema.push import (
+from schema.devices.push import (
     PushEndpointInput,
     SetPushEndpointPayload,
     SetPushEndpointResult,
     SetPushSettingsPayload,
     SetPushSettingsResult,
 )
-from schema.push_settings import PushSettingsInput, QuietHoursInput
+from schema.devices.push_settings import PushSettingsInput, QuietHoursInput
 from schema.refusals import Refusal, answers_refusals
 
 Value = TypeVar("Value")

@@ -11,7 +11,7 @@ from models.reports import Report, report
 from schema.budgets import spends
 from schema.context import context_of
 from schema.refusals import Refusal, answers_refusals
-from schema.reports import ReportInput, ReportPayload, ReportResult
+from schema.users.reports import ReportInput, ReportPayload, ReportResult
 
 
 @strawberry.type

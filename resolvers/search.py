@@ -9,7 +9,7 @@ from models.messages.messages import Message, hydrate_media, hydrate_senders, sh
 from models.messages.search import search_messages
 from models.refusals import not_found
 from schema.context import context_of
-from schema.messages import MessageConnection
+from schema.messages.messages import MessageConnection
 from schema.paging import Page, hit_cursor, make_page, parse_hit_cursor, require_count
 
 

@@ -14,14 +14,14 @@ from models.devices.sign_in import SignIn, sign_in
 from models.log.signals import Signalled, ViewerChanged
 from schema.budgets import spends
 from schema.context import context_of
-from schema.refusals import Refusal, answers_refusals
-from schema.sign_in import (
+from schema.devices.sign_in import (
     RequestCodeInput,
     RequestCodePayload,
     RequestCodeResult,
     SignInInput,
     SignInResult,
 )
+from schema.refusals import Refusal, answers_refusals
 
 
 @strawberry.type

@@ -7,9 +7,9 @@ import strawberry
 from models import ids
 from models.refusals import not_found
 from schema.budgets import spends
+from schema.channels.typing import SetTypingPayload, SetTypingResult
 from schema.context import context_of
 from schema.refusals import Refusal, answers_refusals
-from schema.typing import SetTypingPayload, SetTypingResult
 
 
 @strawberry.type

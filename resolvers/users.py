@@ -17,7 +17,7 @@ from schema.budgets import spends
 from schema.context import context_of
 from schema.refusals import Refusal, answers_refusals
 from schema.scalars import PhoneNumber
-from schema.users import UpdateProfileInput, UpdateProfilePayload, UpdateProfileResult, User
+from schema.users.users import UpdateProfileInput, UpdateProfilePayload, UpdateProfileResult, User
 
 
 @strawberry.type

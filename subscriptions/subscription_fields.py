@@ -11,11 +11,11 @@ import strawberry
 
 from models import ids
 from models.refusals import invalid, not_found
-from schema.channels import PositionInput
+from schema.channels.channels import PositionInput
+from schema.channels.events import InboxEvent, ReceiptUpdated, TypingUpdated
 from schema.context import context_of
-from schema.events import InboxEvent, ReceiptUpdated, TypingUpdated
-from schema.messages import Message
-from schema.presence import Presence
+from schema.messages.messages import Message
+from schema.users.presence import Presence
 
 _INBOX = """\
 Everything that happens to the viewer, on all channels, as one stream.

@@ -11,15 +11,15 @@ from models.channels.channels import MemberRole
 from models.groups import invites
 from models.media import media
 from models.users import users
-from schema.channels import Channel
+from schema.channels.channels import Channel
 from schema.context import context_of
 from schema.fields import SHARED, derived_field
-from schema.media import Media
+from schema.media.media import Media
 from schema.node import Node, global_id_field
 from schema.refusals import Refusal
 from schema.scalars import DateTime
 from schema.sources import describes
-from schema.users import User
+from schema.users.users import User
 
 
 def _seats_left(info: strawberry.Info, member_count: int) -> int:

@@ -10,7 +10,7 @@ from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import SHARED
 from schema.sources import describes
-from schema.users import User
+from schema.users.users import User
 
 describe_enum(
     NoticeKind,

@@ -8,12 +8,12 @@ import strawberry
 from models.devices import devices, sessions
 from models.devices.codes import CodePurpose
 from models.users import users
-from schema.devices import Device, DeviceInput
+from schema.devices.devices import Device, DeviceInput
 from schema.enums import describe_enum
 from schema.refusals import Refusal
 from schema.scalars import DateTime, LanguageTag, PhoneNumber
 from schema.sources import describes
-from schema.users import User
+from schema.users.users import User
 
 describe_enum(
     CodePurpose,

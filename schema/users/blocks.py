@@ -6,7 +6,7 @@ import strawberry
 
 from models.users import users
 from schema.refusals import Refusal
-from schema.users import User
+from schema.users.users import User
 
 
 @strawberry.type(description="They are blocked, or no longer.")

@@ -10,12 +10,12 @@ from models.users import users
 from models.users.presence import Presence as PresenceValue
 from schema.context import context_of
 from schema.fields import SHARED
-from schema.media import Media
+from schema.media.media import Media
 from schema.node import Node, global_id_field
-from schema.presence import Presence
 from schema.refusals import Refusal
 from schema.scalars import PhoneNumber
 from schema.sources import describes
+from schema.users.presence import Presence
 
 
 def _id_of(user: users.User) -> str:

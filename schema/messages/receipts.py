@@ -10,7 +10,7 @@ from schema.context import context_of
 from schema.paging import Edge, Page, PageInfo
 from schema.scalars import DateTime
 from schema.sources import describes
-from schema.users import User
+from schema.users.users import User
 
 
 @describes(receipts.Receipt)

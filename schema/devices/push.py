@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 from models.devices import devices
-from schema.devices import Device
+from schema.devices.devices import Device
 from schema.refusals import Refusal
 from schema.scalars import PhoneNumber
 

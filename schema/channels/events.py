@@ -13,14 +13,14 @@ from models.log import events
 from models.log.entries import Change
 from models.messages import messages
 from models.users import users
-from schema.channels import Channel, MemberPosition
+from schema.channels.channels import Channel, MemberPosition
 from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import SHARED, derived_field
-from schema.messages import Message
+from schema.messages.messages import Message
 from schema.scalars import DateTime
 from schema.sources import describes
-from schema.users import User
+from schema.users.users import User
 
 _AT = "When it happened, by the server's clock. For showing; never for ordering."
 

@@ -10,9 +10,9 @@ from models.devices.devices import Platform
 from models.ids import device_global_id
 from models.push.endpoints import PushEndpointKind
 from models.push.settings import PushSettings as Settings
+from schema.devices.push_settings import PushSettings
 from schema.enums import describe_enum
 from schema.node import Node, global_id_field
-from schema.push_settings import PushSettings
 from schema.refusals import Refusal
 from schema.scalars import DateTime
 from schema.sources import describes

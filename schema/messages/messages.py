@@ -16,18 +16,18 @@ from models.users import users
 from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import OUTERMOST, SHARED, derived_field
-from schema.media import Media
+from schema.media.media import Media
+from schema.messages.notices import SystemNotice
+from schema.messages.receipts import ReceiptConnection
 from schema.node import Node, global_id_field
-from schema.notices import SystemNotice
 from schema.paging import Edge, Page, PageInfo, id_cursor, make_page, parse_id_cursor, require_count
-from schema.receipts import ReceiptConnection
 from schema.refusals import Refusal
 from schema.scalars import DateTime
 from schema.sources import describes
-from schema.users import User
+from schema.users.users import User
 
 if TYPE_CHECKING:
-    from schema.channels import Channel
+    from schema.channels.channels import Channel
 
 describe_enum(
     MessageKind,
@@ -185,12 +185,14 @@ class Message(Node):
         graphql_type=strawberry.ID,
         shared=True,
     )
-    channel: Annotated["Channel", strawberry.lazy("schema.channels")] | None = strawberry.field(
-        resolver=_channel,
-        description=(
-            "Null where the viewer is no longer in it: the entry that takes them out, a "
-            "repeated send."
-        ),
+    channel: Annotated["Channel", strawberry.lazy("schema.channels.channels")] | None = (
+        strawberry.field(
+            resolver=_channel,
+            description=(
+                "Null where the viewer is no longer in it: the entry that takes them out, a "
+                "repeated send."
+            ),
+        )
     )
     seq: int = strawberry.field(
         description="Its place in the channel's log. Order by this, never by time.", metadata=SHARED
@@ -227,7 +229,7 @@ class Message(Node):
     reply_to: messages.Message | None = strawberry.field(
         resolver=_reply_to,
         description="What it replies to. Null also when it is older than the viewer's membership.",
-        graphql_type=Annotated["Message", strawberry.lazy("schema.messages")] | None,
+        graphql_type=Annotated["Message", strawberry.lazy("schema.messages.messages")] | None,
         metadata={"plan": "reply_to", **OUTERMOST},
     )
     mentions: list[strawberry.ID] = derived_field(

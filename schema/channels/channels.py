@@ -13,14 +13,14 @@ from models.users import users
 from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import derived_field
-from schema.messages import Message, MessageConnection
+from schema.messages.messages import Message, MessageConnection
+from schema.messages.timeline import open_timeline
 from schema.node import ID_DESCRIPTION, Node, global_id_field
 from schema.paging import Edge, Page, PageInfo, id_cursor, make_page, parse_id_cursor, require_count
 from schema.refusals import Refusal
 from schema.scalars import DateTime
 from schema.sources import describes
-from schema.timeline import open_timeline
-from schema.users import User
+from schema.users.users import User
 
 describe_enum(
     ChannelKind,
