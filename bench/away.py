@@ -35,8 +35,8 @@ from parley.settings import DEVELOPMENT_LIMITS
 from parley.supervision.probes import http_status
 from tests.client import open_socket
 from tests.groups import make_group
-from tests.jobs.fakes.apns import TOPIC
 from tests.make import Person, make_person
+from tests.push.fakes.apns import TOPIC
 from tests.serving import Server
 from tests.waiting import eventually
 
@@ -151,7 +151,7 @@ async def _worker(servers: EmbeddedServers, fake: dict[str, Any]) -> AsyncIterat
         "key": fake["key"],
         "concurrency": 200,
     }
-    command = ("tests.jobs.push.worker_process",)
+    command = ("tests.push.worker_process",)
     async with _running(command, dict(os.environ), json.dumps(given).encode()):
         yield
 

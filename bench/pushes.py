@@ -25,7 +25,7 @@ from models.limits import Limits
 from models.push.states import Want, want_pushes
 from parley.embedded import EmbeddedServers
 from parley.migrations import migrate
-from tests.jobs.fakes.apns import TOPIC, FakeApns
+from tests.push.fakes.apns import TOPIC, FakeApns
 from tests.waiting import eventually
 
 _SEED = (
@@ -109,7 +109,7 @@ async def _measure(
         "concurrency": asked.concurrency,
     }
     worker = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.jobs.push.worker_process"),
+        *(sys.executable, "-m", "tests.push.worker_process"),
         stdin=asyncio.subprocess.PIPE,
     )
     os.sched_setaffinity(worker.pid, {core})

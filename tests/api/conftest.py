@@ -9,10 +9,10 @@ import pytest_asyncio
 
 from models.database import Database
 from parley.settings import Settings
-from tests.jobs.fakes.apns import FakeApns
-from tests.jobs.fakes.fcm import FakeFcm
 from tests.make import Person
 from tests.media import make_media
+from tests.push.fakes.apns import FakeApns
+from tests.push.fakes.fcm import FakeFcm
 from tests.serving import Server, serve
 from workers.push.providers.settings import ProviderSettings
 

@@ -14,8 +14,8 @@ from models.push.settings import (
     set_push_settings,
 )
 from tests.groups import make_group
-from tests.jobs.push.phones import MakePhone, is_settled
 from tests.make import Person
+from tests.push.phones import MakePhone, is_settled
 from tests.waiting import eventually
 
 MUTE = """mutation ($id: ID!, $until: DateTime) { muteChannel(channelId: $id, until: $until) {

@@ -1,4 +1,4 @@
-"""A worker that pushes, as a process of its own: `python -m tests.jobs.push.worker_process`, with
+"""A worker that pushes, as a process of its own: `python -m tests.push.worker_process`, with
 the database's URL, the fake APNs' URL, its key and a concurrency as JSON on standard input.
 """
 
@@ -11,9 +11,9 @@ import uvloop
 from models import ids
 from models.database import Database
 from models.jobs.queue import JobQueue
-from tests.jobs.fakes.apns import KEY_ID, TEAM_ID
-from tests.jobs.push.phones import LIMITS
 from tests.jobs.running import SILENT_S
+from tests.push.fakes.apns import KEY_ID, TEAM_ID
+from tests.push.phones import LIMITS
 from workers.jobs.runner import Jobs
 from workers.push.check import PushCheck
 from workers.push.kinds import register_push

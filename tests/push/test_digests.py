@@ -13,11 +13,11 @@ from models.push.settings import PushPreview, PushSettingsChanges, set_push_sett
 from tests.confirming import confirm
 from tests.conftest import SECRET
 from tests.groups import make_group
-from tests.jobs.fakes.apns import FakeApns
-from tests.jobs.fakes.smtp import FakeSmtp
-from tests.jobs.push.conftest import Working
-from tests.jobs.push.phones import is_settled
 from tests.make import Person
+from tests.push.conftest import Working
+from tests.push.fakes.apns import FakeApns
+from tests.push.fakes.smtp import FakeSmtp
+from tests.push.phones import is_settled
 from tests.waiting import eventually
 from workers.push.providers.mail import Mail
 from workers.push.providers.pushes import DELIVERED, Answer, Endpoint, Push

@@ -16,11 +16,11 @@ from models.limits import Limits
 from models.push.endpoints import EmailAddress, set_endpoint
 from models.push.mails import confirm_mail
 from tests.confirming import confirm
-from tests.jobs.fakes.smtp import FakeSmtp
-from tests.jobs.push.phones import is_settled
-from tests.jobs.push.test_push_digests import pass_time
 from tests.jobs.running import SILENT_S
 from tests.make import Person
+from tests.push.fakes.smtp import FakeSmtp
+from tests.push.phones import is_settled
+from tests.push.test_digests import pass_time
 from tests.waiting import eventually
 from workers.jobs.runner import Jobs
 from workers.push.kinds import register_push

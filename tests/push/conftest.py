@@ -11,10 +11,10 @@ from models import ids
 from models.database import Database
 from models.jobs.queue import JobQueue
 from models.limits import Limits
-from tests.jobs.fakes.apns import KEY_ID, TEAM_ID, FakeApns
-from tests.jobs.push.phones import LIMITS, Gate, MakePhone, Phone, make_phone
 from tests.jobs.running import SILENT_S
 from tests.make import Person
+from tests.push.fakes.apns import KEY_ID, TEAM_ID, FakeApns
+from tests.push.phones import LIMITS, Gate, MakePhone, Phone, make_phone
 from workers.jobs.runner import Jobs
 from workers.push.check import PushCheck
 from workers.push.kinds import PushTies, register_push

@@ -9,8 +9,8 @@ from typing import Any, Self
 from models.database import Database
 from models.limits import Limits
 from models.push.endpoints import ApnsAddress, set_endpoint
-from tests.jobs.fakes.apns import TOPIC, FakeApns
 from tests.make import Person
+from tests.push.fakes.apns import TOPIC, FakeApns
 from tests.waiting import eventually
 from workers.push.providers.pushes import Answer, Endpoint, Push, ShowingProvider
 

@@ -7,11 +7,11 @@ import pytest_asyncio
 
 from models.database import Database
 from tests.changes import DELETE, EDIT
-from tests.jobs.fakes.apns import FakeApns
-from tests.jobs.push.conftest import Working
-from tests.jobs.push.phones import is_settled
-from tests.jobs.push.screens import Came, Screen, open_screen
 from tests.make import Person
+from tests.push.conftest import Working
+from tests.push.fakes.apns import FakeApns
+from tests.push.phones import is_settled
+from tests.push.screens import Came, Screen, open_screen
 from tests.waiting import eventually
 
 MUTE = """mutation ($id: ID!) { muteChannel(channelId: $id, until: "9999-12-31T23:59:59.999Z") {

@@ -7,9 +7,9 @@ import pytest
 from models.database import Database
 from tests.changes import DELETE, EDIT
 from tests.groups import LEAVE, REMOVE, make_group
-from tests.jobs.push.conftest import Working
-from tests.jobs.push.phones import Gate, MakePhone, Phone, is_settled
 from tests.make import AnotherDevice, Person
+from tests.push.conftest import Working
+from tests.push.phones import Gate, MakePhone, Phone, is_settled
 from tests.waiting import eventually
 
 BLOCK = """mutation ($id: ID!, $blocked: Boolean!) { setBlocked(userId: $id, blocked: $blocked) {

@@ -16,7 +16,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.jobs.fakes.http2 import Http2Server, Reply, Request
+from tests.push.fakes.http2 import Http2Server, Reply, Request
 
 VAPID = re.compile(r"vapid t=([\w.-]+), k=([\w-]+)", re.ASCII)
 TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)

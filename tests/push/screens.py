@@ -10,11 +10,11 @@ import msgspec
 
 from models.database import Database
 from models.push.endpoints import Address, ApnsAddress, FcmAddress, WebPushAddress, set_endpoint
-from tests.jobs.fakes.apns import TOPIC, FakeApns
-from tests.jobs.fakes.fcm import FakeFcm
-from tests.jobs.fakes.http2 import Http2Server
-from tests.jobs.fakes.web_push import FakeWebPush, encode
 from tests.make import Person
+from tests.push.fakes.apns import TOPIC, FakeApns
+from tests.push.fakes.fcm import FakeFcm
+from tests.push.fakes.http2 import Http2Server
+from tests.push.fakes.web_push import FakeWebPush, encode
 from workers.push.providers.fcm import Fcm
 from workers.push.providers.pushes import Provider
 from workers.push.providers.web_push import WebPush

@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 
 from parley.logs import configure_logging
-from tests.jobs.fakes.all import Fakes, start_fakes
-from tests.jobs.fakes.http2 import Reply
-from tests.jobs.pushing import make_push
+from tests.push.fakes.all import Fakes, start_fakes
+from tests.push.fakes.http2 import Reply
+from tests.push.providers.pushing import make_push
 from workers.push.providers.providers import Providers, open_providers
 from workers.push.providers.pushes import DELIVERED, Outcome
 from workers.push.providers.settings import ProviderSettings

@@ -3,9 +3,9 @@
 import pytest
 
 from models.database import Database
-from tests.jobs.push.conftest import Working
-from tests.jobs.push.phones import MakePhone, is_checked, is_settled
 from tests.make import AnotherDevice, Person
+from tests.push.conftest import Working
+from tests.push.phones import MakePhone, is_checked, is_settled
 from tests.waiting import eventually
 
 INBOX = "subscription { inbox { __typename ... on MessageAdded { message { seq } } } }"

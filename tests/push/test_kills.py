@@ -18,10 +18,10 @@ from models.database import Database
 from models.limits import Limits
 from parley.settings import read_settings
 from tests.conftest import SECRET
-from tests.jobs.fakes.apns import FakeApns
-from tests.jobs.push.phones import MakePhone, is_settled
-from tests.jobs.push.worker_process import Given
 from tests.make import MakePerson, Person
+from tests.push.fakes.apns import FakeApns
+from tests.push.phones import MakePhone, is_settled
+from tests.push.worker_process import Given
 from tests.waiting import eventually
 from workers.jobs.runner import POLL_S
 from workers.push.claims import RENEWALS
@@ -33,7 +33,7 @@ PEOPLE, MESSAGES, KILLS, CONCURRENCY = 20, 300, 3, 8
 @asynccontextmanager
 async def pushing_process(given: Given) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.jobs.push.worker_process"),
+        *(sys.executable, "-m", "tests.push.worker_process"),
         cwd=ROOT,
         env=dict(os.environ),
         stdin=asyncio.subprocess.PIPE,

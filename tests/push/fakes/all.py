@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from tests.jobs.fakes.apns import KEY_ID, TEAM_ID, TOPIC, FakeApns
-from tests.jobs.fakes.fcm import FakeFcm
-from tests.jobs.fakes.smtp import FakeSmtp
-from tests.jobs.fakes.sns import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, FakeSns
-from tests.jobs.fakes.web_push import FakeWebPush
+from tests.push.fakes.apns import KEY_ID, TEAM_ID, TOPIC, FakeApns
+from tests.push.fakes.fcm import FakeFcm
+from tests.push.fakes.smtp import FakeSmtp
+from tests.push.fakes.sns import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, FakeSns
+from tests.push.fakes.web_push import FakeWebPush
 from workers.push.providers.pushes import Endpoint
 from workers.push.providers.settings import ProviderSettings
 

@@ -13,10 +13,10 @@ from models.limits import Limits
 from parley.settings import Settings
 from subscriptions.activity import ActiveDevices, Activity
 from tests.changes import EDIT, REACT
-from tests.jobs.push.conftest import Working
-from tests.jobs.push.phones import MakePhone, is_checked
-from tests.jobs.pushing import Clock
 from tests.make import AnotherDevice, Person
+from tests.push.conftest import Working
+from tests.push.phones import MakePhone, is_checked
+from tests.push.providers.pushing import Clock
 from tests.waiting import eventually
 from workers.push.kinds import PushTies
 

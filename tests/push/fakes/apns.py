@@ -16,7 +16,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.jobs.fakes.http2 import Http2Server, Reply, Request
+from tests.push.fakes.http2 import Http2Server, Reply, Request
 
 KEY_ID, TEAM_ID = "ABC123DEFG", "DEF123GHIJ"
 TOPIC = "chat.example.app"

@@ -15,12 +15,12 @@ from parley.parts import Parts
 from parley.settings import Settings
 from parley.worker.process import open_worker
 from tests.groups import make_group
-from tests.jobs.fakes.apns import KEY_ID, TEAM_ID
-from tests.jobs.fakes.fcm import FakeFcm
-from tests.jobs.fakes.http2 import Reply
-from tests.jobs.push.conftest import Working
-from tests.jobs.push.phones import LIMITS, MakePhone, is_settled
 from tests.make import AnotherDevice, Person
+from tests.push.conftest import Working
+from tests.push.fakes.apns import KEY_ID, TEAM_ID
+from tests.push.fakes.fcm import FakeFcm
+from tests.push.fakes.http2 import Reply
+from tests.push.phones import LIMITS, MakePhone, is_settled
 from tests.waiting import eventually
 from workers.push.providers.fcm import Fcm
 from workers.push.providers.settings import ProviderSettings

@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from models.users.sms_numbers import SmsRules
-from tests.jobs.fakes.sns import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Accepted, FakeSns
-from tests.jobs.pushing import make_push
+from tests.push.fakes.sns import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Accepted, FakeSns
+from tests.push.providers.pushing import make_push
 from tests.waiting import eventually
 from workers.push.providers.pushes import DELIVERED, Endpoint, Outcome
 from workers.push.providers.sms import Sms

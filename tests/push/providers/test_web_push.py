@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from tests.jobs.fakes.http2 import Reply
-from tests.jobs.fakes.tls import make_tls
-from tests.jobs.fakes.web_push import FakeWebPush, encode
-from tests.jobs.pushing import CHANNEL, MESSAGE, Clock, make_push
+from tests.push.fakes.http2 import Reply
+from tests.push.fakes.tls import make_tls
+from tests.push.fakes.web_push import FakeWebPush, encode
+from tests.push.providers.pushing import CHANNEL, MESSAGE, Clock, make_push
 from tests.waiting import eventually
 from workers.push.providers.lookups import Lookups
 from workers.push.providers.pushes import DELIVERED, Blames, Endpoint, Outcome

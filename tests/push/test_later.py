@@ -13,14 +13,14 @@ from models.push.endpoints import FcmAddress, set_endpoint
 from models.push.gates import Closed, close_gates
 from tests.changes import DELETE
 from tests.groups import make_group
-from tests.jobs.fakes.apns import FakeApns
-from tests.jobs.fakes.fcm import FakeFcm, failure
-from tests.jobs.fakes.http2 import Http2Server, Reply
-from tests.jobs.fakes.web_push import FakeWebPush
-from tests.jobs.push.conftest import Working
-from tests.jobs.push.phones import LIMITS, MakePhone, is_settled
-from tests.jobs.push.screens import browser_of, browser_screen
 from tests.make import MakePerson, Person
+from tests.push.conftest import Working
+from tests.push.fakes.apns import FakeApns
+from tests.push.fakes.fcm import FakeFcm, failure
+from tests.push.fakes.http2 import Http2Server, Reply
+from tests.push.fakes.web_push import FakeWebPush
+from tests.push.phones import LIMITS, MakePhone, is_settled
+from tests.push.screens import browser_of, browser_screen
 from tests.waiting import eventually
 from workers.push.gates import Gates, Hold, Way
 from workers.push.providers.fcm import Fcm

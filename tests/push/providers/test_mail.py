@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 
 from models.push.mails import CodeMail
-from tests.jobs.fakes.smtp import FakeSmtp
-from tests.jobs.fakes.tls import make_tls
-from tests.jobs.pushing import make_push
+from tests.push.fakes.smtp import FakeSmtp
+from tests.push.fakes.tls import make_tls
+from tests.push.providers.pushing import make_push
 from tests.waiting import eventually
 from workers.push.providers.mail import Mail
 from workers.push.providers.pushes import DELIVERED, Endpoint, Outcome

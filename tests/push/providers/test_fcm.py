@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.jobs.fakes.fcm import FakeFcm, failure
-from tests.jobs.fakes.http2 import Reply
-from tests.jobs.pushing import CHANNEL, MESSAGE, Clock, make_push
+from tests.push.fakes.fcm import FakeFcm, failure
+from tests.push.fakes.http2 import Reply
+from tests.push.providers.pushing import CHANNEL, MESSAGE, Clock, make_push
 from workers.push.providers.fcm import Fcm
 from workers.push.providers.pushes import DELIVERED, Endpoint, Outcome
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.jobs.fakes.apns import KEY_ID, TEAM_ID, TOPIC, FakeApns
-from tests.jobs.fakes.http2 import Reply
-from tests.jobs.fakes.tls import make_tls
-from tests.jobs.pushing import CHANNEL, MESSAGE, Clock, make_push
+from tests.push.fakes.apns import KEY_ID, TEAM_ID, TOPIC, FakeApns
+from tests.push.fakes.http2 import Reply
+from tests.push.fakes.tls import make_tls
+from tests.push.providers.pushing import CHANNEL, MESSAGE, Clock, make_push
 from tests.waiting import eventually
 from workers.push.providers.apns import Apns, payload
 from workers.push.providers.pushes import DELIVERED, Answer, Endpoint, Outcome

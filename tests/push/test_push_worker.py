@@ -10,10 +10,10 @@ from models.database import Database
 from models.push.endpoints import EmailAddress, set_endpoint
 from parley.embedded import EmbeddedServers
 from tests.conftest import SECRET
-from tests.jobs.fakes.apns import KEY_ID, TEAM_ID
-from tests.jobs.fakes.smtp import FakeSmtp
-from tests.jobs.push.phones import MakePhone
 from tests.make import Person
+from tests.push.fakes.apns import KEY_ID, TEAM_ID
+from tests.push.fakes.smtp import FakeSmtp
+from tests.push.phones import MakePhone
 from tests.waiting import eventually
 
 

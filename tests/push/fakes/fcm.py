@@ -16,7 +16,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.jobs.fakes.http2 import Http2Server, Reply, Request
+from tests.push.fakes.http2 import Http2Server, Reply, Request
 
 PROJECT, CLIENT_EMAIL, KEY_ID = "parley-tests", "push@parley-tests.example", "key-1"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
