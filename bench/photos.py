@@ -20,10 +20,10 @@ from models.media.media import MediaKind, MediaState
 from parley.embedded import EmbeddedServers
 from parley.migrations import migrate
 from parley.settings import Settings
-from tests.jobs.media_files import clip, encoded, panned, photo
-from tests.jobs.media_making import Files, files_in
 from tests.jobs.running import real_worker
-from tests.jobs.storing import open_nanio
+from tests.media.files import clip, encoded, panned, photo
+from tests.media.making import Files, files_in
+from tests.media.storing import open_nanio
 from tests.waiting import eventually
 from workers.media.renditions import Renderer
 

@@ -27,7 +27,7 @@ from tests.groups import (
     remove,
 )
 from tests.make import ACKNOWLEDGE, OPEN_CHAT, REFUSAL, SEND, AnotherDevice, MakePerson, Person
-from tests.media import PROFILE, create_upload, make_media, sent_media
+from tests.uploading import PROFILE, create_upload, make_media, sent_media
 
 # Weakest first. Signed out is nobody's column: it is refused everything.
 ROLES = ("stranger", "blocked", "ex", "late", "member", "admin", "owner")

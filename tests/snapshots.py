@@ -30,7 +30,7 @@ from tests.groups import (
     remove,
 )
 from tests.make import ACKNOWLEDGE, OPEN_CHAT, REFUSAL, AnotherDevice, MakePerson, Person
-from tests.media import make_media, send_media, sent_media, set_state, upload
+from tests.uploading import make_media, send_media, sent_media, set_state, upload
 
 # Mutations without a case, and why.
 EXEMPT = {

@@ -10,10 +10,10 @@ import pytest_asyncio
 from models.database import Database
 from parley.settings import Settings
 from tests.make import Person
-from tests.media import make_media
 from tests.push.fakes.apns import FakeApns
 from tests.push.fakes.fcm import FakeFcm
 from tests.serving import Server, serve
+from tests.uploading import make_media
 from workers.push.providers.settings import ProviderSettings
 
 VAPID_KEY = base64.urlsafe_b64encode(bytes(31) + b"\x01").decode()

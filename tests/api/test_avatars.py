@@ -7,7 +7,7 @@ from models.media.media import MediaKind, MediaState
 from tests.client import Json
 from tests.groups import join, make_group, make_invite, notices
 from tests.make import REFUSAL, Person
-from tests.media import (
+from tests.uploading import (
     MEDIA,
     PROFILE,
     UNKNOWN,

@@ -12,7 +12,8 @@ from tests.changes import delete, edit, react
 from tests.client import Json
 from tests.groups import ADD, join, make_group, make_invite, remove
 from tests.make import REFUSAL, Person
-from tests.media import (
+from tests.serving import ServedWith
+from tests.uploading import (
     MEDIA,
     MESSAGE_MEDIA,
     NODE,
@@ -24,7 +25,6 @@ from tests.media import (
     send_media,
     sent_media,
 )
-from tests.serving import ServedWith
 
 STORED = f"""mutation ($input: AcknowledgeInput!) {{ acknowledge(input: $input) {{
     __typename {REFUSAL} }} }}"""

@@ -6,7 +6,7 @@ from models.database import Database
 from models.media.media import MediaKind, MediaState
 from tests.client import Json
 from tests.make import Person
-from tests.media import (
+from tests.uploading import (
     SEND_MEDIA,
     UNKNOWN,
     make_media,

@@ -8,7 +8,7 @@ from tests.api.test_sign_in import SIGN_IN
 from tests.client import Json
 from tests.groups import CREATE, SEEN, UPDATE, make_group
 from tests.make import Person
-from tests.media import PROFILE, create_upload
+from tests.uploading import PROFILE, create_upload
 
 BLANK = "Ali\u3164ce"
 REASON = "Character 4 of the name is U+3164 HANGUL FILLER, which cannot be seen; leave it out."

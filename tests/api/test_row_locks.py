@@ -12,8 +12,8 @@ from tests.changes import DELETE, EDIT, REACT
 from tests.groups import JOIN, UNKNOWN, UPDATE, join, make_group, make_invite, remove
 from tests.held import held
 from tests.make import SEND, Person
-from tests.media import make_media, send_media
 from tests.serving import ServedWith
+from tests.uploading import make_media, send_media
 from tests.waiting import eventually
 
 UNKNOWN_MESSAGE = "msg_" + "0" * 32 + "_1"

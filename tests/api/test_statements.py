@@ -21,7 +21,7 @@ from tests.changes import REACT
 from tests.client import Json
 from tests.groups import make_group
 from tests.make import SEND, Person
-from tests.media import PROFILE, make_media, sent_media
+from tests.uploading import PROFILE, make_media, sent_media
 
 # The channel, its messages, their senders, what they reply to, the senders of that, and the fates
 # of the viewer's own.

@@ -21,7 +21,8 @@ from models.refusals import RefusalCode, Refused
 from models.storage.bucket import Storage
 from tests.client import ApiClient, Json
 from tests.make import Person
-from tests.media import (
+from tests.serving import ServedWith, Server
+from tests.uploading import (
     CREATE_UPLOAD,
     PNG,
     UPLOAD,
@@ -34,7 +35,6 @@ from tests.media import (
     sent_media,
     upload,
 )
-from tests.serving import ServedWith, Server
 from tests.waiting import eventually
 
 PAST_A_PART = PART_BYTES + 1

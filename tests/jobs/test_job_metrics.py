@@ -7,8 +7,8 @@ import httpx2
 from parley.embedded import EmbeddedServers
 from parley.embedded.ports import free_port
 from parley.settings import Settings
-from tests.jobs.media_making import Files, picture
 from tests.jobs.running import queue_jobs, real_worker
+from tests.media.making import Files, picture
 from tests.waiting import eventually
 
 

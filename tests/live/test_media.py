@@ -8,8 +8,8 @@ from models.media.media import MediaState
 from tests.client import added, until
 from tests.live.conftest import Follow
 from tests.make import Person
-from tests.media import make_media, sent_media, set_state, upload
 from tests.serving import Server
+from tests.uploading import make_media, sent_media, set_state, upload
 from tests.waiting import Edge, steps
 
 MESSAGE = "message { id kind text media { id state renditions { name url urlExpiresAt } } }"

@@ -53,7 +53,7 @@ from tests.client import Json, Socket, added, until
 from tests.engine.reference import Reference, formatted, is_same
 from tests.groups import ADD, SET_ROLE, UPDATE, inner_id, make_group, make_invite, promote
 from tests.make import MakePerson, Person
-from tests.media import PROFILE, make_media, send_media
+from tests.uploading import PROFILE, make_media, send_media
 from tests.waiting import eventually
 
 ENGINE = Engine(make_schema(), limits=Limits(), public_fields=PUBLIC_FIELDS)

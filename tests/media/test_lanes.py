@@ -14,9 +14,9 @@ from models.media.lanes import FILM, LONG, QUICK, lane_of, queue_render
 from models.media.media import MediaKind, MediaState
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
-from tests.jobs.media_files import clip, long_gif
-from tests.jobs.media_making import Files, picture
 from tests.jobs.running import list_states, real_worker, running_in_turn
+from tests.media.files import clip, long_gif
+from tests.media.making import Files, picture
 from tests.waiting import eventually
 from workers.media.renditions import Renderer
 from workers.media.sandbox.protocol import MediaLimits

@@ -6,8 +6,8 @@ import av
 import pytest
 
 from models.media.media import MediaKind, RenditionName
-from tests.jobs.media_files import clip, encoded, quarters, recording, without_length
-from tests.jobs.studio import Studio, check_says_nothing, get
+from tests.media.files import clip, encoded, quarters, recording, without_length
+from tests.media.studio import Studio, check_says_nothing, get
 from workers.media.renditions import MediaLimits, Outcome, Unusable
 
 FULL = RenditionName.FULL

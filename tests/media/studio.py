@@ -11,7 +11,7 @@ import msgspec
 from PIL import Image
 
 from models.media.media import MediaKind, RenditionName
-from tests.jobs.media_files import CANARY
+from tests.media.files import CANARY
 from workers.media.renditions import Made, MediaLimits, Outcome, Renderer
 from workers.media.sandbox.confinement import Bounds
 from workers.media.sandbox.protocol import Order

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from models.media.media import MediaKind, RenditionName
-from tests.jobs.media_files import (
+from tests.media.files import (
     corners,
     encoded,
     moving,
@@ -20,7 +20,7 @@ from tests.jobs.media_files import (
     telling_exif,
     telling_photo,
 )
-from tests.jobs.studio import Studio, check_says_nothing, find, get, shown
+from tests.media.studio import Studio, check_says_nothing, find, get, shown
 from workers.media.renderers.placeholder import thumb_hash
 from workers.media.renditions import MediaLimits, Unusable
 

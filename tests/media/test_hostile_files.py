@@ -14,7 +14,7 @@ import pytest
 from av.error import FFmpegError
 
 from models.media.media import MediaKind, RenditionName
-from tests.jobs.media_files import (
+from tests.media.files import (
     CANARY,
     HTML,
     SCRIPT,
@@ -40,7 +40,7 @@ from tests.jobs.media_files import (
     zipped_profile_png,
     zipped_text_png,
 )
-from tests.jobs.studio import Studio, check_says_nothing, shown
+from tests.media.studio import Studio, check_says_nothing, shown
 from workers.media.renderers.containers import Nowhere, open_container
 from workers.media.renderers.file_types import content_type_of
 from workers.media.renditions import Unusable

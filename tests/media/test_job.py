@@ -19,10 +19,10 @@ from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from tests.client import until
 from tests.faults.proxy import Link, proxy
-from tests.jobs.media_making import Files, picture, render, taken
 from tests.jobs.running import list_states, queue_jobs, real_worker, running
 from tests.make import Person
-from tests.media import sent_media
+from tests.media.making import Files, picture, render, taken
+from tests.uploading import sent_media
 from tests.waiting import eventually
 
 # -------------------------------------------------------------------- what is made

@@ -8,7 +8,8 @@ import pytest
 from av.video.frame import VideoFrame
 
 from models.media.media import MediaKind, RenditionName
-from tests.jobs.film_colours import (
+from tests.media.files import clip, corners
+from tests.media.film_colours import (
     CONVERTED,
     FRAMES,
     KEPT,
@@ -21,9 +22,8 @@ from tests.jobs.film_colours import (
     picture,
     shown,
 )
-from tests.jobs.media_files import clip, corners
-from tests.jobs.studio import Studio, get
-from tests.jobs.studio import shown as picture_of
+from tests.media.studio import Studio, get
+from tests.media.studio import shown as picture_of
 from workers.media.renditions import Outcome
 
 VIDEO, FULL = MediaKind.VIDEO, RenditionName.FULL

@@ -9,8 +9,8 @@ from models.log.committer import Committer
 from models.log.entries import Batch
 from models.media.media import MediaState, list_media
 from tests.changes import delete
-from tests.jobs.media_making import Files, picture, render, taken
 from tests.make import Person
+from tests.media.making import Files, picture, render, taken
 from tests.waiting import eventually
 from workers.jobs.runner import RetryLater
 from workers.media.releases import MediaEndings

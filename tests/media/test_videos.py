@@ -11,8 +11,8 @@ from av.video.frame import VideoFrame
 from PIL import Image
 
 from models.media.media import MediaKind, RenditionName
-from tests.jobs.media_files import box, clip, corners, panned, recording, without_length
-from tests.jobs.studio import Studio, check_says_nothing, get, shown
+from tests.media.files import box, clip, corners, panned, recording, without_length
+from tests.media.studio import Studio, check_says_nothing, get, shown
 from workers.media.renditions import MediaLimits, Outcome, Unusable
 
 THUMBNAIL, PREVIEW, FULL = RenditionName.THUMBNAIL, RenditionName.PREVIEW, RenditionName.FULL

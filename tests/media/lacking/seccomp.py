@@ -2,8 +2,8 @@
 
 import platform
 
-from tests.jobs.lacking import lack_option
-from tests.jobs.misbehaving import run
+from tests.media.lacking import lack_option
+from tests.media.misbehaving import run
 
 __all__ = ["run"]
 

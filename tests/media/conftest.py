@@ -16,9 +16,9 @@ from models.database import Database
 from models.storage.bucket import Storage
 from parley.embedded import EmbeddedServers
 from parley.embedded.ports import free_port
-from tests.jobs.media_making import Files, files_in
-from tests.jobs.storing import Opened, open_at, open_nanio
-from tests.jobs.studio import Studio
+from tests.media.making import Files, files_in
+from tests.media.storing import Opened, open_at, open_nanio
+from tests.media.studio import Studio
 from tests.waiting import wait_until
 from workers.media.renditions import Renderer
 

@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
-from tests.jobs.media_files import chunk
+from tests.media.files import chunk
 
 Triple = tuple[float, float, float]
 

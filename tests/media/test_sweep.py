@@ -10,10 +10,10 @@ from models.media.media import MediaState
 from models.media.processing import folder_of
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
-from tests.jobs.media_making import Files, picture, taken
 from tests.jobs.running import run_command
-from tests.jobs.storing import store
 from tests.make import Person
+from tests.media.making import Files, picture, taken
+from tests.media.storing import store
 from workers.jobs.runner import RetryLater
 from workers.media.releases import MediaEndings
 from workers.media.sweep import Ages, Findings, MediaSweep

@@ -1,4 +1,4 @@
-"""`python -m tests.jobs.browser_colours [chromium --switch …]`: what a browser shows of films of
+"""`python -m tests.media.browser_colours [chromium --switch …]`: what a browser shows of films of
 each colour space, against what the standards say of their sources. Needs Chromium, and is no test.
 
 The page draws a late frame of each film, its poster, and, where colours stay as they are, the same
@@ -21,8 +21,8 @@ from pathlib import Path
 import msgspec
 
 from models.media.media import MediaKind, RenditionName
-from tests.jobs.film_colours import CONVERTED, KEPT, PLACES, SILENT, Source, Triple, film, shown
-from tests.jobs.studio import Studio, get
+from tests.media.film_colours import CONVERTED, KEPT, PLACES, SILENT, Source, Triple, film, shown
+from tests.media.studio import Studio, get
 
 WITHIN_S = 120
 MOST_APART = 6
