@@ -23,7 +23,7 @@ from parley.settings import Settings
 from tests.jobs.running import real_worker
 from tests.media.files import clip, encoded, panned, photo
 from tests.media.making import Files, files_in
-from tests.media.storing import open_nanio
+from tests.media.storage.storing import open_nanio
 from tests.waiting import eventually
 from workers.media.renditions import Renderer
 

@@ -17,7 +17,7 @@ from models.storage.bucket import Storage
 from parley.embedded import EmbeddedServers
 from parley.embedded.ports import free_port
 from tests.media.making import Files, files_in
-from tests.media.storing import Opened, open_at, open_nanio
+from tests.media.storage.storing import Opened, open_at, open_nanio
 from tests.media.studio import Studio
 from tests.waiting import wait_until
 from workers.media.renditions import Renderer

@@ -13,7 +13,7 @@ from parley.settings import Settings
 from tests.jobs.running import run_command
 from tests.make import Person
 from tests.media.making import Files, picture, taken
-from tests.media.storing import store
+from tests.media.storage.storing import store
 from workers.jobs.runner import RetryLater
 from workers.media.releases import MediaEndings
 from workers.media.sweep import Ages, Findings, MediaSweep

@@ -1,8 +1,8 @@
 """The system calls that a child has left: an allow-list, as a program of classic BPF.
 
 The list is what children called over all files of the tests, recorded with strace
-(tests/media/recorded_calls.py); and of the same calls, the names that they have with another C
-library or kernel. All others fail with EPERM, or,
+(tests/media/sandbox/recorded_calls.py); and of the same calls, the names that they have with
+another C library or kernel. All others fail with EPERM, or,
 where they are young enough for programs to do without them, with ENOSYS: nothing is killed.
 """
 

@@ -11,7 +11,7 @@ import pytest
 from models.refusals import RefusalCode, Refused
 from models.storage.bucket import SignedRequest, Storage
 from parley.embedded import EmbeddedServers
-from tests.media.storing import PNG, open_nanio, send, store
+from tests.media.storage.storing import PNG, open_nanio, send, store
 
 CONTENT = b"12345"
 

@@ -20,7 +20,7 @@ from models.storage.calls import Calls
 from parley.embedded import EmbeddedServers
 from parley.supervision.part import CHECKOUT
 from tests.faults.proxy import proxy
-from tests.media.storing import PNG, open_nanio, store
+from tests.media.storage.storing import PNG, open_nanio, store
 from tests.waiting import eventually
 
 MIB = 1024 * 1024

@@ -17,7 +17,7 @@ from examples.server import ROOT
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from tests.jobs.running import environment_of, kept, real_worker
-from tests.media.misbehaving import BOUNDS
+from tests.media.sandbox.misbehaving import BOUNDS
 from tests.waiting import eventually
 from workers.media.sandbox.confinement import LANDLOCK, LAYERS, REQUIRED, SECCOMP
 from workers.media.sandbox.sandbox import Sandbox, SandboxFailed
@@ -37,7 +37,7 @@ LOW_PID = 2
 
 @pytest_asyncio.fixture(scope="module")
 async def sandbox() -> AsyncIterator[Sandbox]:
-    sandbox = Sandbox("tests.media.misbehaving")
+    sandbox = Sandbox("tests.media.sandbox.misbehaving")
     yield sandbox
     await sandbox.close()
 
@@ -173,7 +173,7 @@ async def test_all_that_must_be_is_in_force_here(sandbox: Sandbox) -> None:
 async def test_where_a_layer_must_be_and_is_not_nothing_is_decoded(
     tmp_path: Path, lacking: str, missing: str
 ) -> None:
-    sandbox = Sandbox(f"tests.media.lacking.{lacking}")
+    sandbox = Sandbox(f"tests.media.sandbox.lacking.{lacking}")
     try:
         for order in (b"say", None):
             with pytest.raises(SandboxFailed) as failed:
@@ -184,7 +184,7 @@ async def test_where_a_layer_must_be_and_is_not_nothing_is_decoded(
 
 
 async def test_where_it_need_not_be_the_others_hold_and_it_is_told(tmp_path: Path) -> None:
-    sandbox = Sandbox("tests.media.lacking.landlock", required=False)
+    sandbox = Sandbox("tests.media.sandbox.lacking.landlock", required=False)
     try:
         layers = await sandbox.list_layers()
         assert await ask(sandbox, tmp_path, f"call {FORBIDDEN['kill'][COLUMN]}") == "EPERM"
@@ -194,7 +194,7 @@ async def test_where_it_need_not_be_the_others_hold_and_it_is_told(tmp_path: Pat
     assert (LANDLOCK in layers, SECCOMP in layers) == (False, True)
 
 
-LACKING = ["tests.media.lacking.worker"]
+LACKING = ["tests.media.sandbox.lacking.worker"]
 
 
 async def test_a_worker_says_what_decoders_are_confined_by(

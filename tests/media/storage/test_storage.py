@@ -9,7 +9,7 @@ import pytest
 
 from models.refusals import RefusalCode, Refused
 from models.storage.bucket import Storage
-from tests.media.storing import PNG, Opened, send, store
+from tests.media.storage.storing import PNG, Opened, send, store
 
 Value = TypeVar("Value")
 MIB = 1024 * 1024

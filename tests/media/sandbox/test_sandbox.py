@@ -13,12 +13,12 @@ import pytest_asyncio
 
 from examples.server import ROOT
 from models.media.media import MediaKind
-from tests.media.misbehaving import BOUNDS
+from tests.media.sandbox.misbehaving import BOUNDS
 from tests.waiting import eventually
 from workers.media.renditions import Renderer, Unusable
 from workers.media.sandbox.sandbox import Ended, Sandbox, SandboxFailed
 
-MODULE = "tests.media.misbehaving"
+MODULE = "tests.media.sandbox.misbehaving"
 Act = Callable[..., Awaitable[Ended]]
 
 

@@ -2,8 +2,8 @@
 
 import platform
 
-from tests.media.lacking import lack_option
-from tests.media.misbehaving import run
+from tests.media.sandbox.lacking import lack_option
+from tests.media.sandbox.misbehaving import run
 
 __all__ = ["run"]
 

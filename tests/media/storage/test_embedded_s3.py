@@ -7,7 +7,7 @@ import pytest
 
 from models.storage.bucket import Storage
 from parley.embedded import EmbeddedServers
-from tests.media.storing import PNG, fetch, send, store
+from tests.media.storage.storing import PNG, fetch, send, store
 
 ORIGIN = "https://chat.example"
 CONTENT = b"0123456789"

@@ -35,7 +35,7 @@ from models.storage.client import bucket_url
 from models.storage.signing import AccessKey, Signer
 from parley.resources import make_media_urls
 from parley.settings import Settings, SettingsError, read_settings
-from tests.media.storing import PNG, store
+from tests.media.storage.storing import PNG, store
 
 TTL_S = 3600
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC).timestamp()

@@ -2,7 +2,7 @@
 
 import sys
 
-import tests.media.lacking.landlock  # noqa: F401
+import tests.media.sandbox.lacking.landlock  # noqa: F401
 from parley.cli import main
 
 if __name__ == "__main__":

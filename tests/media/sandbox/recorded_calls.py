@@ -4,7 +4,7 @@ to be run when a decoder's library or Python has a new version.
     strace -f -qq -o calls .venv/bin/python -m pytest tests/media/test_pictures.py \\
         tests/media/test_videos.py tests/media/test_film_colours.py tests/media/test_sounds.py \\
         tests/media/test_hostile_files.py
-    .venv/bin/python -m tests.media.recorded_calls calls
+    .venv/bin/python -m tests.media.sandbox.recorded_calls calls
 
 Prints each call that a process made after it had its filter, how often, and how often the filter
 refused it. What is refused and needed shows as a test that fails.

@@ -1,6 +1,6 @@
 """On an architecture for which there is no list of calls: the kernel says so itself."""
 
-from tests.media.misbehaving import run
+from tests.media.sandbox.misbehaving import run
 from workers.media.sandbox.kernel import libc
 
 __all__ = ["run"]
