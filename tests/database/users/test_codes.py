@@ -15,7 +15,7 @@ from models.devices.tokens import Tokens
 from models.limits import Budget, Limits
 from models.refusals import RefusalCode, Refused, unavailable
 from tests.conftest import SECRET
-from tests.storage.signing_in import (
+from tests.database.users.signing_in import (
     ALICE,
     BOB,
     HOME,

@@ -12,7 +12,7 @@ from models.devices.tokens import Tokens
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused
 from tests.conftest import SECRET
-from tests.storage.signing_in import (
+from tests.database.users.signing_in import (
     ALICE,
     BOB,
     HOME,

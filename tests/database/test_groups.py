@@ -30,7 +30,7 @@ from models.messages.messages import MessageKind, find_message, page_messages
 from models.messages.search import search_messages
 from models.refusals import RefusalCode, Refused
 from models.users.users import User, create_user
-from tests.storage.group_history import check_recipients, read_history
+from tests.database.group_history import check_recipients, read_history
 
 PAIRS = 200
 LIMITS = Limits()

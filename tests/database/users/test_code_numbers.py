@@ -7,7 +7,7 @@ from models.devices.tokens import Tokens
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused
 from models.users.sms_numbers import SmsRules
-from tests.storage.signing_in import ALICE, SmsRecorder, ask
+from tests.database.users.signing_in import ALICE, SmsRecorder, ask
 
 
 @pytest.mark.parametrize(

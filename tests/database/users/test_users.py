@@ -21,7 +21,7 @@ from models.users.users import (
     list_users,
     update_profile,
 )
-from tests.storage.signing_in import ALICE, BOB, NOW, after, ask, enter, signed_in
+from tests.database.users.signing_in import ALICE, BOB, NOW, after, ask, enter, signed_in
 
 CAROL = "+14155550103"
 

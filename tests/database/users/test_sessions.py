@@ -15,7 +15,7 @@ from models.devices.sessions import Session, Sessions, Unauthenticated
 from models.devices.token_generations import accept_generation
 from models.devices.tokens import Tokens
 from models.refusals import RefusalCode, Refused
-from tests.storage.signing_in import HOME, NOW, after, signed_in
+from tests.database.users.signing_in import HOME, NOW, after, signed_in
 from tests.waiting import eventually
 
 

@@ -20,7 +20,7 @@ from models.devices.tokens import Tokens
 from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused
-from tests.storage.signing_in import ALICE, BOB, NOW, after, ask, enter, signed_in
+from tests.database.users.signing_in import ALICE, BOB, NOW, after, ask, enter, signed_in
 
 
 def viewer_of(session: Session) -> Viewer:

@@ -9,7 +9,7 @@ from models.budgets import Charge, address_key, require_left, spend
 from models.database import Database
 from models.limits import Budget
 from models.refusals import RefusalCode, Refused
-from tests.storage.signing_in import after
+from tests.database.users.signing_in import after
 
 TEN = Budget(amount=10, window_s=3600)
 
