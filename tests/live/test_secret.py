@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest_asyncio
 
 from parley.settings import Settings
-from tests.api.test_sign_in import ask, enter, is_let_in, refresh
+from tests.api.users.test_sign_in import ask, enter, is_let_in, refresh
 from tests.client import ApiClient, added, until
 from tests.conftest import SECRET
 from tests.make import Person

@@ -11,7 +11,7 @@ from models.devices.tokens import Tokens, UnsubscribeClaims
 from models.limits import Limits
 from models.push.mails import digest_of
 from models.push.states import Want, want_pushes
-from tests.api.test_push_endpoints import FCM, SET_ENDPOINT
+from tests.api.users.test_push_endpoints import FCM, SET_ENDPOINT
 from tests.client import Json, until
 from tests.confirming import find_code
 from tests.make import REFUSAL, AnotherDevice, MakePerson, Person

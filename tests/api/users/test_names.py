@@ -4,7 +4,7 @@ what; of a file's it is left out.
 
 from typing import Any
 
-from tests.api.test_sign_in import SIGN_IN
+from tests.api.users.test_sign_in import SIGN_IN
 from tests.client import Json
 from tests.groups import CREATE, SEEN, UPDATE, make_group
 from tests.make import Person
