@@ -15,7 +15,7 @@ from subscriptions.replays import READS_AT_ONCE
 from tests.client import SocketStream, until
 from tests.live.feeds import live
 from tests.live.holds import longest_hold
-from tests.live.test_operations import held, waiting
+from tests.live.sockets.test_operations import held, waiting
 from tests.make import Person, write_history
 from tests.serving import ServedWith, Server
 from tests.waiting import eventually

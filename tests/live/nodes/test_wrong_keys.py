@@ -15,7 +15,7 @@ from subscriptions.nodes.registry import Registry
 from subscriptions.presence.leases import TAG, Leases
 from subscriptions.scripts import read_script
 from tests.client import added, until
-from tests.live.test_typing import INBOX, SET_TYPING, typed
+from tests.live.presence.test_typing import INBOX, SET_TYPING, typed
 from tests.make import Person
 from tests.serving import Server
 from tests.waiting import eventually

@@ -17,7 +17,7 @@ from parley.settings import Settings
 from subscriptions.nodes.messages import VERSION
 from subscriptions.nodes.node import Node, topic_of
 from tests.client import added, until
-from tests.live.test_typing import INBOX, SET_TYPING
+from tests.live.presence.test_typing import INBOX, SET_TYPING
 from tests.make import Person, write_history
 from tests.serving import Server
 from tests.waiting import eventually
