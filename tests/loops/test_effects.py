@@ -33,7 +33,7 @@ from tests.database.test_outbox import make_rows
 from tests.loops.failing import Failing, Ground, runs
 from tests.loops.test_workers import NobodyElse
 from tests.make import Person
-from tests.unit.test_feed import Log
+from tests.unit.feeds.test_feed import Log
 from tests.waiting import eventually
 from workers.dispatch.dispatch import Dispatcher
 from workers.jobs.outcomes import JobOutcomes

@@ -41,7 +41,7 @@ from tests.loops.failing import (
     runs,
 )
 from tests.loops.test_workers import NobodyElse
-from tests.unit.test_feed import Log
+from tests.unit.feeds.test_feed import Log
 
 SOMETHING = [Signalled(ViewerChanged(), ["ann"])]
 Picks = Callable[[Sequence[object]], bool]

@@ -20,7 +20,7 @@ from subscriptions.activity import Activity
 from subscriptions.hub import Hub
 from subscriptions.nodes.node import Node
 from tests.loops.failing import Cases, Failing, Ground, Trigger, goes_on, nothing
-from tests.unit.test_feed import live_entry
+from tests.unit.feeds.test_feed import live_entry
 from workers.dispatch.dispatch import Dispatcher
 from workers.dispatch.indexing import Indexing
 from workers.dispatch.relay import Relay

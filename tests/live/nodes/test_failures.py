@@ -21,7 +21,7 @@ from subscriptions.receipts import MOST_TRIES, Receipts
 from tests.client import Stream, added, until
 from tests.make import AnotherDevice, Person, write_history
 from tests.serving import Server
-from tests.unit.test_feed import Log, live_entry
+from tests.unit.feeds.test_feed import Log, live_entry
 from tests.waiting import eventually
 from workers.dispatch.relay import Relay
 

@@ -20,7 +20,7 @@ from subscriptions.nodes.messages import (
     encode_batches,
     encode_signals,
 )
-from tests.unit.test_feed import live_entry
+from tests.unit.feeds.test_feed import live_entry
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BATCHES = [
