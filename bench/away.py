@@ -25,9 +25,9 @@ from bench.measures import summary
 from bench.pushes import fake_apns
 from models import ids
 from models.database import Database
-from models.devices.tokens import Tokens
 from models.limits import Limits
 from models.push.endpoints import ApnsAddress, set_endpoint
+from models.tokens import Tokens
 from parley.embedded import EmbeddedServers
 from parley.embedded.ports import free_port
 from parley.migrations import migrate

@@ -16,11 +16,11 @@ from models import ids
 from models.channels.channels import ChannelKind, MemberRole
 from models.database import Connection
 from models.devices.devices import Platform
-from models.devices.tokens import Tokens
 from models.log.sends import Draft
 from models.messages.messages import Details, MessageKind, encode_details
 from models.messages.notices import NoticeKind, SystemNotice
 from models.messages.search import BLOCK_ENTRIES, build_search_blocks
+from models.tokens import Tokens
 from models.users.users import User
 
 # The newest entries of a log that its readers have, but have not read; and have not even received.

@@ -13,7 +13,6 @@ from models.buckets import Buckets
 from models.database import Database, DatabaseClosed, wait_for_database
 from models.devices.sessions import Sessions
 from models.devices.sms import DevelopmentSmsSender, SmsSender, SnsSmsSender
-from models.devices.tokens import Tokens
 from models.log.committer import Committer
 from models.log.entries import Batch
 from models.log.positions import Moved
@@ -26,6 +25,7 @@ from models.media.urls import (
     read_private_key,
 )
 from models.storage.bucket import Storage
+from models.tokens import Tokens
 from models.users.sms_numbers import SmsRules
 from parley.parts import Parts
 from parley.push import read_push_rules

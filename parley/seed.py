@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 
 from models.database import connect
-from models.devices.tokens import Tokens
 from models.seeding import World, WorldPlan, seed_world
+from models.tokens import Tokens
 from parley.embedded.folder import write_whole
 from parley.settings import Settings
 

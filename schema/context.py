@@ -11,7 +11,6 @@ from models.budgets import address_key
 from models.database import Database
 from models.devices.sessions import Sessions
 from models.devices.sms import SmsSender
-from models.devices.tokens import Tokens
 from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.log.committer import Committer
@@ -20,6 +19,7 @@ from models.media.uploads import Uploads
 from models.media.urls import MediaUrls
 from models.push.endpoints import PushRules
 from models.refusals import RefusalCode, Refused
+from models.tokens import Tokens
 from models.users.sms_numbers import SmsRules
 from schema.live import Live
 from schema.loaders import Loaders

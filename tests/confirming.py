@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from models.database import Database
-from models.devices.tokens import Tokens
 from models.push.mails import confirm_mail, digest_of
+from models.tokens import Tokens
 from tests.make import Person
 
 

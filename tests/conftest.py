@@ -15,11 +15,11 @@ import pytest_asyncio
 import uvloop
 
 from models.database import Database
-from models.devices.tokens import Tokens
 from models.limits import Limits
 from models.log.committer import Committer
 from models.storage.bucket import Storage
 from models.tables import metadata
+from models.tokens import Tokens
 from parley.embedded import EmbeddedServers
 from parley.embedded.ports import free_port
 from parley.migrations import migrate

@@ -11,10 +11,10 @@ from typing import Any, Self
 from models import ids
 from models.database import Database
 from models.devices.devices import Platform, create_device
-from models.devices.tokens import Tokens
 from models.log.committer import Committer
 from models.log.sends import Draft
 from models.messages.messages import MessageKind
+from models.tokens import Tokens
 from models.users.phone_numbers import claim_number
 from models.users.users import User, create_user
 from tests.client import ApiClient, Json

@@ -18,9 +18,9 @@ from models.budgets import Charge, address_key, network_key, spend
 from models.database import Connection, Database
 from models.devices.known_networks import is_known_network
 from models.devices.sms import SmsSender, code_text
-from models.devices.tokens import Tokens
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused, invalid
+from models.tokens import Tokens
 from models.users.sms_numbers import SmsRules, country_of, require_sms_number
 
 CODE_DIGITS = 6

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from models.budgets import UNKNOWN, network_key
 from models.database import Connection
-from models.devices.tokens import Tokens
+from models.tokens import Tokens
 
 # How stale `seen_at` may be: a device that refreshes all day writes once.
 _SEEN_INTERVAL = timedelta(days=1)

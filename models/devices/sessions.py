@@ -21,9 +21,9 @@ from models.devices import devices, token_generations
 from models.devices.devices import Device
 from models.devices.known_networks import note_network
 from models.devices.token_generations import DeviceStanding, Ended
-from models.devices.tokens import AccessClaims, Tokens
 from models.devices.viewer import Viewer
 from models.refusals import RefusalCode, Refused
+from models.tokens import AccessClaims, Tokens
 from models.users.users import User
 
 # How stale `last_active_at` may be.

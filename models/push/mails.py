@@ -15,10 +15,10 @@ import msgspec
 from models.budgets import Charge, spend
 from models.database import Connection, Database
 from models.devices.codes import require_code_shape
-from models.devices.tokens import Tokens
 from models.jobs.jobs import enqueue
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused, invalid
+from models.tokens import Tokens
 
 CODE_JOB = "push_mail_code"
 _NONCE_BYTES = 16

@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from models.database import Database
-from models.devices.tokens import UnsubscribeClaims
 from models.push.endpoints import end_endpoint
 from models.push.mails import end_mail
+from models.tokens import UnsubscribeClaims
 
 # The same locks in the same order as whoever sets an endpoint.
 _LOCK = """

@@ -17,12 +17,12 @@ from models.channels.channels import (
 )
 from models.database import Database
 from models.devices.sessions import Sessions
-from models.devices.tokens import Tokens
 from models.devices.viewer import Viewer
 from models.messages.messages import MessageStatus, find_message, list_fates, page_messages
 from models.messages.notices import NoticeKind
 from models.messages.search import BLOCK_ENTRIES, BUILT_AT_ONCE
 from models.seeding import World, WorldPlan, seed_world
+from models.tokens import Tokens
 
 PLAN = WorldPlan(pairs=2, group_members=5, history=120, idle=3)
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from models import ids
 from models.database import Database
 from models.devices.known_networks import note_network
-from models.devices.tokens import Tokens
 from models.sweeping import delete_ended_rows
+from models.tokens import Tokens
 
 
 def ago(days: float) -> datetime:

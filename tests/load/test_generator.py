@@ -14,8 +14,8 @@ from bench.target import Failed, Target
 from bench.wire import WebSocket
 from bench.works import WORKS, Asked
 from models.database import Database
-from models.devices.tokens import Tokens
 from models.seeding import WorldPlan, seed_world
+from models.tokens import Tokens
 from tests.serving import Server
 
 ASKED = Asked(secs=0.2, warm_s=0.05, conc=2, rate=40, settle_s=0.2)

@@ -14,13 +14,13 @@ from models import ids
 from models.database import Database
 from models.devices.devices import revoke_device
 from models.devices.sessions import Sessions
-from models.devices.tokens import Tokens
 from models.devices.viewer import Viewer
 from models.job_queue import JobQueue
 from models.log.entries import Batch
 from models.log.events import StreamCut, ViewerUpdated
 from models.log.outbox import OUTBOX_KEPT_S
 from models.refusals import unavailable
+from models.tokens import Tokens
 from parley.metrics import Metrics
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub

@@ -10,11 +10,11 @@ import pytest_asyncio
 
 from models import ids
 from models.database import Database
-from models.devices.tokens import Tokens
 from models.jobs.queue import JobQueue
 from models.limits import Limits
 from models.push.endpoints import EmailAddress, set_endpoint
 from models.push.mails import confirm_mail
+from models.tokens import Tokens
 from tests.confirming import confirm
 from tests.jobs.running import SILENT_S
 from tests.make import Person

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest_asyncio
 
 from models.database import Database
-from models.devices.tokens import Tokens
 from models.limits import Limits
 from models.push.endpoints import Address, EmailAddress, SmsAddress, set_endpoint
 from models.push.settings import PushPreview, PushSettingsChanges, set_push_settings
+from models.tokens import Tokens
 from tests.confirming import confirm
 from tests.conftest import SECRET
 from tests.groups import make_group

@@ -11,9 +11,9 @@ from typing import Any
 import jwt
 import pytest
 
-from models.devices.tokens import AccessClaims, RefreshClaims, Tokens, UnsubscribeClaims
 from models.ids import new_id
 from models.limits import Limits
+from models.tokens import AccessClaims, RefreshClaims, Tokens, UnsubscribeClaims
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECRET = "a secret of 32 characters or more"

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from models.database import Database
-from models.devices.tokens import Tokens
 from models.jobs.queue import TakenJob
 from models.push.mails import CODE_JOB, MailTask, find_code_mail
+from models.tokens import Tokens
 from workers.jobs.runner import Jobs, RetryLater, SetAside
 from workers.push.providers.mail import Mail
 from workers.push.providers.mail_links import MailLinks

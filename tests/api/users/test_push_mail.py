@@ -7,10 +7,10 @@ import pytest
 import pytest_asyncio
 
 from models.database import Database
-from models.devices.tokens import Tokens, UnsubscribeClaims
 from models.limits import Limits
 from models.push.mails import digest_of
 from models.push.states import Want, want_pushes
+from models.tokens import Tokens, UnsubscribeClaims
 from tests.api.users.test_push_endpoints import FCM, SET_ENDPOINT
 from tests.client import Json, until
 from tests.confirming import find_code

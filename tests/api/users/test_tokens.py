@@ -10,7 +10,7 @@ from typing import Any
 import jwt
 import pytest
 
-from models.devices.tokens import AUDIENCE, ISSUER, Tokens, _derive
+from models.tokens import AUDIENCE, ISSUER, Tokens, _derive
 from tests.client import ApiClient, ending, open_socket
 from tests.conftest import SECRET
 from tests.make import Person

@@ -9,8 +9,8 @@ from models.devices.codes import CodeRequest, RequestedCode, request_code
 from models.devices.devices import Platform
 from models.devices.sessions import Session
 from models.devices.sign_in import SignIn, sign_in
-from models.devices.tokens import Tokens
 from models.refusals import RefusalCode, Refused
+from models.tokens import Tokens
 from models.users.sms_numbers import SmsRules
 
 ALICE = "+14155550101"

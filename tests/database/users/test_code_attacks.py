@@ -8,9 +8,9 @@ import pytest
 from models.database import Database
 from models.devices.codes import RequestedCode
 from models.devices.sessions import Sessions
-from models.devices.tokens import Tokens
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused
+from models.tokens import Tokens
 from tests.conftest import SECRET
 from tests.database.users.signing_in import (
     ALICE,

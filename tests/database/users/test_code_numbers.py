@@ -3,9 +3,9 @@
 import pytest
 
 from models.database import Database
-from models.devices.tokens import Tokens
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused
+from models.tokens import Tokens
 from models.users.sms_numbers import SmsRules
 from tests.database.users.signing_in import ALICE, SmsRecorder, ask
 

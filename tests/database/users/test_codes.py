@@ -11,9 +11,9 @@ from msgspec.structs import replace as replace_struct
 from models.database import Database
 from models.devices.codes import RequestedCode
 from models.devices.sms import code_text
-from models.devices.tokens import Tokens
 from models.limits import Budget, Limits
 from models.refusals import RefusalCode, Refused, unavailable
+from models.tokens import Tokens
 from tests.conftest import SECRET
 from tests.database.users.signing_in import (
     ALICE,

@@ -16,10 +16,10 @@ from models.devices.devices import (
     touch_device,
 )
 from models.devices.sessions import Session
-from models.devices.tokens import Tokens
 from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused
+from models.tokens import Tokens
 from tests.database.users.signing_in import ALICE, BOB, NOW, after, ask, enter, signed_in
 
 

@@ -13,8 +13,8 @@ from models.database import Database
 from models.devices.devices import find_access_expiry, revoke_device
 from models.devices.sessions import Session, Sessions, Unauthenticated
 from models.devices.token_generations import accept_generation
-from models.devices.tokens import Tokens
 from models.refusals import RefusalCode, Refused
+from models.tokens import Tokens
 from tests.database.users.signing_in import HOME, NOW, after, signed_in
 from tests.waiting import eventually
 

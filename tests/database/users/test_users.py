@@ -9,9 +9,9 @@ import pytest
 
 from models import ids
 from models.database import Database
-from models.devices.tokens import Tokens
 from models.limits import Budget, Limits
 from models.refusals import RefusalCode, Refused
+from models.tokens import Tokens
 from models.users.phone_numbers import claim_number, discover_contacts, list_known_numbers
 from models.users.users import (
     NAMELESS,

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from models.database import Database
-from models.devices.tokens import Tokens
 from models.limits import Limits
+from models.tokens import Tokens
 from tests.client import ApiClient, Ended, Stream, added, ending, open_socket, until
 from tests.conftest import SECRET
 from tests.make import AnotherDevice, Person, make_person

@@ -1,7 +1,7 @@
 """The links in mails: where whoever reads a mailbox says that they want no more."""
 
-from models.devices.tokens import Tokens, UnsubscribeClaims
 from models.push.mails import digest_of
+from models.tokens import Tokens, UnsubscribeClaims
 
 PATH = "/unsubscribe"
 
