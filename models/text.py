@@ -8,6 +8,8 @@ import re
 
 from models.refusals import invalid
 
+# Of a one-time code.
+CODE_DIGITS = 6
 # Everything of category Cc, and lone surrogates; the second keeps tab, line feed and carriage
 # return.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -42,3 +44,13 @@ def require_length(value: str, field: str, max_length: int, min_length: int) -> 
             else f"At least {min_length} characters are needed here.",
             field,
         )
+
+
+def require_code_shape(code: str) -> None:
+    """Refuse what cannot be a one-time code, before it costs a try.
+
+    Raises:
+        Refused: INVALID_INPUT.
+    """
+    if len(code) != CODE_DIGITS or not (code.isascii() and code.isdigit()):
+        raise invalid(f"A code has {CODE_DIGITS} digits.", "code")

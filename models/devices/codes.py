@@ -19,11 +19,11 @@ from models.database import Connection, Database
 from models.devices.known_networks import is_known_network
 from models.devices.sms import SmsSender, code_text
 from models.limits import Limits
-from models.refusals import RefusalCode, Refused, invalid
+from models.refusals import RefusalCode, Refused
+from models.text import CODE_DIGITS
 from models.tokens import Tokens
 from models.users.sms_numbers import SmsRules, country_of, require_sms_number
 
-CODE_DIGITS = 6
 _SECRET_BYTES = 24
 
 # Those in force, and the newest of one address, in force or not.
@@ -200,16 +200,6 @@ async def try_code(
         return Refused(RefusalCode.CODE_WRONG, "The code is not the one that was sent.")
     await connection.execute(_CONSUME, number, digest)
     return None
-
-
-def require_code_shape(code: str) -> None:
-    """A code that cannot be right costs no try.
-
-    Raises:
-        Refused: INVALID_INPUT.
-    """
-    if len(code) != CODE_DIGITS or not (code.isascii() and code.isdigit()):
-        raise invalid(f"A code has {CODE_DIGITS} digits.", "code")
 
 
 _TOO_MANY = "Too many codes were asked for; wait."

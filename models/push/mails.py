@@ -14,10 +14,10 @@ import msgspec
 
 from models.budgets import Charge, spend
 from models.database import Connection, Database
-from models.devices.codes import require_code_shape
 from models.jobs.jobs import enqueue
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused, invalid
+from models.text import require_code_shape
 from models.tokens import Tokens
 
 CODE_JOB = "push_mail_code"
