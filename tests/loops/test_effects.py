@@ -15,7 +15,7 @@ from models.database import Database
 from models.devices.devices import revoke_device
 from models.devices.sessions import Sessions
 from models.devices.viewer import Viewer
-from models.job_queue import JobQueue
+from models.jobs.queue import JobQueue
 from models.log.entries import Batch
 from models.log.events import StreamCut, ViewerUpdated
 from models.log.outbox import OUTBOX_KEPT_S
