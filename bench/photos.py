@@ -25,7 +25,7 @@ from tests.media.files import clip, encoded, panned, photo
 from tests.media.making import Files, files_in
 from tests.media.storage.storing import open_nanio
 from tests.waiting import eventually
-from workers.media.renditions import Renderer
+from workers.media.renditions import MediaRenderer
 
 WITHIN_S = 600
 
@@ -56,7 +56,7 @@ async def _measure(
     try:
         async with (
             open_nanio(servers) as storage,
-            files_in(database, storage, Renderer(), folder) as files,
+            files_in(database, storage, MediaRenderer(), folder) as files,
             real_worker(settings, servers, folder) as worker,
         ):
             await eventually(lambda: "works." in "".join(worker.lines()), within_s=WITHIN_S)

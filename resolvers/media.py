@@ -6,8 +6,8 @@ import strawberry
 from msgspec import UNSET, UnsetType
 
 from models import ids
+from models.media import uploads
 from models.media.upload_drafts import UploadDraft
-from models.media.uploads import Ticket
 from models.media.uses import no_such_media
 from models.refusals import not_found
 from schema.budgets import spends
@@ -52,7 +52,7 @@ class MediaQueries:
         ),
         graphql_type=UploadTicket | None,
     )
-    async def upload(self, info: strawberry.Info, media_id: MediaId) -> Ticket | None:
+    async def upload(self, info: strawberry.Info, media_id: MediaId) -> uploads.UploadTicket | None:
         context = context_of(info)
         viewer_id = context.require_viewer().user.id
         context.spend("upload_steps_per_user")

@@ -18,7 +18,7 @@ from models.media.media import MediaKind, MediaState, StoredRendition
 UNUSABLE = "The file could not be used."
 
 
-class Upload(msgspec.Struct, frozen=True):
+class MediaToRender(msgspec.Struct, frozen=True):
     """An uploaded file as the job finds it. `set_aside`: the job was given up by a fault of ours,
     and may be tried again.
     """
@@ -67,7 +67,7 @@ _CONTENT = """content_id, content_type, renditions, width, height, duration_ms, 
 _TO_DO = "(state = 2 OR (state = 4 AND content_id IS NOT NULL))"
 
 
-async def find_upload(database: Database, media_id: str) -> Upload | None:
+async def find_media_to_render(database: Database, media_id: str) -> MediaToRender | None:
     row = await database.fetchrow(
         "SELECT id, owner_id, kind, state, byte_size, content_id, renditions FROM media "
         "WHERE id = $1",
@@ -78,7 +78,9 @@ async def find_upload(database: Database, media_id: str) -> Upload | None:
     state = MediaState(row[3])
     set_aside = state is MediaState.FAILED and row[5] is not None
     renditions = [] if row[6] is None else _decode_renditions(row[6])
-    return Upload(row[0], row[1], MediaKind(row[2]), state, row[4], row[5], renditions, set_aside)
+    return MediaToRender(
+        row[0], row[1], MediaKind(row[2]), state, row[4], row[5], renditions, set_aside
+    )
 
 
 async def count_try(database: Database, media_id: str) -> int:

@@ -10,15 +10,14 @@ import msgspec
 
 from models.database import Connection, Database
 from models.media.media import MediaState
+from models.media.uses import HolderKind, Use
 
 PATIENCE_S = 3600.0
 
 
-class Use(msgspec.Struct, frozen=True):
-    holder_kind: int
-    holder_id: str
-    user_id: str
-    client_message_id: str
+class AgedUse(Use, frozen=True, kw_only=True):
+    """A use as it was found, and the seconds since it was written."""
+
     age_s: float
 
 
@@ -54,33 +53,33 @@ async def release_media(
     return Release(content_id=content_id)
 
 
-async def _list_uses(database: Database, media_id: str) -> list[Use]:
+async def _list_uses(database: Database, media_id: str) -> list[AgedUse]:
     rows = await database.fetch(
         """
         SELECT holder_kind, holder_id, user_id, client_message_id,
-            extract(epoch FROM now() - at)::float8
+            extract(epoch FROM now() - at)::float8 AS age_s
         FROM media_uses WHERE media_id = $1
         """,
         media_id,
     )
-    return [Use(*row) for row in rows]
-
-
-async def _is_held(database: Database, media_id: str, use: Use) -> bool | None:
-    """Whether the holder holds it; None where it may still come."""
-    if use.holder_kind == 1:
-        row = await database.fetchrow(
-            """
-            SELECT deleted_at IS NULL AND coalesce(details->'media' ? $4, false) FROM messages
-            WHERE channel_id = $1 AND sender_id = $2 AND client_message_id = $3
-            """,
-            use.holder_id,
-            use.user_id,
-            use.client_message_id,
-            media_id,
+    return [
+        AgedUse(
+            HolderKind(row["holder_kind"]),
+            row["holder_id"],
+            row["user_id"],
+            row["client_message_id"],
+            age_s=row["age_s"],
         )
-        return None if row is None else row[0]
-    table, key = ("users", "id") if use.holder_kind == 2 else ("groups", "channel_id")
+        for row in rows
+    ]
+
+
+async def _is_held(database: Database, media_id: str, use: AgedUse) -> bool | None:
+    """Whether the holder holds it; None where it may still come."""
+    if use.holder_kind is HolderKind.MESSAGE:
+        return await _is_in_message(database, media_id, use)
+    is_user = use.holder_kind is HolderKind.USER
+    table, key = ("users", "id") if is_user else ("groups", "channel_id")
     found = await database.fetchval(
         f"SELECT EXISTS (SELECT FROM {table} WHERE {key} = $1 AND avatar->>'id' = $2)",
         use.holder_id,
@@ -89,7 +88,22 @@ async def _is_held(database: Database, media_id: str, use: Use) -> bool | None:
     return True if found else None
 
 
-async def _forget(database: Database, media_id: str, use: Use) -> None:
+async def _is_in_message(database: Database, media_id: str, use: AgedUse) -> bool | None:
+    """Return whether the message holds the media; None where there is no such message yet."""
+    held: bool | None = await database.fetchval(
+        """
+            SELECT deleted_at IS NULL AND coalesce(details->'media' ? $4, false) FROM messages
+            WHERE channel_id = $1 AND sender_id = $2 AND client_message_id = $3
+            """,
+        use.holder_id,
+        use.user_id,
+        use.client_message_id,
+        media_id,
+    )
+    return held
+
+
+async def _forget(database: Database, media_id: str, use: AgedUse) -> None:
     """Unless it was written anew."""
     await database.execute(
         """
@@ -124,7 +138,7 @@ async def delete_unused(
         )
         if row is None or await _is_used(connection, media_id):
             return False, None
-        content_id = await _let_go(connection, media_id, row[0], row[1])
+        content_id = await _let_go(connection, media_id, row["content_id"], row["content_digest"])
         await connection.execute("DELETE FROM media_stored WHERE media_id = $1", media_id)
         await connection.execute("DELETE FROM media WHERE id = $1", media_id)
     return True, content_id
@@ -163,10 +177,10 @@ async def is_delivered(
     """Whether every member who is to have it has stored it, wherever a message holds it."""
     uses = await _list_uses(database, media_id)
     rows = await database.fetch("SELECT user_id FROM media_stored WHERE media_id = $1", media_id)
-    stored = [row[0] for row in rows]
+    stored = [row["user_id"] for row in rows]
     delivered = 0
     for use in uses:
-        if use.holder_kind != 1:
+        if use.holder_kind is not HolderKind.MESSAGE:
             continue
         held = await _is_held(database, media_id, use)
         if held:
@@ -178,7 +192,7 @@ async def is_delivered(
     return delivered > 0
 
 
-async def _lacks_somebody(database: Database, use: Use, stored: list[str]) -> bool:
+async def _lacks_somebody(database: Database, use: AgedUse, stored: list[str]) -> bool:
     lacks: bool = await database.fetchval(
         """
         SELECT EXISTS (
@@ -204,21 +218,26 @@ async def expire_media(database: Database, media_id: str) -> tuple[bool, str | N
         row = await connection.fetchrow(
             "SELECT state, content_id, content_digest FROM media WHERE id = $1 FOR UPDATE", media_id
         )
-        if row is None or row[0] != MediaState.READY or await _is_picture(connection, media_id):
-            return row is not None and row[0] == MediaState.EXPIRED, None
-        content_id = await _let_go(connection, media_id, row[1], row[2])
+        if row is None:
+            return False, None
+        if row["state"] != MediaState.READY or await _is_picture(connection, media_id):
+            return row["state"] == MediaState.EXPIRED, None
+        content_id = await _let_go(connection, media_id, row["content_id"], row["content_digest"])
         await connection.execute(
             """
-            UPDATE media SET state = 5, renditions = NULL, content_id = NULL, content_digest = NULL
+            UPDATE media SET state = $2, renditions = NULL, content_id = NULL, content_digest = NULL
             WHERE id = $1
             """,
             media_id,
+            MediaState.EXPIRED.value,
         )
     return True, content_id
 
 
 async def _is_picture(connection: Connection, media_id: str) -> bool:
     picture: bool = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM media_uses WHERE media_id = $1 AND holder_kind <> 1)", media_id
+        "SELECT EXISTS (SELECT FROM media_uses WHERE media_id = $1 AND holder_kind <> $2)",
+        media_id,
+        HolderKind.MESSAGE.value,
     )
     return picture

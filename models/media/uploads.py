@@ -39,7 +39,7 @@ NAMED_PARTS = 20
 WRONG_SIZE = "The file is not as large as was said."
 
 
-class Part(msgspec.Struct, frozen=True):
+class UploadPart(msgspec.Struct, frozen=True):
     """A piece of a file, and the request that brings it to storage."""
 
     number: int
@@ -48,13 +48,13 @@ class Part(msgspec.Struct, frozen=True):
     uploaded: bool
 
 
-class Ticket(msgspec.Struct, frozen=True):
+class UploadTicket(msgspec.Struct, frozen=True):
     """How to bring a file: until `expires_at` the requests may be begun. No parts once the file is
     complete.
     """
 
     media: Media
-    parts: list[Part]
+    parts: list[UploadPart]
     expires_at: datetime
 
 
@@ -78,7 +78,7 @@ class Uploads:
 
     # ---------------------------------------------------------------- tickets
 
-    async def create(self, owner_id: str, draft: UploadDraft) -> Ticket:
+    async def create(self, owner_id: str, draft: UploadDraft) -> UploadTicket:
         """
         Raises:
             Refused: INVALID_INPUT, TOO_LARGE, RATE_LIMITED; UNAVAILABLE while storage is away.
@@ -113,7 +113,7 @@ class Uploads:
                     await self._storage.abort_parts(upload.key, upload.parts_id)
             raise
 
-    async def find_ticket(self, owner_id: str, media_id: str) -> Ticket | None:
+    async def find_ticket(self, owner_id: str, media_id: str) -> UploadTicket | None:
         """What has arrived, and requests for all of it; None for what is not the owner's.
 
         Raises:
@@ -124,7 +124,7 @@ class Uploads:
             return None
         now = datetime.now(UTC)
         if upload.media.state is not MediaState.AWAITING_UPLOAD:
-            return Ticket(upload.media, [], now)
+            return UploadTicket(upload.media, [], now)
         return self._sign(upload, await self._list_arrived(upload), now)
 
     async def _list_arrived(self, upload: Upload) -> Collection[int]:
@@ -138,7 +138,7 @@ class Uploads:
         arrived = stored is not None and stored.byte_size == upload.media.byte_size
         return upload.sizes if arrived else ()
 
-    def _sign(self, upload: Upload, arrived: Collection[int], now: datetime) -> Ticket:
+    def _sign(self, upload: Upload, arrived: Collection[int], now: datetime) -> UploadTicket:
         ttl_s = self._limits.upload_url_ttl_s
         parts = []
         for number, byte_size in upload.sizes.items():
@@ -153,8 +153,8 @@ class Uploads:
                 request = self._storage.sign_part(
                     upload.key, upload.parts_id, number, byte_size=byte_size, ttl_s=ttl_s
                 )
-            parts.append(Part(number, request, byte_size, number in arrived))
-        return Ticket(upload.media, parts, now + timedelta(seconds=ttl_s))
+            parts.append(UploadPart(number, request, byte_size, number in arrived))
+        return UploadTicket(upload.media, parts, now + timedelta(seconds=ttl_s))
 
     async def _require_storage(self) -> None:
         """Signing asks nobody: a client should hear at once that storage is away."""

@@ -18,7 +18,7 @@ import msgspec
 
 from models.refusals import RefusalCode, Refused, invalid, not_found
 from models.storage.calls import MISSING, Calls
-from models.storage.client import Bucket, Client, StoppableFile, bucket_url
+from models.storage.client import Bucket, S3Client, StoppableFile, bucket_url
 from models.storage.keys import AccessKeys
 from models.storage.signing import Signer
 
@@ -50,7 +50,7 @@ class SignedRequest(msgspec.Struct, frozen=True):
     headers: list[tuple[str, str]]
 
 
-class Stored(msgspec.Struct, frozen=True):
+class StoredObject(msgspec.Struct, frozen=True):
     """What storage says of an object; the etag changes with the bytes."""
 
     byte_size: int
@@ -105,7 +105,7 @@ class Storage:
             region=region,
             find_access_key=keys.current,
         )
-        client = Client(keys, endpoint_url=endpoint_url, region=region, connections=THREADS)
+        client = S3Client(keys, endpoint_url=endpoint_url, region=region, connections=THREADS)
         return cls(Bucket(bucket, calls, client, deadline_s), keys, signer, page_size=page_size)
 
     # ---------------------------------------------------------------- signed requests
@@ -222,14 +222,14 @@ class Storage:
 
     # ---------------------------------------------------------------- objects
 
-    async def find(self, key: str) -> Stored | None:
+    async def find(self, key: str) -> StoredObject | None:
         found = await self._bucket.ask("head_object", expecting=MISSING, Key=key)
         if isinstance(found, str):
             # The answer to HEAD does not tell a missing object from a missing bucket.
             await self._bucket.require()
             return None
         content_type = found.get("ContentType", "")
-        return Stored(found["ContentLength"], content_type, found["ETag"].strip('"'))
+        return StoredObject(found["ContentLength"], content_type, found["ETag"].strip('"'))
 
     async def copy(
         self,

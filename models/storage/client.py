@@ -21,7 +21,7 @@ PATIENT = frozenset({"copy_object", "complete_multipart_upload"})
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-class Client:
+class S3Client:
     """Made in the thread that needs it first: its making reads big files, and may ask
     the network for keys.
     """
@@ -83,7 +83,7 @@ class Client:
 class Bucket:
     """Calls on one bucket: `ask` for what answers soon, `call` within a thread's longer work."""
 
-    def __init__(self, name: str, calls: Calls, client: Client, deadline_s: float) -> None:
+    def __init__(self, name: str, calls: Calls, client: S3Client, deadline_s: float) -> None:
         self.name = name
         self._calls = calls
         self._client = client

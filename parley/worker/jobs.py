@@ -25,7 +25,7 @@ from parley.worker.job_metrics import JobMetrics
 from workers.jobs.runner import Jobs
 from workers.media.job import MediaJob
 from workers.media.releases import MediaEndings
-from workers.media.renditions import Renderer, SandboxFailed
+from workers.media.renditions import MediaRenderer, SandboxFailed
 from workers.media.sandbox.confinement import LAYERS
 from workers.media.sandbox.protocol import MIB, MediaLimits
 from workers.media.sweep import DAY_S, Ages, MediaSweep
@@ -117,7 +117,7 @@ def _register_push(
     return pushes
 
 
-async def open_renderer(settings: Settings) -> Renderer:
+async def open_renderer(settings: Settings) -> MediaRenderer:
     """What makes renditions; what confines its decoders is logged.
 
     Raises:
@@ -128,7 +128,7 @@ async def open_renderer(settings: Settings) -> Renderer:
         video_s=settings.media_video_s,
         child_memory_bytes=settings.media_child_megabytes * MIB,
     )
-    renderer = Renderer(limits, required=settings.media_sandbox_required)
+    renderer = MediaRenderer(limits, required=settings.media_sandbox_required)
     try:
         layers = await renderer.list_layers()
     except (SandboxFailed, OSError) as error:
@@ -157,7 +157,7 @@ def _register_media(
     jobs: Jobs,
     database: Database,
     storage: Storage,
-    renderer: Renderer,
+    renderer: MediaRenderer,
     on_commit: Callable[[Batch], None],
     metrics: JobMetrics,
     folder: Path,

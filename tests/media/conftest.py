@@ -20,7 +20,7 @@ from tests.media.making import Files, files_in
 from tests.media.storage.storing import Opened, open_at, open_nanio
 from tests.media.studio import Studio
 from tests.waiting import wait_until
-from workers.media.renditions import Renderer
+from workers.media.renditions import MediaRenderer
 
 
 @pytest.fixture(scope="session")
@@ -83,15 +83,15 @@ def opened(endpoint: str, request: pytest.FixtureRequest) -> Opened:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def renderer() -> AsyncIterator[Renderer]:
-    renderer = Renderer()
+async def renderer() -> AsyncIterator[MediaRenderer]:
+    renderer = MediaRenderer()
     yield renderer
     await renderer.close()
 
 
 @pytest_asyncio.fixture
 async def files(
-    database: Database, storage: Storage, renderer: Renderer, tmp_path: Path
+    database: Database, storage: Storage, renderer: MediaRenderer, tmp_path: Path
 ) -> AsyncIterator[Files]:
     """Uploaded files, with nothing else in storage, and no jobs."""
     async with files_in(database, storage, renderer, tmp_path) as files:

@@ -22,7 +22,7 @@ from models.messages.messages import MessageKind
 from models.storage.bucket import Storage
 from tests.make import Person
 from workers.media.job import MediaJob
-from workers.media.renditions import Renderer
+from workers.media.renditions import MediaRenderer
 
 
 def picture(number: int = 0, size: tuple[int, int] = (640, 480)) -> bytes:
@@ -36,7 +36,7 @@ class Files:
     """Uploads of one owner; `database` and `storage` hold them."""
 
     def __init__(
-        self, database: Database, storage: Storage, renderer: Renderer, folder: Path
+        self, database: Database, storage: Storage, renderer: MediaRenderer, folder: Path
     ) -> None:
         self.database = database
         self.storage = storage
@@ -85,7 +85,7 @@ class Files:
         batches: list[Batch] | None = None,
         *,
         keeps_originals: bool = False,
-        renderer: Renderer | None = None,
+        renderer: MediaRenderer | None = None,
     ) -> MediaJob:
         """The job in this process; `batches` are what it appended to logs."""
         told = [] if batches is None else batches
@@ -161,7 +161,7 @@ async def render(job: MediaJob, media_id: str) -> None:
 
 @asynccontextmanager
 async def files_in(
-    database: Database, storage: Storage, renderer: Renderer, folder: Path
+    database: Database, storage: Storage, renderer: MediaRenderer, folder: Path
 ) -> AsyncIterator[Files]:
     """With an empty queue, and nothing in storage."""
     files = Files(database, storage, renderer, folder)

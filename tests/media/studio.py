@@ -12,10 +12,10 @@ from PIL import Image
 
 from models.media.media import MediaKind, RenditionName
 from tests.media.files import CANARY
-from workers.media.renditions import Made, MediaLimits, Outcome, Renderer
+from workers.media.renditions import Made, MediaLimits, MediaRenderer, Outcome
 from workers.media.sandbox.confinement import Bounds
-from workers.media.sandbox.protocol import Order
-from workers.media.sandbox.sandbox import Ended, Sandbox
+from workers.media.sandbox.protocol import RenderOrder
+from workers.media.sandbox.sandbox import Sandbox, SandboxResult
 
 # What Pillow and FFmpeg say of files that say nothing themselves.
 _SAYS_NOTHING = frozenset(
@@ -45,15 +45,15 @@ class Studio:
         self, kind: MediaKind, source: bytes | Path, limits: MediaLimits | None = None
     ) -> Outcome:
         path, folder = self._place(source)
-        renderer = Renderer(limits or MediaLimits(), sandbox=self.sandbox)
+        renderer = MediaRenderer(limits or MediaLimits(), sandbox=self.sandbox)
         return await renderer.render(kind, path, folder)
 
-    async def measure(self, kind: MediaKind, source: bytes | Path) -> Ended:
+    async def measure(self, kind: MediaKind, source: bytes | Path) -> SandboxResult:
         """The child's own account, whatever became of the file."""
         path, folder = self._place(source)
         limits = MediaLimits()
         bounds = Bounds(limits.child_memory_bytes, limits.child_file_bytes, 60, 60)
-        order = msgspec.msgpack.encode(Order(kind.name, limits))
+        order = msgspec.msgpack.encode(RenderOrder(kind.name, limits))
         return await self.sandbox.run(order, path, folder, bounds)
 
     def _place(self, source: bytes | Path) -> tuple[Path, Path]:

@@ -18,7 +18,7 @@ from tests.jobs.running import list_states, real_worker, running_in_turn
 from tests.media.files import clip, long_gif
 from tests.media.making import Files, picture
 from tests.waiting import eventually
-from workers.media.renditions import Renderer
+from workers.media.renditions import MediaRenderer
 from workers.media.sandbox.protocol import MediaLimits
 
 MB = 1_000_000
@@ -151,7 +151,7 @@ async def test_a_picture_that_costs_too_much_for_its_lane_goes_to_the_long_one(
     files: Files, tmp_path: Path
 ) -> None:
     media_id = await files.add(long_gif(2000, (400, 400)))
-    renderer = Renderer(MediaLimits(quick_cpu_s=1))
+    renderer = MediaRenderer(MediaLimits(quick_cpu_s=1))
     job = files.job(renderer=renderer)
 
     await job.run(job_in(QUICK, media_id))

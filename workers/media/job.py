@@ -25,11 +25,11 @@ from models.media.media import MediaKind, RenditionName, StoredRendition
 from models.media.processing import (
     UNUSABLE,
     Content,
+    MediaToRender,
     Settled,
-    Upload,
     count_try,
     fail_media,
-    find_upload,
+    find_media_to_render,
     folder_of,
     list_named_folders,
     original_of,
@@ -38,7 +38,7 @@ from models.media.processing import (
 )
 from models.refusals import RefusalCode, Refused
 from models.storage.bucket import Storage
-from workers.media.renditions import Made, Outcome, Renderer, TooSlow, Unusable
+from workers.media.renditions import Made, MediaRenderer, Outcome, TooSlow, Unusable
 
 # A file at whose decoding so many workers died is given up.
 MOST_TRIES = 3
@@ -74,7 +74,7 @@ class MediaJob:
         self,
         database: Database,
         storage: Storage,
-        renderer: Renderer,
+        renderer: MediaRenderer,
         on_commit: Callable[[Batch], None],
         *,
         keeps_originals: bool,
@@ -96,15 +96,15 @@ class MediaJob:
             Refused: UNAVAILABLE while PostgreSQL or storage is away.
         """
         media_id = msgspec.json.decode(job.payload, type=RenderPayload).media_id
-        upload = await find_upload(self._database, media_id)
-        if upload is None:
+        media = await find_media_to_render(self._database, media_id)
+        if media is None:
             return
-        if upload.is_to_do and upload.content_id is not None:
-            lane = await self._make_in(job.kind, upload, upload.content_id)
+        if media.is_to_do and media.content_id is not None:
+            lane = await self._make_in(job.kind, media, media.content_id)
             if lane is not None:
-                await self._move(upload, lane)
-        elif upload.content_id is not None:
-            await self._tidy(upload.kind, upload.content_id)
+                await self._move(media, lane)
+        elif media.content_id is not None:
+            await self._tidy(media.kind, media.content_id)
         await tell_of_media(self._database, self._on_commit, media_id)
 
     async def give_up(self, job: TakenJob) -> None:
@@ -113,81 +113,81 @@ class MediaJob:
         await fail_media(self._database, media_id, UNUSABLE, set_aside=True)
         await tell_of_media(self._database, self._on_commit, media_id)
 
-    async def _make_in(self, lane: str, upload: Upload, content_id: str) -> str | None:
+    async def _make_in(self, lane: str, media: MediaToRender, content_id: str) -> str | None:
         """The lane that has to do it, if this one has not."""
         if lane != QUICK:
-            await self._make(upload, content_id, quick=False)
+            await self._make(media, content_id, quick=False)
             return None
-        if (better := lane_of(upload.kind, upload.byte_size)) != QUICK:
+        if (better := lane_of(media.kind, media.byte_size)) != QUICK:
             # Queued by a revision without lanes.
             return better
         try:
-            await self._make(upload, content_id, quick=True)
+            await self._make(media, content_id, quick=True)
         except TooSlow:
             return LONG
         return None
 
-    async def _move(self, upload: Upload, lane: str) -> None:
+    async def _move(self, media: MediaToRender, lane: str) -> None:
         """Do it in another lane."""
         async with self._database.transaction() as connection:
-            await queue_render(connection, upload.id, upload.owner_id, lane)
+            await queue_render(connection, media.id, media.owner_id, lane)
 
-    async def _make(self, upload: Upload, content_id: str, *, quick: bool) -> None:
+    async def _make(self, media: MediaToRender, content_id: str, *, quick: bool) -> None:
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
             folder = Path(name)
             source = folder / "original"
             try:
                 await self._storage.download(
-                    original_of(content_id), source, most_bytes=upload.byte_size
+                    original_of(content_id), source, most_bytes=media.byte_size
                 )
             except Refused as refused:
                 if refused.code is RefusalCode.UNAVAILABLE:
                     raise
-                await self._fail(upload, content_id, LOST)
+                await self._fail(media, content_id, LOST)
                 return
-            digest = await asyncio.to_thread(_digest, upload, source)
-            settled = await settle_media(self._database, upload.id, digest, None)
+            digest = await asyncio.to_thread(_digest, media, source)
+            settled = await settle_media(self._database, media.id, digest, None)
             if settled is Settled.MISSING:
-                made = await self._render(upload, content_id, source, folder, quick=quick)
+                made = await self._render(media, content_id, source, folder, quick=quick)
                 if made is None:
                     return
-                settled = await settle_media(self._database, upload.id, digest, made)
+                settled = await settle_media(self._database, media.id, digest, made)
                 stored = sum(each.byte_size for each in made.renditions)
-                self._note(upload, stored if settled is Settled.OURS else 0)
+                self._note(media, stored if settled is Settled.OURS else 0)
             elif settled is Settled.THEIRS:
-                self._note(upload, 0)
+                self._note(media, 0)
         if settled is Settled.OURS:
-            await self._tidy(upload.kind, content_id)
+            await self._tidy(media.kind, content_id)
         else:
             await self._drop_folder(content_id)
 
     async def _render(
-        self, upload: Upload, content_id: str, source: Path, folder: Path, *, quick: bool
+        self, media: MediaToRender, content_id: str, source: Path, folder: Path, *, quick: bool
     ) -> Content | None:
         """What was made and stored; None when the file cannot be used, or is gone.
 
         Raises:
             TooSlow: it takes longer than a file may in the quick lane.
         """
-        tries = await count_try(self._database, upload.id)
+        tries = await count_try(self._database, media.id)
         if tries == 0:
             return None
         if tries > MOST_TRIES:
-            await self._fail(upload, content_id, UNUSABLE)
+            await self._fail(media, content_id, UNUSABLE)
             return None
         made_folder = folder / "made"
         made_folder.mkdir()
         try:
-            outcome = await self._renderer.render(upload.kind, source, made_folder, quick=quick)
+            outcome = await self._renderer.render(media.kind, source, made_folder, quick=quick)
         except Unusable as unusable:
-            await self._fail(upload, content_id, unusable.reason)
+            await self._fail(media, content_id, unusable.reason)
             return None
         finally:
             # Whatever came of it, the worker lives: only what kills it counts.
-            await take_back_try(self._database, upload.id)
+            await take_back_try(self._database, media.id)
         for made in outcome.made:
             await self._store(content_id, made)
-        return _content(upload, content_id, outcome)
+        return _content(media, content_id, outcome)
 
     async def _store(self, content_id: str, made: Made) -> None:
         await self._storage.upload(
@@ -197,8 +197,8 @@ class MediaJob:
             disposition=disposition_of(made.content_type, None),
         )
 
-    async def _fail(self, upload: Upload, content_id: str, failure: str) -> None:
-        await fail_media(self._database, upload.id, failure)
+    async def _fail(self, media: MediaToRender, content_id: str, failure: str) -> None:
+        await fail_media(self._database, media.id, failure)
         await self._drop_folder(content_id)
 
     async def _tidy(self, kind: MediaKind, content_id: str) -> None:
@@ -211,9 +211,9 @@ class MediaJob:
         if not await list_named_folders(self._database, [content_id]):
             await delete_folder(self._storage, content_id)
 
-    def _note(self, upload: Upload, stored: int) -> None:
+    def _note(self, media: MediaToRender, stored: int) -> None:
         if self._savings is not None:
-            self._savings.note_bytes(upload.kind.name, upload.byte_size, stored)
+            self._savings.note_bytes(media.kind.name, media.byte_size, stored)
 
 
 async def delete_folder(storage: Storage, content_id: str) -> None:
@@ -223,7 +223,7 @@ async def delete_folder(storage: Storage, content_id: str) -> None:
         await storage.delete(keys)
 
 
-def _content(upload: Upload, content_id: str, outcome: Outcome) -> Content:
+def _content(media: MediaToRender, content_id: str, outcome: Outcome) -> Content:
     renditions = [
         StoredRendition(
             made.name,
@@ -235,13 +235,13 @@ def _content(upload: Upload, content_id: str, outcome: Outcome) -> Content:
         )
         for made in outcome.made
     ]
-    if upload.kind is MediaKind.FILE:
+    if media.kind is MediaKind.FILE:
         renditions.append(
             StoredRendition(
                 RenditionName.ORIGINAL,
                 original_of(content_id),
                 outcome.content_type,
-                upload.byte_size,
+                media.byte_size,
             )
         )
     return Content(
@@ -260,12 +260,12 @@ def _key(content_id: str, made: Made) -> str:
     return f"{folder_of(content_id)}{made.name.name.lower()}.{ending}"
 
 
-def _digest(upload: Upload, path: Path) -> bytes:
+def _digest(media: MediaToRender, path: Path) -> bytes:
     """HMAC of the bytes under kind and owner, with SHA-256. The same bytes are made into other
     things as another kind; and what one person has must not show in how soon, where and since when
     another has it.
     """
-    key = bytes([upload.kind.value]) + bytes.fromhex(upload.owner_id)
+    key = bytes([media.kind.value]) + bytes.fromhex(media.owner_id)
     digest = hmac.new(key, digestmod="sha256")
     with path.open("rb") as file:
         for chunk in _chunks(file.read):

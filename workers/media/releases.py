@@ -14,7 +14,7 @@ from workers.jobs.runner import RetryLater
 from workers.media.job import delete_folder
 
 
-class MediaPayload(msgspec.Struct):
+class MediaIdsPayload(msgspec.Struct):
     media_ids: list[str]
 
 
@@ -77,4 +77,4 @@ class MediaEndings:
 
 
 def _media_ids(job: TakenJob) -> list[str]:
-    return msgspec.json.decode(job.payload, type=MediaPayload).media_ids
+    return msgspec.json.decode(job.payload, type=MediaIdsPayload).media_ids

@@ -21,15 +21,23 @@ from workers.media.sandbox.protocol import (
     ENDINGS,
     TOO_MUCH,
     MediaLimits,
-    Order,
     Rendered,
+    RenderOrder,
     Unusable,
     Written,
     file_name,
 )
 from workers.media.sandbox.sandbox import TOO_LATE, Sandbox, SandboxFailed
 
-__all__ = ["Made", "MediaLimits", "Outcome", "Renderer", "SandboxFailed", "TooSlow", "Unusable"]
+__all__ = [
+    "Made",
+    "MediaLimits",
+    "Outcome",
+    "MediaRenderer",
+    "SandboxFailed",
+    "TooSlow",
+    "Unusable",
+]
 
 logger = logging.getLogger("parley.media")
 
@@ -80,7 +88,7 @@ class Outcome(msgspec.Struct, frozen=True):
     placeholder: str | None = None
 
 
-class Renderer:
+class MediaRenderer:
     """Close it before the loop ends."""
 
     def __init__(
@@ -121,7 +129,7 @@ class Renderer:
             raise Unusable(EMPTY)
         if kind is MediaKind.FILE:
             return Outcome(content_type_of(head), [])
-        order = msgspec.msgpack.encode(Order(kind.name, self._limits))
+        order = msgspec.msgpack.encode(RenderOrder(kind.name, self._limits))
         ended = await self._sandbox.run(order, source, folder, self._bounds(kind, quick=quick))
         if ended.unusable is not None:
             raise Unusable(ended.unusable)

@@ -15,11 +15,11 @@ from examples.server import ROOT
 from models.media.media import MediaKind
 from tests.media.sandbox.misbehaving import BOUNDS
 from tests.waiting import eventually
-from workers.media.renditions import Renderer, Unusable
-from workers.media.sandbox.sandbox import Ended, Sandbox, SandboxFailed
+from workers.media.renditions import MediaRenderer, Unusable
+from workers.media.sandbox.sandbox import Sandbox, SandboxFailed, SandboxResult
 
 MODULE = "tests.media.sandbox.misbehaving"
-Act = Callable[..., Awaitable[Ended]]
+Act = Callable[..., Awaitable[SandboxResult]]
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -40,7 +40,7 @@ def source(tmp_path: Path) -> Path:
 def act(sandbox: Sandbox, source: Path, tmp_path: Path) -> Act:
     """Have a child do this, in `tmp_path`."""
 
-    async def act(order: str, **bounds: float) -> Ended:
+    async def act(order: str, **bounds: float) -> SandboxResult:
         bounded = msgspec.structs.replace(BOUNDS, **bounds)
         return await sandbox.run(order.encode(), source, tmp_path, bounded)
 
@@ -210,7 +210,7 @@ async def test_what_a_child_says_is_not_believed(
     elif lies_with == "empty file":
         made.touch()
     with pytest.raises(Unusable):
-        await Renderer(sandbox=sandbox).render(MediaKind.IMAGE, source, tmp_path)
+        await MediaRenderer(sandbox=sandbox).render(MediaKind.IMAGE, source, tmp_path)
 
 
 def _pid_in(folder: Path) -> int:

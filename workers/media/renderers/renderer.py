@@ -9,7 +9,7 @@ import msgspec
 from workers.media.renderers.pictures import render_picture
 from workers.media.renderers.sounds import render_sound
 from workers.media.renderers.videos import render_video
-from workers.media.sandbox.protocol import MediaLimits, Order, Rendered
+from workers.media.sandbox.protocol import MediaLimits, Rendered, RenderOrder
 
 RENDERERS: dict[str, Callable[[BinaryIO, MediaLimits], Rendered]] = {
     "IMAGE": render_picture,
@@ -21,6 +21,6 @@ av.logging.set_level(None)
 
 
 def run(order: bytes, source: BinaryIO) -> bytes:
-    """An `Order` to a `Rendered`, as MessagePack, with files in the present folder."""
-    ordered = msgspec.msgpack.decode(order, type=Order)
+    """An `RenderOrder` to a `Rendered`, as MessagePack, with files in the present folder."""
+    ordered = msgspec.msgpack.decode(order, type=RenderOrder)
     return msgspec.msgpack.encode(RENDERERS[ordered.kind](source, ordered.limits))

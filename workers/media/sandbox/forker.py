@@ -40,7 +40,7 @@ MOST_REQUEST_BYTES = 16 * 1024
 _SENT_FILES = 4
 
 
-class Request(msgspec.Struct, frozen=True):
+class ForkRequest(msgspec.Struct, frozen=True):
     """`required`: nothing is looked at where a required layer is not in force. Without an order,
     the child only says which are.
     """
@@ -50,7 +50,7 @@ class Request(msgspec.Struct, frozen=True):
     required: bool
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ChildAnswer(msgspec.Struct, frozen=True):
     """What a child has to say: what it made, or why not. `fault` names what was raised. `layers` of
     its confinement are in force; one that had to be is `missing`.
     """
@@ -62,7 +62,7 @@ class Answer(msgspec.Struct, frozen=True):
     fault: str | None = None
 
 
-class Exit(msgspec.Struct, frozen=True):
+class ChildExit(msgspec.Struct, frozen=True):
     """How a child ended: by `signal` when that is not 0, and after how much. `began` is false when
     there was none.
     """
@@ -129,7 +129,7 @@ class Forker:
             return False
         source, folder, answer, worker_end = files
         worker = socket.socket(fileno=worker_end)
-        request = msgspec.msgpack.decode(message, type=Request)
+        request = msgspec.msgpack.decode(message, type=ForkRequest)
         forker_pid = os.getpid()
         try:
             pid = os.fork()
@@ -140,7 +140,7 @@ class Forker:
         for file in (source, folder, answer):
             os.close(file)
         if pid < 0:
-            _tell(worker, Exit(began=False))
+            _tell(worker, ChildExit(began=False))
             return True
         child = Child(pid, worker, time.monotonic() + request.bounds.deadline_s)
         self._children[pid] = child
@@ -172,7 +172,7 @@ class Forker:
             code = os.waitstatus_to_exitcode(status)
             _tell(
                 child.worker,
-                Exit(
+                ChildExit(
                     code=max(code, 0),
                     signal=max(-code, 0),
                     too_late=child.too_late,
@@ -182,7 +182,7 @@ class Forker:
             )
 
 
-def _tell(worker: socket.socket, end: Exit) -> None:
+def _tell(worker: socket.socket, end: ChildExit) -> None:
     with contextlib.suppress(OSError):
         worker.send(msgspec.msgpack.encode(end))
     worker.close()
@@ -194,7 +194,7 @@ def _tell(worker: socket.socket, end: Exit) -> None:
 def _be_child(
     run: Run,
     layers: list[str],
-    request: Request,
+    request: ForkRequest,
     source: int,
     folder: int,
     answer: int,
@@ -232,17 +232,17 @@ def _keep_only(source: int, answer: int) -> tuple[int, int]:
     return kept
 
 
-def _answer(run: Run, request: Request, layers: list[str], source: int) -> Answer:
+def _answer(run: Run, request: ForkRequest, layers: list[str], source: int) -> ChildAnswer:
     missing = [layer for layer in REQUIRED if layer not in layers] if request.required else []
     if missing or request.order is None:
-        return Answer(layers, missing)
+        return ChildAnswer(layers, missing)
     try:
         with os.fdopen(source, "rb", closefd=False) as file:
-            return Answer(made=run(request.order, file))
+            return ChildAnswer(made=run(request.order, file))
     except Unusable as unusable:
-        return Answer(unusable=unusable.reason)
+        return ChildAnswer(unusable=unusable.reason)
     except BaseException as error:
-        return Answer(fault=type(error).__name__)
+        return ChildAnswer(fault=type(error).__name__)
 
 
 def main() -> None:

@@ -84,7 +84,7 @@ class Rendered(msgspec.Struct, frozen=True):
     placeholder: str | None = None
 
 
-class Order(msgspec.Struct, frozen=True):
+class RenderOrder(msgspec.Struct, frozen=True):
     """What a child is to do with the file that it is given."""
 
     kind: str

@@ -1,7 +1,7 @@
 """A child for each file: what decodes it has its own memory and time, sees nothing of this process
 and nothing of the disk but one folder, and takes only itself with it when it crashes.
 
-- A crash, a hang, too much memory are an `Ended` with a fault; the next file is as good as before.
+- A crash, a hang or too much memory give a `SandboxResult` with a fault, and no later file suffers.
 - Who stops waiting kills the child; when this process dies, so do all.
 - What a child says is decoded as `bytes` and believed by nobody: the caller checks it.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from workers.media.sandbox.confinement import Bounds
-from workers.media.sandbox.forker import Answer, Exit, Request
+from workers.media.sandbox.forker import ChildAnswer, ChildExit, ForkRequest
 from workers.media.sandbox.protocol import MIB
 
 ROOT = Path(__file__).parents[3]
@@ -43,13 +43,13 @@ class SandboxFailed(Exception):
         self.missing = missing
 
 
-class Ended(msgspec.Struct, frozen=True):
+class SandboxResult(msgspec.Struct, frozen=True):
     """What came of a child: what it made, else why it made nothing, `unusable` in its own words, or
     a fault: the class of what it raised, or how it ended, and nothing of the file. `layers` are
     told when it had no order.
     """
 
-    exit: Exit
+    exit: ChildExit
     layers: list[str] = []
     made: bytes = b""
     unusable: str | None = None
@@ -85,7 +85,9 @@ class Sandbox:
             raise SandboxFailed
         return ended.layers
 
-    async def run(self, order: bytes | None, source: Path, folder: Path, bounds: Bounds) -> Ended:
+    async def run(
+        self, order: bytes | None, source: Path, folder: Path, bounds: Bounds
+    ) -> SandboxResult:
         """With the file open and in that folder.
 
         Raises:
@@ -103,7 +105,7 @@ class Sandbox:
                 with _closing(answering), theirs:
                     given = [answering, theirs.fileno()]
                     await _send(
-                        requests, Request(bounds, order, self._required), source, folder, given
+                        requests, ForkRequest(bounds, order, self._required), source, folder, given
                     )
                 end = await _wait(ours)
                 os.set_blocking(answer, False)
@@ -163,7 +165,7 @@ def _spawn(module: str, requests: socket.socket) -> subprocess.Popen[bytes]:
 
 
 async def _send(
-    requests: socket.socket, request: Request, source: Path, folder: Path, given: list[int]
+    requests: socket.socket, request: ForkRequest, source: Path, folder: Path, given: list[int]
 ) -> None:
     message = msgspec.msgpack.encode(request)
     with (
@@ -178,7 +180,7 @@ async def _send(
                 await asyncio.sleep(0.01)
 
 
-async def _wait(worker: socket.socket) -> Exit:
+async def _wait(worker: socket.socket) -> ChildExit:
     loop = asyncio.get_running_loop()
     try:
         said = await loop.sock_recv(worker, 4096)
@@ -189,24 +191,24 @@ async def _wait(worker: socket.socket) -> Exit:
             async with asyncio.timeout(STOP_WITHIN_S):
                 await loop.sock_recv(worker, 4096)
         raise
-    end = msgspec.msgpack.decode(said, type=Exit) if said else Exit(began=False)
+    end = msgspec.msgpack.decode(said, type=ChildExit) if said else ChildExit(began=False)
     if not end.began:
         raise SandboxFailed
     return end
 
 
-def _ended(end: Exit, said: bytes) -> Ended:
+def _ended(end: ChildExit, said: bytes) -> SandboxResult:
     if end.too_late:
-        return Ended(end, fault=TOO_LATE)
+        return SandboxResult(end, fault=TOO_LATE)
     if end.signal:
-        return Ended(end, fault=signal.Signals(end.signal).name)
+        return SandboxResult(end, fault=signal.Signals(end.signal).name)
     try:
-        answer = msgspec.msgpack.decode(said, type=Answer)
+        answer = msgspec.msgpack.decode(said, type=ChildAnswer)
     except msgspec.MsgspecError:
-        return Ended(end, fault="Nonsense")
+        return SandboxResult(end, fault="Nonsense")
     if answer.missing:
         raise SandboxFailed(answer.missing)
-    return Ended(end, answer.layers, answer.made, answer.unusable, answer.fault)
+    return SandboxResult(end, answer.layers, answer.made, answer.unusable, answer.fault)
 
 
 @contextlib.contextmanager
