@@ -29,11 +29,11 @@ from workers.media.renditions import MediaRenderer, SandboxFailed
 from workers.media.sandbox.confinement import LAYERS
 from workers.media.sandbox.protocol import MIB, MediaLimits
 from workers.media.sweep import DAY_S, Ages, MediaSweep
-from workers.push.kinds import PushLoops, PushTies, register_push
 from workers.push.mail_code_job import MailCodeJobs
 from workers.push.providers.mail import Mail
 from workers.push.providers.mail_links import MailLinks
 from workers.push.providers.providers import Providers
+from workers.push.registration import PushLoops, PushTies, register_push
 
 logger = logging.getLogger("parley.media")
 

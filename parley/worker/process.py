@@ -28,8 +28,8 @@ from subscriptions.viewer_states import ViewerStates
 from workers.dispatch.dispatch import Dispatcher
 from workers.dispatch.relay import Relay
 from workers.push.check import PushCheck
-from workers.push.kinds import PushTies
 from workers.push.queueing import PushQueue
+from workers.push.registration import PushTies
 from workers.sweep import Sweep
 
 logger = logging.getLogger("parley.worker")

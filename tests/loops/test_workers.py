@@ -26,7 +26,7 @@ from workers.dispatch.indexing import Indexing
 from workers.dispatch.relay import Relay
 from workers.jobs.runner import Jobs
 from workers.push.check import PushCheck
-from workers.push.claims import Claims
+from workers.push.claim_renewal import ClaimRenewal
 from workers.push.gates import Gates
 from workers.push.queueing import PushQueue
 from workers.sweep import Sweep
@@ -156,9 +156,9 @@ async def push_gates(ground: Ground) -> AsyncIterator[Trigger]:
 
 @asynccontextmanager
 async def push_claims(ground: Ground) -> AsyncIterator[Trigger]:
-    part = Claims(ground.failing_database, short_leases(ground.limits), loops=ground.loops)
+    part = ClaimRenewal(ground.failing_database, short_leases(ground.limits), loops=ground.loops)
     part.start()
-    async with part.kept([PushKey(ids.new_id(), ids.new_id(), ids.new_id())]):
+    async with part.renewing([PushKey(ids.new_id(), ids.new_id(), ids.new_id())]):
         yield nothing
     await part.close()
 

@@ -17,9 +17,9 @@ from tests.push.fakes.apns import KEY_ID, TEAM_ID, FakeApns
 from tests.push.phones import LIMITS, Gate, MakePhone, Phone, make_phone
 from workers.jobs.runner import Jobs
 from workers.push.check import PushCheck
-from workers.push.kinds import PushTies, register_push
 from workers.push.providers.apns import Apns
 from workers.push.providers.pushes import Provider, ShowingProvider
+from workers.push.registration import PushTies, register_push
 
 # `async with working():` a worker runs.
 Working = Callable[..., AbstractAsyncContextManager[None]]

@@ -12,7 +12,7 @@ from models.push.endpoints import ApnsAddress, set_endpoint
 from tests.make import Person
 from tests.push.fakes.apns import TOPIC, FakeApns
 from tests.waiting import eventually
-from workers.push.providers.pushes import Answer, Endpoint, Push, ShowingProvider
+from workers.push.providers.pushes import Endpoint, ProviderAnswer, Push, ShowingProvider
 
 # The check comes soon, so that tests need not wait for it.
 LIMITS = Limits(
@@ -88,7 +88,7 @@ class Gate:
     def gate(self, endpoint: Endpoint) -> str:
         return self._get().gate(endpoint)
 
-    async def send(self, endpoint: Endpoint, push: Push) -> Answer:
+    async def send(self, endpoint: Endpoint, push: Push) -> ProviderAnswer:
         answer = await self._get().send(endpoint, push)
         self.waiting += 1
         await self._opened.wait()

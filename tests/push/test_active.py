@@ -18,7 +18,7 @@ from tests.push.conftest import Working
 from tests.push.phones import MakePhone, is_checked
 from tests.push.providers.pushing import Clock
 from tests.waiting import eventually
-from workers.push.kinds import PushTies
+from workers.push.registration import PushTies
 
 INBOX = "subscription { inbox { __typename ... on MessageAdded { message { seq } } } }"
 TYPING = """mutation ($id: ID!) { setTyping(channelId: $id, typing: true) { __typename } }"""

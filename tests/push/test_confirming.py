@@ -23,10 +23,10 @@ from tests.push.phones import is_settled
 from tests.push.test_digests import pass_time
 from tests.waiting import eventually
 from workers.jobs.runner import Jobs
-from workers.push.kinds import register_push
 from workers.push.mail_code_job import MailCodeJobs
 from workers.push.providers.mail import Mail
 from workers.push.providers.mail_links import MailLinks
+from workers.push.registration import register_push
 
 MAIL = "bob@mail.example"
 PUBLIC_URL = "https://chat.example"

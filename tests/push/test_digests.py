@@ -20,7 +20,7 @@ from tests.push.fakes.smtp import FakeSmtp
 from tests.push.phones import is_settled
 from tests.waiting import eventually
 from workers.push.providers.mail import Mail
-from workers.push.providers.pushes import DELIVERED, Answer, Endpoint, Push
+from workers.push.providers.pushes import DELIVERED, Endpoint, ProviderAnswer, Push
 
 WAITS = "SELECT execute_after - now() FROM pgqueuer ORDER BY execute_after"
 
@@ -170,7 +170,7 @@ class Texts:
     def __init__(self) -> None:
         self.sent: list[Push] = []
 
-    async def send(self, endpoint: Endpoint, push: Push) -> Answer:
+    async def send(self, endpoint: Endpoint, push: Push) -> ProviderAnswer:
         self.sent.append(push)
         return DELIVERED
 

@@ -24,8 +24,8 @@ from tests.push.phones import MakePhone, is_settled
 from tests.push.worker_process import Given
 from tests.waiting import eventually
 from workers.jobs.runner import POLL_S
-from workers.push.claims import RENEWALS
-from workers.push.outcomes import BUSY_S
+from workers.push.claim_renewal import RENEWALS
+from workers.push.retries import BUSY_S
 
 PEOPLE, MESSAGES, KILLS, CONCURRENCY = 20, 300, 3, 8
 

@@ -6,7 +6,7 @@ import pytest
 
 from models.channels.channels import ChannelKind
 from models.messages.messages import MessageKind
-from models.push.plans import Facts, Unread
+from models.push.claims import Facts, Unread
 from models.push.settings import PushPreview
 from workers.push.texts import MOST_CHARACTERS, clean, cut, title_and_body
 

@@ -16,8 +16,8 @@ from tests.push.fakes.apns import KEY_ID, TEAM_ID
 from tests.push.phones import LIMITS
 from workers.jobs.runner import Jobs
 from workers.push.check import PushCheck
-from workers.push.kinds import register_push
 from workers.push.providers.apns import Apns
+from workers.push.registration import register_push
 
 
 class Given(msgspec.Struct):

@@ -40,7 +40,7 @@ class Watcher(Protocol):
     def note(self, kind: str, outcome: str, tries: int, seconds: float) -> None: ...
 
 
-class Kind(msgspec.Struct):
+class JobKind(msgspec.Struct):
     """How jobs of an entrypoint are run; and what is known of those that wait. `per_owner`: owners
     take turns, and each has so many at once, over all workers; None: what was due first goes first.
     """

@@ -20,7 +20,7 @@ GATHER_S = 0.005
 AGAIN_S = 0.5
 AT_ONCE = 1000
 
-Outcome = int | PutOff | tuple[int, JobFault]
+JobOutcome = int | PutOff | tuple[int, JobFault]
 
 
 class JobOutcomes:
@@ -43,7 +43,7 @@ class JobOutcomes:
         self._on_put_off = on_put_off
         self._on_let_go = on_let_go
         self._beat_s = beat_s
-        self._waiting: list[Outcome] = []
+        self._waiting: list[JobOutcome] = []
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
         self._background = Background(loops)
@@ -66,7 +66,7 @@ class JobOutcomes:
             self._background.note("job_outcomes", error)
             logger.warning("The outcome of some jobs could not be written: they run again.")
 
-    def note(self, outcome: Outcome) -> None:
+    def note(self, outcome: JobOutcome) -> None:
         """Of a job: its id when it is done, else what is to become of it."""
         self._waiting.append(outcome)
         self._wake.set()
@@ -89,7 +89,7 @@ class JobOutcomes:
                 # Others may have come meanwhile, behind it.
                 del self._waiting[: len(batch)]
 
-    async def _write_apart(self, batch: Sequence[Outcome]) -> None:
+    async def _write_apart(self, batch: Sequence[JobOutcome]) -> None:
         """Write each by itself: one that cannot be written holds up no other."""
         for place, outcome in enumerate(batch):
             try:
@@ -102,7 +102,7 @@ class JobOutcomes:
                 self._waiting.append(outcome)
                 raise
 
-    async def _write_batch(self, batch: Sequence[Outcome]) -> None:
+    async def _write_batch(self, batch: Sequence[JobOutcome]) -> None:
         done = [each for each in batch if isinstance(each, int)]
         put_off = [each for each in batch if isinstance(each, PutOff)]
         faults = [each for each in batch if isinstance(each, tuple)]

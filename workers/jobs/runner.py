@@ -21,7 +21,7 @@ import time
 from models.background import Background, Loops
 from models.jobs.queue import JobFault, JobQueue, PutOff, TakenJob
 from models.refusals import RefusalCode, Refused
-from workers.jobs.kinds import Kind, RetryLater, Run, SetAside, Watcher, fault_of
+from workers.jobs.kinds import JobKind, RetryLater, Run, SetAside, Watcher, fault_of
 from workers.jobs.outcomes import JobOutcomes
 
 __all__ = ["Jobs", "RetryLater", "Run", "SetAside", "Watcher"]
@@ -64,7 +64,7 @@ class Jobs:
         self._silent_s = silent_s
         self._watcher = watcher
         self._prune_every_s = prune_every_s
-        self._kinds: dict[str, Kind] = {}
+        self._kinds: dict[str, JobKind] = {}
         self._background = Background(loops)
         self._outcomes = JobOutcomes(
             queue,
@@ -101,7 +101,7 @@ class Jobs:
         turns, and each has at most so many at once, over all workers. `revives_together`: many
         that a worker left behind run at once the first time, so that none waits for the others.
         """
-        self._kinds[entrypoint] = Kind(
+        self._kinds[entrypoint] = JobKind(
             entrypoint,
             run,
             concurrency,
@@ -179,7 +179,7 @@ class Jobs:
             if due.in_s is not None:
                 self._look_in(due.in_s)
 
-    async def _revive_together(self, kind: Kind) -> None:
+    async def _revive_together(self, kind: JobKind) -> None:
         """Take those that were left behind once: they may have killed their worker, or been at
         hand by chance; whoever is left behind again runs alone.
         """
@@ -193,7 +193,7 @@ class Jobs:
         for job in jobs:
             self._begin(kind, job)
 
-    async def _revive(self, kind: Kind) -> None:
+    async def _revive(self, kind: JobKind) -> None:
         jobs = await self._queue.take_left_behind(
             kind.name,
             silent_s=self._silent_s,
@@ -228,7 +228,7 @@ class Jobs:
 
     # ---------------------------------------------------------------- running
 
-    def _begin(self, kind: Kind, job: TakenJob, *, revived: bool = False) -> None:
+    def _begin(self, kind: JobKind, job: TakenJob, *, revived: bool = False) -> None:
         self._outcomes.at_hand.add(job.id)
         kind.running += 1
         task = asyncio.create_task(self._run(kind, job))
@@ -247,7 +247,7 @@ class Jobs:
 
         task.add_done_callback(end)
 
-    async def _run(self, kind: Kind, job: TakenJob) -> None:
+    async def _run(self, kind: JobKind, job: TakenJob) -> None:
         began = time.monotonic()
         outcome = "stopped"
         try:
@@ -260,7 +260,7 @@ class Jobs:
             if self._watcher is not None:
                 self._watcher.note(kind.name, outcome, job.tries, time.monotonic() - began)
 
-    async def _try(self, kind: Kind, job: TakenJob) -> str:
+    async def _try(self, kind: JobKind, job: TakenJob) -> str:
         """What came of it."""
         try:
             async with asyncio.timeout(kind.deadline_s):
@@ -282,7 +282,7 @@ class Jobs:
         self._outcomes.note(job.id)
         return "done"
 
-    async def _fail(self, kind: Kind, job: TakenJob, error: BaseException) -> str:
+    async def _fail(self, kind: JobKind, job: TakenJob, error: BaseException) -> str:
         fault = fault_of(error)
         logger.warning(
             "A job failed", extra={"kind": kind.name, "tries": job.tries, "error": fault.name}
@@ -301,7 +301,7 @@ class Jobs:
         spread_s = after_s * random.uniform(1.0, 1.25)
         self._outcomes.note(PutOff(job.id, spread_s, counts, fault))
 
-    async def _set_aside(self, kind: Kind, job: TakenJob, fault: JobFault) -> None:
+    async def _set_aside(self, kind: JobKind, job: TakenJob, fault: JobFault) -> None:
         logger.error(
             "A job is set aside: look at it with `python -m parley jobs`",
             extra={"kind": kind.name, "job": job.id, "error": fault.name},

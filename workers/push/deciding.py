@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from models.push.plans import Claim, Facts, Unread
+from models.push.claims import Claim, Facts, Unread
 from models.push.settings import quiet_until
 
 

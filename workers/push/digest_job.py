@@ -11,19 +11,26 @@ import msgspec
 
 from models.database import Database
 from models.limits import Limits
+from models.push.claims import (
+    Claim,
+    Facts,
+    claim_pushes,
+    find_last_shown_at,
+    list_facts,
+    list_views,
+)
 from models.push.endpoints import EmailAddress, PushEndpointKind, kind_of
-from models.push.plans import Claim, Facts, claim_pushes, find_last_shown_at, list_facts, list_views
 from models.push.results import Later, Result, postpone, write_results
 from models.push.states import PushKey, delays_of
 from workers.jobs.runner import RetryLater, SetAside
-from workers.push.claims import Claims
+from workers.push.claim_renewal import ClaimRenewal
 from workers.push.deciding import Nothing, Show, TakeBack, Verdict, Wait, decide, seconds_until
 from workers.push.digests import Digest, write_digest
-from workers.push.one_at_a_time import Alone
-from workers.push.outcomes import BUSY_S, find_digest_retry_s, forget_endpoint
+from workers.push.key_locks import KeyLocks
 from workers.push.planning import endpoint_of
 from workers.push.providers.mail_links import MailLinks
-from workers.push.providers.pushes import Outcome, Provider
+from workers.push.providers.pushes import Provider, PushOutcome
+from workers.push.retries import BUSY_S, find_digest_retry_s, forget_endpoint
 
 
 class DigestJobs:
@@ -33,7 +40,7 @@ class DigestJobs:
         self,
         database: Database,
         provider: Provider,
-        claims: Claims,
+        renewal: ClaimRenewal,
         limits: Limits,
         *,
         note: Callable[[str, str], None],
@@ -43,7 +50,7 @@ class DigestJobs:
         """`links`: how whoever reads a mailbox ends the mails."""
         self._database = database
         self._provider = provider
-        self._claims = claims
+        self._renewal = renewal
         self._limits = limits
         self._note = note
         self._on_forgotten = on_forgotten
@@ -51,7 +58,7 @@ class DigestJobs:
         self._kind = PushEndpointKind(provider.kind)
         intervals = delays_of(limits) | {PushEndpointKind.SMS: limits.push_sms_interval_s}
         self._interval = timedelta(seconds=intervals[self._kind])
-        self._alone = Alone()
+        self._locks = KeyLocks()
 
     async def run(self, key: PushKey) -> None:
         """
@@ -60,7 +67,7 @@ class DigestJobs:
             SetAside: the provider will not have it, or has failed for hours.
             Refused: UNAVAILABLE.
         """
-        async with self._alone.at(key.device_id):
+        async with self._locks.locked(key.device_id):
             claimed = await claim_pushes(self._database, [key], limits=self._limits)
             claim = claimed.get(key)
             if claim is None:
@@ -69,7 +76,7 @@ class DigestJobs:
             elif claim.address is None or kind_of(claim.address) is not self._kind:
                 await write_results(self._database, [Result(key=key)])
             else:
-                async with self._claims.kept([key]):
+                async with self._renewal.renewing([key]):
                     await self._look(claim)
 
     async def _look(self, claim: Claim) -> None:
@@ -119,10 +126,10 @@ class DigestJobs:
         if self._links is not None and isinstance(claim.address, EmailAddress):
             link = self._links.for_digest(claim.key.user_id, claim.address.address)
             push = msgspec.structs.replace(push, unsubscribe_url=link)
-        async with self._claims.kept([each.key for each in digest.claims]):
+        async with self._renewal.renewing([each.key for each in digest.claims]):
             answer = await self._provider.send(endpoint_of(claim.address), push)
         self._note(self._kind.value, answer.outcome.value)
-        sent = answer.outcome is Outcome.DELIVERED
+        sent = answer.outcome is PushOutcome.DELIVERED
         retry_s = find_digest_retry_s(claim, answer)
         results = digest.results(sent=sent)
         await write_results(self._database, results if retry_s is None else results[1:])
@@ -130,7 +137,7 @@ class DigestJobs:
             await self._come_back(
                 Later(key=claim.key, kind=self._kind, after_s=retry_s, failed=True)
             )
-        elif answer.outcome is Outcome.GONE:
+        elif answer.outcome is PushOutcome.GONE:
             await forget_endpoint(self._database, claim, answer)
             self._on_forgotten(claim.key.user_id)
         elif not sent:

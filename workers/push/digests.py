@@ -7,8 +7,8 @@ import msgspec
 from models import ids
 from models.channels.channels import ChannelKind, count_unread
 from models.database import Database
+from models.push.claims import Claim, Facts
 from models.push.endpoints import PushEndpointKind
-from models.push.plans import Claim, Facts
 from models.push.results import Result
 from models.push.settings import PushPreview
 from models.push.states import PushKey

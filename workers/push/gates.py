@@ -15,7 +15,7 @@ from models.database import Database
 from models.limits import Limits
 from models.push.gates import Closed, close_gates, list_closed, look_after_gates, open_gate
 from workers.push.gathering import Gathering
-from workers.push.providers.pushes import Answer, Blames, Outcome
+from workers.push.providers.pushes import Blames, ProviderAnswer, PushOutcome
 
 # Failures in a row, without a reason given, until a provider is taken for down.
 DOWN_AFTER = 3
@@ -73,7 +73,7 @@ class Gates:
         closed = await list_closed(self._database, sorted(keys), probe_s=self._limits.push_probe_s)
         return [_pass(way, closed) for way in ways] if closed else list(ways)
 
-    async def note(self, way: Way, answer: Answer, *, after_s: float) -> Hold | None:
+    async def note(self, way: Way, answer: ProviderAnswer, *, after_s: float) -> Hold | None:
         """Learn from what a provider said to a push. Returns where its job is to wait; None where
         it has its answer, or waits for itself. `after_s`: for how long an endpoint is left alone
         whose provider does not say.
@@ -81,13 +81,13 @@ class Gates:
         Raises:
             Refused: UNAVAILABLE.
         """
-        blames = answer.blames if answer.outcome is Outcome.RETRY else Blames.ENDPOINT
+        blames = answer.blames if answer.outcome is PushOutcome.RETRY else Blames.ENDPOINT
         if blames is Blames.NOBODY:
             return None
         if blames is Blames.ENDPOINT:
             self._failures.pop(way.provider, None)
             await self._open(way, answer)
-            if answer.outcome is not Outcome.RETRY:
+            if answer.outcome is not PushOutcome.RETRY:
                 return None
             return await self._close(way.endpoint, answer.retry_after_s or after_s)
         failures = self._count_failure(way.provider)
@@ -95,7 +95,7 @@ class Gates:
             return await self._close(way.provider, self._find_pause_s(way, answer))
         return None
 
-    def _find_pause_s(self, way: Way, answer: Answer) -> float:
+    def _find_pause_s(self, way: Way, answer: ProviderAnswer) -> float:
         """As the provider says. Else what was cut off all at once is soon tried again, and what has
         been tried, later.
         """
@@ -111,9 +111,9 @@ class Gates:
         self._failures[provider] = self._failures.get(provider, 0) + 1
         return self._failures[provider]
 
-    async def _open(self, way: Way, answer: Answer) -> None:
+    async def _open(self, way: Way, answer: ProviderAnswer) -> None:
         for gate in way.probes:
-            if gate == way.provider or answer.outcome is not Outcome.RETRY:
+            if gate == way.provider or answer.outcome is not PushOutcome.RETRY:
                 await open_gate(self._database, gate)
 
     async def _close(self, gate: str, after_s: float) -> Hold:

@@ -11,17 +11,19 @@ from datetime import UTC, datetime
 
 from models.database import Database
 from models.limits import Limits
+from models.push.claims import Claim
 from models.push.endpoints import PushEndpointKind
-from models.push.plans import Claim
 from models.push.results import Later, Result, postpone, write_results
 from models.push.states import PushKey
 from workers.jobs.runner import RetryLater, SetAside
-from workers.push.claims import Claims
+from workers.push.claim_renewal import ClaimRenewal
 from workers.push.deciding import Nothing, Show, TakeBack, Wait, seconds_until
 from workers.push.gates import Gates, Hold
 from workers.push.gathering import Gathering
-from workers.push.one_at_a_time import Alone
-from workers.push.outcomes import (
+from workers.push.key_locks import KeyLocks
+from workers.push.planning import ListActive, PushPlan, PushPlanner, endpoint_of
+from workers.push.providers.pushes import Blames, ProviderAnswer, PushOutcome, ShowingProvider
+from workers.push.retries import (
     BUSY_S,
     GIVEN_UP_S,
     MOST_FAILURES,
@@ -29,8 +31,6 @@ from workers.push.outcomes import (
     forget_endpoint,
     retry_after_s,
 )
-from workers.push.planning import ListActive, Plan, Planner, endpoint_of
-from workers.push.providers.pushes import Answer, Blames, Outcome, ShowingProvider
 
 
 class PushJobs:
@@ -43,7 +43,7 @@ class PushJobs:
         database: Database,
         provider: ShowingProvider,
         gates: Gates,
-        claims: Claims,
+        renewal: ClaimRenewal,
         limits: Limits,
         *,
         list_active: ListActive,
@@ -53,17 +53,17 @@ class PushJobs:
         self._database = database
         self._provider = provider
         self._gates = gates
-        self._claims = claims
+        self._renewal = renewal
         self._kind = PushEndpointKind(provider.kind)
         self._note = note
         self._on_forgotten = on_forgotten
-        self._plans = Gathering[PushKey, Plan](
-            Planner(database, provider, gates, list_active, limits).plan_all
+        self._plans = Gathering[PushKey, PushPlan](
+            PushPlanner(database, provider, gates, list_active, limits).plan_all
         )
         self._results = Gathering[Result, None](self._write_results)
         self._laters = Gathering[Later, bool](self._postpone)
         # So that the newest message is shown last.
-        self._alone = Alone()
+        self._locks = KeyLocks()
 
     async def run(self, key: PushKey) -> None:
         """
@@ -72,16 +72,16 @@ class PushJobs:
             SetAside: the provider will not have it, or has failed for hours.
             Refused: UNAVAILABLE.
         """
-        async with self._alone.at(key):
+        async with self._locks.locked(key):
             plan = await self._plans.ask(key)
             if plan.claim is None:
                 later = Later(key=key, kind=self._kind, after_s=BUSY_S, claimed=False)
                 await self._come_back(later)
                 return
-            async with self._claims.kept([key]):
+            async with self._renewal.renewing([key]):
                 await self._follow(plan.claim, plan)
 
-    async def _follow(self, claim: Claim, plan: Plan) -> None:
+    async def _follow(self, claim: Claim, plan: PushPlan) -> None:
         match plan.verdict:
             case Nothing():
                 await self._results.ask(Result(key=claim.key, seen_seq=plan.seen_seq))
@@ -105,7 +105,7 @@ class PushJobs:
             Later(key=claim.key, kind=self._kind, after_s=0, gate=hold.gate, failed=failed)
         )
 
-    async def _send(self, claim: Claim, plan: Plan, verdict: Show | TakeBack) -> None:
+    async def _send(self, claim: Claim, plan: PushPlan, verdict: Show | TakeBack) -> None:
         assert claim.address is not None
         assert plan.push is not None
         assert plan.way is not None
@@ -113,7 +113,7 @@ class PushJobs:
         self._note(self._kind.value, answer.outcome.value)
         backoff_s = retry_after_s(claim.failures)
         hold = await self._gates.note(plan.way, answer, after_s=backoff_s)
-        if answer.outcome is Outcome.DELIVERED:
+        if answer.outcome is PushOutcome.DELIVERED:
             await self._note_shown(claim, plan.seen_seq, verdict)
         elif hold is not None and not self._is_given_up(claim, hold):
             await self._park(claim, hold, failed=hold.gate == plan.way.endpoint)
@@ -132,12 +132,12 @@ class PushJobs:
             return True
         return self._kind is PushEndpointKind.WEB_PUSH and hold.since_s > GIVEN_UP_S
 
-    async def _end(self, claim: Claim, seen_seq: int, answer: Answer) -> None:
-        if answer.outcome is Outcome.GONE:
+    async def _end(self, claim: Claim, seen_seq: int, answer: ProviderAnswer) -> None:
+        if answer.outcome is PushOutcome.GONE:
             await forget_endpoint(self._database, claim, answer)
             self._on_forgotten(claim.key.user_id)
         await self._results.ask(Result(key=claim.key, seen_seq=seen_seq))
-        if answer.outcome is not Outcome.GONE:
+        if answer.outcome is not PushOutcome.GONE:
             raise SetAside(f"{self._kind.value} said: {answer.said or answer.outcome.value}")
 
     async def _note_shown(self, claim: Claim, seen_seq: int, verdict: Show | TakeBack) -> None:

@@ -14,7 +14,7 @@ from models.tokens import Tokens
 from workers.jobs.runner import Jobs, RetryLater, SetAside
 from workers.push.providers.mail import Mail
 from workers.push.providers.mail_links import MailLinks
-from workers.push.providers.pushes import Outcome
+from workers.push.providers.pushes import PushOutcome
 
 RETRY_S = 20.0
 DEADLINE_S = 60.0
@@ -64,7 +64,7 @@ class MailCodeJobs:
             return
         answer = await self._mail.send_code(found, self._links.for_code(task.u, found.address))
         self._note("EMAIL_CODE", answer.outcome.value)
-        if answer.outcome is Outcome.RETRY:
+        if answer.outcome is PushOutcome.RETRY:
             raise RetryLater(answer.retry_after_s or RETRY_S)
-        if answer.outcome is Outcome.REJECTED:
+        if answer.outcome is PushOutcome.REJECTED:
             raise SetAside(f"EMAIL said: {answer.said or answer.outcome.value}")

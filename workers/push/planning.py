@@ -9,8 +9,8 @@ import msgspec
 from models import ids
 from models.database import Database
 from models.limits import Limits
+from models.push.claims import Claim, Facts, claim_pushes, count_badges, list_facts
 from models.push.endpoints import Address, PushEndpointKind, kind_of
-from models.push.plans import Claim, Facts, claim_pushes, count_badges, list_facts
 from models.push.settings import PushPreview
 from models.push.states import PushKey
 from models.users.users import list_users
@@ -32,7 +32,7 @@ CLEAR_TTL_S = 24 * 3600
 ListActive = Callable[[Sequence[str]], Awaitable[Mapping[str, Active]]]
 
 
-class Plan(msgspec.Struct):
+class PushPlan(msgspec.Struct):
     """What one job has to do. No claim: another job is at it, or there is nothing left of it. What
     is to be sent has a way to go, or a gate to wait at.
     """
@@ -45,7 +45,7 @@ class Plan(msgspec.Struct):
     hold: Hold | None = None
 
 
-class Planner:
+class PushPlanner:
     """Plans the pushes of one provider."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Planner:
         self._list_active = list_active
         self._limits = limits
 
-    async def plan_all(self, keys: Sequence[PushKey]) -> list[Plan]:
+    async def plan_all(self, keys: Sequence[PushKey]) -> list[PushPlan]:
         """Begin these jobs, and say what each has to do.
 
         Raises:
@@ -90,18 +90,18 @@ class Planner:
         facts: Facts | None,
         now: datetime,
         active: Mapping[str, Active],
-    ) -> Plan:
+    ) -> PushPlan:
         if claim is None or not self._is_ours(claim):
             # Another kind's jobs see to it, if there is one.
-            return Plan(claim, Nothing())
+            return PushPlan(claim, Nothing())
         at = active.get(claim.key.user_id)
         until = None
         if at is not None and at.device_id != claim.key.device_id:
             until = now + timedelta(seconds=at.left_s)
         verdict = decide(claim, facts, now, elsewhere_until=until)
-        return Plan(claim, verdict, facts.last_seq if facts else 0)
+        return PushPlan(claim, verdict, facts.last_seq if facts else 0)
 
-    async def _find_ways(self, plans: Sequence[Plan]) -> None:
+    async def _find_ways(self, plans: Sequence[PushPlan]) -> None:
         ways = []
         for plan in plans:
             assert plan.claim is not None
@@ -114,7 +114,7 @@ class Planner:
             else:
                 plan.way = found
 
-    async def _write_pushes(self, sent: Sequence[Plan], facts: Mapping[PushKey, Facts]) -> None:
+    async def _write_pushes(self, sent: Sequence[PushPlan], facts: Mapping[PushKey, Facts]) -> None:
         if not sent:
             return
         badges = await count_badges(

@@ -9,7 +9,7 @@ import unicodedata
 
 from models.channels.channels import ChannelKind
 from models.messages.messages import MessageKind
-from models.push.plans import Facts, Unread
+from models.push.claims import Facts, Unread
 from models.push.settings import PushPreview
 
 MOST_CHARACTERS = 120

@@ -16,7 +16,7 @@ from tests.push.fakes.tls import make_tls
 from tests.push.providers.pushing import CHANNEL, MESSAGE, Clock, make_push
 from tests.waiting import eventually
 from workers.push.providers.apns import RENEW_TOKEN_AFTER_S, Apns, payload
-from workers.push.providers.pushes import DELIVERED, Answer, Endpoint, Outcome
+from workers.push.providers.pushes import DELIVERED, Endpoint, ProviderAnswer, PushOutcome
 
 DEVICE = "ab" * 32
 MakeApns = Callable[..., Apns]
@@ -149,7 +149,7 @@ async def test_speaks_tls_and_trusts_only_whom_it_should(
     doubting = make_apns(url=fake.url, key=fake.key)
 
     assert await trusting.send(endpoint(), make_push()) == DELIVERED
-    assert (await doubting.send(endpoint(), make_push())).outcome is Outcome.RETRY
+    assert (await doubting.send(endpoint(), make_push())).outcome is PushOutcome.RETRY
     await fake.close()
 
 
@@ -160,7 +160,7 @@ async def test_does_not_speak_to_a_server_without_http2(
     fake = FakeApns(tls=tls.server)
     await fake.start()
     apns = make_apns(url=fake.url, tls=tls.client)
-    assert (await apns.send(endpoint(), make_push())).outcome is Outcome.RETRY
+    assert (await apns.send(endpoint(), make_push())).outcome is PushOutcome.RETRY
     assert fake.asked == 0
     await fake.close()
 
@@ -224,7 +224,7 @@ async def test_does_not_renew_more_often_than_apple_allows(
     slow.now = clock.now - 3700
     slow.now -= slow.now % (40 * 60)
     answer = await make_apns(clock=slow).send(endpoint(), make_push())
-    assert (answer.outcome, answer.said) == (Outcome.RETRY, "403 ExpiredProviderToken")
+    assert (answer.outcome, answer.said) == (PushOutcome.RETRY, "403 ExpiredProviderToken")
     assert len(apple.tokens) == 1
 
 
@@ -233,7 +233,7 @@ async def test_does_not_renew_more_often_than_apple_allows(
 )
 async def test_signed_wrongly_is_set_aside(make_apns: MakeApns, wrong: dict[str, str]) -> None:
     answer = await make_apns(**wrong).send(endpoint(), make_push())
-    assert (answer.outcome, answer.said) == (Outcome.REJECTED, "403 InvalidProviderToken")
+    assert (answer.outcome, answer.said) == (PushOutcome.REJECTED, "403 InvalidProviderToken")
 
 
 # -------------------------------------------------------------------- its answers
@@ -242,32 +242,32 @@ async def test_signed_wrongly_is_set_aside(make_apns: MakeApns, wrong: dict[str,
 async def test_tells_of_a_device_that_has_gone(apns: Apns, apple: FakeApns) -> None:
     apple.unregistered.add(DEVICE)
     answer = await apns.send(endpoint(), make_push())
-    assert (answer.outcome, answer.said) == (Outcome.GONE, "410 Unregistered")
+    assert (answer.outcome, answer.said) == (PushOutcome.GONE, "410 Unregistered")
 
 
 @pytest.mark.parametrize(
     "bad", [endpoint(token="../../x"), endpoint(token="abcdef0123"), endpoint(topic="other.app")]
 )
 async def test_tells_of_a_token_that_is_none(apns: Apns, bad: Endpoint) -> None:
-    assert (await apns.send(bad, make_push())).outcome is Outcome.GONE
+    assert (await apns.send(bad, make_push())).outcome is PushOutcome.GONE
 
 
 @pytest.mark.parametrize(
     ("reply", "outcome", "retry_after_s"),
     [
-        (refusal(429, "TooManyRequests", **{"retry-after": "7"}), Outcome.RETRY, 7),
-        (refusal(500, "InternalServerError"), Outcome.RETRY, None),
-        (refusal(503, "ServiceUnavailable", **{"retry-after": "soon"}), Outcome.RETRY, None),
-        (refusal(400, "BadTopic"), Outcome.REJECTED, None),
-        (refusal(410, "SomethingNew"), Outcome.GONE, None),
-        (refusal(413, "PayloadTooLarge"), Outcome.REJECTED, None),
-        (refusal(404, "BadPath"), Outcome.REJECTED, None),
-        (Reply(302, {"location": "http://127.0.0.1:9"}), Outcome.REJECTED, None),
-        (Reply(400, {}, b"\xff not json"), Outcome.REJECTED, None),
+        (refusal(429, "TooManyRequests", **{"retry-after": "7"}), PushOutcome.RETRY, 7),
+        (refusal(500, "InternalServerError"), PushOutcome.RETRY, None),
+        (refusal(503, "ServiceUnavailable", **{"retry-after": "soon"}), PushOutcome.RETRY, None),
+        (refusal(400, "BadTopic"), PushOutcome.REJECTED, None),
+        (refusal(410, "SomethingNew"), PushOutcome.GONE, None),
+        (refusal(413, "PayloadTooLarge"), PushOutcome.REJECTED, None),
+        (refusal(404, "BadPath"), PushOutcome.REJECTED, None),
+        (Reply(302, {"location": "http://127.0.0.1:9"}), PushOutcome.REJECTED, None),
+        (Reply(400, {}, b"\xff not json"), PushOutcome.REJECTED, None),
     ],
 )
 async def test_understands_what_apple_answers(
-    apns: Apns, apple: FakeApns, reply: Reply, outcome: Outcome, retry_after_s: float | None
+    apns: Apns, apple: FakeApns, reply: Reply, outcome: PushOutcome, retry_after_s: float | None
 ) -> None:
     apple.answer_instead(reply)
     answer = await apns.send(endpoint(), make_push())
@@ -282,7 +282,11 @@ async def test_repeats_no_more_of_an_answer_than_a_reason(apns: Apns, apple: Fak
 async def test_goes_on_when_apple_has_recovered(apns: Apns, apple: FakeApns) -> None:
     apple.answer_instead(refusal(500, "InternalServerError"), times=2)
     pushes = [await apns.send(endpoint(), make_push()) for _ in range(3)]
-    assert [one.outcome for one in pushes] == [Outcome.RETRY, Outcome.RETRY, Outcome.DELIVERED]
+    assert [one.outcome for one in pushes] == [
+        PushOutcome.RETRY,
+        PushOutcome.RETRY,
+        PushOutcome.DELIVERED,
+    ]
 
 
 # -------------------------------------------------------------------- the connection
@@ -300,7 +304,7 @@ async def test_asks_no_more_at_once_than_it_may(make_apns: MakeApns, apple: Fake
     await apns.send(endpoint(), make_push())
     apple.hang()
     answers = await asyncio.gather(*(apns.send(endpoint(), make_push()) for _ in range(20)))
-    assert {one.outcome for one in answers} == {Outcome.RETRY}
+    assert {one.outcome for one in answers} == {PushOutcome.RETRY}
     assert apple.most_at_once == 4
 
 
@@ -315,7 +319,7 @@ async def test_gives_up_in_time_what_is_not_answered_and_takes_its_stream_back(
     while not hanging.done():
         assert await apns.send(endpoint(), make_push()) == DELIVERED
     answer = hanging.result()
-    assert (answer.outcome, answer.said) == (Outcome.RETRY, "no answer in time")
+    assert (answer.outcome, answer.said) == (PushOutcome.RETRY, "no answer in time")
     await eventually(lambda: apple.reset == 1)
     assert apple.opened == 1
 
@@ -343,7 +347,7 @@ async def test_asks_again_at_once_what_apple_did_not_take(apns: Apns, apple: Fak
 
 async def test_reaches_nobody_and_says_so(make_apns: MakeApns) -> None:
     answer = await make_apns(url="http://127.0.0.1:9").send(endpoint(), make_push())
-    assert (answer.outcome, answer.said) == (Outcome.RETRY, "not reached")
+    assert (answer.outcome, answer.said) == (PushOutcome.RETRY, "not reached")
 
 
 async def test_opens_another_connection_when_apple_goes_away(apns: Apns, apple: FakeApns) -> None:
@@ -390,7 +394,7 @@ async def test_tries_later_what_was_cut_off(apns: Apns, apple: FakeApns) -> None
     sending = asyncio.create_task(apns.send(endpoint(), make_push()))
     await eventually(lambda: apple.at_once)
     apple.cut()
-    assert await sending == Answer(Outcome.RETRY, said="cut off")
+    assert await sending == ProviderAnswer(PushOutcome.RETRY, said="cut off")
 
 
 async def test_stops_when_it_is_told_to(make_apns: MakeApns, apple: FakeApns) -> None:
@@ -399,7 +403,7 @@ async def test_stops_when_it_is_told_to(make_apns: MakeApns, apple: FakeApns) ->
     sending = asyncio.create_task(apns.send(endpoint(), make_push()))
     await eventually(lambda: apple.at_once)
     await apns.close()
-    assert (await sending).outcome is Outcome.RETRY
+    assert (await sending).outcome is PushOutcome.RETRY
 
 
 def test_keeps_addresses_and_texts_out_of_reprs() -> None:

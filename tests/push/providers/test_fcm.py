@@ -12,7 +12,7 @@ from tests.push.fakes.fcm import FakeFcm, failure
 from tests.push.fakes.http2 import Reply
 from tests.push.providers.pushing import CHANNEL, MESSAGE, Clock, make_push
 from workers.push.providers.fcm import Fcm
-from workers.push.providers.pushes import DELIVERED, Endpoint, Outcome
+from workers.push.providers.pushes import DELIVERED, Endpoint, PushOutcome
 
 TOKEN = "fcm-token:APA91b" + "x" * 120
 PHONE = Endpoint("FCM", {"token": TOKEN})
@@ -135,7 +135,7 @@ async def test_asks_again_once_for_all_when_its_token_is_refused(fcm: Fcm, googl
 
 async def test_asks_again_only_once(fcm: Fcm, google: FakeFcm) -> None:
     google.answer_instead(failure(401, "UNAUTHENTICATED"))
-    assert (await fcm.send(PHONE, make_push())).outcome is Outcome.RETRY
+    assert (await fcm.send(PHONE, make_push())).outcome is PushOutcome.RETRY
     assert google.asked == 2
 
 
@@ -144,20 +144,20 @@ async def test_takes_no_fault_of_googles_way_to_apple_for_its_own(
 ) -> None:
     google.answer_instead(failure(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"))
     answer = await fcm.send(PHONE, make_push())
-    assert (answer.outcome, answer.said) == (Outcome.REJECTED, "401 THIRD_PARTY_AUTH_ERROR")
+    assert (answer.outcome, answer.said) == (PushOutcome.REJECTED, "401 THIRD_PARTY_AUTH_ERROR")
     assert google.grants == 1
 
 
 @pytest.mark.parametrize(
     ("reply", "outcome", "retry_after_s"),
     [
-        (Reply(503, {"retry-after": "5"}), Outcome.RETRY, 5),
-        (Reply(200, {}, b"{}"), Outcome.RETRY, None),
-        (Reply(401), Outcome.REJECTED, None),
+        (Reply(503, {"retry-after": "5"}), PushOutcome.RETRY, 5),
+        (Reply(200, {}, b"{}"), PushOutcome.RETRY, None),
+        (Reply(401), PushOutcome.REJECTED, None),
     ],
 )
 async def test_says_that_it_gets_no_token(
-    fcm: Fcm, google: FakeFcm, reply: Reply, outcome: Outcome, retry_after_s: float | None
+    fcm: Fcm, google: FakeFcm, reply: Reply, outcome: PushOutcome, retry_after_s: float | None
 ) -> None:
     google.token_reply = reply
     answers = await asyncio.gather(*(fcm.send(PHONE, make_push()) for _ in range(20)))
@@ -174,7 +174,7 @@ async def test_is_given_no_token_for_another_account(
     make_fcm: MakeFcm, account: dict[str, str]
 ) -> None:
     answer = await make_fcm(account=account).send(PHONE, make_push())
-    assert answer.outcome is not Outcome.DELIVERED
+    assert answer.outcome is not PushOutcome.DELIVERED
     assert (answer.said or "").startswith("token: ")
 
 
@@ -190,17 +190,17 @@ def test_refuses_what_is_no_service_account(text: str) -> None:
 async def test_tells_of_an_app_that_has_gone(fcm: Fcm, google: FakeFcm) -> None:
     google.unregistered.add(TOKEN)
     answer = await fcm.send(PHONE, make_push())
-    assert (answer.outcome, answer.said) == (Outcome.GONE, "404 UNREGISTERED")
+    assert (answer.outcome, answer.said) == (PushOutcome.GONE, "404 UNREGISTERED")
 
 
 async def test_tells_of_a_token_that_is_none(fcm: Fcm) -> None:
     answer = await fcm.send(Endpoint("FCM", {"token": "x"}), make_push())
-    assert (answer.outcome, answer.said) == (Outcome.GONE, "400 INVALID_ARGUMENT")
+    assert (answer.outcome, answer.said) == (PushOutcome.GONE, "400 INVALID_ARGUMENT")
 
 
 async def test_prunes_nothing_for_a_fault_of_its_own(fcm: Fcm, google: FakeFcm) -> None:
     google.answer_instead(failure(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT"))
-    assert (await fcm.send(PHONE, make_push())).outcome is Outcome.REJECTED
+    assert (await fcm.send(PHONE, make_push())).outcome is PushOutcome.REJECTED
 
 
 async def test_prunes_nothing_when_it_is_set_up_for_another_project(
@@ -208,7 +208,7 @@ async def test_prunes_nothing_when_it_is_set_up_for_another_project(
 ) -> None:
     google.of_another_sender.add(TOKEN)
     answer = await fcm.send(PHONE, make_push())
-    assert (answer.outcome, answer.said) == (Outcome.REJECTED, "403 SENDER_ID_MISMATCH")
+    assert (answer.outcome, answer.said) == (PushOutcome.REJECTED, "403 SENDER_ID_MISMATCH")
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ async def test_is_tried_again_later(
 ) -> None:
     google.answer_instead(reply)
     answer = await fcm.send(PHONE, make_push())
-    assert (answer.outcome, answer.retry_after_s) == (Outcome.RETRY, retry_after_s)
+    assert (answer.outcome, answer.retry_after_s) == (PushOutcome.RETRY, retry_after_s)
 
 
 async def test_gives_a_silent_google_up_in_time(make_fcm: MakeFcm, google: FakeFcm) -> None:
@@ -233,5 +233,5 @@ async def test_gives_a_silent_google_up_in_time(make_fcm: MakeFcm, google: FakeF
     await fcm.send(PHONE, make_push())
     google.hang()
     answers = await asyncio.gather(*(fcm.send(PHONE, make_push()) for _ in range(10)))
-    assert {one.outcome for one in answers} == {Outcome.RETRY}
+    assert {one.outcome for one in answers} == {PushOutcome.RETRY}
     assert google.most_at_once == 3

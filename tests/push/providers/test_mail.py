@@ -15,7 +15,7 @@ from tests.push.fakes.tls import make_tls
 from tests.push.providers.pushing import make_push
 from tests.waiting import eventually
 from workers.push.providers.mail import Mail
-from workers.push.providers.pushes import DELIVERED, Endpoint, Outcome
+from workers.push.providers.pushes import DELIVERED, Endpoint, PushOutcome
 
 BOB = Endpoint("EMAIL", {"address": "bob@example.org"})
 MakeMail = Callable[..., Mail]
@@ -150,7 +150,7 @@ async def test_makes_no_header_of_a_text(mail: Mail, server: FakeSmtp, end: str)
 )
 async def test_writes_to_no_odd_address(mail: Mail, server: FakeSmtp, address: str) -> None:
     answer = await mail.send(Endpoint("EMAIL", {"address": address}), make_push())
-    assert (answer.outcome, answer.said) == (Outcome.GONE, "no address")
+    assert (answer.outcome, answer.said) == (PushOutcome.GONE, "no address")
     assert server.opened == 0
 
 
@@ -165,23 +165,23 @@ async def test_takes_no_mail_back(mail: Mail, server: FakeSmtp) -> None:
 @pytest.mark.parametrize(
     ("verb", "said", "outcome", "repeated"),
     [
-        ("RCPT", "550 5.1.1 <bob@example.org>: no such user", Outcome.GONE, "550 5.1.1"),
-        ("RCPT", "556 5.1.10 no mail here", Outcome.GONE, "556 5.1.10"),
-        ("RCPT", "550 5.7.1 <bob@example.org>: go away", Outcome.REJECTED, "550 5.7.1"),
-        ("RCPT", "550 bob@example.org unknown", Outcome.REJECTED, "550"),
-        ("RCPT", "450 4.2.1 later", Outcome.RETRY, "450 4.2.1"),
-        ("RCPT", "452 4.2.2 full", Outcome.RETRY, "452 4.2.2"),
-        ("MAIL", "451 4.3.0 later", Outcome.RETRY, "451 4.3.0"),
-        ("MAIL", "550 5.1.1 not about the recipient", Outcome.REJECTED, "550 5.1.1"),
-        ("DATA", "421 4.7.0 slow down", Outcome.RETRY, "421 4.7.0"),
-        ("DATA", "554 5.7.1 spam", Outcome.REJECTED, "554 5.7.1"),
-        ("EHLO", "421 busy", Outcome.RETRY, "421"),
-        ("RCPT", "cut", Outcome.RETRY, "not reached"),
-        ("DATA", "cut", Outcome.RETRY, "not reached"),
+        ("RCPT", "550 5.1.1 <bob@example.org>: no such user", PushOutcome.GONE, "550 5.1.1"),
+        ("RCPT", "556 5.1.10 no mail here", PushOutcome.GONE, "556 5.1.10"),
+        ("RCPT", "550 5.7.1 <bob@example.org>: go away", PushOutcome.REJECTED, "550 5.7.1"),
+        ("RCPT", "550 bob@example.org unknown", PushOutcome.REJECTED, "550"),
+        ("RCPT", "450 4.2.1 later", PushOutcome.RETRY, "450 4.2.1"),
+        ("RCPT", "452 4.2.2 full", PushOutcome.RETRY, "452 4.2.2"),
+        ("MAIL", "451 4.3.0 later", PushOutcome.RETRY, "451 4.3.0"),
+        ("MAIL", "550 5.1.1 not about the recipient", PushOutcome.REJECTED, "550 5.1.1"),
+        ("DATA", "421 4.7.0 slow down", PushOutcome.RETRY, "421 4.7.0"),
+        ("DATA", "554 5.7.1 spam", PushOutcome.REJECTED, "554 5.7.1"),
+        ("EHLO", "421 busy", PushOutcome.RETRY, "421"),
+        ("RCPT", "cut", PushOutcome.RETRY, "not reached"),
+        ("DATA", "cut", PushOutcome.RETRY, "not reached"),
     ],
 )
 async def test_understands_what_the_server_answers(
-    mail: Mail, server: FakeSmtp, verb: str, said: str, outcome: Outcome, repeated: str
+    mail: Mail, server: FakeSmtp, verb: str, said: str, outcome: PushOutcome, repeated: str
 ) -> None:
     server.say[verb] = said
     answer = await mail.send(BOB, make_push())
@@ -197,12 +197,12 @@ async def test_gives_a_silent_server_up_in_time(
     mail = make_mail(deadline_s=0.1)
     server.say[verb] = "hang"
     answer = await mail.send(BOB, make_push())
-    assert (answer.outcome, answer.said) == (Outcome.RETRY, "no answer in time")
+    assert (answer.outcome, answer.said) == (PushOutcome.RETRY, "no answer in time")
 
 
 async def test_reaches_nobody_and_says_so(make_mail: MakeMail) -> None:
     answer = await make_mail(url="smtp://127.0.0.1:9").send(BOB, make_push())
-    assert (answer.outcome, answer.said) == (Outcome.RETRY, "not reached")
+    assert (answer.outcome, answer.said) == (PushOutcome.RETRY, "not reached")
 
 
 # -------------------------------------------------------------------- the connection
@@ -262,7 +262,7 @@ async def test_tells_no_password_to_a_server_without_tls(
 ) -> None:
     server = await start(demands=True)
     answer = await make_mail(url=server.url).send(BOB, make_push())
-    assert (answer.outcome, answer.said) == (Outcome.REJECTED, "504")
+    assert (answer.outcome, answer.said) == (PushOutcome.REJECTED, "504")
     assert "AUTH" not in server.verbs
 
 
@@ -282,7 +282,7 @@ async def test_is_set_aside_when_its_password_is_wrong(
     server = await start(tls=tls.server, demands=True)
     mail = make_mail(url=server.url.replace("password", "passport"), tls=tls.client)
     answer = await mail.send(BOB, make_push())
-    assert (answer.outcome, answer.said) == (Outcome.REJECTED, "535 5.7.8")
+    assert (answer.outcome, answer.said) == (PushOutcome.REJECTED, "535 5.7.8")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.push.fakes.all import Fakes, start_fakes
 from tests.push.fakes.http2 import Reply
 from tests.push.providers.pushing import make_push
 from workers.push.providers.providers import Providers, open_providers
-from workers.push.providers.pushes import DELIVERED, Outcome
+from workers.push.providers.pushes import DELIVERED, PushOutcome
 from workers.push.providers.settings import ProviderSettings
 
 KINDS = {"APNS", "FCM", "WEB_PUSH", "EMAIL", "SMS"}
@@ -68,7 +68,7 @@ async def test_are_off_unless_they_are_configured(fakes: Fakes) -> None:
     assert list(providers) == []
     for endpoint in fakes.endpoints():
         answer = await providers.send(endpoint, make_push())
-        assert (answer.outcome, answer.said) == (Outcome.REJECTED, "not configured")
+        assert (answer.outcome, answer.said) == (PushOutcome.REJECTED, "not configured")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ async def test_do_not_wait_for_one_that_hangs(providers: Providers, fakes: Fakes
         assert await providers.send(endpoint, make_push()) == DELIVERED
     assert not hanging.done()
     await providers.close()
-    assert (await hanging).outcome is Outcome.RETRY
+    assert (await hanging).outcome is PushOutcome.RETRY
 
 
 async def test_log_no_address_no_text_and_no_token(

@@ -11,7 +11,7 @@ from models.users.sms_numbers import SmsRules
 from tests.push.fakes.sns import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Accepted, FakeSns
 from tests.push.providers.pushing import make_push
 from tests.waiting import eventually
-from workers.push.providers.pushes import DELIVERED, Endpoint, Outcome
+from workers.push.providers.pushes import DELIVERED, Endpoint, PushOutcome
 from workers.push.providers.sms import Sms
 
 NUMBER = "+14155550101"
@@ -63,7 +63,7 @@ async def test_forgets_a_number_of_a_country_that_is_on_the_list_no_more(
 
     answer = await sms.send(Endpoint("SMS", {"phone_number": "+4915112300000"}), make_push())
 
-    assert (answer.outcome, answer.said) == (Outcome.GONE, "no SMS there")
+    assert (answer.outcome, answer.said) == (PushOutcome.GONE, "no SMS there")
     assert amazon.asked == 0
     assert await sms.send(BOB, make_push()) == DELIVERED
 
@@ -86,34 +86,34 @@ async def test_takes_no_sms_back(sms: Sms, amazon: FakeSns) -> None:
 @pytest.mark.parametrize("number", ["", "4155550101", "+0123456789", "+1415555010123456", "+1\n"])
 async def test_sends_to_no_odd_number(sms: Sms, amazon: FakeSns, number: str) -> None:
     answer = await sms.send(Endpoint("SMS", {"phone_number": number}), make_push())
-    assert answer.outcome is Outcome.GONE
+    assert answer.outcome is PushOutcome.GONE
     assert amazon.asked == 0
 
 
 async def test_tells_of_a_number_that_takes_none(sms: Sms, amazon: FakeSns) -> None:
     answer = await sms.send(Endpoint("SMS", {"phone_number": "+19995550101"}), make_push())
-    assert (answer.outcome, answer.said) == (Outcome.GONE, "InvalidParameter")
+    assert (answer.outcome, answer.said) == (PushOutcome.GONE, "InvalidParameter")
 
 
 async def test_tells_of_somebody_who_wants_none(sms: Sms, amazon: FakeSns) -> None:
     amazon.opted_out.add(NUMBER)
     answer = await sms.send(BOB, make_push())
-    assert (answer.outcome, answer.said) == (Outcome.GONE, "OptedOut")
+    assert (answer.outcome, answer.said) == (PushOutcome.GONE, "OptedOut")
 
 
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
-        ((400, "Throttling", "Rate exceeded"), Outcome.RETRY),
-        ((429, "SomethingNew", "slow down"), Outcome.RETRY),
-        ((500, "InternalError", ""), Outcome.RETRY),
-        ((503, "ServiceUnavailable", ""), Outcome.RETRY),
-        ((403, "AuthorizationError", f"not to {NUMBER}"), Outcome.REJECTED),
-        ((400, "InvalidParameter", "Invalid parameter: Message"), Outcome.REJECTED),
+        ((400, "Throttling", "Rate exceeded"), PushOutcome.RETRY),
+        ((429, "SomethingNew", "slow down"), PushOutcome.RETRY),
+        ((500, "InternalError", ""), PushOutcome.RETRY),
+        ((503, "ServiceUnavailable", ""), PushOutcome.RETRY),
+        ((403, "AuthorizationError", f"not to {NUMBER}"), PushOutcome.REJECTED),
+        ((400, "InvalidParameter", "Invalid parameter: Message"), PushOutcome.REJECTED),
     ],
 )
 async def test_understands_what_amazon_answers(
-    sms: Sms, amazon: FakeSns, fault: tuple[int, str, str], outcome: Outcome
+    sms: Sms, amazon: FakeSns, fault: tuple[int, str, str], outcome: PushOutcome
 ) -> None:
     amazon.fault = fault
     answer = await sms.send(BOB, make_push())
@@ -124,12 +124,12 @@ async def test_understands_what_amazon_answers(
 
 async def test_is_set_aside_when_it_is_signed_wrongly(make_sms: MakeSms) -> None:
     answer = await make_sms(secret_access_key="another").send(BOB, make_push())
-    assert (answer.outcome, answer.said) == (Outcome.REJECTED, "SignatureDoesNotMatch")
+    assert (answer.outcome, answer.said) == (PushOutcome.REJECTED, "SignatureDoesNotMatch")
 
 
 async def test_reaches_nobody_and_says_so(make_sms: MakeSms) -> None:
     answer = await make_sms(endpoint_url="http://127.0.0.1:9").send(BOB, make_push())
-    assert (answer.outcome, answer.said) == (Outcome.RETRY, "not reached")
+    assert (answer.outcome, answer.said) == (PushOutcome.RETRY, "not reached")
 
 
 async def test_occupies_no_more_threads_than_it_may(make_sms: MakeSms, amazon: FakeSns) -> None:
@@ -138,5 +138,5 @@ async def test_occupies_no_more_threads_than_it_may(make_sms: MakeSms, amazon: F
     sending = [asyncio.create_task(sms.send(BOB, make_push())) for _ in range(4)]
     await eventually(lambda: amazon.at_once == 2)
     answers = await asyncio.gather(*sending)
-    assert {one.outcome for one in answers} == {Outcome.RETRY}
+    assert {one.outcome for one in answers} == {PushOutcome.RETRY}
     assert amazon.asked == 4

@@ -24,7 +24,7 @@ from tests.push.fakes.web_push import FakeWebPush, encode
 from tests.push.providers.pushing import CHANNEL, MESSAGE, Clock, make_push
 from tests.waiting import eventually
 from workers.push.providers.lookups import Lookups
-from workers.push.providers.pushes import DELIVERED, Blames, Endpoint, Outcome
+from workers.push.providers.pushes import DELIVERED, Blames, Endpoint, PushOutcome
 from workers.push.providers.web_push import WebPush, payload
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -169,14 +169,14 @@ async def test_tells_of_a_subscription_that_has_ended(
 ) -> None:
     service.unsubscribe(subscription)
     answer = await web_push.send(to(subscription), make_push())
-    assert (answer.outcome, answer.said) == (Outcome.GONE, "410")
+    assert (answer.outcome, answer.said) == (PushOutcome.GONE, "410")
 
 
 async def test_tells_of_a_subscription_that_never_was(
     web_push: WebPush, service: FakeWebPush, subscription: Subscription
 ) -> None:
     unknown = to(subscription, endpoint=service.url + "/wpush/v2/77")
-    assert (await web_push.send(unknown, make_push())).outcome is Outcome.GONE
+    assert (await web_push.send(unknown, make_push())).outcome is PushOutcome.GONE
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ async def test_tells_of_a_subscription_that_never_was(
 async def test_tells_of_keys_that_are_none(
     web_push: WebPush, service: FakeWebPush, subscription: Subscription, keys: dict[str, str]
 ) -> None:
-    assert (await web_push.send(to(subscription, **keys), make_push())).outcome is Outcome.GONE
+    assert (await web_push.send(to(subscription, **keys), make_push())).outcome is PushOutcome.GONE
     assert service.asked == 0
 
 
@@ -199,20 +199,20 @@ async def test_is_set_aside_when_the_browser_subscribed_with_another_key(
     web_push: WebPush, service: FakeWebPush
 ) -> None:
     answer = await web_push.send(to(service.subscribe("another")), make_push())
-    assert (answer.outcome, answer.said) == (Outcome.REJECTED, "403")
+    assert (answer.outcome, answer.said) == (PushOutcome.REJECTED, "403")
 
 
 @pytest.mark.parametrize(
     ("reply", "outcome", "retry_after_s"),
     [
-        (Reply(429, {"retry-after": "30"}), Outcome.RETRY, 30),
-        (Reply(429, {"retry-after": "999999999"}), Outcome.RETRY, 3600),
-        (Reply(503, {"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}), Outcome.RETRY, 3600),
-        (Reply(503, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}), Outcome.RETRY, 0),
-        (Reply(500), Outcome.RETRY, None),
-        (Reply(413), Outcome.REJECTED, None),
-        (Reply(400, {}, b"<script>"), Outcome.REJECTED, None),
-        (Reply(307, {"location": "http://127.0.0.1:9"}), Outcome.REJECTED, None),
+        (Reply(429, {"retry-after": "30"}), PushOutcome.RETRY, 30),
+        (Reply(429, {"retry-after": "999999999"}), PushOutcome.RETRY, 3600),
+        (Reply(503, {"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}), PushOutcome.RETRY, 3600),
+        (Reply(503, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}), PushOutcome.RETRY, 0),
+        (Reply(500), PushOutcome.RETRY, None),
+        (Reply(413), PushOutcome.REJECTED, None),
+        (Reply(400, {}, b"<script>"), PushOutcome.REJECTED, None),
+        (Reply(307, {"location": "http://127.0.0.1:9"}), PushOutcome.REJECTED, None),
     ],
 )
 async def test_understands_what_a_service_answers(
@@ -220,7 +220,7 @@ async def test_understands_what_a_service_answers(
     service: FakeWebPush,
     subscription: Subscription,
     reply: Reply,
-    outcome: Outcome,
+    outcome: PushOutcome,
     retry_after_s: float | None,
 ) -> None:
     service.answer_instead(reply)
@@ -253,7 +253,7 @@ async def test_goes_on_after_more_silence_than_a_connection_has_streams(
         silent = await asyncio.gather(
             *(web_push.send(to(subscription), make_push()) for _ in range(64))
         )
-        assert {one.outcome for one in silent} == {Outcome.RETRY}
+        assert {one.outcome for one in silent} == {PushOutcome.RETRY}
         service.recover()
         assert await web_push.send(to(subscription), make_push()) == DELIVERED
     assert service.opened <= 5
@@ -285,7 +285,7 @@ async def test_loses_nothing_when_its_connections_are_cut(
     await eventually(lambda: len(service.accepted) > 20)
     service.cut()
     answers = await sending
-    assert {one.outcome for one in answers} <= {Outcome.DELIVERED, Outcome.RETRY}
+    assert {one.outcome for one in answers} <= {PushOutcome.DELIVERED, PushOutcome.RETRY}
     assert sum(one == DELIVERED for one in answers) <= len(service.accepted)
 
 
@@ -364,7 +364,7 @@ async def test_never_reaches_an_internal_address_by_a_public_name(
     web_push = make_web_push(allow_internal=False, resolve=rebinding)
     answer = await web_push.send(to(subscription, endpoint="https://push.example/x"), make_push())
     assert (answer.outcome, answer.said) == (
-        Outcome.REJECTED,
+        PushOutcome.REJECTED,
         "The endpoint's host is not public.",
     )
     assert service.opened == 0
@@ -375,7 +375,7 @@ async def test_never_reaches_loopback(
 ) -> None:
     web_push = make_web_push(allow_internal=False)
     answer = await web_push.send(to(subscription), make_push())
-    assert answer.outcome is Outcome.REJECTED
+    assert answer.outcome is PushOutcome.REJECTED
     assert service.opened == 0
 
 
@@ -394,6 +394,6 @@ async def test_verifies_the_name_and_connects_to_the_address(
     wrong_name = to(subscription, endpoint=service.url + "/wpush/v2/0")
 
     assert await web_push.send(to(subscription), make_push()) == DELIVERED
-    assert (await web_push.send(wrong_name, make_push())).outcome is Outcome.RETRY
+    assert (await web_push.send(wrong_name, make_push())).outcome is PushOutcome.RETRY
     assert service.accepted[0].claims["aud"] == f"https://push.example:{service.port}"
     await service.close()

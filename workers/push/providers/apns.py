@@ -26,11 +26,11 @@ from workers.push.http2.client import Http2Client
 from workers.push.http2.connection import Header, NoAnswer, Response, secret_header
 from workers.push.providers.pushes import (
     DELIVERED,
-    Answer,
     Blames,
     Endpoint,
-    Outcome,
+    ProviderAnswer,
     Push,
+    PushOutcome,
     find_fields,
     find_retry_after_s,
     fit,
@@ -88,12 +88,12 @@ class Apns:
     def gate(self, endpoint: Endpoint) -> str:
         return self._gates[bool(endpoint.address.get("sandbox"))]
 
-    async def send(self, endpoint: Endpoint, push: Push) -> Answer:
+    async def send(self, endpoint: Endpoint, push: Push) -> ProviderAnswer:
         device, topic = str(endpoint.address["token"]), str(endpoint.address["topic"])
         if not _TOKEN.fullmatch(device):
-            return Answer(Outcome.GONE, said="BadDeviceToken")
+            return ProviderAnswer(PushOutcome.GONE, said="BadDeviceToken")
         if not _TOPIC.fullmatch(topic):
-            return Answer(Outcome.REJECTED, said="BadTopic")
+            return ProviderAnswer(PushOutcome.REJECTED, said="BadTopic")
         client = self._sandbox if endpoint.address.get("sandbox") else self._production
         path, headers, body = (
             f"/3/device/{device}".encode(),
@@ -108,7 +108,7 @@ class Apns:
                 if answer.said != _EXPIRED or not self._token.renew(token):
                     break
         except NoAnswer as error:
-            return Answer(Outcome.RETRY, said=str(error))
+            return ProviderAnswer(PushOutcome.RETRY, said=str(error))
         return answer
 
     async def close(self) -> None:
@@ -125,28 +125,30 @@ class Apns:
             secret_header(b"apns-id", str(uuid.UUID(push.id)).encode()),
         ]
 
-    def _read(self, response: Response) -> Answer:
+    def _read(self, response: Response) -> ProviderAnswer:
         if response.status == 200:
             return DELIVERED
         reason = _reason(response.body)
         said = f"{response.status} {reason}".rstrip()
         if response.status == 410 or reason in _GONE:
-            return Answer(Outcome.GONE, said=said)
+            return ProviderAnswer(PushOutcome.GONE, said=said)
         # Expired all the same: one of the two clocks is wrong, and will be put right.
         if response.status == 429 or response.status >= 500 or said == _EXPIRED:
             return self._read_later(response, reason, said)
-        return Answer(Outcome.REJECTED, said=said)
+        return ProviderAnswer(PushOutcome.REJECTED, said=said)
 
-    def _read_later(self, response: Response, reason: str, said: str) -> Answer:
+    def _read_later(self, response: Response, reason: str, said: str) -> ProviderAnswer:
         value = response.headers.get(b"retry-after", b"").decode("latin-1")
         after_s = find_retry_after_s(value, datetime.fromtimestamp(self._clock(), UTC))
         if reason == _TOO_MANY_TOKENS:
-            return Answer(Outcome.RETRY, after_s or TOO_MANY_TOKENS_S, said, Blames.PROVIDER)
+            return ProviderAnswer(
+                PushOutcome.RETRY, after_s or TOO_MANY_TOKENS_S, said, Blames.PROVIDER
+            )
         if response.status == 429:
-            return Answer(Outcome.RETRY, after_s, said, Blames.ENDPOINT)
+            return ProviderAnswer(PushOutcome.RETRY, after_s, said, Blames.ENDPOINT)
         said_later = response.status == 503 or after_s is not None
-        return Answer(
-            Outcome.RETRY, after_s, said, Blames.PROVIDER if said_later else Blames.UNSURE
+        return ProviderAnswer(
+            PushOutcome.RETRY, after_s, said, Blames.PROVIDER if said_later else Blames.UNSURE
         )
 
 

@@ -23,11 +23,11 @@ from workers.push.http2.client import Http2Client
 from workers.push.http2.connection import NoAnswer, Response
 from workers.push.providers.pushes import (
     DELIVERED,
-    Answer,
     Blames,
     Endpoint,
-    Outcome,
+    ProviderAnswer,
     Push,
+    PushOutcome,
     find_fields,
     find_retry_after_s,
     fit,
@@ -92,7 +92,7 @@ class Fcm:
     def gate(self, endpoint: Endpoint) -> str:
         return self._gate
 
-    async def send(self, endpoint: Endpoint, push: Push) -> Answer:
+    async def send(self, endpoint: Endpoint, push: Push) -> ProviderAnswer:
         body = payload(push, str(endpoint.address["token"]))
         try:
             for _ in range(2):
@@ -100,11 +100,11 @@ class Fcm:
                 headers = [(b"authorization", token), (b"content-type", b"application/json")]
                 response = await self._client.post(self._path, headers, body)
                 answer = self._read(response)
-                if response.status != 401 or answer.outcome is not Outcome.RETRY:
+                if response.status != 401 or answer.outcome is not PushOutcome.RETRY:
                     break
                 self._token.forget(token)
         except NoAnswer as error:
-            return Answer(Outcome.RETRY, said=str(error))
+            return ProviderAnswer(PushOutcome.RETRY, said=str(error))
         except _NoToken as error:
             return error.answer
         return answer
@@ -112,20 +112,20 @@ class Fcm:
     async def close(self) -> None:
         await asyncio.gather(self._client.close(), self._token.close())
 
-    def _read(self, response: Response) -> Answer:
+    def _read(self, response: Response) -> ProviderAnswer:
         if response.status == 200:
             return DELIVERED
         code, about_token = _find_error(response.body)
         said = f"{response.status} {code}".rstrip()
         if code == "UNREGISTERED" or (code == "INVALID_ARGUMENT" and about_token):
-            return Answer(Outcome.GONE, said=said)
+            return ProviderAnswer(PushOutcome.GONE, said=said)
         # The access token; not what Google says when its own way to Apple is wrongly set up.
         if response.status == 401 and code != "THIRD_PARTY_AUTH_ERROR":
-            return Answer(Outcome.RETRY, said=said)
+            return ProviderAnswer(PushOutcome.RETRY, said=said)
         return _read_failure(response, said, self._clock())
 
 
-def _read_failure(response: Response, said: str, now: float) -> Answer:
+def _read_failure(response: Response, said: str, now: float) -> ProviderAnswer:
     if response.status == 429 or response.status >= 500:
         value = response.headers.get(b"retry-after", b"").decode("latin-1")
         retry_after_s = find_retry_after_s(value, datetime.fromtimestamp(now, UTC))
@@ -133,10 +133,10 @@ def _read_failure(response: Response, said: str, now: float) -> Answer:
             retry_after_s = RATE_LIMITED_S
         said_later = response.status in (429, 503) or retry_after_s is not None
         blames = Blames.PROVIDER if said_later else Blames.UNSURE
-        return Answer(Outcome.RETRY, retry_after_s, said, blames)
+        return ProviderAnswer(PushOutcome.RETRY, retry_after_s, said, blames)
     # SENDER_ID_MISMATCH among them: a service account of another project would have every endpoint
     # pruned for good.
-    return Answer(Outcome.REJECTED, said=said)
+    return ProviderAnswer(PushOutcome.REJECTED, said=said)
 
 
 def payload(push: Push, token: str) -> bytes:
@@ -217,7 +217,7 @@ def _load_account(text: str) -> ServiceAccount:
 class _NoToken(Exception):
     """There is no access token; `answer` is what that means for a push."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: ProviderAnswer) -> None:
         self.answer = answer
 
 
@@ -282,13 +282,15 @@ class _AccessToken:
         try:
             response = await self._client.post(self._path, headers, form)
         except NoAnswer as error:
-            raise _NoToken(Answer(Outcome.RETRY, said=f"token: {error}")) from None
+            raise _NoToken(ProviderAnswer(PushOutcome.RETRY, said=f"token: {error}")) from None
         if response.status != 200:
             raise _NoToken(_read_failure(response, f"token: {response.status}", self._clock()))
         try:
             granted = msgspec.json.decode(response.body, type=_Granted)
         except msgspec.DecodeError:
-            raise _NoToken(Answer(Outcome.RETRY, said="token: not understood")) from None
+            raise _NoToken(
+                ProviderAnswer(PushOutcome.RETRY, said="token: not understood")
+            ) from None
         self._value = b"Bearer " + granted.access_token.encode()
         self._expires_at = self._clock() + granted.expires_in
 

@@ -19,7 +19,7 @@ import aiosmtplib
 
 from models.push.mails import CodeMail
 from workers.push.providers.mail_texts import compose_code, compose_digest
-from workers.push.providers.pushes import DELIVERED, Answer, Endpoint, Outcome, Push
+from workers.push.providers.pushes import DELIVERED, Endpoint, ProviderAnswer, Push, PushOutcome
 
 # One left alone for longer is opened again rather than trusted.
 IDLE_S = 30.0
@@ -76,23 +76,23 @@ class Mail:
         self._slots = asyncio.Semaphore(concurrency)
         self._idle: list[tuple[aiosmtplib.SMTP, float]] = []
 
-    async def send(self, endpoint: Endpoint, push: Push) -> Answer:
+    async def send(self, endpoint: Endpoint, push: Push) -> ProviderAnswer:
         if push.silent:
             return DELIVERED
         recipient = str(endpoint.address["address"])
         if not is_address(recipient):
-            return Answer(Outcome.GONE, said="no address")
+            return ProviderAnswer(PushOutcome.GONE, said="no address")
         return await self._deliver(compose_digest(push, self._sender, recipient), recipient)
 
-    async def send_code(self, mail: CodeMail, unsubscribe_url: str) -> Answer:
+    async def send_code(self, mail: CodeMail, unsubscribe_url: str) -> ProviderAnswer:
         """Send the code by which an address is confirmed, to whoever reads its mailbox."""
         recipient = mail.address
         if not is_address(recipient):
-            return Answer(Outcome.GONE, said="no address")
+            return ProviderAnswer(PushOutcome.GONE, said="no address")
         message = compose_code(mail, self._sender, recipient, unsubscribe_url)
         return await self._deliver(message, recipient)
 
-    async def _deliver(self, message: EmailMessage, recipient: str) -> Answer:
+    async def _deliver(self, message: EmailMessage, recipient: str) -> ProviderAnswer:
         try:
             async with asyncio.timeout(self._deadline_s), self._slots:
                 await self._send(message.as_bytes(), recipient)
@@ -103,7 +103,9 @@ class Mail:
         except (aiosmtplib.SMTPException, OSError) as error:
             # A timeout of asyncio's, and what a connection may fail of, are OSErrors as well.
             late = isinstance(error, TimeoutError)
-            return Answer(Outcome.RETRY, said="no answer in time" if late else "not reached")
+            return ProviderAnswer(
+                PushOutcome.RETRY, said="no answer in time" if late else "not reached"
+            )
         return DELIVERED
 
     async def close(self) -> None:
@@ -181,19 +183,19 @@ def is_address(address: str) -> bool:
     return len(address) <= MAX_ADDRESS_LENGTH and bool(_ADDRESS.fullmatch(address))
 
 
-def _read_recipient(error: aiosmtplib.SMTPRecipientRefused) -> Answer:
+def _read_recipient(error: aiosmtplib.SMTPRecipientRefused) -> ProviderAnswer:
     answer = _read(error)
     if 500 <= error.code < 600 and (answer.said or "").partition(" ")[2] in GONE_CODES:
-        return Answer(Outcome.GONE, said=answer.said)
+        return ProviderAnswer(PushOutcome.GONE, said=answer.said)
     return answer
 
 
-def _read(error: aiosmtplib.SMTPResponseException) -> Answer:
+def _read(error: aiosmtplib.SMTPResponseException) -> ProviderAnswer:
     enhanced = _ENHANCED.match(error.message)
     said = f"{error.code} {enhanced[1]}" if enhanced else str(error.code)
     # 421 and its like; aiosmtplib gives a code below 0 to what is no answer.
     lasting = 500 <= error.code < 600
-    return Answer(Outcome.REJECTED if lasting else Outcome.RETRY, said=said)
+    return ProviderAnswer(PushOutcome.REJECTED if lasting else PushOutcome.RETRY, said=said)
 
 
 def _read_url(url: str) -> _Server:

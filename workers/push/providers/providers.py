@@ -7,7 +7,7 @@ from models.users.sms_numbers import SmsRules
 from workers.push.providers.apns import Apns
 from workers.push.providers.fcm import Fcm
 from workers.push.providers.mail import Mail
-from workers.push.providers.pushes import Answer, Endpoint, Outcome, Provider, Push
+from workers.push.providers.pushes import Endpoint, Provider, ProviderAnswer, Push, PushOutcome
 from workers.push.providers.settings import ProviderSettings
 from workers.push.providers.sms import Sms
 from workers.push.providers.web_push import WebPush
@@ -25,10 +25,10 @@ class Providers:
     def find(self, kind: str) -> Provider | None:
         return self._providers.get(kind)
 
-    async def send(self, endpoint: Endpoint, push: Push) -> Answer:
+    async def send(self, endpoint: Endpoint, push: Push) -> ProviderAnswer:
         provider = self.find(endpoint.kind)
         if provider is None:
-            return Answer(Outcome.REJECTED, said="not configured")
+            return ProviderAnswer(PushOutcome.REJECTED, said="not configured")
         return await provider.send(endpoint, push)
 
     async def close(self) -> None:

@@ -61,7 +61,7 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
         return f"Push(id={self.id!r}, silent={self.silent})"
 
 
-class Outcome(enum.Enum):
+class PushOutcome(enum.Enum):
     DELIVERED = "DELIVERED"  # the provider has it
     GONE = "GONE"  # the endpoint is dead: it is to be pruned at once
     RETRY = "RETRY"  # later, not before `retry_after_s`
@@ -77,28 +77,28 @@ class Blames(enum.Enum):
     NOBODY = "NOBODY"  # it was not asked: too many others are at it
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ProviderAnswer(msgspec.Struct, frozen=True):
     """`said` is the provider's short reason: codes, never an address, a token or a text."""
 
-    outcome: Outcome
+    outcome: PushOutcome
     retry_after_s: float | None = None
     said: str | None = None
     blames: Blames = Blames.UNSURE
 
 
-DELIVERED = Answer(Outcome.DELIVERED)
+DELIVERED = ProviderAnswer(PushOutcome.DELIVERED)
 
 
 class Provider(Protocol):
     """Sends to endpoints of its kind, at most `concurrency` at once. `send` answers within its
-    deadline, and raises nothing: what goes wrong is an `Answer`.
+    deadline, and raises nothing: what goes wrong is an `ProviderAnswer`.
     """
 
     @property
     def kind(self) -> str: ...
     @property
     def concurrency(self) -> int: ...
-    async def send(self, endpoint: Endpoint, push: Push) -> Answer: ...
+    async def send(self, endpoint: Endpoint, push: Push) -> ProviderAnswer: ...
     async def close(self) -> None: ...
 
 

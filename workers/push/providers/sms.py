@@ -16,7 +16,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from models.devices.sms import SnsClient
 from models.refusals import Refused
 from models.users.sms_numbers import SmsRules, require_sms_number
-from workers.push.providers.pushes import DELIVERED, Answer, Endpoint, Outcome, Push, shorten
+from workers.push.providers.pushes import (
+    DELIVERED,
+    Endpoint,
+    ProviderAnswer,
+    Push,
+    PushOutcome,
+    shorten,
+)
 
 # What SNS takes, in as many parts as it needs; each part is paid for.
 MAX_TEXT_BYTES = 600
@@ -81,17 +88,17 @@ class Sms:
         )
         return cls(client, rules=rules, concurrency=concurrency, deadline_s=deadline_s)
 
-    async def send(self, endpoint: Endpoint, push: Push) -> Answer:
+    async def send(self, endpoint: Endpoint, push: Push) -> ProviderAnswer:
         number = str(endpoint.address["phone_number"])
         if push.silent:
             return DELIVERED
         if not _NUMBER.fullmatch(number):
-            return Answer(Outcome.GONE, said="no number")
+            return ProviderAnswer(PushOutcome.GONE, said="no number")
         try:
             require_sms_number(number, self._rules, "sms.phoneNumber")
         except Refused:
             # The list of countries is shorter than when it was set.
-            return Answer(Outcome.GONE, said="no SMS there")
+            return ProviderAnswer(PushOutcome.GONE, said="no SMS there")
         try:
             # The deadline is boto3's: a thread cannot be stopped, and keeps its slot until then.
             async with self._slots:
@@ -100,7 +107,7 @@ class Sms:
         except ClientError as error:
             return _read(error)
         except BotoCoreError:
-            return Answer(Outcome.RETRY, said="not reached")
+            return ProviderAnswer(PushOutcome.RETRY, said="not reached")
         return DELIVERED
 
     async def close(self) -> None:
@@ -115,7 +122,7 @@ def compose(push: Push) -> str:
     return shorten(text or "You have unread messages.", MAX_TEXT_BYTES)
 
 
-def _read(error: ClientError) -> Answer:
+def _read(error: ClientError) -> ProviderAnswer:
     """Its sentences name the number: its code alone is kept."""
     told = error.response.get("Error", {})
     # An empty element is None.
@@ -124,7 +131,7 @@ def _read(error: ClientError) -> Answer:
     said = code if _CODE.fullmatch(code) else str(status)
     about_number = "PhoneNumber" in sentence or "opted out" in sentence
     if code in _OPTED_OUT or (code in _INVALID and about_number):
-        return Answer(Outcome.GONE, said=said)
+        return ProviderAnswer(PushOutcome.GONE, said=said)
     if code in _LATER or status == 429 or status >= 500:
-        return Answer(Outcome.RETRY, said=said)
-    return Answer(Outcome.REJECTED, said=said)
+        return ProviderAnswer(PushOutcome.RETRY, said=said)
+    return ProviderAnswer(PushOutcome.REJECTED, said=said)

@@ -31,11 +31,11 @@ from workers.push.providers.public_network import (
 from workers.push.providers.pushes import (
     DELIVERED,
     MAX_STRANGERS_RETRY_AFTER_S,
-    Answer,
     Blames,
     Endpoint,
-    Outcome,
+    ProviderAnswer,
     Push,
+    PushOutcome,
     find_fields,
     find_retry_after_s,
     fit,
@@ -115,16 +115,16 @@ class WebPush:
             return self.kind
         return f"{self.kind} {host}:{port}"
 
-    async def send(self, endpoint: Endpoint, push: Push) -> Answer:
+    async def send(self, endpoint: Endpoint, push: Push) -> ProviderAnswer:
         url = str(endpoint.address["endpoint"])
         try:
             host, port = check_push_url(url, allow_internal=self._allow_internal)
         except UnusableUrl as error:
-            return Answer(Outcome.REJECTED, said=str(error))
+            return ProviderAnswer(PushOutcome.REJECTED, said=str(error))
         try:
             body = encrypt(payload(push), endpoint.address)
         except ValueError:
-            return Answer(Outcome.GONE, said="The subscription's keys are none.")
+            return ProviderAnswer(PushOutcome.GONE, said="The subscription's keys are none.")
         target = _find_target(url, host, port)
         headers = self._headers(target, push, body)
         origin = f"{host}:{port}"
@@ -134,21 +134,21 @@ class WebPush:
                 self._shares.note(origin, answered=not _is_failure(answer))
                 return answer
         except NoPlace:
-            return Answer(Outcome.RETRY, NO_PLACE_S, "too many at once", Blames.NOBODY)
+            return ProviderAnswer(PushOutcome.RETRY, NO_PLACE_S, "too many at once", Blames.NOBODY)
 
     async def _ask_in_time(
         self, target: httpcore2.URL, headers: list[tuple[bytes, bytes]], body: bytes
-    ) -> Answer:
+    ) -> ProviderAnswer:
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await self._ask_twice(target, headers, body)
         except UnusableUrl as error:
-            return Answer(Outcome.REJECTED, said=str(error))
+            return ProviderAnswer(PushOutcome.REJECTED, said=str(error))
         except TimeoutError:
             await self._drop(target)
-            return Answer(Outcome.RETRY, said="no answer in time")
+            return ProviderAnswer(PushOutcome.RETRY, said="no answer in time")
         except (*_CUT_OFF, httpcore2.ConnectError, httpcore2.TimeoutException, OSError):
-            return Answer(Outcome.RETRY, said="not reached")
+            return ProviderAnswer(PushOutcome.RETRY, said="not reached")
 
     async def close(self) -> None:
         await self._pool.aclose()
@@ -169,7 +169,7 @@ class WebPush:
 
     async def _ask_twice(
         self, target: httpcore2.URL, headers: list[tuple[bytes, bytes]], body: bytes
-    ) -> Answer:
+    ) -> ProviderAnswer:
         """A service ends a connection as it likes, and httpcore learns of it when it asks next;
         what was taken nevertheless is replaced by its like.
         """
@@ -184,7 +184,7 @@ class WebPush:
 
     async def _ask(
         self, target: httpcore2.URL, headers: list[tuple[bytes, bytes]], body: bytes
-    ) -> Answer:
+    ) -> ProviderAnswer:
         extensions = {"timeout": {"connect": CONNECT_S, "read": self._deadline_s}}
         async with self._pool.stream(
             "POST", target, headers=headers, content=body, extensions=extensions
@@ -195,12 +195,12 @@ class WebPush:
         await self._drop(target)
         return answer
 
-    def _read(self, response: httpcore2.Response) -> Answer:
+    def _read(self, response: httpcore2.Response) -> ProviderAnswer:
         status, said = response.status, str(response.status)
         if 200 <= status < 300:
             return DELIVERED
         if status in (404, 410):
-            return Answer(Outcome.GONE, said=said)
+            return ProviderAnswer(PushOutcome.GONE, said=said)
         if status == 429 or status >= 500:
             named = {name.lower(): value for name, value in response.headers}
             value = named.get(b"retry-after", b"").decode("latin-1")
@@ -208,8 +208,8 @@ class WebPush:
             after_s = find_retry_after_s(value, now, most_s=MAX_STRANGERS_RETRY_AFTER_S)
             said_later = status in (429, 503) or after_s is not None
             blames = Blames.PROVIDER if said_later else Blames.UNSURE
-            return Answer(Outcome.RETRY, after_s, said, blames)
-        return Answer(Outcome.REJECTED, said=said)
+            return ProviderAnswer(PushOutcome.RETRY, after_s, said, blames)
+        return ProviderAnswer(PushOutcome.REJECTED, said=said)
 
     async def _drop(self, target: httpcore2.URL) -> None:
         """End the connections to a service that gave no answer: httpcore does not reset a stream
@@ -221,8 +221,8 @@ class WebPush:
                     await connection.aclose()
 
 
-def _is_failure(answer: Answer) -> bool:
-    return answer.outcome is Outcome.RETRY and answer.blames is Blames.UNSURE
+def _is_failure(answer: ProviderAnswer) -> bool:
+    return answer.outcome is PushOutcome.RETRY and answer.blames is Blames.UNSURE
 
 
 async def _is_short(response: httpcore2.Response) -> bool:

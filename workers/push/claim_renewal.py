@@ -1,5 +1,7 @@
-"""Claims that are at hand: kept for as long as this process lives, and free for others soon after
-it does not.
+"""Renew the claims of jobs that run in this process.
+
+A claim is a lease: it lasts while this process renews it, and others may take it `push_claim_s`
+after the process died.
 """
 
 from collections import Counter
@@ -9,15 +11,15 @@ from contextlib import asynccontextmanager
 from models.background import Background, Loops
 from models.database import Database
 from models.limits import Limits
-from models.push.plans import renew_claims
+from models.push.claims import renew_claims
 from models.push.states import PushKey
 
 # Parts of a claim's life after which it is renewed.
 RENEWALS = 2.5
 
 
-class Claims:
-    """`start` begins the loop that renews them."""
+class ClaimRenewal:
+    """Renews the claims that jobs hold; `start` begins the loop."""
 
     def __init__(self, database: Database, limits: Limits, *, loops: Loops | None = None) -> None:
         self._database = database
@@ -32,8 +34,8 @@ class Claims:
         await self._background.close()
 
     @asynccontextmanager
-    async def kept(self, keys: Iterable[PushKey]) -> AsyncIterator[None]:
-        """Keep these claims until the block ends."""
+    async def renewing(self, keys: Iterable[PushKey]) -> AsyncIterator[None]:
+        """Renew these claims until the block ends."""
         held = list(keys)
         self._at_hand.update(held)
         try:

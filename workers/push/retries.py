@@ -4,9 +4,9 @@ import logging
 import random
 
 from models.database import Database
+from models.push.claims import Claim
 from models.push.endpoints import DeadEndpoint, kind_of, prune_endpoints
-from models.push.plans import Claim
-from workers.push.providers.pushes import Answer, Outcome
+from workers.push.providers.pushes import ProviderAnswer, PushOutcome
 
 logger = logging.getLogger("parley.push")
 
@@ -25,9 +25,9 @@ LONGEST_DIGEST_RETRY_S = 600.0
 MOST_DIGEST_FAILURES = 60
 
 
-def can_retry(claim: Claim, answer: Answer) -> bool:
+def can_retry(claim: Claim, answer: ProviderAnswer) -> bool:
     """Whether to try it again: not where that would not help, or has not for hours."""
-    return answer.outcome is Outcome.RETRY and claim.failures < MOST_FAILURES
+    return answer.outcome is PushOutcome.RETRY and claim.failures < MOST_FAILURES
 
 
 def retry_after_s(failures: int, longest_s: float = LONGEST_RETRY_S) -> float:
@@ -36,15 +36,15 @@ def retry_after_s(failures: int, longest_s: float = LONGEST_RETRY_S) -> float:
     return longest * random.uniform(0.5, 1.0)
 
 
-def find_digest_retry_s(claim: Claim, answer: Answer) -> float | None:
+def find_digest_retry_s(claim: Claim, answer: ProviderAnswer) -> float | None:
     """When to try a digest again; None where that would not help, or has not for hours."""
-    if answer.outcome is not Outcome.RETRY or claim.failures >= MOST_DIGEST_FAILURES:
+    if answer.outcome is not PushOutcome.RETRY or claim.failures >= MOST_DIGEST_FAILURES:
         return None
     after_s = retry_after_s(claim.failures, LONGEST_DIGEST_RETRY_S)
     return max(after_s, answer.retry_after_s or 0.0)
 
 
-async def forget_endpoint(database: Database, claim: Claim, answer: Answer) -> None:
+async def forget_endpoint(database: Database, claim: Claim, answer: ProviderAnswer) -> None:
     """The provider knows it no more."""
     assert claim.address is not None
     kind = kind_of(claim.address).value

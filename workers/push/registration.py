@@ -14,7 +14,7 @@ from models.push.endpoints import PushEndpointKind
 from models.push.states import PushKey, PushTask, entrypoint_of
 from subscriptions.activity import Active
 from workers.jobs.runner import Jobs
-from workers.push.claims import Claims
+from workers.push.claim_renewal import ClaimRenewal
 from workers.push.digest_job import DigestJobs
 from workers.push.gates import Gates
 from workers.push.job import PushJobs
@@ -50,17 +50,17 @@ class PushTies(msgspec.Struct):
 class PushLoops:
     """What runs beside push jobs. `start` it with them, and `close` it after them."""
 
-    def __init__(self, gates: Gates, claims: Claims) -> None:
+    def __init__(self, gates: Gates, renewal: ClaimRenewal) -> None:
         self._gates = gates
-        self._claims = claims
+        self._renewal = renewal
 
     def start(self) -> None:
         self._gates.start()
-        self._claims.start()
+        self._renewal.start()
 
     async def close(self) -> None:
         await self._gates.close()
-        await self._claims.close()
+        await self._renewal.close()
 
 
 def register_push(
@@ -79,19 +79,19 @@ def register_push(
     """
     ties = ties or PushTies()
     gates = Gates(database, limits, loops=loops)
-    claims = Claims(database, limits, loops=loops)
+    renewal = ClaimRenewal(database, limits, loops=loops)
     for provider in providers:
         work: PushJobs | DigestJobs
         if isinstance(provider, ShowingProvider):
             work = PushJobs(
-                *(database, provider, gates, claims, limits),
+                *(database, provider, gates, renewal, limits),
                 list_active=ties.list_active,
                 note=note,
                 on_forgotten=ties.on_forgotten,
             )
         else:
             work = DigestJobs(
-                *(database, provider, claims, limits),
+                *(database, provider, renewal, limits),
                 note=note,
                 on_forgotten=ties.on_forgotten,
                 links=links,
@@ -104,7 +104,7 @@ def register_push(
             deadline_s=DEADLINE_S,
             revives_together=True,
         )
-    return PushLoops(gates, claims)
+    return PushLoops(gates, renewal)
 
 
 def _run(run: Callable[[PushKey], Awaitable[None]]) -> Callable[[TakenJob], Awaitable[None]]:
