@@ -17,7 +17,7 @@ from pathlib import Path
 
 from models import ids
 from models.buckets import Buckets
-from models.channels.channels import open_chat
+from models.channels.chats import open_chat
 from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.users.users import User, create_user

@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 import msgspec
 
 from models import ids
-from models.channels.channels import ChannelKind, MemberRole
+from models.channels.channels import ChannelKind
+from models.channels.members import MemberRole
 from models.database import Connection
 from models.devices.devices import Platform
-from models.log.sends import Draft
+from models.log.drafts import Draft
 from models.messages.messages import Details, MessageKind, encode_details
 from models.messages.notices import NoticeKind, SystemNotice
 from models.messages.search import BLOCK_ENTRIES, build_search_blocks

@@ -8,8 +8,10 @@ import strawberry
 
 from models import ids
 from models.channels import channels
-from models.channels.channels import ChannelKind, find_channel, open_chat, page_channels
+from models.channels.channels import ChannelKind, find_channel, page_channels
+from models.channels.chats import open_chat
 from models.channels.mutes import mute_channel
+from models.channels.refusals import no_such_channel
 from models.limits import Limits
 from models.log.positions import Move, advance_device, advance_device_where_left
 from models.log.signals import Signalled, ViewerChannelChanged
@@ -195,12 +197,12 @@ class ChannelMutations:
         resources = context.resources
         inner_id = ids.parse_plain("chn", channel_id)
         if inner_id is None:
-            raise not_found("There is no such channel.", "channelId")
+            raise no_such_channel()
         await mute_channel(resources.database, viewer_id, inner_id, until, now=datetime.now(UTC))
         resources.live.announce([Signalled(ViewerChannelChanged(inner_id), [viewer_id])])
         channel = await find_channel(resources.database, viewer_id, inner_id)
         if channel is None:
-            raise not_found("There is no such channel.", "channelId")
+            raise no_such_channel()
         return ChannelPayload(channel=channel)
 
 

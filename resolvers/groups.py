@@ -7,7 +7,8 @@ import strawberry
 from msgspec import UNSET, UnsetType
 
 from models import ids
-from models.channels.channels import Group, MemberRole, find_channel
+from models.channels.channels import Group, find_channel
+from models.channels.members import MemberRole
 from models.groups import groups, invites, membership
 from models.groups.groups import GroupChanges, GroupDraft
 from models.groups.invites import InvitePreview

@@ -6,14 +6,16 @@ from typing import Annotated
 import strawberry
 
 from models import ids
+from models.channels.refusals import no_such_channel
 from models.limits import Limits
 from models.log.admission import require_sender
-from models.log.sends import Draft, Sent, for_sender
+from models.log.drafts import Draft, Sent
 from models.media.uses import claim_for_message, no_such_media
 from models.messages.messages import (
     Location,
     Message,
     MessageKind,
+    for_sender,
     get_own_message,
     is_sent,
     show_to,
@@ -96,7 +98,7 @@ def require_draft(input: SendMessageInput, sender: User, limits: Limits) -> Draf
     """
     channel_id = ids.parse_plain("chn", input.channel_id)
     if channel_id is None:
-        raise not_found("There is no such channel.", "channelId")
+        raise no_such_channel()
     client_message_id = require_text(
         input.client_message_id, "clientMessageId", limits.client_message_id_length, min_length=1
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import strawberry
 
 from models import ids
-from models.channels.channels import find_member
+from models.channels.members import find_member
 from models.devices.devices import find_device
 from models.media.uses import list_visible
 from models.refusals import invalid

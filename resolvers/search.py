@@ -5,9 +5,10 @@ from typing import Annotated
 import strawberry
 
 from models import ids
-from models.messages.messages import Message, hydrate_media, hydrate_senders, show_to
+from models.channels.refusals import no_such_channel
+from models.messages.hydration import hydrate_media, hydrate_senders
+from models.messages.messages import Message, show_to
 from models.messages.search import search_messages
-from models.refusals import not_found
 from schema.context import context_of
 from schema.messages.messages import MessageConnection
 from schema.paging import Page, hit_cursor, make_page, parse_hit_cursor, require_count
@@ -74,5 +75,5 @@ class SearchQueries:
 def _require_channel_id(global_id: str) -> str:
     channel_id = ids.parse_plain("chn", global_id)
     if channel_id is None:
-        raise not_found("There is no such channel.", "channelId")
+        raise no_such_channel()
     return channel_id

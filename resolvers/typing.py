@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 from models import ids
-from models.refusals import not_found
+from models.channels.refusals import no_such_channel
 from schema.budgets import spends
 from schema.channels.typing import SetTypingPayload, SetTypingResult
 from schema.context import context_of
@@ -37,6 +37,6 @@ class TypingMutations:
         viewer = context.require_viewer()
         inner_id = ids.parse_plain("chn", channel_id)
         if inner_id is None:
-            raise not_found("There is no such channel.", "channelId")
+            raise no_such_channel()
         expires_at = await context.resources.live.set_typing(viewer, inner_id, typing)
         return SetTypingPayload(expires_at=expires_at)

@@ -4,20 +4,14 @@ operation.
 
 from strawberry.dataloader import DataLoader
 
-from models.channels.channels import Channel, count_unread, list_channels
+from models.channels.channels import Channel, list_channels
+from models.channels.viewer_states import count_unread
 from models.database import Database
 from models.devices.viewer import Viewer
 from models.groups.invites import Invite, list_invites
 from models.media.media import Media, list_media
-from models.messages.messages import (
-    NO_FATE,
-    Fate,
-    Message,
-    list_fates,
-    list_last_messages,
-    list_messages,
-    show_to,
-)
+from models.messages.fates import NO_FATE, Fate, list_fates
+from models.messages.messages import Message, list_last_messages, list_messages, show_to
 from models.messages.receipts import Receipt, page_receipts
 from models.users.phone_numbers import list_known_numbers
 from models.users.presence import Presence

@@ -12,8 +12,7 @@ import msgspec
 
 from models.log.entries import Entry
 from models.log.events import ChannelUpdated, LogAdvanced, MessageAdded, MessageUpdated, Occurrence
-from models.log.sends import for_sender
-from models.messages.messages import Message, leave_fate_unread
+from models.messages.messages import Message, for_sender, leave_fate_unread
 
 RecipientClass = Literal["sender", "others", "reply_hidden", "sender_reply_hidden", "hidden", "out"]
 

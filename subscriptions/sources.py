@@ -5,6 +5,7 @@ in order, and then what was committed meanwhile.
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime
 
+from models.channels.refusals import no_such_channel
 from models.database import Database
 from models.limits import Limits
 from models.log.entries import (
@@ -15,7 +16,6 @@ from models.log.entries import (
     list_standings,
 )
 from models.log.events import InboxReady, Occurrence, ResyncRequired, TooFarBehind
-from models.refusals import not_found
 from subscriptions.feed import Feed, resync_occurrence
 from subscriptions.hub import Hub
 from subscriptions.live_entry import LiveEntry
@@ -165,7 +165,7 @@ class ChannelSource(_Source):
         assert feed.only_channel is not None
         at = await self._read_standing(feed, feed.only_channel)
         if at is None or at.left_seq is not None:
-            raise not_found("There is no such channel.", "channelId")
+            raise no_such_channel()
         start = at.last_seq if after_seq is None else max(after_seq, at.joined_seq - 1)
         if start > at.last_seq or at.last_seq - start > self._limits.replay_entries:
             raise TooFarBehind

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import strawberry
 
 from models import ids
-from models.refusals import invalid, not_found
+from models.channels.refusals import no_such_channel
+from models.refusals import invalid
 from schema.channels.channels import PositionInput
 from schema.channels.events import InboxEvent, ReceiptUpdated, TypingUpdated
 from schema.context import context_of
@@ -70,7 +71,7 @@ class Subscription:
         viewer = context.require_viewer()
         inner_id = ids.parse_plain("chn", channel_id)
         if inner_id is None:
-            raise not_found("There is no such channel.", "channelId")
+            raise no_such_channel()
         if after_seq is not None and after_seq < 0:
             raise invalid("A seq is not negative.", "afterSeq")
         return await context.resources.live.follow_messages(viewer, inner_id, after_seq)
@@ -93,7 +94,7 @@ class Subscription:
         viewer = context.require_viewer()
         inner_id = ids.parse_plain("chn", channel_id)
         if inner_id is None:
-            raise not_found("There is no such channel.", "channelId")
+            raise no_such_channel()
         return await context.resources.live.follow_signals(viewer, inner_id, "receipts")
 
     @strawberry.subscription(
@@ -114,7 +115,7 @@ class Subscription:
         viewer = context.require_viewer()
         inner_id = ids.parse_plain("chn", channel_id)
         if inner_id is None:
-            raise not_found("There is no such channel.", "channelId")
+            raise no_such_channel()
         return await context.resources.live.follow_signals(viewer, inner_id, "typing")
 
     @strawberry.subscription(

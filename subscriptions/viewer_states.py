@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from models.background import Background, Loops
-from models.channels.channels import list_viewer_states
+from models.channels.viewer_states import list_viewer_states
 from models.database import Database
 from models.log.events import Occurrence, ViewerChannelUpdated, ViewerUpdated
 from models.users.users import find_user

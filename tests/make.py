@@ -12,7 +12,7 @@ from models import ids
 from models.database import Database
 from models.devices.devices import Platform, create_device
 from models.log.committer import Committer
-from models.log.sends import Draft
+from models.log.drafts import Draft
 from models.messages.messages import MessageKind
 from models.tokens import Tokens
 from models.users.phone_numbers import claim_number

@@ -1,42 +1,24 @@
-"""Channels as the viewer sees them: their membership, the newest message, what is unread; and
-opening a chat.
+"""Channels as the viewer sees them: chats and groups, one by id or a page of the viewer's list.
 
-Everything here takes the viewer's user id and answers only for channels that they are in: who is
-not in one cannot tell it from one that does not exist.
+Functions that take the viewer's user id answer only for channels that the viewer is in. A viewer
+cannot tell a channel that they are not in from one that does not exist.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import IntEnum
 
 import asyncpg
 import msgspec
 
-from models import ids
-from models.channels.chats import make_chat
+from models.channels.members import MemberPosition, MemberRole
 from models.database import Database
 from models.media.media import Media, picture_of
-from models.refusals import not_found
-from models.users.users import User, find_user
 
 
 class ChannelKind(IntEnum):
     CHAT = 1
     GROUP = 2
-
-
-class MemberRole(IntEnum):
-    MEMBER = 1
-    ADMIN = 2
-    OWNER = 3
-
-
-class MemberPosition(msgspec.Struct, frozen=True):
-    """How far a member has got in the channel's log."""
-
-    user_id: str
-    delivered_seq: int
-    read_seq: int
 
 
 class _ViewersChannel(msgspec.Struct, frozen=True):
@@ -101,69 +83,114 @@ class GroupFacts(msgspec.Struct, frozen=True):
 
 Channel = Chat | Group
 
-# Others' positions are as they are shown; in a chat, nobody's reading is where one of the two hides
-# theirs (a group's members never have the mark).
-_CHANNELS = """
+# How many are in the channel `c`.
+_MEMBER_COUNT = """(
+    SELECT count(*) FROM members n
+    WHERE n.channel_id = ANY ($1) AND n.channel_id = c.id AND n.left_seq IS NULL
+)"""
+
+# $1 channels, $2 the viewer. Others' positions are as they are shown. In a chat nobody's read
+# position is shown where one of the two hides theirs (a group's members never have that mark).
+_CHANNELS = f"""
 SELECT c.kind, c.id, c.created_at, c.last_seq, c.last_at,
-       v.user_id, v.joined_seq, v.delivered_seq, v.read_seq, v.muted_until,
-       coalesce(o.user_id, v.user_id),
-       coalesce(o.shown_delivered_seq, v.delivered_seq),
+       v.user_id AS viewer_id, v.joined_seq, v.delivered_seq, v.read_seq, v.muted_until,
+       v.role AS viewer_role,
+       coalesce(o.user_id, v.user_id) AS peer_id,
+       coalesce(o.shown_delivered_seq, v.delivered_seq) AS peer_delivered_seq,
        CASE WHEN o.hides_receipts OR v.hides_receipts THEN 0
-            ELSE coalesce(o.shown_read_seq, v.read_seq) END,
+            ELSE coalesce(o.shown_read_seq, v.read_seq) END AS peer_read_seq,
        g.name, g.description, g.avatar,
-       CASE WHEN c.kind = 2 THEN (
-           SELECT count(*) FROM members n
-           WHERE n.channel_id = ANY ($1) AND n.channel_id = c.id AND n.left_seq IS NULL
-       ) END,
-       v.role
+       CASE WHEN c.kind = {ChannelKind.GROUP:d} THEN {_MEMBER_COUNT} END AS member_count
 FROM channels c
 JOIN members v ON v.channel_id = ANY ($1) AND v.channel_id = c.id AND v.user_id = $2
     AND v.left_seq IS NULL
-LEFT JOIN members o ON c.kind = 1 AND o.channel_id = ANY ($1) AND o.channel_id = c.id
-    AND o.user_id <> $2
+LEFT JOIN members o ON c.kind = {ChannelKind.CHAT:d} AND o.channel_id = ANY ($1)
+    AND o.channel_id = c.id AND o.user_id <> $2
 LEFT JOIN groups g ON g.channel_id = ANY ($1) AND g.channel_id = c.id
+WHERE c.id = ANY ($1)
+"""
+
+_FACTS = f"""
+SELECT c.id, c.created_at, c.last_seq, g.name, g.description, g.avatar,
+       {_MEMBER_COUNT} AS member_count
+FROM channels c JOIN groups g ON g.channel_id = ANY ($1) AND g.channel_id = c.id
 WHERE c.id = ANY ($1)
 """
 
 
 def _channel_of(row: asyncpg.Record) -> Channel:
-    if row[0] == ChannelKind.CHAT:
-        return Chat(*row[1:13])
-    avatar = picture_of(row[15])
-    return Group(*row[1:10], *row[13:15], avatar, row[16], MemberRole(row[17]))  # type: ignore[call-arg]
+    return _chat_of(row) if row["kind"] == ChannelKind.CHAT else _group_of(row)
+
+
+def _chat_of(row: asyncpg.Record) -> Chat:
+    return Chat(
+        id=row["id"],
+        created_at=row["created_at"],
+        last_seq=row["last_seq"],
+        last_at=row["last_at"],
+        viewer_id=row["viewer_id"],
+        joined_seq=row["joined_seq"],
+        delivered_seq=row["delivered_seq"],
+        read_seq=row["read_seq"],
+        muted_until=row["muted_until"],
+        peer_id=row["peer_id"],
+        peer_delivered_seq=row["peer_delivered_seq"],
+        peer_read_seq=row["peer_read_seq"],
+    )
+
+
+def _group_of(row: asyncpg.Record) -> Group:
+    return Group(
+        id=row["id"],
+        created_at=row["created_at"],
+        last_seq=row["last_seq"],
+        last_at=row["last_at"],
+        viewer_id=row["viewer_id"],
+        joined_seq=row["joined_seq"],
+        delivered_seq=row["delivered_seq"],
+        read_seq=row["read_seq"],
+        muted_until=row["muted_until"],
+        name=row["name"],
+        description=row["description"],
+        avatar=picture_of(row["avatar"]),
+        member_count=row["member_count"],
+        viewer_role=MemberRole(row["viewer_role"]),
+    )
+
+
+def _facts_of(row: asyncpg.Record) -> GroupFacts:
+    return GroupFacts(
+        id=row["id"],
+        created_at=row["created_at"],
+        last_seq=row["last_seq"],
+        name=row["name"],
+        description=row["description"],
+        member_count=row["member_count"],
+        avatar=picture_of(row["avatar"]),
+    )
 
 
 async def list_channels(
     database: Database, viewer_id: str, channel_ids: Sequence[str]
 ) -> dict[str, Channel]:
-    """Those of the channels that the viewer is in, by id."""
+    """Return those of the channels that the viewer is in, by id."""
     if not channel_ids:
         return {}
     rows = await database.fetch(_CHANNELS, list(channel_ids), viewer_id)
-    return {row[1]: _channel_of(row) for row in rows}
+    return {row["id"]: _channel_of(row) for row in rows}
 
 
 async def list_group_facts(database: Database, channel_ids: Sequence[str]) -> dict[str, GroupFacts]:
-    """What all members see alike, by channel. Checks no membership: the caller knows it."""
-    rows = await database.fetch(
-        """
-        SELECT c.id, c.created_at, c.last_seq, g.name, g.description, (
-            SELECT count(*) FROM members n
-            WHERE n.channel_id = ANY ($1) AND n.channel_id = c.id AND n.left_seq IS NULL
-        ), g.avatar
-        FROM channels c JOIN groups g ON g.channel_id = ANY ($1) AND g.channel_id = c.id
-        WHERE c.id = ANY ($1)
-        """,
-        list(channel_ids),
-    )
-    return {row[0]: _facts_of(row) for row in rows}
+    """Return what all members see alike of the groups, by channel id.
 
-
-def _facts_of(row: asyncpg.Record) -> GroupFacts:
-    return GroupFacts(row[0], row[1], row[2], row[3], row[4], row[5], picture_of(row[6]))
+    It checks no membership: the caller knows that its readers may see them.
+    """
+    rows = await database.fetch(_FACTS, list(channel_ids))
+    return {row["id"]: _facts_of(row) for row in rows}
 
 
 async def find_channel(database: Database, viewer_id: str, channel_id: str) -> Channel | None:
+    """Return the channel, or None when the viewer is not in it or it does not exist."""
     return (await list_channels(database, viewer_id, [channel_id])).get(channel_id)
 
 
@@ -182,8 +209,8 @@ async def page_channels(
     after: ChannelCursor | None,
     kind: ChannelKind | None,
 ) -> tuple[list[Channel], bool]:
-    """A page of the viewer's channels that have at least one entry, newest message first; and
-    whether more follow.
+    """Return a page of the viewer's channels that have at least one entry, the one with the newest
+    message first; and whether more follow.
     """
     mine = await database.fetch(
         "SELECT channel_id FROM user_channels WHERE user_id = $1 AND left_seq IS NULL", viewer_id
@@ -195,147 +222,12 @@ async def page_channels(
           AND ($3::timestamptz IS NULL OR (coalesce(c.last_at, c.created_at), c.id) < ($3, $4))
         ORDER BY coalesce(c.last_at, c.created_at) DESC, c.id DESC LIMIT $5
         """,
-        [row[0] for row in mine],
+        [row["channel_id"] for row in mine],
         None if kind is None else kind.value,
         after.last_at if after else None,
         after.channel_id if after else "0" * 32,
         first + 1,
     )
-    channels = await list_channels(database, viewer_id, [row[0] for row in heads[:first]])
-    return [channels[row[0]] for row in heads[:first] if row[0] in channels], len(heads) > first
-
-
-async def count_unread(
-    database: Database, viewer_id: str, channel_ids: Sequence[str], *, most: int
-) -> dict[str, int]:
-    """Messages by others after the viewer's read position, without SYSTEM and deleted ones; counted
-    up to `most`.
-    """
-    rows = await database.fetch(
-        """
-        SELECT v.channel_id, (
-            SELECT count(*) FROM (
-                SELECT FROM messages m
-                WHERE m.channel_id = ANY ($1) AND m.channel_id = v.channel_id
-                  AND m.seq > greatest(v.read_seq, v.joined_seq - 1)
-                  AND m.sender_id <> $2 AND m.deleted_at IS NULL
-                LIMIT $3
-            ) x
-        )
-        FROM members v WHERE v.channel_id = ANY ($1) AND v.user_id = $2 AND v.left_seq IS NULL
-        """,
-        list(channel_ids),
-        viewer_id,
-        most,
-    )
-    return {row[0]: row[1] for row in rows}
-
-
-class ViewerState(msgspec.Struct, frozen=True):
-    """What only the viewer sees of a channel, in one snapshot: what `ViewerChannelUpdated` says."""
-
-    channel_id: str
-    user_id: str
-    delivered_seq: int
-    read_seq: int
-    unread_count: int
-    last_seq: int
-    muted_until: datetime | None
-
-
-async def list_viewer_states(
-    database: Database, viewer_id: str, channel_ids: Sequence[str], *, unread_most: int
-) -> list[ViewerState]:
-    """Of those of the channels that the viewer is in."""
-    rows = await database.fetch(
-        """
-        SELECT v.channel_id, v.user_id, v.delivered_seq, v.read_seq, (
-            SELECT count(*) FROM (
-                SELECT FROM messages m
-                WHERE m.channel_id = ANY ($1) AND m.channel_id = v.channel_id
-                  AND m.seq > greatest(v.read_seq, v.joined_seq - 1)
-                  AND m.sender_id <> $2 AND m.deleted_at IS NULL
-                LIMIT $3
-            ) x
-        ), c.last_seq, v.muted_until
-        FROM members v JOIN channels c ON c.id = ANY ($1) AND c.id = v.channel_id
-        WHERE v.channel_id = ANY ($1) AND v.user_id = $2 AND v.left_seq IS NULL
-        """,
-        list(channel_ids),
-        viewer_id,
-        unread_most,
-    )
-    return [ViewerState(*row) for row in rows]
-
-
-class Member(msgspec.Struct, frozen=True):
-    channel_id: str
-    user_id: str
-    role: MemberRole
-    joined_at: datetime
-    joined_seq: int
-    delivered_seq: int
-    read_seq: int
-
-    @property
-    def position(self) -> MemberPosition:
-        return MemberPosition(self.user_id, self.delivered_seq, self.read_seq)
-
-
-_MEMBERS = """
-SELECT m.channel_id, m.user_id, m.role, m.joined_at, m.joined_seq,
-       CASE WHEN m.user_id = $2 THEN m.delivered_seq ELSE m.shown_delivered_seq END,
-       CASE WHEN m.user_id = $2 THEN m.read_seq
-            WHEN EXISTS (SELECT FROM members h WHERE h.channel_id = $1 AND h.hides_receipts) THEN 0
-            ELSE m.shown_read_seq END
-FROM members m
-WHERE m.channel_id = $1 AND m.left_seq IS NULL AND EXISTS (
-    SELECT FROM members v WHERE v.channel_id = $1 AND v.user_id = $2 AND v.left_seq IS NULL
-)
-"""
-
-
-def _member(row: asyncpg.Record) -> Member:
-    return Member(row[0], row[1], MemberRole(row[2]), *row[3:])
-
-
-async def page_members(
-    database: Database, viewer_id: str, channel_id: str, *, first: int, after_user_id: str | None
-) -> tuple[list[Member], bool]:
-    """The channel's members in the order of their ids; none when the viewer is not one of them."""
-    rows = await database.fetch(
-        _MEMBERS + " AND ($3::uuid IS NULL OR m.user_id > $3) ORDER BY m.user_id LIMIT $4",
-        channel_id,
-        viewer_id,
-        after_user_id,
-        first + 1,
-    )
-    return [_member(row) for row in rows[:first]], len(rows) > first
-
-
-async def find_member(
-    database: Database, viewer_id: str, channel_id: str, user_id: str
-) -> Member | None:
-    row = await database.fetchrow(_MEMBERS + " AND m.user_id = $3", channel_id, viewer_id, user_id)
-    return _member(row) if row else None
-
-
-async def open_chat(database: Database, viewer_id: str, peer_id: str) -> tuple[Chat, bool]:
-    """The chat of the two; and whether this call made it.
-
-    Raises:
-        Refused: NOT_FOUND when there is no such user.
-    """
-    channel_id = ids.chat_id(viewer_id, peer_id)
-    chat = await find_channel(database, viewer_id, channel_id)
-    if isinstance(chat, Chat):
-        return chat, False
-    if await find_user(database, peer_id) is None:
-        raise not_found("There is no such user.", "userId")
-    created = await make_chat(database, viewer_id, peer_id, now=datetime.now(UTC))
-    chat = await find_channel(database, viewer_id, channel_id)
-    assert isinstance(chat, Chat)
-    return chat, created
-
-
-__all__ = ["Channel", "ChannelKind", "Chat", "Member", "MemberPosition", "MemberRole", "User"]
+    page = [row["id"] for row in heads[:first]]
+    channels = await list_channels(database, viewer_id, page)
+    return [channels[each] for each in page if each in channels], len(heads) > first

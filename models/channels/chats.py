@@ -1,22 +1,43 @@
-"""Making chats: the rows of two people's channel, once, however many ask for it at a time.
+"""Chats: opening the channel of two people, once, however many ask for it at a time.
 
 A chat is either open (both are in it), or only there to be locked: one who blocks somebody whom
 they never talked to leaves a channel in which nobody is (`left_seq` 0), which is listed nowhere and
 looks as if it did not exist, until one of the two opens it.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import asyncpg
 
 from models import ids
+from models.channels.channels import ChannelKind, Chat, find_channel
+from models.channels.members import MemberRole
 from models.database import Connection, Database
-from models.refusals import unavailable
+from models.refusals import not_found, unavailable
+from models.users.users import find_user
 
 # `left_seq` of the members of a chat that was never opened: no entry took them out.
 NEVER_IN = 0
 
 TRIES = 3
+
+
+async def open_chat(database: Database, viewer_id: str, peer_id: str) -> tuple[Chat, bool]:
+    """Return the chat of the two, made where there is none; and whether this call made it.
+
+    Raises:
+        Refused: NOT_FOUND when there is no such user.
+    """
+    channel_id = ids.chat_id(viewer_id, peer_id)
+    chat = await find_channel(database, viewer_id, channel_id)
+    if isinstance(chat, Chat):
+        return chat, False
+    if await find_user(database, peer_id) is None:
+        raise not_found("There is no such user.", "userId")
+    created = await make_chat(database, viewer_id, peer_id, now=datetime.now(UTC))
+    chat = await find_channel(database, viewer_id, channel_id)
+    assert isinstance(chat, Chat)
+    return chat, created
 
 
 async def lock_chat(
@@ -27,9 +48,10 @@ async def lock_chat(
     """
     channel_id = ids.chat_id(one, other)
     made = make and await connection.fetchval(
-        "INSERT INTO channels (id, kind, created_at) VALUES ($1, 1, $2) ON CONFLICT DO NOTHING "
+        "INSERT INTO channels (id, kind, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING "
         "RETURNING 1",
         channel_id,
+        ChannelKind.CHAT,
         now,
     )
     if not made:
@@ -40,9 +62,10 @@ async def lock_chat(
     for user_id in sorted({one, other}):
         await connection.execute(
             "INSERT INTO members (channel_id, user_id, role, joined_at, joined_seq, left_seq) "
-            "VALUES ($1, $2, 1, $3, 1, $4)",
+            "VALUES ($1, $2, $3, $4, 1, $5)",
             channel_id,
             user_id,
+            MemberRole.MEMBER,
             now,
             NEVER_IN,
         )

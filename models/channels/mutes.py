@@ -2,14 +2,15 @@
 
 from datetime import datetime
 
+from models.channels.refusals import no_such_channel
 from models.database import Database
-from models.refusals import invalid, not_found
+from models.refusals import invalid
 
 
 async def mute_channel(
     database: Database, user_id: str, channel_id: str, until: datetime | None, *, now: datetime
 ) -> None:
-    """None unmutes.
+    """Send the user no push of the channel until this time; None unmutes.
 
     Raises:
         Refused: INVALID_INPUT for a time that has passed; NOT_FOUND when the user is not in the
@@ -25,4 +26,4 @@ async def mute_channel(
         until,
     )
     if not muted:
-        raise not_found("There is no such channel.", "channelId")
+        raise no_such_channel()

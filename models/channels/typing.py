@@ -1,11 +1,11 @@
 """Typing: who may say that they type in a channel, and who is told. Nothing of it is stored."""
 
+from models.channels.refusals import blocked_chat, no_such_channel
 from models.database import Database
-from models.refusals import RefusalCode, Refused, not_found
 
 
 async def list_typing_audience(database: Database, user_id: str, channel_id: str) -> list[str]:
-    """The other members of a channel that the user is in.
+    """Return the ids of the other members of a channel that the user is in.
 
     Raises:
         Refused: NOT_FOUND when the user is not in it, BLOCKED when one of a chat blocks the other.
@@ -13,12 +13,10 @@ async def list_typing_audience(database: Database, user_id: str, channel_id: str
     rows = await database.fetch(
         "SELECT user_id, blocks FROM members WHERE channel_id = $1 AND left_seq IS NULL", channel_id
     )
-    members = [row[0] for row in rows]
+    members = [row["user_id"] for row in rows]
     if user_id not in members:
-        raise not_found("There is no such channel.", "channelId")
-    if any(row[1] for row in rows):
-        raise Refused(
-            RefusalCode.BLOCKED, "One of the two has blocked the other.", field="channelId"
-        )
+        raise no_such_channel()
+    if any(row["blocks"] for row in rows):
+        raise blocked_chat()
     members.remove(user_id)
     return members

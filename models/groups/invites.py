@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from models.channels.channels import MemberRole
+from models.channels.members import MemberRole
 from models.database import Database
 from models.groups.locking import LockedGroup, Publish, lock_group, lock_own_group, require_seats
 from models.groups.membership import bring_in

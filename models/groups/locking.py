@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from models.channels.channels import ChannelKind, MemberRole
+from models.channels.channels import ChannelKind
+from models.channels.members import MemberRole
 from models.database import Connection, Database
 from models.limits import Limits
 from models.log.entries import Batch

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from models.channels.channels import MemberRole
+from models.channels.members import MemberRole
 from models.database import Database
 from models.groups.locking import LockedGroup, Publish, Seat, lock_own_group, require_seats
 from models.limits import Limits

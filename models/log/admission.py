@@ -16,9 +16,10 @@ from enum import Enum
 
 import msgspec
 
+from models.channels.refusals import blocked_chat, no_such_channel
 from models.database import Connection, Database
 from models.log.batching import Busy, GroupCommit
-from models.log.sends import Draft, Sent, blocked_chat, no_such_channel
+from models.log.drafts import Draft, Sent
 from models.refusals import Refused
 
 # (user, channel) pairs that are remembered; some 330 bytes each.

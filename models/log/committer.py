@@ -11,9 +11,10 @@ from models.background import Loops
 from models.database import connect
 from models.log.admission import Admission, Look, LookReader, Standing
 from models.log.batching import GroupCommit
+from models.log.drafts import Draft, Sent
 from models.log.entries import Batch
 from models.log.positions import Move, Moved, MoveWriter
-from models.log.sends import Draft, SendWriter, Sent
+from models.log.send_writer import SendWriter
 from models.refusals import RefusalCode, Refused
 
 # One plan for all batches, by indexes only: with its values at hand the planner trusts statistics

@@ -15,15 +15,8 @@ import msgspec
 
 from models.channels.channels import GroupFacts, list_group_facts
 from models.database import Database
-from models.messages.messages import (
-    COLUMNS,
-    Message,
-    MessageKind,
-    hydrate_media,
-    hydrate_replies,
-    hydrate_senders,
-    message_of,
-)
+from models.messages.hydration import hydrate_media, hydrate_replies, hydrate_senders
+from models.messages.messages import COLUMNS, Message, MessageKind, message_of
 from models.messages.notices import hydrate_notices
 
 

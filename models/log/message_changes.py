@@ -12,7 +12,9 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from models.channels.channels import ChannelKind, MemberRole
+from models.channels.channels import ChannelKind
+from models.channels.members import MemberRole
+from models.channels.refusals import blocked_chat
 from models.database import Connection, Database
 from models.jobs.jobs import enqueue
 from models.log.entries import Batch, Change
@@ -54,7 +56,7 @@ class _Target(msgspec.Struct):
             "SELECT EXISTS (SELECT FROM members WHERE channel_id = $1 AND blocks)",
             self.log.channel_id,
         ):
-            raise Refused(RefusalCode.BLOCKED, "One of the two has blocked the other.")
+            raise blocked_chat(None)
 
     async def write(self, change: Change, assignments: str, *values: object) -> None:
         """Change the row ($1 channel, $2 seq, $3 … the values), and say so in the log."""

@@ -5,11 +5,15 @@ the log.
 from collections.abc import Callable, Sequence, Set
 from datetime import UTC, datetime
 
+import asyncpg
 import msgspec
 
+from models.channels.refusals import no_such_channel
 from models.database import Connection, Database
 from models.log.batching import Busy
-from models.refusals import RefusalCode, Refused
+from models.log.outcomes import MoveOutcome
+from models.messages.receipts import ReceiptKind
+from models.refusals import Refused
 
 
 class Move(msgspec.Struct):
@@ -83,34 +87,49 @@ class MoveWriter:
         )
         results: list[Moved | Refused | Busy] = []
         for move, row in zip(items, rows, strict=True):
-            if row[1] == 1:
-                results.append(Moved(move.channel_id, move.user_id, *row[2:]))
-            elif row[1] == 5:
+            if row["outcome"] == MoveOutcome.IN_FORCE:
+                results.append(_moved(move, row))
+            elif row["outcome"] == MoveOutcome.BUSY:
                 results.append(Busy.BUSY)
             else:
-                results.append(Refused(RefusalCode.NOT_FOUND, "There is no such channel."))
+                results.append(no_such_channel(None))
         moved = [result for result in results if isinstance(result, Moved)]
         again = {self.lock_key(move) for move in items if move.again}
         self._on_moved(await _before_the_last(connection, moved, again) if again else moved)
         return results
 
 
+def _moved(move: Move, row: asyncpg.Record) -> Moved:
+    """Read one row of `advance_positions` whose move is in force."""
+    return Moved(
+        move.channel_id,
+        move.user_id,
+        delivered_seq=row["delivered_seq"],
+        read_seq=row["read_seq"],
+        moved=row["moved"],
+        shown_delivered=row["shown_delivered"],
+        shown_read=row["shown_read"],
+        shown_delivered_before=row["shown_delivered_before"],
+        shown_read_before=row["shown_read_before"],
+    )
+
+
 # $1 the channels, each once; the others are parallel: the last receipt of each kind before what is
 # shown of a member now.
-_BEFORE = """
-SELECT coalesce(d.up_to_seq, 0), coalesce(r.up_to_seq, 0)
+_BEFORE = f"""
+SELECT coalesce(d.up_to_seq, 0) AS delivered, coalesce(r.up_to_seq, 0) AS read
 FROM unnest($2::uuid[], $3::uuid[], $4::integer[], $5::integer[])
     WITH ORDINALITY AS p (channel_id, user_id, delivered, read, ord)
 LEFT JOIN LATERAL (
     SELECT x.up_to_seq FROM receipts x
     WHERE x.channel_id = ANY ($1) AND x.channel_id = p.channel_id AND x.user_id = p.user_id
-      AND x.kind = 1 AND x.up_to_seq < p.delivered
+      AND x.kind = {ReceiptKind.DELIVERED:d} AND x.up_to_seq < p.delivered
     ORDER BY x.up_to_seq DESC LIMIT 1
 ) d ON true
 LEFT JOIN LATERAL (
     SELECT x.up_to_seq FROM receipts x
     WHERE x.channel_id = ANY ($1) AND x.channel_id = p.channel_id AND x.user_id = p.user_id
-      AND x.kind = 2 AND x.up_to_seq < p.read
+      AND x.kind = {ReceiptKind.READ:d} AND x.up_to_seq < p.read
     ORDER BY x.up_to_seq DESC LIMIT 1
 ) r ON true
 ORDER BY p.ord
@@ -137,7 +156,7 @@ async def _before_the_last(
     )
     assumed = {
         (m.channel_id, m.user_id): msgspec.structs.replace(
-            m, moved=True, shown_delivered_before=row[0], shown_read_before=row[1]
+            m, moved=True, shown_delivered_before=row["delivered"], shown_read_before=row["read"]
         )
         for m, row in zip(unsure, rows, strict=True)
     }

@@ -1,10 +1,11 @@
-"""Messages: what a member said, as rows of a channel's log, and how the viewer's own ones fared.
+"""Messages: what a member said, as rows of a channel's log.
 
-A message is identified by its channel and seq. `sender` and `reply_to` are hydrated in bulk by
-whoever lists messages; the six fields about receipts are None for everybody but the sender.
+A message is identified by its channel and seq. Whoever lists messages hydrates `sender`,
+`reply_to` and `media` in bulk (models/messages/hydration.py). The fields about receipts, from
+`status` to `seen_at`, are None for everybody but the sender.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from enum import IntEnum
 
@@ -12,10 +13,14 @@ import asyncpg
 import msgspec
 
 from models.database import Database
-from models.media.media import Media, MediaState, list_media
+from models.media.media import Media, MediaState
+from models.messages.fates import MessageStatus
 from models.messages.notices import SystemNotice
 from models.unloaded import UNLOADED, Unloaded
-from models.users.users import User, list_users
+from models.users.users import User
+
+# A message's channel and seq.
+Place = tuple[str, int]
 
 
 class MessageKind(IntEnum):
@@ -26,12 +31,6 @@ class MessageKind(IntEnum):
     FILE = 5
     LOCATION = 6
     SYSTEM = 7
-
-
-class MessageStatus(IntEnum):
-    SENT = 1
-    DELIVERED = 2
-    READ = 3
 
 
 class Location(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -143,6 +142,16 @@ def leave_fate_unread(message: Message) -> None:
     message.delivered_at = message.seen_at = UNLOADED
 
 
+def for_sender(message: Message) -> Message:
+    """Return a copy of a message that was just stored, as its sender sees it: nobody can have
+    received it yet.
+    """
+    own = msgspec.structs.replace(message)
+    own.status = MessageStatus.SENT
+    own.delivered_count = own.read_count = 0
+    return own
+
+
 async def page_messages(
     database: Database,
     viewer_id: str,
@@ -196,9 +205,24 @@ CROSS JOIN LATERAL (
 """
 
 
+async def list_messages_at(database: Database, places: Sequence[Place]) -> dict[Place, Message]:
+    """Return the messages at these places.
+
+    It checks no membership: the caller knows who may see them, or hides them.
+    """
+    rows = await database.fetch(_AT_PLACES + "WHERE m.seq = p.seq", *_parallel(places))
+    return {(row["channel_id"], row["seq"]): message_of(row) for row in rows}
+
+
+def _parallel(places: Sequence[Place]) -> tuple[list[str], list[int], list[str]]:
+    """The first three arguments of `_AT_PLACES`."""
+    channel_ids = [channel_id for channel_id, _ in places]
+    return channel_ids, [seq for _, seq in places], sorted(set(channel_ids))
+
+
 async def list_messages(
-    database: Database, viewer_id: str, places: Sequence[tuple[str, int]]
-) -> dict[tuple[str, int], Message]:
+    database: Database, viewer_id: str, places: Sequence[Place]
+) -> dict[Place, Message]:
     """Those messages (by channel and seq) that the viewer may see."""
     if not places:
         return {}
@@ -209,12 +233,10 @@ async def list_messages(
             AND v.left_seq IS NULL AND v.joined_seq <= m.seq
         WHERE m.seq = p.seq
         """,
-        [place[0] for place in places],
-        [place[1] for place in places],
-        sorted({place[0] for place in places}),
+        *_parallel(places),
         viewer_id,
     )
-    return {(row[0], row[1]): message_of(row) for row in rows}
+    return {(row["channel_id"], row["seq"]): message_of(row) for row in rows}
 
 
 async def find_message(
@@ -270,126 +292,4 @@ async def list_last_messages(
         list(channel_ids),
         viewer_id,
     )
-    return {row[0]: message_of(row) for row in rows}
-
-
-async def hydrate_senders(
-    database: Database, messages: Iterable[Message], known: Iterable[User] = ()
-) -> None:
-    """Give every message its sender, by one look-up of the people not yet known."""
-    people = {user.id: user for user in known}
-    lacking = [m for m in messages if m.sender is UNLOADED]
-    unknown = {m.sender_id for m in lacking if m.sender_id is not None} - people.keys()
-    if unknown:
-        people |= await list_users(database, sorted(unknown))
-    for message in lacking:
-        message.sender = people.get(message.sender_id or "")
-
-
-async def hydrate_replies(database: Database, messages: Iterable[Message]) -> None:
-    """Give every reply what it replies to, whoever may see it: the caller hides it from those who
-    may not.
-    """
-    lacking = [m for m in messages if m.reply_to is UNLOADED]
-    if not lacking:
-        return
-    rows = await database.fetch(
-        _AT_PLACES + "WHERE m.seq = p.seq",
-        [m.channel_id for m in lacking],
-        [m.reply_to_seq for m in lacking],
-        sorted({m.channel_id for m in lacking}),
-    )
-    originals = {(row[0], row[1]): message_of(row) for row in rows}
-    for message in lacking:
-        message.reply_to = originals.get((message.channel_id, message.reply_to_seq or 0))
-
-
-async def hydrate_media(database: Database, messages: Iterable[Message]) -> None:
-    """Give every message its media as they are now, by one look-up, where there are any. Read after
-    the message was committed, or it may miss that a worker is done with them.
-    """
-    lacking = [m for m in messages if m.media is UNLOADED]
-    if not lacking:
-        return
-    found = await list_media(database, sorted({each for m in lacking for each in m.media_ids}))
-    for message in lacking:
-        message.media = [found[each] for each in message.media_ids if each in found]
-
-
-class Fate(msgspec.Struct, frozen=True):
-    """How a message fared with its audience: the members other than its sender who were in when it
-    was said.
-    """
-
-    audience: int
-    delivered: int
-    read: int
-    # When the last of the audience had it; None while somebody has not.
-    delivered_at: datetime | None
-    seen_at: datetime | None
-
-    @property
-    def status(self) -> MessageStatus:
-        if self.audience and self.read == self.audience:
-            return MessageStatus.READ
-        if self.audience and self.delivered == self.audience:
-            return MessageStatus.DELIVERED
-        return MessageStatus.SENT
-
-
-NO_FATE = Fate(0, 0, 0, None, None)
-
-
-async def list_fates(
-    database: Database, sender_id: str, places: Sequence[tuple[str, int]]
-) -> dict[tuple[str, int], Fate]:
-    """The fate of a sender's messages, exact from the receipts: the first move that covers a
-    message is its time. Of a message that is not in the sender's membership (they left; they may
-    still repeat the send) there is none.
-    """
-    rows = await database.fetch(
-        """
-        SELECT p.channel_id, p.seq, count(*),
-               count(*) FILTER (WHERE b.shown_delivered_seq >= p.seq),
-               count(*) FILTER (WHERE b.shown_read_seq >= p.seq AND NOT h.hidden),
-               max(d.at), max(r.at)
-        FROM unnest($1::uuid[], $2::integer[]) AS p (channel_id, seq)
-        JOIN members v ON v.channel_id = ANY ($1) AND v.channel_id = p.channel_id
-            AND v.user_id = $3 AND v.left_seq IS NULL AND v.joined_seq <= p.seq
-        JOIN members b ON b.channel_id = ANY ($1) AND b.channel_id = p.channel_id
-            AND b.left_seq IS NULL AND b.joined_seq <= p.seq AND b.user_id <> $3
-        CROSS JOIN LATERAL (
-            -- A mark of chats: where one of the two hides reading, neither sees the other's.
-            SELECT EXISTS (
-                SELECT FROM members y
-                WHERE y.channel_id = ANY ($1) AND y.channel_id = p.channel_id AND y.hides_receipts
-            ) AS hidden
-        ) h
-        LEFT JOIN LATERAL (
-            SELECT x.at FROM receipts x
-            WHERE x.channel_id = ANY ($1) AND x.channel_id = p.channel_id AND x.user_id = b.user_id
-              AND x.kind = 1 AND x.up_to_seq >= p.seq
-            ORDER BY x.up_to_seq LIMIT 1
-        ) d ON true
-        LEFT JOIN LATERAL (
-            SELECT x.at FROM receipts x
-            WHERE x.channel_id = ANY ($1) AND x.channel_id = p.channel_id AND x.user_id = b.user_id
-              AND x.kind = 2 AND x.up_to_seq >= p.seq
-            ORDER BY x.up_to_seq LIMIT 1
-        ) r ON true
-        GROUP BY p.channel_id, p.seq
-        """,
-        [place[0] for place in places],
-        [place[1] for place in places],
-        sender_id,
-    )
-    return {
-        (row[0], row[1]): Fate(
-            row[2],
-            row[3],
-            row[4],
-            row[5] if row[3] == row[2] else None,
-            row[6] if row[4] == row[2] else None,
-        )
-        for row in rows
-    }
+    return {row["channel_id"]: message_of(row) for row in rows}

@@ -1,18 +1,28 @@
 """Receipts of a message: who has received and read it, member by member of its audience.
 
-Exact from the receipt rows: the first move that covers a message is its time. Only its sender is
-told, and only while they are in the channel since before they sent it.
+It is exact: the time is that of the first receipt that covers the message. Only the sender is told,
+and only as long as the membership lasts in which they sent it.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import IntEnum
 
 import msgspec
 
 from models.database import Database
 
 
+class ReceiptKind(IntEnum):
+    """Which position a receipt moved forward: `receipts.kind`."""
+
+    DELIVERED = 1
+    READ = 2
+
+
 class Receipt(msgspec.Struct, frozen=True):
+    """When one of a message's audience received and read it."""
+
     user_id: str
     delivered_at: datetime | None
     read_at: datetime | None
@@ -21,8 +31,8 @@ class Receipt(msgspec.Struct, frozen=True):
 # The audience: members other than the sender whose membership covers the message. `hides_receipts`
 # is a mark of chats: where one of the two hides reading, neither sees the other's. $1 channels and
 # $2 seqs are parallel, $3 the sender, $4 the user to begin after, $5 how many.
-_RECEIPTS = """
-SELECT p.channel_id, p.seq, b.user_id, d.at, r.at
+_RECEIPTS = f"""
+SELECT p.channel_id, p.seq, b.user_id, d.at AS delivered_at, r.at AS read_at
 FROM unnest($1::uuid[], $2::integer[]) AS p (channel_id, seq)
 JOIN members v ON v.channel_id = ANY ($1) AND v.channel_id = p.channel_id AND v.user_id = $3
     AND v.left_seq IS NULL AND v.joined_seq <= p.seq
@@ -36,13 +46,13 @@ CROSS JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT x.at FROM receipts x
     WHERE x.channel_id = ANY ($1) AND x.channel_id = p.channel_id AND x.user_id = b.user_id
-      AND x.kind = 1 AND x.up_to_seq >= p.seq
+      AND x.kind = {ReceiptKind.DELIVERED:d} AND x.up_to_seq >= p.seq
     ORDER BY x.up_to_seq LIMIT 1
 ) d ON b.shown_delivered_seq >= p.seq
 LEFT JOIN LATERAL (
     SELECT x.at FROM receipts x
     WHERE x.channel_id = ANY ($1) AND x.channel_id = p.channel_id AND x.user_id = b.user_id
-      AND x.kind = 2 AND x.up_to_seq >= p.seq
+      AND x.kind = {ReceiptKind.READ:d} AND x.up_to_seq >= p.seq
     ORDER BY x.up_to_seq LIMIT 1
 ) r ON b.shown_read_seq >= p.seq AND NOT EXISTS (
     SELECT FROM members h
@@ -60,8 +70,8 @@ async def page_receipts(
     first: int,
     after_user_id: str | None,
 ) -> dict[tuple[str, int], tuple[list[Receipt], bool]]:
-    """For each of the sender's messages (by channel and seq) a page of its audience, in the order
-    of their ids, and whether more follow; those with nobody are left out.
+    """Return, for each of the sender's messages (by channel and seq), a page of its audience in the
+    order of user ids, and whether more follow. Messages without an audience are left out.
     """
     rows = await database.fetch(
         _RECEIPTS,
@@ -73,5 +83,6 @@ async def page_receipts(
     )
     pages: dict[tuple[str, int], list[Receipt]] = {}
     for row in rows:
-        pages.setdefault((row[0], row[1]), []).append(Receipt(*row[2:]))
+        receipt = Receipt(row["user_id"], row["delivered_at"], row["read_at"])
+        pages.setdefault((row["channel_id"], row["seq"]), []).append(receipt)
     return {place: (found[:first], len(found) > first) for place, found in pages.items()}

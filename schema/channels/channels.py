@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import strawberry
 
 from models import ids
-from models.channels import channels
-from models.channels.channels import ChannelKind, MemberRole
+from models.channels import channels, members
+from models.channels.channels import ChannelKind
+from models.channels.members import MemberRole
 from models.messages import messages
 from models.users import users
 from schema.context import context_of
@@ -38,7 +39,7 @@ describe_enum(
 )
 
 
-@describes(channels.MemberPosition)
+@describes(members.MemberPosition)
 @strawberry.type(description="How far a member has got in the channel's log.")
 class MemberPosition:
     user_id: strawberry.ID = derived_field(
@@ -56,7 +57,7 @@ class MemberPosition:
     )
 
 
-@describes(channels.Member)
+@describes(members.Member)
 @strawberry.type(description="A user in a channel.")
 class Member(Node):
     id: strawberry.ID = global_id_field(
@@ -65,7 +66,7 @@ class Member(Node):
 
     @strawberry.field(description="Who it is.", graphql_type=User)
     async def user(
-        root: strawberry.Parent[channels.Member], info: strawberry.Info
+        root: strawberry.Parent[members.Member], info: strawberry.Info
     ) -> users.User | None:
         return await context_of(info).loaders.users.load(root.user_id)
 
@@ -79,7 +80,7 @@ class Member(Node):
             "comes after it."
         )
     )
-    position: channels.MemberPosition = strawberry.field(
+    position: members.MemberPosition = strawberry.field(
         description="As of the fetch. Live only where it covers the viewer's own messages.",
         graphql_type=MemberPosition,
     )
@@ -89,7 +90,7 @@ class Member(Node):
 @strawberry.type(description="A member in a page.")
 class MemberEdge:
     cursor: str = strawberry.field(description="Its place, for `after`.")
-    node: channels.Member = strawberry.field(description="The member.", graphql_type=Member)
+    node: members.Member = strawberry.field(description="The member.", graphql_type=Member)
 
 
 @describes(Page)
@@ -117,11 +118,11 @@ async def _members(
         int | None, strawberry.argument(description="1 to 100; 50 when not said.")
     ] = None,
     after: Annotated[str | None, strawberry.argument(description="A cursor of this list.")] = None,
-) -> Page[channels.Member]:
+) -> Page[members.Member]:
     context = context_of(info)
     limits = context.resources.limits
     count = require_count(first, "first", limits) or limits.default_page_size
-    found, more = await channels.page_members(
+    found, more = await members.page_members(
         context.resources.database,
         context.require_viewer().user.id,
         root.id,

@@ -8,7 +8,7 @@ import strawberry
 from strawberry.types.nodes import SelectedField, Selection
 
 from models import ids
-from models.channels import channels
+from models.channels import channels, members
 from models.log import events
 from models.log.entries import Change
 from models.messages import messages
@@ -209,8 +209,8 @@ class TypingUpdated(InboxEvent):
 class ViewerChannelUpdated(InboxEvent):
     at: datetime = strawberry.field(description=_AT, graphql_type=DateTime)
     channel_id: strawberry.ID = _channel_id_field()
-    position: channels.MemberPosition = derived_field(
-        lambda event: channels.MemberPosition(event.user_id, event.delivered_seq, event.read_seq),
+    position: members.MemberPosition = derived_field(
+        lambda event: members.MemberPosition(event.user_id, event.delivered_seq, event.read_seq),
         description="Where the viewer has got to.",
         graphql_type=MemberPosition,
     )

@@ -7,7 +7,7 @@ import strawberry
 
 from models import ids
 from models.channels import channels
-from models.channels.channels import MemberRole
+from models.channels.members import MemberRole
 from models.groups import invites
 from models.media import media
 from models.users import users

@@ -9,8 +9,9 @@ import strawberry
 from models import ids
 from models.channels import channels
 from models.media.media import Media as StoredMedia
-from models.messages import messages, notices, receipts
-from models.messages.messages import MessageKind, MessageStatus
+from models.messages import fates, messages, notices, receipts
+from models.messages.fates import MessageStatus
+from models.messages.messages import MessageKind
 from models.unloaded import UNLOADED
 from models.users import users
 from schema.context import context_of
@@ -152,7 +153,7 @@ async def _receipts(
 
 
 def _fate_field(
-    name: str, read: Callable[[messages.Fate], Any], description: str, graphql_type: Any
+    name: str, read: Callable[[fates.Fate], Any], description: str, graphql_type: Any
 ) -> Any:
     """What only the sender sees: as the message holds it, else read for all messages of the
     operation at once.

@@ -1,14 +1,9 @@
 """A channel's timeline: which messages a page of arguments means, and the page hydrated in bulk."""
 
 from models.channels.channels import Channel, Chat
-from models.messages.messages import (
-    Message,
-    MessageStatus,
-    hydrate_media,
-    hydrate_senders,
-    page_messages,
-    show_to,
-)
+from models.messages.fates import MessageStatus
+from models.messages.hydration import hydrate_media, hydrate_senders
+from models.messages.messages import Message, page_messages, show_to
 from models.refusals import invalid
 from models.unloaded import UNLOADED
 from schema.context import Context

@@ -11,7 +11,8 @@ from models import ids
 from models.database import Connection, connect
 from models.log.admission import Admission, Look, LookReader, Standing
 from models.log.batching import Busy, GroupCommit
-from models.log.sends import Draft, SendWriter, Sent
+from models.log.drafts import Draft, Sent
+from models.log.send_writer import SendWriter
 from models.messages.messages import MessageKind
 from models.refusals import RefusalCode, Refused
 from models.users.users import User

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from models import ids
 from models.channels.blocks import set_blocked
-from models.channels.channels import open_chat
+from models.channels.chats import open_chat
 from models.database import Database
 from models.limits import Limits
 from models.log.entries import Batch, Change, hydrate_entries

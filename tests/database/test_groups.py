@@ -14,7 +14,8 @@ import pytest
 import pytest_asyncio
 
 from models import ids
-from models.channels.channels import MemberRole, find_channel, find_member
+from models.channels.channels import find_channel
+from models.channels.members import MemberRole, find_member
 from models.channels.typing import list_typing_audience
 from models.database import Database
 from models.groups import membership
@@ -22,10 +23,10 @@ from models.groups.groups import GroupChanges, GroupDraft, create_group, update_
 from models.groups.invites import create_invite, join_group
 from models.limits import Limits
 from models.log.committer import Committer
+from models.log.drafts import Draft, Sent
 from models.log.entries import Batch
 from models.log.positions import Move
 from models.log.receipt_signals import ShownMove, list_receipt_signals
-from models.log.sends import Draft, Sent
 from models.messages.messages import MessageKind, find_message, page_messages
 from models.messages.search import search_messages
 from models.refusals import RefusalCode, Refused

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from models import ids
-from models.channels.channels import open_chat
+from models.channels.chats import open_chat
 from models.database import Database
 from models.limits import Limits
 from models.media.media import MediaState

@@ -5,20 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest_asyncio
 
 from models import ids
-from models.channels.channels import (
-    Chat,
-    Group,
-    MemberRole,
-    count_unread,
-    find_channel,
-    list_channels,
-    page_channels,
-    page_members,
-)
+from models.channels.channels import Chat, Group, find_channel, list_channels, page_channels
+from models.channels.members import MemberRole, page_members
+from models.channels.viewer_states import count_unread
 from models.database import Database
 from models.devices.sessions import Sessions
 from models.devices.viewer import Viewer
-from models.messages.messages import MessageStatus, find_message, list_fates, page_messages
+from models.messages.fates import MessageStatus, list_fates
+from models.messages.messages import find_message, page_messages
 from models.messages.notices import NoticeKind
 from models.messages.search import BLOCK_ENTRIES, BUILT_AT_ONCE
 from models.seeding import World, WorldPlan, seed_world

@@ -14,8 +14,8 @@ from models.channels.channels import find_channel
 from models.database import Database
 from models.devices.viewer import Viewer
 from models.groups import membership
+from models.log.drafts import Draft
 from models.log.receipt_signals import ShownMove, list_receipt_signals
-from models.log.sends import Draft
 from models.messages.messages import MessageKind, page_messages
 from models.messages.search import search_messages
 from models.refusals import RefusalCode, Refused

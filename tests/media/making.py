@@ -13,8 +13,8 @@ from models import ids
 from models.database import Database
 from models.jobs.queue import TakenJob
 from models.log.committer import Committer
+from models.log.drafts import Draft
 from models.log.entries import Batch
-from models.log.sends import Draft
 from models.media.lanes import lane_of, queue_render
 from models.media.media import Media, MediaKind, MediaState, list_media
 from models.media.processing import folder_of, original_of

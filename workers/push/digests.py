@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import msgspec
 
 from models import ids
-from models.channels.channels import ChannelKind, count_unread
+from models.channels.channels import ChannelKind
+from models.channels.viewer_states import count_unread
 from models.database import Database
 from models.push.claims import Claim, Facts
 from models.push.endpoints import PushEndpointKind

@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 
 from models import ids
 from models.channels.blocks import set_blocked
-from models.channels.channels import open_chat
-from models.channels.chats import make_chat
+from models.channels.chats import make_chat, open_chat
 from models.database import Database
 from models.limits import Limits
 from models.users.privacy import PrivacyChanges, update_privacy

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from examples.client import Api
 from models import ids
 from models.log.committer import Committer
-from models.log.sends import Draft
+from models.log.drafts import Draft
 from models.messages.messages import MessageKind
 from tests.client import until
 from tests.faults.sockets import open_socket, subscribe

@@ -1,0 +1,91 @@
+"""Members: who is in a channel, in which role, and how far each has got in its log."""
+
+from datetime import datetime
+from enum import IntEnum
+
+import asyncpg
+import msgspec
+
+from models.database import Database
+
+
+class MemberRole(IntEnum):
+    MEMBER = 1
+    ADMIN = 2
+    OWNER = 3
+
+
+class MemberPosition(msgspec.Struct, frozen=True):
+    """How far a member has got in the channel's log."""
+
+    user_id: str
+    delivered_seq: int
+    read_seq: int
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A user in a channel, with positions as the viewer is shown them."""
+
+    channel_id: str
+    user_id: str
+    role: MemberRole
+    joined_at: datetime
+    joined_seq: int
+    delivered_seq: int
+    read_seq: int
+
+    @property
+    def position(self) -> MemberPosition:
+        return MemberPosition(self.user_id, self.delivered_seq, self.read_seq)
+
+
+# The members of channel $1 as viewer $2 sees them; none when the viewer is not one of them.
+_MEMBERS = """
+SELECT m.channel_id, m.user_id, m.role, m.joined_at, m.joined_seq,
+       CASE WHEN m.user_id = $2 THEN m.delivered_seq ELSE m.shown_delivered_seq END
+           AS delivered_seq,
+       CASE WHEN m.user_id = $2 THEN m.read_seq
+            WHEN EXISTS (SELECT FROM members h WHERE h.channel_id = $1 AND h.hides_receipts) THEN 0
+            ELSE m.shown_read_seq END AS read_seq
+FROM members m
+WHERE m.channel_id = $1 AND m.left_seq IS NULL AND EXISTS (
+    SELECT FROM members v WHERE v.channel_id = $1 AND v.user_id = $2 AND v.left_seq IS NULL
+)
+"""
+
+
+def _member_of(row: asyncpg.Record) -> Member:
+    return Member(
+        channel_id=row["channel_id"],
+        user_id=row["user_id"],
+        role=MemberRole(row["role"]),
+        joined_at=row["joined_at"],
+        joined_seq=row["joined_seq"],
+        delivered_seq=row["delivered_seq"],
+        read_seq=row["read_seq"],
+    )
+
+
+async def page_members(
+    database: Database, viewer_id: str, channel_id: str, *, first: int, after_user_id: str | None
+) -> tuple[list[Member], bool]:
+    """Return a page of the channel's members in the order of their ids, and whether more follow.
+
+    The page is empty when the viewer is not a member.
+    """
+    rows = await database.fetch(
+        _MEMBERS + " AND ($3::uuid IS NULL OR m.user_id > $3) ORDER BY m.user_id LIMIT $4",
+        channel_id,
+        viewer_id,
+        after_user_id,
+        first + 1,
+    )
+    return [_member_of(row) for row in rows[:first]], len(rows) > first
+
+
+async def find_member(
+    database: Database, viewer_id: str, channel_id: str, user_id: str
+) -> Member | None:
+    """Return one member, or None when either of the two is not in the channel."""
+    row = await database.fetchrow(_MEMBERS + " AND m.user_id = $3", channel_id, viewer_id, user_id)
+    return _member_of(row) if row else None

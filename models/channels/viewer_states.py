@@ -1,0 +1,71 @@
+"""The viewer's own state in channels: positions, mute, and how many messages are unread."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from models.database import Database
+
+# The unread messages of the viewer `v` ($2) in one of the channels $1, counted up to $3: what
+# others have said after the viewer's read position. SYSTEM messages have no sender, so they do not
+# count; nor do deleted ones.
+_UNREAD_COUNT = """(
+    SELECT count(*) FROM (
+        SELECT FROM messages m
+        WHERE m.channel_id = ANY ($1) AND m.channel_id = v.channel_id
+          AND m.seq > greatest(v.read_seq, v.joined_seq - 1)
+          AND m.sender_id <> $2 AND m.deleted_at IS NULL
+        LIMIT $3
+    ) x
+)"""
+
+
+async def count_unread(
+    database: Database, viewer_id: str, channel_ids: Sequence[str], *, most: int
+) -> dict[str, int]:
+    """Count the unread messages of each of the channels that the viewer is in, up to `most`."""
+    rows = await database.fetch(
+        f"""
+        SELECT v.channel_id, {_UNREAD_COUNT} AS unread_count
+        FROM members v WHERE v.channel_id = ANY ($1) AND v.user_id = $2 AND v.left_seq IS NULL
+        """,
+        list(channel_ids),
+        viewer_id,
+        most,
+    )
+    return {row["channel_id"]: row["unread_count"] for row in rows}
+
+
+class ViewerState(msgspec.Struct, frozen=True):
+    """What only the viewer sees of a channel, read in one snapshot, as the event
+    `ViewerChannelUpdated` says it.
+    """
+
+    channel_id: str
+    user_id: str
+    delivered_seq: int
+    read_seq: int
+    unread_count: int
+    last_seq: int
+    muted_until: datetime | None
+
+
+async def list_viewer_states(
+    database: Database, viewer_id: str, channel_ids: Sequence[str], *, unread_most: int
+) -> list[ViewerState]:
+    """Return the states of those of the channels that the viewer is in; counts go up to
+    `unread_most`.
+    """
+    rows = await database.fetch(
+        f"""
+        SELECT v.channel_id, v.user_id, v.delivered_seq, v.read_seq,
+               {_UNREAD_COUNT} AS unread_count, c.last_seq, v.muted_until
+        FROM members v JOIN channels c ON c.id = ANY ($1) AND c.id = v.channel_id
+        WHERE v.channel_id = ANY ($1) AND v.user_id = $2 AND v.left_seq IS NULL
+        """,
+        list(channel_ids),
+        viewer_id,
+        unread_most,
+    )
+    return [ViewerState(**row) for row in rows]

@@ -1,0 +1,65 @@
+"""The numbers that SQL functions answer and compare with are those of the enums."""
+
+import re
+from enum import IntEnum
+from pathlib import Path
+
+import pytest
+
+import models
+from models.channels.channels import ChannelKind
+from models.log.outcomes import AppendOutcome, MoveOutcome
+from models.messages.messages import MessageKind
+from models.messages.receipts import ReceiptKind
+
+SQL = Path(models.__file__).parent / "sql"
+
+
+def read_sql(name: str) -> str:
+    return (SQL / f"{name}.sql").read_text()
+
+
+@pytest.mark.parametrize(
+    ("function", "outcomes"),
+    [("append_messages", AppendOutcome), ("advance_positions", MoveOutcome)],
+)
+def test_every_outcome_of_a_function_has_its_name(function: str, outcomes: type[IntEnum]) -> None:
+    branches = re.findall(r"\b(?:THEN|ELSE) (\d)\b", read_sql(function))
+
+    assert {int(number) for number in branches} == {outcome.value for outcome in outcomes}
+
+
+def test_outcomes_mean_what_the_function_says_of_them() -> None:
+    head = read_sql("append_messages").split("CREATE OR REPLACE")[0].replace("\n--", "")
+
+    assert f"{AppendOutcome.APPENDED:d} appended" in head
+    assert f"{AppendOutcome.REPEATED:d} repeat of the same draft" in head
+    assert f"{AppendOutcome.CONFLICTING:d} same client id but another draft" in head
+    assert f"{AppendOutcome.NO_SUCH_CHANNEL:d} no such channel" in head
+    assert f"{AppendOutcome.BUSY:d} busy" in head
+    assert f"{AppendOutcome.NO_SUCH_ORIGINAL:d} the message replied to is not there" in head
+    assert f"{AppendOutcome.MENTIONS_STRANGER:d} somebody mentioned is not a member" in head
+    assert f"{AppendOutcome.BLOCKED:d} one of a chat blocks" in head
+
+
+def test_outcomes_of_moves_mean_what_the_function_says_of_them() -> None:
+    head = read_sql("advance_positions").split("CREATE OR REPLACE")[0].replace("\n--", "")
+
+    assert f"{MoveOutcome.IN_FORCE:d} in force" in head
+    assert f"{MoveOutcome.NOT_A_MEMBER:d} not a member" in head
+    assert f"{MoveOutcome.BUSY:d} busy" in head
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        ("append_messages", f"c.kind = {ChannelKind.CHAT:d} AND NOT b.has_sent AS first_words"),
+        ("advance_positions", f"c.kind = {ChannelKind.CHAT:d} AND EXISTS"),
+        ("advance_positions", f"{ReceiptKind.DELIVERED:d}::smallint AS kind, y.after"),
+        ("advance_positions", f"{ReceiptKind.READ:d}::smallint, y.after"),
+        ("build_search_blocks", f"m.kind <> {MessageKind.SYSTEM:d}"),
+        ("search_words", f"m.kind <> {MessageKind.SYSTEM:d}"),
+    ],
+)
+def test_functions_compare_with_the_numbers_of_the_enums(function: str, text: str) -> None:
+    assert text in read_sql(function)
