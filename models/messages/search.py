@@ -17,10 +17,11 @@ from datetime import datetime
 
 import msgspec
 
+from models.channels.refusals import no_such_channel
 from models.database import Connection, Database
 from models.limits import Limits
-from models.messages.messages import Message, list_messages
-from models.refusals import invalid, not_found, unavailable
+from models.messages.messages import Message, MessageKind, list_messages
+from models.refusals import invalid, unavailable
 from models.text import require_text
 
 BLOCK_ENTRIES = 128
@@ -63,14 +64,14 @@ class _Range(msgspec.Struct, frozen=True):
 # $1 channels, $2 and $3 the seqs after and up to which (parallel), $4 the words, $5 the longest of
 # them, $6 to $8 the hit after which the page begins, $9 at most. Whether the letters are there at
 # all costs a tenth of taking the text for words; texts that NFKC changes are taken at once.
-_HITS = """
+_HITS = f"""
 SELECT f.sent_at, f.channel_id, f.seq
 FROM unnest($1::uuid[], $2::integer[], $3::integer[]) AS r (channel_id, after_seq, up_to_seq)
 CROSS JOIN LATERAL (
     SELECT m.sent_at, m.channel_id, m.seq FROM messages m
     WHERE m.channel_id = ANY ($1) AND m.channel_id = r.channel_id
       AND m.seq > r.after_seq AND m.seq <= r.up_to_seq
-      AND m.kind <> 7 AND m.deleted_at IS NULL
+      AND m.kind <> {MessageKind.SYSTEM:d} AND m.deleted_at IS NULL
       AND ($6::timestamptz IS NULL
            OR (m.sent_at, m.channel_id, m.seq) < ($6, $7::uuid, $8::integer))
       AND (
@@ -182,7 +183,7 @@ async def _list_scopes(database: Database, viewer_id: str, channel_id: str | Non
         viewer_id,
     )
     if channel_id is not None and not members:
-        raise not_found("There is no such channel.", "channelId")
+        raise no_such_channel()
     joined = {row[0]: row[1] for row in members}
     built = await database.fetch(
         "SELECT channel_id, built_seq FROM search_heads WHERE channel_id = ANY ($1)", list(joined)
