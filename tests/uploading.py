@@ -8,7 +8,8 @@ import httpx2
 
 from models import ids
 from models.database import Database
-from models.media.media import MediaKind, MediaState, RenditionName, StoredRendition, encode_media
+from models.media.media import MediaKind, MediaState, encode_media
+from models.media.renditions import Rendition, RenditionName
 from tests.client import Json
 from tests.make import REFUSAL, Person
 
@@ -101,7 +102,7 @@ async def make_media(
     """
     media_id, content_id = ids.new_id(), ids.new_id()
     name = RenditionName.ORIGINAL if kind is MediaKind.FILE else RenditionName.THUMBNAIL
-    stored = StoredRendition(name, f"media/{content_id}/thumbnail", "image/webp", 99, 32, 24)
+    stored = Rendition(name, f"media/{content_id}/thumbnail", "image/webp", 99, 32, 24)
     is_ready = state is MediaState.READY
     await database.execute(
         """

@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from models.database import Database
+from models.media.renditions import Rendition, decode_renditions
 
 
 class MediaKind(IntEnum):
@@ -29,24 +30,6 @@ class MediaState(IntEnum):
     EXPIRED = 5
 
 
-class RenditionName(IntEnum):
-    THUMBNAIL = 1
-    PREVIEW = 2
-    FULL = 3
-    ORIGINAL = 4
-
-
-class StoredRendition(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One stored form of a file, by its key in storage; sizes in bytes and pixels."""
-
-    name: RenditionName
-    key: str
-    content_type: str
-    byte_size: int
-    width: int | None = None
-    height: int | None = None
-
-
 class Media(msgspec.Struct, frozen=True, omit_defaults=True):
     """A file, as of the fetch."""
 
@@ -62,23 +45,33 @@ class Media(msgspec.Struct, frozen=True, omit_defaults=True):
     height: int | None = None
     duration_ms: int | None = None
     placeholder: str | None = None
-    renditions: list[StoredRendition] = []
+    renditions: list[Rendition] = []
 
 
 COLUMNS = """d.id, d.owner_id, d.kind, d.state, d.file_name, d.content_type, d.byte_size,
 d.failure, d.width, d.height, d.duration_ms, d.placeholder, d.renditions"""
 
-_decode_renditions = msgspec.json.Decoder(list[StoredRendition]).decode
 _decode_media = msgspec.json.Decoder(Media).decode
 encode_media = msgspec.json.Encoder().encode
 
 
 def media_of(row: asyncpg.Record) -> Media:
-    """A row of `COLUMNS` as media."""
-    media = Media(row[0], row[1], MediaKind(row[2]), MediaState(row[3]), *row[4:12])
-    if row[12] is not None:
-        media = msgspec.structs.replace(media, renditions=_decode_renditions(row[12]))
-    return media
+    """Return the media of a row that has `COLUMNS`."""
+    return Media(
+        id=row["id"],
+        owner_id=row["owner_id"],
+        kind=MediaKind(row["kind"]),
+        state=MediaState(row["state"]),
+        file_name=row["file_name"],
+        content_type=row["content_type"],
+        byte_size=row["byte_size"],
+        failure=row["failure"],
+        width=row["width"],
+        height=row["height"],
+        duration_ms=row["duration_ms"],
+        placeholder=row["placeholder"],
+        renditions=decode_renditions(row["renditions"]),
+    )
 
 
 def picture_of(stored: str | None) -> Media | None:
@@ -98,4 +91,4 @@ async def list_media(database: Database, media_ids: Sequence[str]) -> dict[str, 
     rows = await database.fetch(
         f"SELECT {COLUMNS} FROM media d WHERE d.id = ANY ($1::uuid[])", list(media_ids)
     )
-    return {row[0]: media_of(row) for row in rows}
+    return {row["id"]: media_of(row) for row in rows}

@@ -10,10 +10,12 @@ meets what somebody else has just made.
 from collections.abc import Sequence
 from enum import Enum
 
+import asyncpg
 import msgspec
 
 from models.database import Connection, Database
-from models.media.media import MediaKind, MediaState, StoredRendition
+from models.media.media import MediaKind, MediaState
+from models.media.renditions import Rendition, decode_renditions, encode_renditions
 
 UNUSABLE = "The file could not be used."
 
@@ -29,7 +31,6 @@ class MediaToRender(msgspec.Struct, frozen=True):
     state: MediaState
     byte_size: int
     content_id: str | None
-    renditions: list[StoredRendition]
     set_aside: bool
 
     @property
@@ -42,7 +43,7 @@ class Content(msgspec.Struct, frozen=True):
 
     content_id: str
     content_type: str
-    renditions: list[StoredRendition]
+    renditions: list[Rendition]
     width: int | None = None
     height: int | None = None
     duration_ms: int | None = None
@@ -60,26 +61,30 @@ class Settled(Enum):
     OVER = 4
 
 
-_encode = msgspec.json.Encoder().encode
-_decode_renditions = msgspec.json.Decoder(list[StoredRendition]).decode
 _CONTENT = """content_id, content_type, renditions, width, height, duration_ms, placeholder"""
 # A file that was given up by a fault of ours keeps its folder; one that is unusable does not.
-_TO_DO = "(state = 2 OR (state = 4 AND content_id IS NOT NULL))"
+_TO_DO = (
+    f"(state = {MediaState.PROCESSING:d} "
+    f"OR (state = {MediaState.FAILED:d} AND content_id IS NOT NULL))"
+)
 
 
 async def find_media_to_render(database: Database, media_id: str) -> MediaToRender | None:
     row = await database.fetchrow(
-        "SELECT id, owner_id, kind, state, byte_size, content_id, renditions FROM media "
-        "WHERE id = $1",
+        "SELECT id, owner_id, kind, state, byte_size, content_id FROM media WHERE id = $1",
         media_id,
     )
     if row is None:
         return None
-    state = MediaState(row[3])
-    set_aside = state is MediaState.FAILED and row[5] is not None
-    renditions = [] if row[6] is None else _decode_renditions(row[6])
+    state = MediaState(row["state"])
     return MediaToRender(
-        row[0], row[1], MediaKind(row[2]), state, row[4], row[5], renditions, set_aside
+        id=row["id"],
+        owner_id=row["owner_id"],
+        kind=MediaKind(row["kind"]),
+        state=state,
+        byte_size=row["byte_size"],
+        content_id=row["content_id"],
+        set_aside=state is MediaState.FAILED and row["content_id"] is not None,
     )
 
 
@@ -108,7 +113,7 @@ async def fail_media(
     """
     done = await database.execute(
         f"""
-        UPDATE media SET state = 4, failure = $2,
+        UPDATE media SET state = {MediaState.FAILED:d}, failure = $2,
             content_id = CASE WHEN $3 THEN content_id END,
             tries = CASE WHEN $3 THEN 0 ELSE tries END
         WHERE id = $1 AND {_TO_DO}
@@ -136,8 +141,9 @@ async def settle_media(
         if content is None:
             return Settled.MISSING
         await connection.execute(
-            """
-            UPDATE media SET state = 3, failure = NULL, content_digest = $2, content_id = $3,
+            f"""
+            UPDATE media SET state = {MediaState.READY:d}, failure = NULL,
+                content_digest = $2, content_id = $3,
                 content_type = $4, renditions = $5, width = $6, height = $7, duration_ms = $8,
                 placeholder = $9
             WHERE id = $1
@@ -158,7 +164,7 @@ async def _lock_content(
             f"SELECT {_CONTENT} FROM media_contents WHERE digest = $1 FOR UPDATE", digest
         )
         if row is not None:
-            return Content(row[0], row[1], _decode_renditions(row[2]), *row[3:])
+            return _content_of(row)
         if made is None:
             return None
         inserted = await connection.fetchval(
@@ -174,11 +180,23 @@ async def _lock_content(
             return made
 
 
+def _content_of(row: asyncpg.Record) -> Content:
+    return Content(
+        row["content_id"],
+        row["content_type"],
+        decode_renditions(row["renditions"]),
+        row["width"],
+        row["height"],
+        row["duration_ms"],
+        row["placeholder"],
+    )
+
+
 def _values(content: Content) -> tuple[object, ...]:
     return (
         content.content_id,
         content.content_type,
-        _encode(content.renditions).decode(),
+        encode_renditions(content.renditions),
         content.width,
         content.height,
         content.duration_ms,
@@ -195,7 +213,7 @@ async def list_named_folders(database: Database, content_ids: Sequence[str]) -> 
         """,
         list(content_ids),
     )
-    return {row[0] for row in rows}
+    return {row["content_id"] for row in rows}
 
 
 def folder_of(content_id: str) -> str:

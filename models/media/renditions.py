@@ -1,52 +1,43 @@
-"""Renditions as a client gets them: with an address that was signed for the asking."""
+"""Renditions: the stored forms of a file, from the child that makes them to the row that has them.
 
-from datetime import datetime
+Imports nothing of PostgreSQL or storage, for the sandbox's children import it.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
 
 import msgspec
 
-from models.media.media import Media, MediaKind, RenditionName, StoredRendition
-from models.media.urls import MediaUrls
-from models.refusals import Refused
+
+class RenditionName(IntEnum):
+    THUMBNAIL = 1
+    PREVIEW = 2
+    FULL = 3
+    ORIGINAL = 4
 
 
-class Rendition(msgspec.Struct, frozen=True):
-    """A stored form of a file, in bytes and pixels, and where it is fetched until
-    `url_expires_at`.
+class Rendition(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One form of a file; sizes in bytes and pixels. `key` is its key in storage, and until it is
+    stored the name of its file in the folder where it was made.
     """
 
     name: RenditionName
+    key: str
     content_type: str
     byte_size: int
-    width: int | None
-    height: int | None
-    url: str
-    url_expires_at: datetime
+    width: int | None = None
+    height: int | None = None
 
 
-def sign_renditions(media: Media, urls: MediaUrls) -> list[Rendition]:
-    """All of them; none while the server has no key to sign with, which is no reason to show
-    nothing of a message.
-    """
-    try:
-        return [_sign(media, stored, urls) for stored in media.renditions]
-    except Refused:
-        return []
+_decode = msgspec.json.Decoder(list[Rendition]).decode
+_encode = msgspec.json.Encoder().encode
 
 
-def _sign(media: Media, stored: StoredRendition, urls: MediaUrls) -> Rendition:
-    # What is only saved is saved under its name; the rest is shown in place.
-    is_saved = media.kind is MediaKind.FILE and stored.name is RenditionName.ORIGINAL
-    url, expires_at = urls.sign(
-        stored.key,
-        content_type=stored.content_type,
-        file_name=media.file_name if is_saved else None,
-    )
-    return Rendition(
-        stored.name,
-        stored.content_type,
-        stored.byte_size,
-        stored.width,
-        stored.height,
-        url,
-        expires_at,
-    )
+def decode_renditions(column: str | None) -> list[Rendition]:
+    """Return the renditions that a row's JSON column lists; none for NULL."""
+    return [] if column is None else _decode(column)
+
+
+def encode_renditions(renditions: Sequence[Rendition]) -> str:
+    """Return the JSON that a row's column keeps of these renditions."""
+    return _encode(renditions).decode()

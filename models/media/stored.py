@@ -25,5 +25,5 @@ async def note_stored(database: Database, user_id: str, media_ids: Sequence[str]
             user_id,
         )
         if rows:
-            told = [row[0] for row in rows]
+            told = [row["media_id"] for row in rows]
             await enqueue(connection, "media_delivered", [{"media_ids": told}])

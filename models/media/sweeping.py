@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import msgspec
 
 from models.database import Database
-from models.media.media import StoredRendition
+from models.media.media import MediaState
 from models.media.processing import original_of
-
-_decode_renditions = msgspec.json.Decoder(list[StoredRendition]).decode
+from models.media.renditions import decode_renditions
+from models.media.uses import HolderKind
 
 
 class Unfinished(msgspec.Struct, frozen=True):
@@ -24,37 +24,40 @@ async def list_unfinished(
     database: Database, *, older_than_s: float, most: int
 ) -> list[Unfinished]:
     rows = await database.fetch(
-        """
+        f"""
         SELECT id, parts_id FROM media
-        WHERE used_at IS NULL AND state = 1 AND created_at < now() - make_interval(secs => $1)
+        WHERE used_at IS NULL AND state = {MediaState.AWAITING_UPLOAD:d}
+          AND created_at < now() - make_interval(secs => $1)
         ORDER BY created_at LIMIT $2
         """,
         older_than_s,
         most,
     )
-    return [Unfinished(*row) for row in rows]
+    return [Unfinished(row["id"], row["parts_id"]) for row in rows]
 
 
 async def delete_unfinished(database: Database, media_ids: Sequence[str]) -> None:
     """Those that were completed meanwhile stay."""
     await database.execute(
-        "DELETE FROM media WHERE id = ANY ($1::uuid[]) AND state = 1 AND used_at IS NULL",
+        "DELETE FROM media WHERE id = ANY ($1::uuid[]) AND state = $2 AND used_at IS NULL",
         list(media_ids),
+        MediaState.AWAITING_UPLOAD.value,
     )
 
 
 async def list_never_used(database: Database, *, older_than_s: float, most: int) -> list[str]:
     """Media that was uploaded and then put nowhere."""
     rows = await database.fetch(
-        """
+        f"""
         SELECT id FROM media
-        WHERE used_at IS NULL AND state > 1 AND created_at < now() - make_interval(secs => $1)
+        WHERE used_at IS NULL AND state <> {MediaState.AWAITING_UPLOAD:d}
+          AND created_at < now() - make_interval(secs => $1)
         ORDER BY created_at LIMIT $2
         """,
         older_than_s,
         most,
     )
-    return [row[0] for row in rows]
+    return [row["id"] for row in rows]
 
 
 async def list_uses_to_check(
@@ -72,25 +75,26 @@ async def list_uses_to_check(
         older_than_s,
         window_s,
     )
-    return [row[0] for row in rows]
+    return [row["media_id"] for row in rows]
 
 
 async def list_kept_too_long(database: Database, *, older_than_s: float, most: int) -> list[str]:
     """READY media in messages, but what is a picture as well."""
     rows = await database.fetch(
-        """
+        f"""
         SELECT d.id FROM media d
-        WHERE d.state = 3 AND d.completed_at < now() - make_interval(secs => $1)
+        WHERE d.state = {MediaState.READY:d} AND d.completed_at < now() - make_interval(secs => $1)
           AND d.used_at IS NOT NULL
           AND NOT EXISTS (
-              SELECT FROM media_uses u WHERE u.media_id = d.id AND u.holder_kind <> 1
+              SELECT FROM media_uses u
+              WHERE u.media_id = d.id AND u.holder_kind <> {HolderKind.MESSAGE:d}
           )
         ORDER BY d.completed_at LIMIT $2
         """,
         older_than_s,
         most,
     )
-    return [row[0] for row in rows]
+    return [row["id"] for row in rows]
 
 
 class Expected(msgspec.Struct):
@@ -110,23 +114,23 @@ async def list_expected(
     are no rendition may stay.
     """
     rows = await database.fetch(
-        """
+        f"""
         SELECT content_id, state, renditions FROM media
         WHERE content_id >= $1 AND content_id <= $2
         UNION ALL
-        SELECT content_id, 3, renditions FROM media_contents
+        SELECT content_id, {MediaState.READY:d}, renditions FROM media_contents
         WHERE content_id >= $1 AND content_id <= $2
         """,
         first_id,
         last_id,
     )
     folders: dict[str, Expected] = {}
-    for content_id, state, renditions in rows:
-        folder = folders.setdefault(content_id, Expected(set(), set()))
-        if state != 3:
+    for row in rows:
+        folder = folders.setdefault(row["content_id"], Expected(set(), set()))
+        if row["state"] != MediaState.READY:
             folder.is_worked_on = True
-        elif renditions is not None:
-            folder.must.update(each.key for each in _decode_renditions(renditions))
+        else:
+            folder.must.update(each.key for each in decode_renditions(row["renditions"]))
         if keeps:
-            folder.may.add(original_of(content_id))
+            folder.may.add(original_of(row["content_id"]))
     return folders

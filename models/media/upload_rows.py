@@ -79,7 +79,7 @@ async def find_own_upload(database: Database, owner_id: str, media_id: str) -> U
         media_id,
         owner_id,
     )
-    return None if row is None else Upload(media_of(row), row[-2], row[-1])
+    return None if row is None else Upload(media_of(row), row["parts_id"], row["completed_at"])
 
 
 async def take_over(database: Database, media_id: str, content_id: str) -> Media | None:

@@ -108,7 +108,7 @@ async def _write_use(
             "SELECT id, state FROM media WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE",
             list(media_ids),
         )
-        require({row[0]: MediaState(row[1]) for row in rows})
+        require({row["id"]: MediaState(row["state"]) for row in rows})
         await connection.execute(
             "UPDATE media SET used_at = now() WHERE id = ANY ($1::uuid[]) AND used_at IS NULL",
             list(media_ids),
@@ -213,25 +213,26 @@ async def list_held(database: Database, viewer_id: str, media_ids: Sequence[str]
         "SELECT channel_id FROM user_channels WHERE user_id = $1 AND left_seq IS NULL", viewer_id
     )
     uses = await database.fetch(
-        """
+        f"""
         SELECT media_id, holder_id, user_id, client_message_id FROM media_uses
-        WHERE media_id = ANY ($1::uuid[]) AND holder_kind = 1 AND holder_id = ANY ($2::uuid[])
+        WHERE media_id = ANY ($1::uuid[]) AND holder_kind = {HolderKind.MESSAGE:d}
+          AND holder_id = ANY ($2::uuid[])
         """,
         list(media_ids),
-        [row[0] for row in channels],
+        [row["channel_id"] for row in channels],
     )
     if not uses:
         return set()
     rows = await database.fetch(
         _HELD,
-        [row[0] for row in uses],
-        [row[1] for row in uses],
-        [row[2] for row in uses],
-        [row[3] for row in uses],
-        sorted({row[1] for row in uses}),
+        [use["media_id"] for use in uses],
+        [use["holder_id"] for use in uses],
+        [use["user_id"] for use in uses],
+        [use["client_message_id"] for use in uses],
+        sorted({use["holder_id"] for use in uses}),
         viewer_id,
     )
-    return {row[0] for row in rows}
+    return {row["media_id"] for row in rows}
 
 
 async def _list_pictures(database: Database, viewer_id: str, media_ids: Sequence[str]) -> set[str]:
@@ -239,29 +240,29 @@ async def _list_pictures(database: Database, viewer_id: str, media_ids: Sequence
     if not media_ids:
         return set()
     uses = await database.fetch(
-        """
+        f"""
         SELECT DISTINCT holder_kind, holder_id FROM media_uses
-        WHERE media_id = ANY ($1::uuid[]) AND holder_kind <> 1
+        WHERE media_id = ANY ($1::uuid[]) AND holder_kind <> {HolderKind.MESSAGE:d}
         """,
         list(media_ids),
     )
-    people = [row[1] for row in uses if row[0] == HolderKind.USER]
-    groups = [row[1] for row in uses if row[0] == HolderKind.GROUP]
+    user_ids = [use["holder_id"] for use in uses if use["holder_kind"] == HolderKind.USER]
+    group_ids = [use["holder_id"] for use in uses if use["holder_kind"] == HolderKind.GROUP]
     rows = await database.fetch(
-        "SELECT avatar->>'id' FROM users "
+        "SELECT avatar->>'id' AS media_id FROM users "
         "WHERE id = ANY ($1::uuid[]) AND avatar->>'id' = ANY ($2::text[])",
-        people,
+        user_ids,
         list(media_ids),
     )
     rows += await database.fetch(
         """
-        SELECT g.avatar->>'id' FROM members v
+        SELECT g.avatar->>'id' AS media_id FROM members v
         JOIN groups g ON g.channel_id = ANY ($1::uuid[]) AND g.channel_id = v.channel_id
         WHERE v.channel_id = ANY ($1::uuid[]) AND v.user_id = $2 AND v.left_seq IS NULL
           AND g.avatar->>'id' = ANY ($3::text[])
         """,
-        groups,
+        group_ids,
         viewer_id,
         list(media_ids),
     )
-    return {row[0] for row in rows}
+    return {row["media_id"] for row in rows}

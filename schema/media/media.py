@@ -8,9 +8,9 @@ import strawberry
 from models import ids
 from models.media import uploads
 from models.media.media import Media as StoredMedia
-from models.media.media import MediaKind, MediaState, RenditionName
-from models.media.renditions import Rendition as SignedRendition
-from models.media.renditions import sign_renditions
+from models.media.media import MediaKind, MediaState
+from models.media.renditions import RenditionName
+from models.media.signed_renditions import SignedRendition, sign_renditions
 from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import SHARED, derived_field

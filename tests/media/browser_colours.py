@@ -20,7 +20,8 @@ from pathlib import Path
 
 import msgspec
 
-from models.media.media import MediaKind, RenditionName
+from models.media.media import MediaKind
+from models.media.renditions import RenditionName
 from tests.media.film_colours import CONVERTED, KEPT, PLACES, SILENT, Source, Triple, film, shown
 from tests.media.studio import Studio, get
 
@@ -96,10 +97,10 @@ async def _make(sources: Sequence[Source], folder: Path) -> list[list[str]]:
     made = []
     for source in sources:
         path = film(folder / "film", source)
-        outcome = await studio.make(MediaKind.VIDEO, path)
+        rendered = await studio.make(MediaKind.VIDEO, path)
         full, poster = (
-            _address(each.content_type, each.path)
-            for each in (get(outcome, RenditionName.FULL), get(outcome, RenditionName.PREVIEW))
+            _address(each.content_type, Path(each.key))
+            for each in (get(rendered, RenditionName.FULL), get(rendered, RenditionName.PREVIEW))
         )
         plays = source in KEPT and source.bits == 8
         made.append([full, _address("video/mp4", path) if plays else "", poster])

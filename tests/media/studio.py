@@ -10,9 +10,10 @@ import av
 import msgspec
 from PIL import Image
 
-from models.media.media import MediaKind, RenditionName
+from models.media.media import MediaKind
+from models.media.renditions import Rendition, RenditionName
 from tests.media.files import CANARY
-from workers.media.renditions import Made, MediaLimits, MediaRenderer, Outcome
+from workers.media.renditions import MediaLimits, MediaRenderer, Rendered
 from workers.media.sandbox.confinement import Bounds
 from workers.media.sandbox.protocol import RenderOrder
 from workers.media.sandbox.sandbox import Sandbox, SandboxResult
@@ -43,10 +44,15 @@ class Studio:
 
     async def make(
         self, kind: MediaKind, source: bytes | Path, limits: MediaLimits | None = None
-    ) -> Outcome:
+    ) -> Rendered:
         path, folder = self._place(source)
         renderer = MediaRenderer(limits or MediaLimits(), sandbox=self.sandbox)
-        return await renderer.render(kind, path, folder)
+        rendered = await renderer.render(kind, path, folder)
+        found = [
+            msgspec.structs.replace(made, key=str(folder / made.key))
+            for made in rendered.renditions
+        ]
+        return msgspec.structs.replace(rendered, renditions=found)
 
     async def measure(self, kind: MediaKind, source: bytes | Path) -> SandboxResult:
         """The child's own account, whatever became of the file."""
@@ -67,36 +73,41 @@ class Studio:
         return path, made
 
 
-def find(outcome: Outcome, name: RenditionName) -> Made | None:
-    return next((made for made in outcome.made if made.name is name), None)
+def find(rendered: Rendered, name: RenditionName) -> Rendition | None:
+    return next((made for made in rendered.renditions if made.name is name), None)
 
 
-def get(outcome: Outcome, name: RenditionName) -> Made:
-    made = find(outcome, name)
+def get(rendered: Rendered, name: RenditionName) -> Rendition:
+    made = find(rendered, name)
     assert made is not None, f"no {name.name}"
     return made
 
 
-def shown(outcome: Outcome, name: RenditionName = RenditionName.PREVIEW) -> Image.Image:
+def path_of(rendered: Rendered, name: RenditionName) -> Path:
+    """Return the file of a rendition."""
+    return Path(get(rendered, name).key)
+
+
+def shown(rendered: Rendered, name: RenditionName = RenditionName.PREVIEW) -> Image.Image:
     """A rendition as a picture."""
-    return Image.open(io.BytesIO(get(outcome, name).path.read_bytes()))
+    return Image.open(io.BytesIO(path_of(rendered, name).read_bytes()))
 
 
-def check_says_nothing(outcome: Outcome, canary: bytes = CANARY.encode()) -> None:
+def check_says_nothing(rendered: Rendered, canary: bytes = CANARY.encode()) -> None:
     """Each file is of the type that it is said to be, and holds nothing beside its form."""
-    for made in outcome.made:
-        assert canary not in made.path.read_bytes()
-        assert made.path.stat().st_size == made.byte_size
+    for made in rendered.renditions:
+        assert canary not in Path(made.key).read_bytes()
+        assert Path(made.key).stat().st_size == made.byte_size
         if made.content_type.startswith("image/"):
-            with Image.open(made.path) as picture:
+            with Image.open(made.key) as picture:
                 assert set(picture.info) <= _SAYS_NOTHING
                 assert not picture.getexif()
                 assert Image.MIME[picture.format or ""] == made.content_type
         else:
-            with av.open(made.path) as container:
+            with av.open(made.key) as container:
                 for said in (container.metadata, *(each.metadata for each in container.streams)):
                     assert set(said) <= _SAYS_NOTHING
-        _check_with_exiftool(made.path)
+        _check_with_exiftool(Path(made.key))
 
 
 def _check_with_exiftool(path: Path) -> None:

@@ -7,7 +7,8 @@ import av
 import pytest
 from av.video.frame import VideoFrame
 
-from models.media.media import MediaKind, RenditionName
+from models.media.media import MediaKind
+from models.media.renditions import RenditionName
 from tests.media.files import clip, corners
 from tests.media.film_colours import (
     CONVERTED,
@@ -22,9 +23,9 @@ from tests.media.film_colours import (
     picture,
     shown,
 )
-from tests.media.studio import Studio, get
+from tests.media.studio import Studio, path_of
 from tests.media.studio import shown as picture_of
-from workers.media.renditions import Outcome
+from workers.media.renditions import Rendered
 
 VIDEO, FULL = MediaKind.VIDEO, RenditionName.FULL
 MOST_APART = 6
@@ -44,8 +45,8 @@ def apart(found: list[Triple], expected: list[Triple]) -> float:
     )
 
 
-def frames_of(outcome: Outcome) -> list[VideoFrame]:
-    with av.open(get(outcome, FULL).path) as made:
+def frames_of(rendered: Rendered) -> list[VideoFrame]:
+    with av.open(path_of(rendered, FULL)) as made:
         return list(made.decode(video=0))
 
 
@@ -53,8 +54,8 @@ def said_of(frame: VideoFrame) -> tuple[int, int, int, int]:
     return frame.colorspace, frame.color_primaries, frame.color_trc, frame.color_range
 
 
-def pixels_of(outcome: Outcome, name: RenditionName) -> list[Triple]:
-    picture = picture_of(outcome, name).convert("RGB")
+def pixels_of(rendered: Rendered, name: RenditionName) -> list[Triple]:
+    picture = picture_of(rendered, name).convert("RGB")
     width, height = picture.size
     found = [picture.getpixel((int(x * width), int(y * height))) for x, y in PLACES]
     assert all(isinstance(pixel, tuple) for pixel in found)
@@ -107,10 +108,10 @@ async def test_white_of_a_bright_film_is_white(
 async def test_posters_and_thumbnails_show_the_same(
     studio: Studio, tmp_path: Path, source: Source
 ) -> None:
-    outcome = await studio.make(VIDEO, film(tmp_path / "film", source))
+    rendered = await studio.make(VIDEO, film(tmp_path / "film", source))
 
     for name in (RenditionName.PREVIEW, RenditionName.THUMBNAIL):
-        assert apart(pixels_of(outcome, name), shown(source)) <= MOST_APART
+        assert apart(pixels_of(rendered, name), shown(source)) <= MOST_APART
 
 
 @pytest.mark.parametrize("kind", ["AVIF", "HEIF", "PNG"])
@@ -122,16 +123,16 @@ async def test_posters_and_thumbnails_show_the_same(
 async def test_pictures_that_say_such_colours_show_the_same(
     studio: Studio, source: Source, kind: str
 ) -> None:
-    outcome = await studio.make(MediaKind.IMAGE, picture(kind, source))
+    rendered = await studio.make(MediaKind.IMAGE, picture(kind, source))
 
     # They have 8 bits, of which one step in the dark may be several of BT.709.
-    assert apart(pixels_of(outcome, RenditionName.PREVIEW), shown(source)) <= MOST_APART + 3
+    assert apart(pixels_of(rendered, RenditionName.PREVIEW), shown(source)) <= MOST_APART + 3
 
 
 async def test_the_container_says_it_as_well(studio: Studio, tmp_path: Path) -> None:
-    outcome = await studio.make(VIDEO, film(tmp_path / "film", KEPT[2]))
+    rendered = await studio.make(VIDEO, film(tmp_path / "film", KEPT[2]))
 
-    content = get(outcome, FULL).path.read_bytes()
+    content = path_of(rendered, FULL).read_bytes()
     assert content[content.index(b"colrnclx") + 8 :][:7] == bytes([0, 6, 0, 6, 0, 6, 0])
 
 
@@ -153,11 +154,11 @@ async def test_a_film_is_upright_and_not_mirrored_however_it_was_held(
         mirrored=(hflip, vflip),
     )
 
-    outcome = await studio.make(VIDEO, path)
+    rendered = await studio.make(VIDEO, path)
 
     expected = displayed(path.read_bytes())
-    assert corners(picture_of(outcome)) == expected
-    assert corners(frames_of(outcome)[0].to_image()) == expected  # type: ignore[no-untyped-call]
+    assert corners(picture_of(rendered)) == expected
+    assert corners(frames_of(rendered)[0].to_image()) == expected  # type: ignore[no-untyped-call]
 
 
 def displayed(content: bytes) -> list[str]:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from av.error import FFmpegError
 
-from models.media.media import MediaKind, RenditionName
+from models.media.media import MediaKind
+from models.media.renditions import RenditionName
 from tests.media.files import (
     CANARY,
     HTML,
@@ -136,8 +137,8 @@ async def test_an_archive_is_never_opened(studio: Studio) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as writing:
         writing.writestr("zeros", bytes(50_000_000))
-    outcome = await studio.make(FILE, archive.getvalue())
-    assert (outcome.content_type, outcome.made) == ("application/zip", [])
+    rendered = await studio.make(FILE, archive.getvalue())
+    assert (rendered.content_type, rendered.renditions) == ("application/zip", [])
 
 
 async def test_this_process_grows_by_nothing(studio: Studio) -> None:
@@ -158,9 +159,9 @@ async def test_what_is_hidden_in_a_picture_is_in_no_rendition(
 ) -> None:
     content = polyglot()
     assert SCRIPT in content
-    outcome = await studio.make(IMAGE, content)
-    check_says_nothing(outcome, b"script")
-    check_says_nothing(outcome)
+    rendered = await studio.make(IMAGE, content)
+    check_says_nothing(rendered, b"script")
+    check_says_nothing(rendered)
 
 
 @pytest.mark.parametrize("content", [SVG, HTML, b"\xff\xd8" + HTML, b"GIF" + HTML, b"\n\n" + SVG])
@@ -214,8 +215,8 @@ async def test_a_document_is_known_by_the_names_in_it(studio: Studio) -> None:
     with zipfile.ZipFile(archive, "w") as writing:
         for name in ("[Content_Types].xml", "_rels/.rels", "word/document.xml"):
             writing.writestr(name, "<a/>")
-    outcome = await studio.make(FILE, archive.getvalue())
-    assert outcome.content_type.endswith("wordprocessingml.document")
+    rendered = await studio.make(FILE, archive.getvalue())
+    assert rendered.content_type.endswith("wordprocessingml.document")
 
 
 # ------------------------------------------------------------------ other people's files
@@ -302,8 +303,8 @@ async def listening() -> AsyncIterator[tuple[str, list[object]]]:
 
 
 async def _still_works(studio: Studio) -> bool:
-    outcome = await studio.make(IMAGE, encoded(quarters()))
-    return len(outcome.made) == 2
+    rendered = await studio.make(IMAGE, encoded(quarters()))
+    return len(rendered.renditions) == 2
 
 
 def _read_all(content: bytes, demuxer: str) -> None:

@@ -13,8 +13,9 @@ from models import ids
 from models.log.committer import Committer
 from models.log.entries import Batch
 from models.media.lanes import LANES
-from models.media.media import MediaKind, MediaState, RenditionName
+from models.media.media import MediaKind, MediaState
 from models.media.processing import UNUSABLE
+from models.media.renditions import RenditionName
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from tests.client import until

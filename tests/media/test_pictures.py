@@ -7,7 +7,8 @@ import base64
 import pytest
 from PIL import Image, ImageSequence
 
-from models.media.media import MediaKind, RenditionName
+from models.media.media import MediaKind
+from models.media.renditions import RenditionName
 from tests.media.files import (
     corners,
     encoded,
@@ -20,7 +21,7 @@ from tests.media.files import (
     telling_exif,
     telling_photo,
 )
-from tests.media.studio import Studio, check_says_nothing, find, get, shown
+from tests.media.studio import Studio, check_says_nothing, find, get, path_of, shown
 from workers.media.renderers.placeholder import thumb_hash
 from workers.media.renditions import MediaLimits, Unusable
 
@@ -33,11 +34,11 @@ UPRIGHT = ["red", "green", "blue", "white"]
 
 
 async def test_a_photo_of_12_megapixels_is_shown_in_300_kb(studio: Studio) -> None:
-    outcome = await studio.make(IMAGE, telling_photo())
-    preview = get(outcome, PREVIEW)
+    rendered = await studio.make(IMAGE, telling_photo())
+    preview = get(rendered, PREVIEW)
     assert (preview.content_type, preview.width, preview.height) == ("image/jpeg", 1200, 1600)
     assert preview.byte_size <= 300_000
-    assert shown(outcome).size == (1200, 1600)
+    assert shown(rendered).size == (1200, 1600)
 
 
 async def test_it_costs_less_than_400_ms_and_is_never_in_memory_whole(studio: Studio) -> None:
@@ -58,8 +59,8 @@ async def test_its_thumbnail_is_a_small_webp(studio: Studio) -> None:
 
 
 async def test_its_size_is_that_of_the_upright_picture(studio: Studio) -> None:
-    outcome = await studio.make(IMAGE, telling_photo())
-    assert (outcome.content_type, outcome.width, outcome.height) == ("image/jpeg", 3000, 4000)
+    rendered = await studio.make(IMAGE, telling_photo())
+    assert (rendered.content_type, rendered.width, rendered.height) == ("image/jpeg", 3000, 4000)
 
 
 # ------------------------------------------------------------------ any picture
@@ -69,10 +70,10 @@ async def test_its_size_is_that_of_the_upright_picture(studio: Studio) -> None:
 async def test_it_is_upright(studio: Studio, orientation: int) -> None:
     turned = _turned(quarters(), orientation)
     content = encoded(turned, exif=telling_exif(orientation))
-    outcome = await studio.make(IMAGE, content)
-    assert corners(shown(outcome)) == UPRIGHT
-    assert corners(shown(outcome, THUMBNAIL)) == UPRIGHT
-    assert (outcome.width, outcome.height) == (200, 100)
+    rendered = await studio.make(IMAGE, content)
+    assert corners(shown(rendered)) == UPRIGHT
+    assert corners(shown(rendered, THUMBNAIL)) == UPRIGHT
+    assert (rendered.width, rendered.height) == (200, 100)
 
 
 @pytest.mark.parametrize(
@@ -89,10 +90,10 @@ async def test_it_is_upright(studio: Studio, orientation: int) -> None:
 async def test_every_kind_is_read_and_stripped(
     studio: Studio, kind: str, content_type: str
 ) -> None:
-    outcome = await studio.make(IMAGE, telling(kind))
-    assert outcome.content_type == content_type
-    assert corners(shown(outcome)) == UPRIGHT
-    check_says_nothing(outcome)
+    rendered = await studio.make(IMAGE, telling(kind))
+    assert rendered.content_type == content_type
+    assert corners(shown(rendered)) == UPRIGHT
+    check_says_nothing(rendered)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "I;16"])
@@ -107,22 +108,22 @@ async def test_every_sort_of_pixel_is_read(studio: Studio, mode: str) -> None:
 
 
 async def test_small_ones_stay_as_small(studio: Studio) -> None:
-    outcome = await studio.make(IMAGE, encoded(quarters((40, 20)), "PNG"))
-    assert [(made.width, made.height) for made in outcome.made] == [(40, 20), (40, 20)]
+    rendered = await studio.make(IMAGE, encoded(quarters((40, 20)), "PNG"))
+    assert [(made.width, made.height) for made in rendered.renditions] == [(40, 20), (40, 20)]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (321, 7)])
 async def test_strange_shapes_are_shown(studio: Studio, size: tuple[int, int]) -> None:
-    outcome = await studio.make(IMAGE, encoded(quarters(size), "PNG"))
-    assert max(shown(outcome).size) == min(1600, max(size))
+    rendered = await studio.make(IMAGE, encoded(quarters(size), "PNG"))
+    assert max(shown(rendered).size) == min(1600, max(size))
 
 
 async def test_transparency_is_kept(studio: Studio) -> None:
     picture = quarters(mode="RGBA")
     picture.putalpha(Image.linear_gradient("L").resize(picture.size))
-    outcome = await studio.make(IMAGE, encoded(picture, "PNG"))
-    assert get(outcome, PREVIEW).content_type == "image/webp"
-    alpha = shown(outcome).getchannel("A")
+    rendered = await studio.make(IMAGE, encoded(picture, "PNG"))
+    assert get(rendered, PREVIEW).content_type == "image/webp"
+    alpha = shown(rendered).getchannel("A")
     assert [alpha.getpixel((100, y)) for y in (1, 98)] == [
         pytest.approx(3, abs=6),
         pytest.approx(252, abs=6),
@@ -130,27 +131,27 @@ async def test_transparency_is_kept(studio: Studio) -> None:
 
 
 async def test_an_alpha_channel_of_nothing_makes_no_webp(studio: Studio) -> None:
-    outcome = await studio.make(IMAGE, encoded(quarters(mode="RGBA"), "PNG"))
-    assert get(outcome, PREVIEW).content_type == "image/jpeg"
+    rendered = await studio.make(IMAGE, encoded(quarters(mode="RGBA"), "PNG"))
+    assert get(rendered, PREVIEW).content_type == "image/jpeg"
 
 
 async def test_a_setting_makes_previews_webp(studio: Studio) -> None:
-    outcome = await studio.make(IMAGE, telling_photo(), MediaLimits(preview_format="WEBP"))
-    preview = get(outcome, PREVIEW)
+    rendered = await studio.make(IMAGE, telling_photo(), MediaLimits(preview_format="WEBP"))
+    preview = get(rendered, PREVIEW)
     assert preview.content_type == "image/webp"
     assert preview.byte_size <= 300_000
 
 
 async def test_colours_are_those_that_the_profile_means(studio: Studio) -> None:
     content = encoded(quarters(), icc_profile=swapped_profile())
-    outcome = await studio.make(IMAGE, content)
-    assert corners(shown(outcome)) == ["blue", "green", "red", "white"]
-    check_says_nothing(outcome)
+    rendered = await studio.make(IMAGE, content)
+    assert corners(shown(rendered)) == ["blue", "green", "red", "white"]
+    check_says_nothing(rendered)
 
 
 async def test_one_that_says_to_move_and_does_not_is_still(studio: Studio) -> None:
-    outcome = await studio.make(IMAGE, encoded(quarters(), "GIF"))
-    assert find(outcome, FULL) is None
+    rendered = await studio.make(IMAGE, encoded(quarters(), "GIF"))
+    assert find(rendered, FULL) is None
 
 
 # ------------------------------------------------------------------ moving
@@ -158,39 +159,39 @@ async def test_one_that_says_to_move_and_does_not_is_still(studio: Studio) -> No
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF"])
 async def test_moving_pictures_keep_moving(studio: Studio, kind: str) -> None:
-    outcome = await studio.make(IMAGE, moving(kind))
-    greys, durations = _frames(shown(outcome, FULL))
+    rendered = await studio.make(IMAGE, moving(kind))
+    greys, durations = _frames(shown(rendered, FULL))
     assert len(greys) == 6
     assert greys == sorted(greys)
     assert greys[-1] - greys[0] > 150
     assert durations == [100] * 6
-    check_says_nothing(outcome)
+    check_says_nothing(rendered)
 
 
 async def test_frames_beyond_the_cap_are_thinned_out_at_the_same_pace(studio: Studio) -> None:
-    outcome = await studio.make(IMAGE, moving("GIF", 6), MediaLimits(animation_frames=3))
-    _, durations = _frames(shown(outcome, FULL))
+    rendered = await studio.make(IMAGE, moving("GIF", 6), MediaLimits(animation_frames=3))
+    _, durations = _frames(shown(rendered, FULL))
     assert durations == [200] * 3
 
 
 async def test_a_moving_picture_is_shrunk(studio: Studio) -> None:
-    outcome = await studio.make(IMAGE, moving("GIF", 3, (1000, 500)))
-    assert shown(outcome, FULL).size == (640, 320)
+    rendered = await studio.make(IMAGE, moving("GIF", 3, (1000, 500)))
+    assert shown(rendered, FULL).size == (640, 320)
 
 
 async def test_one_that_stays_too_large_is_shown_still(studio: Studio) -> None:
-    outcome = await studio.make(IMAGE, moving("GIF"), MediaLimits(animation_bytes=50))
-    assert [made.name for made in outcome.made] == [PREVIEW, THUMBNAIL]
-    assert not (get(outcome, PREVIEW).path.parent / "full.webp").exists()
+    rendered = await studio.make(IMAGE, moving("GIF"), MediaLimits(animation_bytes=50))
+    assert [made.name for made in rendered.renditions] == [PREVIEW, THUMBNAIL]
+    assert not (path_of(rendered, PREVIEW).parent / "full.webp").exists()
 
 
 # ------------------------------------------------------------------ the placeholder
 
 
 async def test_the_placeholder_is_the_thumb_hash(studio: Studio) -> None:
-    outcome = await studio.make(IMAGE, encoded(quarters((48, 24)), "PNG"))
-    assert outcome.placeholder is not None
-    assert len(base64.b64decode(outcome.placeholder)) in range(15, 26)
+    rendered = await studio.make(IMAGE, encoded(quarters((48, 24)), "PNG"))
+    assert rendered.placeholder is not None
+    assert len(base64.b64decode(rendered.placeholder)) in range(15, 26)
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ from pathlib import Path
 import av
 import pytest
 
-from models.media.media import MediaKind, RenditionName
+from models.media.media import MediaKind
+from models.media.renditions import RenditionName
 from tests.media.files import clip, encoded, quarters, recording, without_length
-from tests.media.studio import Studio, check_says_nothing, get
-from workers.media.renditions import MediaLimits, Outcome, Unusable
+from tests.media.studio import Studio, check_says_nothing, path_of
+from workers.media.renditions import MediaLimits, Rendered, Unusable
 
 FULL = RenditionName.FULL
 AUDIO = MediaKind.AUDIO
@@ -31,27 +32,27 @@ AUDIO = MediaKind.AUDIO
 async def test_every_kind_becomes_opus(
     studio: Studio, tmp_path: Path, container: str, codec: str, content_type: str
 ) -> None:
-    outcome = await studio.make(AUDIO, recording(tmp_path / "sound", container, codec))
-    assert outcome.content_type == content_type
-    assert outcome.duration_ms == pytest.approx(1000, abs=60)
-    assert [made.content_type for made in outcome.made] == ["audio/ogg"]
-    assert _seconds_of(outcome) == pytest.approx(1, abs=0.1)
-    check_says_nothing(outcome)
+    rendered = await studio.make(AUDIO, recording(tmp_path / "sound", container, codec))
+    assert rendered.content_type == content_type
+    assert rendered.duration_ms == pytest.approx(1000, abs=60)
+    assert [made.content_type for made in rendered.renditions] == ["audio/ogg"]
+    assert _seconds_of(rendered) == pytest.approx(1, abs=0.1)
+    check_says_nothing(rendered)
 
 
 async def test_it_sounds_as_before(studio: Studio, tmp_path: Path) -> None:
-    outcome = await studio.make(AUDIO, recording(tmp_path / "sound", "wav", "pcm_s16le"))
-    with av.open(get(outcome, FULL).path) as made:
+    rendered = await studio.make(AUDIO, recording(tmp_path / "sound", "wav", "pcm_s16le"))
+    with av.open(path_of(rendered, FULL)) as made:
         loudest = max(_peak(frame) for frame in made.decode(audio=0))
     assert loudest == pytest.approx(9000 / 32768, rel=0.2)
 
 
 async def test_a_cover_is_left_out(studio: Studio, tmp_path: Path) -> None:
     content = _id3(encoded(quarters())) + _mp3(tmp_path)
-    outcome = await studio.make(AUDIO, content)
-    with av.open(get(outcome, FULL).path) as made:
+    rendered = await studio.make(AUDIO, content)
+    with av.open(path_of(rendered, FULL)) as made:
         assert [stream.type for stream in made.streams] == ["audio"]
-    check_says_nothing(outcome)
+    check_says_nothing(rendered)
 
 
 async def test_a_video_is_no_recording(studio: Studio, tmp_path: Path) -> None:
@@ -73,8 +74,8 @@ async def test_one_that_hides_its_length_is_stopped(studio: Studio, tmp_path: Pa
 
 async def test_what_is_left_of_a_broken_one_is_played(studio: Studio, tmp_path: Path) -> None:
     content = recording(tmp_path / "sound", "ogg", "libopus", seconds=3).read_bytes()
-    outcome = await studio.make(AUDIO, content[: len(content) // 2])
-    assert 300 < (outcome.duration_ms or 0) < 3000
+    rendered = await studio.make(AUDIO, content[: len(content) // 2])
+    assert 300 < (rendered.duration_ms or 0) < 3000
 
 
 async def test_noise_after_a_good_name_is_refused(studio: Studio) -> None:
@@ -82,8 +83,8 @@ async def test_noise_after_a_good_name_is_refused(studio: Studio) -> None:
         await studio.make(AUDIO, b"OggS\0" + bytes(range(256)) * 40)
 
 
-def _seconds_of(outcome: Outcome) -> float:
-    with av.open(get(outcome, FULL).path) as made:
+def _seconds_of(rendered: Rendered) -> float:
+    with av.open(path_of(rendered, FULL)) as made:
         return (made.duration or 0) / 1_000_000
 
 

@@ -21,7 +21,7 @@ from models.log.entries import Batch
 from models.log.media_changes import tell_of_media
 from models.media.headers import disposition_of, served_type
 from models.media.lanes import LONG, QUICK, lane_of, queue_render
-from models.media.media import MediaKind, RenditionName, StoredRendition
+from models.media.media import MediaKind
 from models.media.processing import (
     UNUSABLE,
     Content,
@@ -36,23 +36,14 @@ from models.media.processing import (
     settle_media,
     take_back_try,
 )
+from models.media.renditions import Rendition, RenditionName
 from models.refusals import RefusalCode, Refused
 from models.storage.bucket import Storage
-from workers.media.renditions import Made, MediaRenderer, Outcome, TooSlow, Unusable
+from workers.media.renditions import MediaRenderer, Rendered, TooSlow, Unusable
 
 # A file at whose decoding so many workers died is given up.
 MOST_TRIES = 3
 LOST = "The file is not in storage."
-
-_ENDINGS = {
-    "image/jpeg": "jpg",
-    "image/webp": "webp",
-    "image/png": "png",
-    "image/gif": "gif",
-    "video/mp4": "mp4",
-    "audio/ogg": "ogg",
-    "audio/mp4": "m4a",
-}
 
 
 class RenderPayload(msgspec.Struct):
@@ -178,24 +169,22 @@ class MediaJob:
         made_folder = folder / "made"
         made_folder.mkdir()
         try:
-            outcome = await self._renderer.render(media.kind, source, made_folder, quick=quick)
+            rendered = await self._renderer.render(media.kind, source, made_folder, quick=quick)
         except Unusable as unusable:
             await self._fail(media, content_id, unusable.reason)
             return None
         finally:
             # Whatever came of it, the worker lives: only what kills it counts.
             await take_back_try(self._database, media.id)
-        for made in outcome.made:
-            await self._store(content_id, made)
-        return _content(media, content_id, outcome)
-
-    async def _store(self, content_id: str, made: Made) -> None:
-        await self._storage.upload(
-            made.path,
-            _key(content_id, made),
-            content_type=served_type(made.content_type),
-            disposition=disposition_of(made.content_type, None),
-        )
+        content = _content(media, content_id, rendered)
+        for made, stored in zip(rendered.renditions, content.renditions, strict=False):
+            await self._storage.upload(
+                made_folder / made.key,
+                stored.key,
+                content_type=served_type(stored.content_type),
+                disposition=disposition_of(stored.content_type, None),
+            )
+        return content
 
     async def _fail(self, media: MediaToRender, content_id: str, failure: str) -> None:
         await fail_media(self._database, media.id, failure)
@@ -223,41 +212,32 @@ async def delete_folder(storage: Storage, content_id: str) -> None:
         await storage.delete(keys)
 
 
-def _content(media: MediaToRender, content_id: str, outcome: Outcome) -> Content:
+def _content(media: MediaToRender, content_id: str, rendered: Rendered) -> Content:
+    """Return what is stored in the folder: the renditions that were made, by their keys in storage,
+    and of a FILE its original.
+    """
     renditions = [
-        StoredRendition(
-            made.name,
-            _key(content_id, made),
-            made.content_type,
-            made.byte_size,
-            made.width,
-            made.height,
-        )
-        for made in outcome.made
+        msgspec.structs.replace(made, key=f"{folder_of(content_id)}{made.key}")
+        for made in rendered.renditions
     ]
     if media.kind is MediaKind.FILE:
         renditions.append(
-            StoredRendition(
+            Rendition(
                 RenditionName.ORIGINAL,
                 original_of(content_id),
-                outcome.content_type,
+                rendered.content_type,
                 media.byte_size,
             )
         )
     return Content(
         content_id,
-        outcome.content_type,
+        rendered.content_type,
         renditions,
-        outcome.width,
-        outcome.height,
-        outcome.duration_ms,
-        outcome.placeholder,
+        rendered.width,
+        rendered.height,
+        rendered.duration_ms,
+        rendered.placeholder,
     )
-
-
-def _key(content_id: str, made: Made) -> str:
-    ending = _ENDINGS.get(made.content_type, "bin")
-    return f"{folder_of(content_id)}{made.name.name.lower()}.{ending}"
 
 
 def _digest(media: MediaToRender, path: Path) -> bytes:

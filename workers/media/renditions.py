@@ -12,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from models.media.media import MediaKind, RenditionName
+from models.media.media import MediaKind
+from models.media.renditions import Rendition, RenditionName
 from workers.media.renderers.file_types import HEAD_BYTES, PICTURES, SOUNDS, VIDEOS, content_type_of
 from workers.media.sandbox.confinement import Bounds
 from workers.media.sandbox.protocol import (
@@ -24,15 +25,13 @@ from workers.media.sandbox.protocol import (
     Rendered,
     RenderOrder,
     Unusable,
-    Written,
     file_name,
 )
 from workers.media.sandbox.sandbox import TOO_LATE, Sandbox, SandboxFailed
 
 __all__ = [
-    "Made",
     "MediaLimits",
-    "Outcome",
+    "Rendered",
     "MediaRenderer",
     "SandboxFailed",
     "TooSlow",
@@ -49,43 +48,16 @@ _TYPES = {
     MediaKind.VIDEO: VIDEOS.keys(),
     MediaKind.AUDIO: SOUNDS.keys(),
 }
-_NAMES = {
-    "THUMBNAIL": RenditionName.THUMBNAIL,
-    "PREVIEW": RenditionName.PREVIEW,
-    "FULL": RenditionName.FULL,
-}
+# No child makes an original: it is the file as it was uploaded.
+_NAMES = frozenset({RenditionName.THUMBNAIL, RenditionName.PREVIEW, RenditionName.FULL})
 # What is not quick leaves the CPU to photos, and to all else on the machine.
 SLOW_NICENESS = 10
 _MOST_SIDE_PX = 1 << 20
 _MOST_PLACEHOLDER = 64
 
 
-class Made(msgspec.Struct, frozen=True):
-    """A rendition as a file; sizes in bytes and pixels."""
-
-    name: RenditionName
-    path: Path
-    content_type: str
-    byte_size: int
-    width: int | None = None
-    height: int | None = None
-
-
 class TooSlow(Exception):
     """It takes more than a file may in the quick lane."""
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What a file is by its content, upright, and what was made of it. `placeholder` is a
-    ThumbHash, base64.
-    """
-
-    content_type: str
-    made: list[Made]
-    width: int | None = None
-    height: int | None = None
-    duration_ms: int | None = None
-    placeholder: str | None = None
 
 
 class MediaRenderer:
@@ -114,7 +86,7 @@ class MediaRenderer:
 
     async def render(
         self, kind: MediaKind, source: Path, folder: Path, *, quick: bool = False
-    ) -> Outcome:
+    ) -> Rendered:
         """Writes files in `folder`, which is empty, and nowhere else. At any time so many of them
         run as the caller lets. `quick`: it may take `quick_cpu_s`, and goes before all others.
 
@@ -128,7 +100,7 @@ class MediaRenderer:
         if not head:
             raise Unusable(EMPTY)
         if kind is MediaKind.FILE:
-            return Outcome(content_type_of(head), [])
+            return Rendered(content_type_of(head), [])
         order = msgspec.msgpack.encode(RenderOrder(kind.name, self._limits))
         ended = await self._sandbox.run(order, source, folder, self._bounds(kind, quick=quick))
         if ended.unusable is not None:
@@ -170,45 +142,38 @@ def _read_head(source: Path) -> bytes:
         return file.read(HEAD_BYTES)
 
 
-def _checked(kind: MediaKind, rendered: Rendered, folder: Path) -> Outcome:
-    """
+def _checked(kind: MediaKind, rendered: Rendered, folder: Path) -> Rendered:
+    """Return what the child said, once it is found to be so.
+
     Raises:
-        ValueError: it is not what a child of ours makes.
+        ValueError: no child of ours makes this.
         OSError: a file is not there.
     """
     if rendered.content_type not in _TYPES[kind]:
         raise ValueError
     if len(rendered.placeholder or "") > _MOST_PLACEHOLDER:
         raise ValueError
-    return Outcome(
-        rendered.content_type,
-        [_made(written, folder) for written in rendered.written],
-        _side(rendered.width),
-        _side(rendered.height),
-        rendered.duration_ms,
-        rendered.placeholder,
-    )
+    _check_sides(rendered.width, rendered.height)
+    for rendition in rendered.renditions:
+        _check_rendition(rendition, folder)
+    return rendered
 
 
-def _made(written: Written, folder: Path) -> Made:
-    if written.content_type not in ENDINGS or written.name not in _NAMES:
+def _check_rendition(rendition: Rendition, folder: Path) -> None:
+    if rendition.content_type not in ENDINGS or rendition.name not in _NAMES:
         raise ValueError
-    path = folder / file_name(written.name, written.content_type)
+    if rendition.key != file_name(rendition.name, rendition.content_type):
+        raise ValueError
     # No link to somewhere else, and no second name of something else.
-    found = os.lstat(path)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_size == 0:
+    found = os.lstat(folder / rendition.key)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
         raise ValueError
-    return Made(
-        _NAMES[written.name],
-        path,
-        written.content_type,
-        found.st_size,
-        _side(written.width),
-        _side(written.height),
-    )
+    if found.st_size != rendition.byte_size or found.st_size == 0:
+        raise ValueError
+    _check_sides(rendition.width, rendition.height)
 
 
-def _side(pixels: int | None) -> int | None:
-    if pixels is not None and not 0 < pixels <= _MOST_SIDE_PX:
-        raise ValueError
-    return pixels
+def _check_sides(*sides_px: int | None) -> None:
+    for side_px in sides_px:
+        if side_px is not None and not 0 < side_px <= _MOST_SIDE_PX:
+            raise ValueError

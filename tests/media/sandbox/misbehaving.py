@@ -15,9 +15,10 @@ from typing import BinaryIO
 
 import msgspec
 
+from models.media.renditions import Rendition, RenditionName
 from workers.media.sandbox.confinement import Bounds
 from workers.media.sandbox.kernel import libc
-from workers.media.sandbox.protocol import MIB, Rendered, Written
+from workers.media.sandbox.protocol import MIB, Rendered
 from workers.media.sandbox.sandbox import Sandbox
 
 BOUNDS = Bounds(memory_bytes=64 * MIB, file_bytes=MIB, cpu_s=20, deadline_s=20)
@@ -165,7 +166,8 @@ def _look(about: str, source: BinaryIO) -> bytes:
 
 def _lie(about: str, source: BinaryIO) -> bytes:
     """Says that it has made a preview."""
-    said = Rendered("image/png", [Written("PREVIEW", "image/jpeg", 1, 1)])
+    preview = Rendition(RenditionName.PREVIEW, "preview.jpg", "image/jpeg", 1, 1, 1)
+    said = Rendered("image/png", [preview])
     return msgspec.msgpack.encode(said)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from PIL import Image, ImageFile
 
-from workers.media.sandbox.protocol import MediaLimits, Written, file_name
+from models.media.renditions import Rendition, RenditionName
+from workers.media.sandbox.protocol import MediaLimits, file_name, rendition_of
 
 # GIFs say 0 or 10 ms and mean what browsers make of it.
 SHORTEST_MS = 20
@@ -24,15 +25,17 @@ _TRIES = ((1.0, 65), (0.7, 50), (0.5, 40))
 _WEBP = "image/webp"
 
 
-def write_moving(picture: ImageFile.ImageFile, limits: MediaLimits) -> list[Written]:
-    """FULL, if it comes out small enough. The picture is at its first frame afterwards."""
+def write_animation(picture: ImageFile.ImageFile, limits: MediaLimits) -> list[Rendition]:
+    """Write the FULL rendition if it comes out small enough. Leave the picture at its
+    first frame.
+    """
     found: int = getattr(picture, "n_frames", 1)
     frames = min(found, limits.animation_pixels // (picture.width * picture.height))
     if frames < 2:
         return []
     step = min(MOST_STEP, -(-frames // limits.animation_frames))
     frames = min(frames, step * limits.animation_frames)
-    path = file_name("FULL", _WEBP)
+    path = file_name(RenditionName.FULL, _WEBP)
     for share, quality in _TRIES:
         film = _Film(picture, frames, step, round(limits.animation_px * share))
         film.save(
@@ -47,7 +50,7 @@ def write_moving(picture: ImageFile.ImageFile, limits: MediaLimits) -> list[Writ
         )
         picture.seek(0)
         if os.path.getsize(path) <= limits.animation_bytes:
-            return [Written("FULL", _WEBP, *film.size)]
+            return [rendition_of(RenditionName.FULL, _WEBP, *film.size)]
     os.unlink(path)
     return []
 

@@ -23,7 +23,8 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from workers.media.renderers.animations import write_moving
+from models.media.renditions import Rendition, RenditionName
+from workers.media.renderers.animations import write_animation
 from workers.media.renderers.coded_colours import SAID_WITHIN_BYTES, coded_colours, shown_as_sdr
 from workers.media.renderers.colours import Colours
 from workers.media.renderers.file_types import HEAD_BYTES, PICTURES, content_type_of
@@ -37,8 +38,8 @@ from workers.media.sandbox.protocol import (
     MediaLimits,
     Rendered,
     Unusable,
-    Written,
     file_name,
+    rendition_of,
 )
 
 # These decoders, and no more, are known from here on: asked for by name, each one opens alone.
@@ -85,18 +86,18 @@ def render_picture(source: BinaryIO, limits: MediaLimits) -> Rendered:
         raise Unusable(NOT_A_PICTURE)
     source.seek(0)
     picture = open_picture(source, PICTURES[content_type], limits)
-    moving = write_moving(picture, limits) if _moves(picture) else []
+    animation = write_animation(picture, limits) if _moves(picture) else []
     orientation = _orientation_of(picture)
     # Before it is drafted.
     width, height = picture.size
     still = shrink(picture, orientation, limits.preview_px, limits)
     if (coded := _coded_colours(picture, head)) is not None:
         still = shown_as_sdr(still, coded)
-    written, placeholder = write_still(still, limits)
+    stills, placeholder = write_still(still, limits)
     if orientation >= 5:
         width, height = height, width
     return Rendered(
-        content_type, [*written, *moving], width=width, height=height, placeholder=placeholder
+        content_type, [*stills, *animation], width=width, height=height, placeholder=placeholder
     )
 
 
@@ -172,7 +173,7 @@ def fit(size: Size, side_px: int) -> Size:
     return width, height
 
 
-def write_still(picture: Image.Image, limits: MediaLimits) -> tuple[list[Written], str]:
+def write_still(picture: Image.Image, limits: MediaLimits) -> tuple[list[Rendition], str]:
     """PREVIEW and THUMBNAIL of an upright picture that has the preview's size; and its
     placeholder.
     """
@@ -180,12 +181,12 @@ def write_still(picture: Image.Image, limits: MediaLimits) -> tuple[list[Written
         fit(picture.size, limits.thumbnail_px), Image.Resampling.BICUBIC, reducing_gap=2.0
     )
     as_webp = picture.mode == "RGBA" or limits.preview_format == "WEBP"
-    preview = _write_within(picture, "PREVIEW", limits.preview_bytes, as_webp=as_webp)
-    small = _write_within(thumbnail, "THUMBNAIL", limits.preview_bytes, as_webp=True)
+    preview = _write_within(picture, RenditionName.PREVIEW, limits.preview_bytes, as_webp=as_webp)
+    small = _write_within(thumbnail, RenditionName.THUMBNAIL, limits.preview_bytes, as_webp=True)
     return [preview, small], placeholder_of(thumbnail)
 
 
-def write_poster(picture: Image.Image, limits: MediaLimits) -> tuple[list[Written], str]:
+def write_poster(picture: Image.Image, limits: MediaLimits) -> tuple[list[Rendition], str]:
     """The same of a video's frame."""
     size = fit(picture.size, limits.poster_px)
     return write_still(picture.resize(size, Image.Resampling.BICUBIC), limits)
@@ -250,7 +251,9 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 # ------------------------------------------------------------------ writing
 
 
-def _write_within(picture: Image.Image, name: str, most_bytes: int, *, as_webp: bool) -> Written:
+def _write_within(
+    picture: Image.Image, name: RenditionName, most_bytes: int, *, as_webp: bool
+) -> Rendition:
     """At the best quality that keeps within the size, else at the least."""
     content_type = "image/webp" if as_webp else "image/jpeg"
     for encoded in _encodings(picture, as_webp=as_webp):
@@ -258,7 +261,7 @@ def _write_within(picture: Image.Image, name: str, most_bytes: int, *, as_webp: 
             break
     with open(file_name(name, content_type), "wb") as file:
         file.write(encoded)
-    return Written(name, content_type, *picture.size)
+    return rendition_of(name, content_type, *picture.size)
 
 
 def _encodings(picture: Image.Image, *, as_webp: bool) -> Iterator[bytes]:

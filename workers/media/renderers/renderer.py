@@ -21,6 +21,8 @@ av.logging.set_level(None)
 
 
 def run(order: bytes, source: BinaryIO) -> bytes:
-    """An `RenderOrder` to a `Rendered`, as MessagePack, with files in the present folder."""
+    """Return the `Rendered` of a `RenderOrder`, both as MessagePack; its files are in the present
+    folder.
+    """
     ordered = msgspec.msgpack.decode(order, type=RenderOrder)
     return msgspec.msgpack.encode(RENDERERS[ordered.kind](source, ordered.limits))

@@ -10,6 +10,7 @@ from typing import BinaryIO, cast
 import av
 from av.audio.frame import AudioFrame
 
+from models.media.renditions import RenditionName
 from workers.media.renderers.containers import (
     SOUND_CODECS,
     decoded,
@@ -28,12 +29,13 @@ from workers.media.sandbox.protocol import (
     MediaLimits,
     Rendered,
     Unusable,
-    Written,
     file_name,
+    rendition_of,
 )
 
 OPUS = Coding("libopus", "s16", 960, 96_000, 32_000)
 _OGG = "audio/ogg"
+FULL = RenditionName.FULL
 # No name of a program, no random serial numbers: equal sounds are equal files.
 BITEXACT = {"fflags": "+bitexact"}
 
@@ -58,7 +60,7 @@ def render_sound(source: BinaryIO, limits: MediaLimits) -> Rendered:
             raise Unusable(DAMAGED)
         if length_of(container) > most_s:
             raise Unusable(TOO_LONG)
-        with av.open(file_name("FULL", _OGG), "w", format="ogg", options=BITEXACT) as made:
+        with av.open(file_name(FULL, _OGG), "w", format="ogg", options=BITEXACT) as made:
             mono = sound.codec_context.channels == 1
             track = SoundTrack(made, OPUS, mono=mono, most_s=most_s, least_hz=limits.sound_least_hz)
             began: Fraction | None = None
@@ -72,7 +74,7 @@ def render_sound(source: BinaryIO, limits: MediaLimits) -> Rendered:
     if track.duration_s == 0:
         raise Unusable(DAMAGED)
     return Rendered(
-        content_type, [Written("FULL", _OGG)], duration_ms=round(track.duration_s * 1000)
+        content_type, [rendition_of(FULL, _OGG)], duration_ms=round(track.duration_s * 1000)
     )
 
 

@@ -15,6 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
+from models.media.renditions import RenditionName
 from workers.media.renderers.colours import LIMITED_RANGE, SDR, Colours, colours_of
 from workers.media.renderers.containers import (
     SOUND_CODECS,
@@ -38,14 +39,15 @@ from workers.media.sandbox.protocol import (
     MediaLimits,
     Rendered,
     Unusable,
-    Written,
     file_name,
+    rendition_of,
 )
 
 Size = tuple[int, int]
 
 AAC = Coding("aac", "fltp", 1024, 128_000, 72_000)
 _MP4 = "video/mp4"
+FULL = RenditionName.FULL
 # Of the picture's time, as MPEG has it.
 _TICKS = 90_000
 _MUXER = {"movflags": "+faststart", "fflags": "+bitexact"}
@@ -62,7 +64,7 @@ def render_video(source: BinaryIO, limits: MediaLimits) -> Rendered:
     if content_type not in VIDEOS:
         raise Unusable(NOT_A_VIDEO)
     source.seek(0)
-    path = file_name("FULL", _MP4)
+    path = file_name(FULL, _MP4)
     with open_container(source, VIDEOS[content_type]) as container:
         video = _require_video(container, limits)
         with av.open(path, "w", format="mp4", options=_MUXER) as made:
@@ -70,11 +72,11 @@ def render_video(source: BinaryIO, limits: MediaLimits) -> Rendered:
             _transcode(container, film, made, limits)
     if film.poster is None:
         raise Unusable(DAMAGED)
-    written, placeholder = write_poster(film.poster, limits)
+    stills, placeholder = write_poster(film.poster, limits)
     width, height = film.poster.size
     return Rendered(
         content_type,
-        [Written("FULL", _MP4, width, height), *written],
+        [rendition_of(FULL, _MP4, width, height), *stills],
         width=film.shown_size[0],
         height=film.shown_size[1],
         duration_ms=round(film.ends_at_s * 1000),

@@ -1,6 +1,10 @@
 """What both sides of the sandbox know: the limits, what a file was made into, and why not."""
 
+import os
+
 import msgspec
+
+from models.media.renditions import Rendition, RenditionName
 
 MIB = 1024 * 1024
 
@@ -64,20 +68,14 @@ class Unusable(Exception):
         self.reason = reason
 
 
-class Written(msgspec.Struct, frozen=True):
-    """A file that was written in the folder: `name` as in the contract."""
-
-    name: str
-    content_type: str
-    width: int | None = None
-    height: int | None = None
-
-
 class Rendered(msgspec.Struct, frozen=True):
-    """What a file is and what was made of it. `placeholder` is a ThumbHash, base64."""
+    """What a file is by its content, and what was made of it: the keys of its renditions are names
+    in the folder. `width` and `height` are those of the upright picture; `placeholder` is a
+    ThumbHash, base64.
+    """
 
     content_type: str
-    written: list[Written]
+    renditions: list[Rendition]
     width: int | None = None
     height: int | None = None
     duration_ms: int | None = None
@@ -85,18 +83,30 @@ class Rendered(msgspec.Struct, frozen=True):
 
 
 class RenderOrder(msgspec.Struct, frozen=True):
-    """What a child is to do with the file that it is given."""
+    """Tell a child how to render the file that it is given; `kind` names a `MediaKind`."""
 
     kind: str
     limits: MediaLimits
 
 
-def file_name(name: str, content_type: str) -> str:
-    """What the file of a rendition is called in the folder."""
-    return f"{name.lower()}.{ENDINGS[content_type]}"
+def file_name(name: RenditionName, content_type: str) -> str:
+    """Return the name of a rendition's file, in the folder and in storage."""
+    return f"{name.name.lower()}.{ENDINGS[content_type]}"
 
 
-# What renditions can be.
+def rendition_of(
+    name: RenditionName, content_type: str, width: int | None = None, height: int | None = None
+) -> Rendition:
+    """Return the rendition that was written as `file_name` in the present folder.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    path = file_name(name, content_type)
+    return Rendition(name, path, content_type, os.path.getsize(path), width, height)
+
+
+# The types that renditions can have.
 ENDINGS = {
     "image/jpeg": "jpg",
     "image/webp": "webp",
