@@ -17,6 +17,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from models.background import Background
+from models.close_codes import SERVICE_RESTART, CloseCode
 from models.database import CONNECTION_ERRORS
 from models.devices.viewer import Viewer
 from models.log.events import StreamCut
@@ -86,7 +87,7 @@ class App:
                 await self._websocket(scope, receive, send)
             else:
                 await receive()
-                await send({"type": "websocket.close", "code": 1008})
+                await send({"type": "websocket.close", "code": CloseCode.POLICY_VIOLATION})
         elif scope["type"] == "http" and scope["path"] == PATH:
             if _wants_page(scope):
                 await self._page()(scope, receive, send)
@@ -108,7 +109,7 @@ class App:
         if not self._opened:
             return
         await self._websocket.drain()
-        self._process.hub.cut(StreamCut(1012, "Service restart"))
+        self._process.hub.cut(StreamCut(CloseCode.SERVICE_RESTART, SERVICE_RESTART))
         await asyncio.gather(self._websocket.mutations.wait(), self._http.drain())
 
     @asynccontextmanager

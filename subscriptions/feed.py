@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
+from models.close_codes import TOO_SLOW, CloseCode
 from models.log.events import Occurrence, ResyncRequired, StreamCut
 from models.log.signals import ReceiptMoved, Typed
 from subscriptions.live_entry import LiveEntry
@@ -195,7 +196,7 @@ class Feed:
             self._sink(occurrence)
             return
         if len(self._queue) >= self._queued_events:
-            self.end(StreamCut(1013, "Too slow: connect again and resume by position."))
+            self.end(StreamCut(CloseCode.TRY_AGAIN_LATER, TOO_SLOW))
             return
         self._queue.append(occurrence)
         self._wake.set()

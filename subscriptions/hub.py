@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable
 
 from models.background import Background, Loops
+from models.close_codes import STREAM_FAILED, CloseCode
 from models.database import Database
 from models.log.entries import Batch, hydrate_entries, list_entries
 from models.log.events import StreamCut, TooFarBehind
@@ -140,7 +141,7 @@ def _offer(feed: Feed, entry: LiveEntry, joined_seq: int) -> None:
         feed.offer(entry, joined_seq)
     except Exception as error:
         logger.error("A feed failed and is cut: %s.", type(error).__name__)
-        feed.end(StreamCut(1013, "The stream failed: connect again and resume by position."))
+        feed.end(StreamCut(CloseCode.TRY_AGAIN_LATER, STREAM_FAILED))
 
 
 def resync(feed: Feed, channel_id: str, seq: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from models.channels.channels import GroupFacts
+from models.close_codes import CloseCode
 from models.log.entries import Change
 from models.messages.messages import Message
 from models.users.users import User
@@ -117,11 +118,9 @@ class Occurrence(msgspec.Struct):
 
 
 class StreamCut(Exception):
-    """The stream ends without being complete, and the client is to come back: deploy (1012), too
-    slow (1013).
-    """
+    """End the stream without completing it: the client is to come back and resume by position."""
 
-    def __init__(self, close_code: int, reason: str) -> None:
+    def __init__(self, close_code: CloseCode, reason: str) -> None:
         super().__init__(reason)
         self.close_code = close_code
         self.reason = reason

@@ -1,5 +1,6 @@
 """Answers of a process that has not opened its parts yet: clients come again, or go elsewhere."""
 
+from models.close_codes import CloseCode
 from models.refusals import unavailable
 from parley.engine.errors import exception_answer
 from parley.transport.reply import Reply
@@ -19,4 +20,4 @@ async def close_early(receive: Receive, send: Send) -> None:
     """Close a websocket with 1013, which clients retry."""
     await receive()
     await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
-    await send({"type": "websocket.close", "code": 1013, "reason": _NOT_YET})
+    await send({"type": "websocket.close", "code": CloseCode.TRY_AGAIN_LATER, "reason": _NOT_YET})

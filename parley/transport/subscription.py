@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import nullcontext
 from typing import Protocol
 
+from models.close_codes import TOO_SLOW, CloseCode
 from models.log.events import Occurrence, StreamCut
 from parley.engine.sharing import Render
 from parley.transport.writer import Writer
 from subscriptions.replays import Pace
-
-TOO_SLOW = "Too slow: connect again and resume by position"
 
 
 class Followed(Protocol):
@@ -107,7 +106,7 @@ class Subscription:
             return
         self._later.append(occurrence)
         if len(self._later) > self._queued_events:
-            self._feed.end(StreamCut(1013, TOO_SLOW))
+            self._feed.end(StreamCut(CloseCode.TRY_AGAIN_LATER, TOO_SLOW))
 
     async def _render_later(self, text: Awaitable[str]) -> None:
         try:

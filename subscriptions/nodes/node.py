@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from redis.asyncio import Redis
 
 from models.background import Background, Loops
+from models.close_codes import OUT_OF_TOUCH, TOO_MUCH_MISSED, CloseCode
 from models.database import Database
 from models.deadlines import within
 from models.log.entries import Batch
@@ -277,9 +278,7 @@ class Node:
         """Offer the outbox of the last half minute to the feeds; False when it cannot be read."""
         started = time.monotonic()
         if started - self._in_touch > OUTBOX_KEPT_S - 5:
-            self._hub.cut(
-                StreamCut(1012, "Out of touch: connect again and resume by position."), over_s=5
-            )
+            self._hub.cut(StreamCut(CloseCode.SERVICE_RESTART, OUT_OF_TOUCH), over_s=5)
             # Whoever comes from now on reads what was before: they are not cut again at once.
             self._in_touch = started
         try:
@@ -287,10 +286,7 @@ class Node:
         except Refused:
             return False
         if batches is None:
-            self._hub.cut(
-                StreamCut(1012, "Too much was missed: connect again and resume by position."),
-                over_s=5,
-            )
+            self._hub.cut(StreamCut(CloseCode.SERVICE_RESTART, TOO_MUCH_MISSED), over_s=5)
         for batch in batches or ():
             self._hub.offer(batch)
         self._in_touch = started

@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from models.close_codes import CloseCode
 from models.database import Database
 from parley.embedded.ports import LOOPBACK
 from tests.client import Ended, Json, codes_of
@@ -119,7 +120,8 @@ async def over_socket(person: Person, body: dict[str, Any]) -> set[str]:
         try:
             message = await socket.receive()
         except Ended as ended:
-            return {"INVALID_INPUT"} if ended.ending.close_code == 4400 else {"closed"}
+            bad_request = ended.ending.close_code == CloseCode.BAD_REQUEST
+            return {"INVALID_INPUT"} if bad_request else {"closed"}
     payload = message["payload"]
     return said_no({"errors": payload} if message["type"] == "error" else payload) or {"nothing"}
 

@@ -8,6 +8,7 @@ import urllib.error
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
+from models.close_codes import CloseCode
 from models.limits import Limits
 from parley.embedded.ports import is_free
 from tests.embedded.conftest import Serve
@@ -40,7 +41,7 @@ def test_a_stop_finishes_requests_takes_no_new_ones_and_closes_sockets_with_1012
         with pytest.raises(ConnectionClosedError) as closed:
             socket.recv(5)
         assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == 1012
+        assert closed.value.rcvd.code == CloseCode.SERVICE_RESTART
     assert serving.process.wait(5) == 0
     assert is_free(serving.port)
 
@@ -55,7 +56,7 @@ def test_a_frame_above_the_limit_closes_its_socket_with_1009(serve: Serve) -> No
         with pytest.raises(ConnectionClosedError) as closed:
             socket.recv(5)
         assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == 1009
+        assert closed.value.rcvd.code == CloseCode.MESSAGE_TOO_BIG
 
 
 def test_an_unexpected_failure_is_logged_without_its_text(serve: Serve) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from models.close_codes import CloseCode
 from models.limits import Limits
 from models.log.events import Occurrence, StreamCut, TooFarBehind
 from models.refusals import RefusalCode, Refused
@@ -113,7 +114,7 @@ async def test_what_ends_the_source_is_told_before_the_stream_completes(
 
 
 async def test_a_stream_that_is_cut_does_not_complete() -> None:
-    source = Source(Book(key="first"), StreamCut(1012, "Service restart"))
+    source = Source(Book(key="first"), StreamCut(CloseCode.SERVICE_RESTART, "Service restart"))
 
     events = await finish(App(Context(source)).client.follow(BOOK_ADDED))
 

@@ -9,6 +9,7 @@ import time
 from examples.client import SEND, Api
 from examples.server import RunningServer
 from examples.two_people import Conversation, kill_api
+from models.close_codes import CloseCode
 from parley.supervision.probes import http_status
 from tests.faults.people import draft, sign_in_pair, stored
 from tests.faults.rows import count_waiting, held_channel
@@ -47,7 +48,7 @@ async def test_a_deploy_under_load_closes_sockets_with_1012_and_loses_nothing(
 
     await talk.all_arrived()
     await talk.check()
-    assert (alice.inbox.closed_with, bob.inbox.closed_with) == ([], [1012])
+    assert (alice.inbox.closed_with, bob.inbox.closed_with) == ([], [CloseCode.SERVICE_RESTART])
 
 
 async def test_a_deploy_answers_the_sends_that_are_under_way(

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from models.close_codes import CloseCode
 from parley.transport.strict_json import BadJson, find_nul, parse_json
 
 
@@ -43,12 +44,12 @@ def parse_message(message: MutableMapping[str, Any]) -> ClientMessage:
     """
     text = message.get("text")
     if text is None:
-        raise Close(4400, "Binary messages are not part of the protocol")
+        raise Close(CloseCode.BAD_REQUEST, "Binary messages are not part of the protocol")
     try:
         value, may_hold_nul = parse_json(text.encode())
         parsed = msgspec.convert(value, ClientMessage)
     except (BadJson, UnicodeEncodeError, msgspec.ValidationError):
-        raise Close(4400, "Invalid message") from None
+        raise Close(CloseCode.BAD_REQUEST, "Invalid message") from None
     parsed.may_hold_nul = may_hold_nul
     return parsed
 
@@ -60,11 +61,11 @@ def parse_request(message: ClientMessage) -> tuple[str, Request]:
         Close: the `subscribe` has no id, or its payload is no request.
     """
     if not message.id:
-        raise Close(4400, "A subscribe message needs an id")
+        raise Close(CloseCode.BAD_REQUEST, "A subscribe message needs an id")
     try:
         request = msgspec.convert(message.payload, Request)
     except msgspec.ValidationError:
-        raise Close(4400, "Invalid subscribe payload") from None
+        raise Close(CloseCode.BAD_REQUEST, "Invalid subscribe payload") from None
     looks = message.may_hold_nul and request.variables
     request.bad_variable = find_nul(request.variables or {}) if looks else None
     return message.id, request
@@ -79,7 +80,7 @@ def authorization_of(payload: Any) -> str | None:
     if payload is None:
         return None
     if not isinstance(payload, dict):
-        raise Close(4400, "Invalid connection_init payload")
+        raise Close(CloseCode.BAD_REQUEST, "Invalid connection_init payload")
     for name, value in payload.items():
         if isinstance(name, str) and name.lower() == "authorization":
             return value if isinstance(value, str) else "-"

@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 
 import orjson
 
+from models.close_codes import CloseCode
 from models.limits import Limits
 from models.log.events import StreamCut
 from models.refusals import unavailable
@@ -69,7 +70,9 @@ class SocketOperations:
             Close: the id is in use.
         """
         if operation_id in self._known:
-            raise Close(4409, f"Subscriber for {operation_id[:64]} already exists")
+            raise Close(
+                CloseCode.SUBSCRIBER_EXISTS, f"Subscriber for {operation_id[:64]} already exists"
+            )
         running = _Running(self._server, self._socket, operation_id, self._forget)
         most = self._server.limits.operations_per_socket
         if len(self._running) >= most:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from models.close_codes import TOO_MANY_CONNECTIONS, TOO_SLOW, UNAUTHORIZED, CloseCode
 from models.devices.sessions import Sessions, Unauthenticated
 from models.devices.viewer import Viewer
 from models.refusals import Refused
@@ -20,14 +21,11 @@ from parley.transport.sockets.messages import (
     parse_request,
 )
 from parley.transport.sockets.operations import SocketOperations
-from parley.transport.subscription import TOO_SLOW
 from parley.transport.writer import Writer
 from schema.context import Context
 from subscriptions.connections import HeldConnection
 from subscriptions.presence.presence import NodePresence
 from subscriptions.session_watch import SessionWatch
-
-TOO_MANY = "Too many connections: close one, or try again later"
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -58,7 +56,9 @@ class Socket:
         async def send_text(text: str) -> None:
             await send({"type": "websocket.send", "text": text})
 
-        self.writer = Writer(send_text, server.limits, lambda: self.close(1013, TOO_SLOW))
+        self.writer = Writer(
+            send_text, server.limits, lambda: self.close(CloseCode.TRY_AGAIN_LATER, TOO_SLOW)
+        )
         self._operations = SocketOperations(server, self)
         self._slow = False
         self._init_received = False
@@ -68,7 +68,10 @@ class Socket:
         self._stop_watching: Callable[[], None] | None = None
         self._let_go: Callable[[], None] | None = None
         self._init_timer = asyncio.get_running_loop().call_later(
-            server.limits.connection_init_s, self.close, 4408, "Connection initialisation timeout"
+            server.limits.connection_init_s,
+            self.close,
+            CloseCode.INIT_TIMEOUT,
+            "Connection initialisation timeout",
         )
 
     async def run(self, receive: Receive) -> None:
@@ -118,24 +121,24 @@ class Socket:
                 return
             case "subscribe":
                 if not self._acknowledged:
-                    raise Close(4401, "Unauthorized")
+                    raise Close(CloseCode.UNAUTHORIZED, UNAUTHORIZED)
                 self._operations.begin(*parse_request(message))
             case "complete":
                 await self._operations.complete(message.id or "")
             case _:
-                raise Close(4400, "Invalid message type")
+                raise Close(CloseCode.BAD_REQUEST, "Invalid message type")
 
     async def _init(self, payload: Any) -> None:
         if self._init_received:
-            raise Close(4429, "Too many initialisation requests")
+            raise Close(CloseCode.TOO_MANY_INIT_REQUESTS, "Too many initialisation requests")
         self._init_received = True
         self._init_timer.cancel()
         try:
             self._viewer = await self._server.sessions.authenticate(authorization_of(payload))
         except Unauthenticated:
-            raise Close(4401, "Unauthorized") from None
+            raise Close(CloseCode.UNAUTHORIZED, UNAUTHORIZED) from None
         except Refused:
-            raise Close(1013, "Try again later") from None
+            raise Close(CloseCode.TRY_AGAIN_LATER, "Try again later") from None
         if self._viewer is not None:
             await self._count_as(self._viewer)
             self._stop_watching = self._server.watch.follow(self._viewer, self)
@@ -147,7 +150,7 @@ class Socket:
         try:
             await self._connection.hold(viewer)
         except Refused:
-            raise Close(1013, TOO_MANY) from None
+            raise Close(CloseCode.TRY_AGAIN_LATER, TOO_MANY_CONNECTIONS) from None
 
     # ---------------------------------------------------------------- for its operations
 
@@ -176,7 +179,7 @@ class Socket:
         """The feeds say so themselves."""
 
     def session_over(self) -> None:
-        self.close(4401, "Session over")
+        self.close(CloseCode.UNAUTHORIZED, "Session over")
 
     def close(self, code: int, reason: str) -> None:
         """Close from our side; what may be ended ends now, what is queued is dropped."""

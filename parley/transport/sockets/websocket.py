@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
+from models.close_codes import SERVICE_RESTART, TOO_MANY_CONNECTIONS, CloseCode
 from models.devices.sessions import Sessions
 from models.limits import Limits
 from models.refusals import Refused
@@ -16,7 +17,7 @@ from parley.engine.engine import Engine
 from parley.transport.costs import FollowedDocuments, LiveCosts
 from parley.transport.mutations import Mutations
 from parley.transport.origins import Origins
-from parley.transport.sockets.socket import TOO_MANY, MakeContext, Receive, Send, Socket
+from parley.transport.sockets.socket import MakeContext, Receive, Send, Socket
 from subscriptions.connections import Connections, HeldConnection
 from subscriptions.presence.presence import NodePresence
 from subscriptions.session_watch import SessionWatch
@@ -57,12 +58,16 @@ class GraphQLWebSocket:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         if self.draining or not self.origins.allows(dict(scope["headers"])):
-            await send({"type": "websocket.close", "code": 1008})
+            await send({"type": "websocket.close", "code": CloseCode.POLICY_VIOLATION})
             return
         if PROTOCOL not in scope.get("subprotocols", ()):
             await send({"type": "websocket.accept"})
             await send(
-                {"type": "websocket.close", "code": 4406, "reason": "Subprotocol not acceptable"}
+                {
+                    "type": "websocket.close",
+                    "code": CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE,
+                    "reason": "Subprotocol not acceptable",
+                }
             )
             return
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
@@ -73,7 +78,13 @@ class GraphQLWebSocket:
             await self._run(Socket(self, address, connection, send), receive)
         except Refused:
             await asyncio.sleep(self.limits.refusal_pause_s)
-            await send({"type": "websocket.close", "code": 1013, "reason": TOO_MANY})
+            await send(
+                {
+                    "type": "websocket.close",
+                    "code": CloseCode.TRY_AGAIN_LATER,
+                    "reason": TOO_MANY_CONNECTIONS,
+                }
+            )
         finally:
             connection.end()
 
@@ -85,10 +96,10 @@ class GraphQLWebSocket:
             self.sockets.discard(socket)
 
     async def drain(self, over_s: float = 1.0) -> None:
-        """No new sockets; those that are open close with 1012, spread out. Mutations go on."""
+        """Take no new sockets, and close the open ones with SERVICE_RESTART. Mutations go on."""
         self.draining = True
         sockets = list(self.sockets)
         pause_s = over_s / max(1, len(sockets))
         for socket in sockets:
-            socket.close(1012, "Service restart")
+            socket.close(CloseCode.SERVICE_RESTART, SERVICE_RESTART)
             await asyncio.sleep(pause_s if pause_s > 0.001 else 0)

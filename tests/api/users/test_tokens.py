@@ -10,6 +10,7 @@ from typing import Any
 import jwt
 import pytest
 
+from models.close_codes import CloseCode
 from models.tokens import AUDIENCE, ISSUER, Tokens, _derive
 from tests.client import ApiClient, ending, open_socket
 from tests.conftest import SECRET
@@ -105,7 +106,7 @@ async def test_a_forged_token_lets_nobody_in(alice: Person, forge: Callable[[Per
         )
         close_code = await socket.close_code()
 
-    assert close_code == 4401
+    assert close_code == CloseCode.UNAUTHORIZED
     for answer in (over_http, as_events):
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from models import ids
+from models.close_codes import CloseCode
 from models.database import Database
 from models.log.committer import Committer
 from models.log.entries import Batch, Recipients
@@ -67,7 +68,7 @@ async def test_a_feed_that_fails_is_cut_alone_and_senders_do_not_notice(
 
         sent = [(await alice.say(chat, text))["seq"] for text in ("1", "2")]
 
-        assert await failing.socket.close_code() == 1013
+        assert await failing.socket.close_code() == CloseCode.TRY_AGAIN_LATER
         assert [(await added(other))["seq"] for _ in sent] == sent == [1, 2]
 
 

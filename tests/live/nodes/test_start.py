@@ -19,6 +19,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from models.close_codes import CloseCode
 from parley.embedded.ports import LOOPBACK, free_port, is_free, listening_socket
 from parley.settings import Settings
 from parley.supervision.part import CHECKOUT
@@ -99,7 +100,7 @@ async def test_an_api_process_waits_for_postgresql(settings: Settings, tmp_path:
         answer = await http.post(f"http://{url}", json={"query": "{ limits { pageSize } }"})
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert answer.json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
-        assert await close_code(f"ws://{url}") == 1013
+        assert await close_code(f"ws://{url}") == CloseCode.TRY_AGAIN_LATER
         assert await child.status("/unsubscribe") == 503
 
         between.open = True

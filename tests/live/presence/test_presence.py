@@ -17,6 +17,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from models.close_codes import CloseCode
 from models.database import Database
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
@@ -249,7 +250,7 @@ async def test_a_deploy_shows_nothing_to_who_comes_back_and_the_end_of_who_does_
             assert await stream.event() == online(bob)
             await sockets.enter_async_context(carol.at(old).socket())
             assert await stream.event() == online(carol)
-        assert await bobs.close_code() == 1012
+        assert await bobs.close_code() == CloseCode.SERVICE_RESTART
         gone = await clock()
         # Within the grace, the other node looks.
         await passes(1.5 * QUICK["presence_poll_s"])

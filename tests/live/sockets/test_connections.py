@@ -14,6 +14,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from websockets.exceptions import ConnectionClosed
 
+from models.close_codes import CloseCode
 from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.refusals import Refused
@@ -59,7 +60,7 @@ async def is_let_in(socket: Socket, token: str | None) -> bool:
         code: int | None = ended.ending.close_code
     except ConnectionClosed as closed:
         code = closed.rcvd.code if closed.rcvd else None
-    assert code == 1013
+    assert code == CloseCode.TRY_AGAIN_LATER
     return False
 
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from models.close_codes import CloseCode
 from models.database import Database
 from tests.client import Json, Socket, ending, events, until
 from tests.make import SEND, Person
@@ -217,7 +218,7 @@ async def test_a_deploy_waits_for_a_mutation_on_a_socket_when_all_else_is_closed
 
             draining = asyncio.create_task(server.app.drain())
 
-            assert await socket.close_code() == 1012
+            assert await socket.close_code() == CloseCode.SERVICE_RESTART
             assert not (await ending(stream)).complete
             await waiting(other_database, 1)
             assert not draining.done()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from models.close_codes import CloseCode
 from models.database import Database
 from models.limits import Limits
 from models.tokens import Tokens
@@ -41,7 +42,7 @@ class Open:
         """Sockets close with 4401; other streams say why, and complete."""
         for stream in (self.inbox, self.messages):
             end = await ending(stream, within_s)
-            assert end.close_code == 4401
+            assert end.close_code == CloseCode.UNAUTHORIZED
         for stream in (self.inbox_events, self.message_events):
             end = await ending(stream, within_s)
             assert (end.codes, end.complete) == (["SESSION_REVOKED"], True)
@@ -103,7 +104,7 @@ async def test_a_revoked_token_opens_no_socket(alice: Person, other_server: Serv
         async with open_socket(node) as socket:
             with pytest.raises(Ended) as ended:
                 await socket.init(alice.token)
-        assert ended.value.ending.close_code == 4401
+        assert ended.value.ending.close_code == CloseCode.UNAUTHORIZED
 
 
 SHORT = {"access_token_ttl_s": 3, "session_expiring_notice_s": 1}

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.close_codes import CloseCode
 from models.log.entries import Entry
 from models.log.events import InboxReady, Occurrence, StreamCut
 from models.messages.messages import Message, MessageKind
@@ -254,4 +255,4 @@ async def test_ends_with_1013_when_more_waits_than_it_may_queue() -> None:
     assert log.detached == 1
     with pytest.raises(StreamCut) as cut:
         raise feed.reason or AssertionError
-    assert cut.value.close_code == 1013
+    assert cut.value.close_code == CloseCode.TRY_AGAIN_LATER
