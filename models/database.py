@@ -7,7 +7,7 @@ query, so nothing may set session state on it.
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -156,10 +156,6 @@ class Database:
     async def execute(self, query: str, *args: object) -> str:
         async with self.connection() as connection:
             return await connection.execute(query, *args)
-
-    async def executemany(self, query: str, args: Sequence[Sequence[object]]) -> None:
-        async with self.connection() as connection:
-            await connection.executemany(query, args)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:

@@ -130,11 +130,6 @@ class Hub:
         for place, feed in enumerate(feeds):
             loop.call_later(over_s * place / len(feeds), feed.end, reason)
 
-    def drop_device(self, device_id: str, reason: BaseException) -> None:
-        for feed in self.feeds():
-            if feed.device_id == device_id:
-                feed.end(reason)
-
 
 def _offer(feed: Feed, entry: LiveEntry, joined_seq: int) -> None:
     try:

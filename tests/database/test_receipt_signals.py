@@ -40,14 +40,15 @@ async def make_channel(
             NOW,
             joined_seqs.get(name, 1),
         )
-    await database.executemany(
-        "INSERT INTO messages (channel_id, seq, kind, sender_id, sent_at) "
-        "VALUES ($1, $2, $3, $4, $5)",
-        [
-            (channel_id, seq, 7 if sender is None else 1, sender, NOW)
-            for seq, sender in enumerate(senders, 1)
-        ],
-    )
+    async with database.connection() as connection:
+        await connection.executemany(
+            "INSERT INTO messages (channel_id, seq, kind, sender_id, sent_at) "
+            "VALUES ($1, $2, $3, $4, $5)",
+            [
+                (channel_id, seq, 7 if sender is None else 1, sender, NOW)
+                for seq, sender in enumerate(senders, 1)
+            ],
+        )
     return channel_id
 
 

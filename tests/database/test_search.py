@@ -47,11 +47,13 @@ async def make_channel(
             since,
         )
         await database.execute("INSERT INTO user_channels VALUES ($1, $2)", user_id, channel_id)
-    await database.executemany(
-        "INSERT INTO messages (channel_id, seq, kind, sender_id, client_message_id, text, sent_at) "
-        "VALUES ($1, $2, 1, $3, $2::integer::text, $4, $5)",
-        [(channel_id, n, OTHER, *each) for n, each in enumerate(said, 1) if each is not None],
-    )
+    rows = [(channel_id, n, OTHER, *each) for n, each in enumerate(said, 1) if each is not None]
+    async with database.connection() as connection:
+        await connection.executemany(
+            "INSERT INTO messages (channel_id, seq, kind, sender_id, client_message_id, text, "
+            "sent_at) VALUES ($1, $2, 1, $3, $2::integer::text, $4, $5)",
+            rows,
+        )
     return channel_id
 
 

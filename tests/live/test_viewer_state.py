@@ -3,7 +3,6 @@ blocks and devices.
 """
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
@@ -47,12 +46,6 @@ async def next_state(stream: SocketStream) -> Json:
 async def nothing_comes(stream: SocketStream) -> None:
     with pytest.raises(TimeoutError):
         await stream.event(0.5)
-
-
-def follow_twice(
-    person: Person, other_device: Person
-) -> tuple[AbstractAsyncContextManager[SocketStream], AbstractAsyncContextManager[SocketStream]]:
-    return person.follow(INBOX), other_device.follow(INBOX)
 
 
 async def test_positions_reach_every_device_whole(
