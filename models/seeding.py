@@ -1,8 +1,8 @@
-"""Seeding: people, devices, chats, one group and one long history in bulk, for development and
+"""Seeding: users, devices, chats, one group and one long history in bulk, for development and
 measuring.
 
 Everything goes in by COPY in one transaction, so that a seed is there whole or not at all. Seeding
-again adds another world beside the first: ids are new. The people have no phone number: nobody can
+again adds another world beside the first: ids are new. The users have no phone number: nobody can
 sign in as them, and their tokens are all that lets anybody in.
 """
 
@@ -92,7 +92,7 @@ class WorldPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PairAccess(msgspec.Struct, frozen=True):
-    """A chat with a little said, and the access tokens of its two people."""
+    """A chat with a little said, and the access tokens of its two users."""
 
     conv: str
     a: str
@@ -108,7 +108,7 @@ class GroupAccess(msgspec.Struct, frozen=True):
 
 
 class MemberAccess(msgspec.Struct, frozen=True):
-    """A chat, and the token of one of its people."""
+    """A chat, and the token of one of its users."""
 
     conv: str
     token: str
@@ -123,7 +123,7 @@ class World(msgspec.Struct, frozen=True):
     idle: list[MemberAccess]
 
 
-class _Person(msgspec.Struct, frozen=True):
+class _SeededUser(msgspec.Struct, frozen=True):
     user: User
     device_id: str
     token: str
@@ -184,14 +184,14 @@ class _Seeding:
         return [log.channel_id for log in self._logs if log.last_seq >= BLOCK_ENTRIES]
 
     def add_pair(self) -> PairAccess:
-        one, other = self._add_person(), self._add_person()
+        one, other = self._add_user(), self._add_user()
         log = self._add_chat(one, other, PAIR_ENTRIES)
         return PairAccess(ids.channel_global_id(log.channel_id), one.token, other.token)
 
     def add_group(self, members: int) -> GroupAccess:
         """All have received everything. The first member made it."""
-        people = [self._add_person() for _ in range(members)]
-        owner = people[0]
+        users = [self._add_user() for _ in range(members)]
+        owner = users[0]
         log = self._add_channel(ids.new_id(), ChannelKind.GROUP, GROUP_ENTRIES)
         self.rows["groups"].append(
             (
@@ -201,33 +201,33 @@ class _Seeding:
                 hashlib.sha256(GROUP_NAME.encode()).digest(),
             )
         )
-        for person in people:
-            role = MemberRole.OWNER if person is owner else MemberRole.MEMBER
-            self._add_member(log, person, role, undelivered=0)
-        self._add_notice(log, people)
-        self._add_messages(log, people, first_seq=2)
+        for user in users:
+            role = MemberRole.OWNER if user is owner else MemberRole.MEMBER
+            self._add_member(log, user, role, undelivered=0)
+        self._add_notice(log, users)
+        self._add_messages(log, users, first_seq=2)
         return GroupAccess(
-            ids.channel_global_id(log.channel_id), owner.token, [p.token for p in people]
+            ids.channel_global_id(log.channel_id), owner.token, [user.token for user in users]
         )
 
     def add_history(self, entries: int) -> MemberAccess:
         """A long chat; of what the token's owner wrote, some is read, some delivered, some only
         sent.
         """
-        viewer, peer = self._add_person(), self._add_person()
+        viewer, peer = self._add_user(), self._add_user()
         log = self._add_chat(viewer, peer, entries)
         return MemberAccess(ids.channel_global_id(log.channel_id), viewer.token)
 
-    def add_idle(self, people: int) -> list[MemberAccess]:
+    def add_idle(self, users: int) -> list[MemberAccess]:
         """People who chat two by two; an odd one keeps notes."""
         idle: list[MemberAccess] = []
-        for place in range(0, people, 2):
-            two = [self._add_person() for _ in range(min(2, people - place))]
+        for place in range(0, users, 2):
+            two = [self._add_user() for _ in range(min(2, users - place))]
             conv = ids.channel_global_id(self._add_chat(two[0], two[-1]).channel_id)
-            idle += [MemberAccess(conv, person.token) for person in two]
+            idle += [MemberAccess(conv, user.token) for user in two]
         return idle
 
-    def _add_person(self) -> _Person:
+    def _add_user(self) -> _SeededUser:
         users, now = self.rows["users"], self._now
         user = User(ids.new_id(), f"Person {len(users) + 1}", None)
         device_id = ids.new_id()
@@ -247,9 +247,9 @@ class _Seeding:
                 expires_at,
             )
         )
-        return _Person(user, device_id, token)
+        return _SeededUser(user, device_id, token)
 
-    def _add_chat(self, one: _Person, other: _Person, entries: int = 0) -> _Log:
+    def _add_chat(self, one: _SeededUser, other: _SeededUser, entries: int = 0) -> _Log:
         log = self._add_channel(ids.chat_id(one.user.id, other.user.id), ChannelKind.CHAT, entries)
         self._add_member(log, one, MemberRole.MEMBER, undelivered=0)
         if other is not one:
@@ -272,14 +272,14 @@ class _Seeding:
         return log
 
     def _add_member(
-        self, log: _Log, person: _Person, role: MemberRole, *, undelivered: int
+        self, log: _Log, user: _SeededUser, role: MemberRole, *, undelivered: int
     ) -> None:
-        user_id, channel_id = person.user.id, log.channel_id
+        user_id, channel_id = user.user.id, log.channel_id
         delivered_seq = max(0, log.last_seq - undelivered)
         read_seq = max(0, log.last_seq - UNREAD_ENTRIES)
         self.rows["user_channels"].append((user_id, channel_id))
         # As sign-in does: the device begins at the end of what there was.
-        self.rows["device_positions"].append((user_id, person.device_id, channel_id, log.last_seq))
+        self.rows["device_positions"].append((user_id, user.device_id, channel_id, log.last_seq))
         self.rows["members"].append(
             (
                 channel_id,
@@ -307,22 +307,22 @@ class _Seeding:
             at = log.sent_at(up_to_seq) + timedelta(seconds=30)
             self.rows["receipts"].append((log.channel_id, user_id, kind, up_to_seq, at))
 
-    def _add_notice(self, log: _Log, people: Sequence[_Person]) -> None:
+    def _add_notice(self, log: _Log, users: Sequence[_SeededUser]) -> None:
         """The first entry of a group's log."""
-        owner, *others = (person.user.id for person in people)
+        owner, *others = (user.user.id for user in users)
         notice = SystemNotice(NoticeKind.GROUP_CREATED, owner, others, GROUP_NAME)
         details = encode_details(Details(system=notice)).decode()
         self.rows["messages"].append(
             (log.channel_id, 1, MessageKind.SYSTEM.value, *[None] * 4, details, log.sent_at(1))
         )
 
-    def _add_messages(self, log: _Log, people: Sequence[_Person], *, first_seq: int = 1) -> None:
-        """Said by the people in turn."""
+    def _add_messages(self, log: _Log, users: Sequence[_SeededUser], *, first_seq: int = 1) -> None:
+        """Said by the users in turn."""
         messages = self.rows["messages"]
         for seq in range(first_seq, log.last_seq + 1):
             draft = Draft(
                 log.channel_id,
-                people[seq % len(people)].user,
+                users[seq % len(users)].user,
                 f"seed-{seq}",
                 MessageKind.TEXT,
                 log.sent_at(seq),

@@ -28,7 +28,7 @@ from resolvers.reports import ReportMutations
 from resolvers.search import SearchQueries
 from resolvers.sign_in import SignInMutations
 from resolvers.typing import TypingMutations
-from resolvers.users import PeopleMutations, PeopleQueries
+from resolvers.users import UserMutations, UserQueries
 from schema.channels.channels import Chat, Member
 from schema.channels.events import (
     ChannelUpdated,
@@ -52,7 +52,7 @@ from subscriptions.subscription_fields import Subscription
 PUBLIC_FIELDS = frozenset({"requestCode", "signIn", "refreshSession", "limits"})
 
 QUERIES = (
-    PeopleQueries,
+    UserQueries,
     NodeQueries,
     ChannelQueries,
     GroupQueries,
@@ -67,7 +67,7 @@ QUERIES = (
 MUTATIONS = (
     SignInMutations,
     DeviceMutations,
-    PeopleMutations,
+    UserMutations,
     ChannelMutations,
     GroupMutations,
     MessageMutations,

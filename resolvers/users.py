@@ -1,4 +1,4 @@
-"""People: the viewer, others by id or number, and the viewer's own profile."""
+"""Users: the viewer, others by id or number, and the viewer's own profile."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -21,7 +21,7 @@ from schema.users.users import UpdateProfileInput, UpdateProfilePayload, UpdateP
 
 
 @strawberry.type
-class PeopleQueries:
+class UserQueries:
     @strawberry.field(description="The signed-in user.", graphql_type=User)
     async def viewer(self, info: strawberry.Info) -> users.User:
         context = context_of(info)
@@ -77,7 +77,7 @@ class PeopleQueries:
 
 
 @strawberry.type
-class PeopleMutations:
+class UserMutations:
     @strawberry.mutation(
         description="Changes the viewer's own profile. Absent keeps, null clears.",
         graphql_type=UpdateProfileResult,

@@ -79,8 +79,8 @@ class Loaders:
         )
 
     async def _load_users(self, user_ids: list[str]) -> list[User | None]:
-        people = await list_users(self._database, user_ids)
-        return [people.get(user_id) for user_id in user_ids]
+        users_by_id = await list_users(self._database, user_ids)
+        return [users_by_id.get(user_id) for user_id in user_ids]
 
     async def _load_phone_numbers(self, user_ids: list[str]) -> list[str | None]:
         if self._viewer is None:

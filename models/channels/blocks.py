@@ -1,6 +1,6 @@
 """Blocking: who wants nothing from whom.
 
-A block is two rows of people (`blocks`, `blocked_by`) and a mark on the blocker's member row of the
+A block is two rows of users (`blocks`, `blocked_by`) and a mark on the blocker's member row of the
 chat of the two. All are written under the chat's channel row, as a send is: a message is stored
 before the block or refused after it, never in between.
 """
@@ -92,5 +92,5 @@ async def list_blocked_users(database: Database, user_id: str) -> list[User]:
     rows = await database.fetch(
         "SELECT blocked_id FROM blocks WHERE user_id = $1 ORDER BY at DESC, blocked_id", user_id
     )
-    people = await list_users(database, [row[0] for row in rows])
-    return [people[row[0]] for row in rows if row[0] in people]
+    users = await list_users(database, [row[0] for row in rows])
+    return [users[row[0]] for row in rows if row[0] in users]

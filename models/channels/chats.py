@@ -84,12 +84,13 @@ async def make_chat(database: Database, one: str, other: str, *, now: datetime) 
 
 
 async def _open(database: Database, one: str, other: str, now: datetime) -> bool:
-    people = sorted({one, other})
+    user_ids = sorted({one, other})
     async with database.transaction_in_turn(ids.chat_id(one, other)) as connection:
         channel_id = await lock_chat(connection, one, other, now=now)
         # Held, since the marks of chats follow these rows (models/users/privacy.py).
         settings = await connection.fetch(
-            "SELECT id, read_receipts FROM users WHERE id = ANY ($1) ORDER BY id FOR SHARE", people
+            "SELECT id, read_receipts FROM users WHERE id = ANY ($1) ORDER BY id FOR SHARE",
+            user_ids,
         )
         opened = await connection.fetch(
             """
@@ -108,7 +109,7 @@ async def _open(database: Database, one: str, other: str, now: datetime) -> bool
         await connection.execute(
             "UPDATE channels SET created_at = $2 WHERE id = $1", channel_id, now
         )
-        for user_id in people:
+        for user_id in user_ids:
             await connection.execute(
                 "INSERT INTO user_channels (user_id, channel_id) VALUES ($1, $2)",
                 user_id,

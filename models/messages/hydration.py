@@ -12,14 +12,14 @@ from models.users.users import User, list_users
 async def hydrate_senders(
     database: Database, messages: Iterable[Message], known: Iterable[User] = ()
 ) -> None:
-    """Give every message its sender, by one look-up of the people not yet known."""
-    people = {user.id: user for user in known}
+    """Give every message its sender, by one look-up of the users not yet known."""
+    users = {user.id: user for user in known}
     lacking = [m for m in messages if m.sender is UNLOADED]
-    unknown = {m.sender_id for m in lacking if m.sender_id is not None} - people.keys()
+    unknown = {m.sender_id for m in lacking if m.sender_id is not None} - users.keys()
     if unknown:
-        people |= await list_users(database, sorted(unknown))
+        users |= await list_users(database, sorted(unknown))
     for message in lacking:
-        message.sender = people.get(message.sender_id or "")
+        message.sender = users.get(message.sender_id or "")
 
 
 async def hydrate_replies(database: Database, messages: Iterable[Message]) -> None:

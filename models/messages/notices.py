@@ -41,16 +41,16 @@ class SystemNotice(msgspec.Struct, omit_defaults=True):
             return [self.actor_id]
         return []
 
-    def people(self) -> list[str]:
+    def user_ids(self) -> list[str]:
         return [*self.subject_ids, *([self.actor_id] if self.actor_id else [])]
 
 
 async def hydrate_notices(database: Database, notices: Sequence[SystemNotice | None]) -> None:
-    """Give every notice its people, by one look-up."""
+    """Give every notice its users, by one look-up."""
     lacking = [notice for notice in notices if notice is not None and notice.actor is UNLOADED]
     if not lacking:
         return
-    people = await list_users(database, sorted({who for n in lacking for who in n.people()}))
+    users = await list_users(database, sorted({who for n in lacking for who in n.user_ids()}))
     for notice in lacking:
-        notice.actor = people.get(notice.actor_id or "")
-        notice.subjects = [people[who] for who in notice.subject_ids if who in people]
+        notice.actor = users.get(notice.actor_id or "")
+        notice.subjects = [users[who] for who in notice.subject_ids if who in users]

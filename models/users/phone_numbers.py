@@ -33,12 +33,6 @@ async def claim_number(connection: Connection, number: str, user_id: str) -> str
     return user_id
 
 
-async def find_owner(connection: Connection, number: str) -> str | None:
-    """The id of the user whose number it is."""
-    owner = await connection.fetchval("SELECT user_id FROM phone_numbers WHERE number = $1", number)
-    return None if owner is None else str(owner)
-
-
 async def discover_contacts(
     database: Database,
     viewer_id: str,
@@ -70,8 +64,8 @@ async def discover_contacts(
     owners = {row["number"]: row["user_id"] for row in rows}
     found = list(dict.fromkeys(owners[number] for number in wanted if number in owners))
     await _add_contacts(database, viewer_id, found)
-    people = await list_users(database, found)
-    return [people[user_id] for user_id in found if user_id in people]
+    users = await list_users(database, found)
+    return [users[user_id] for user_id in found if user_id in users]
 
 
 def _charges(viewer_id: str, address: str, amount: int, limits: Limits) -> list[Charge]:

@@ -1,4 +1,4 @@
-"""People: who has an account, and what others see of them."""
+"""Users: people with an account, and what others see of them."""
 
 from collections.abc import Sequence
 from datetime import datetime

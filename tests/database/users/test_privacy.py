@@ -14,7 +14,7 @@ from models.users.users import create_user
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-async def make_people(database: Database, count: int) -> list[str]:
+async def make_users(database: Database, count: int) -> list[str]:
     user_ids = [ids.new_id() for _ in range(count)]
     async with database.transaction() as connection:
         for user_id in user_ids:
@@ -32,7 +32,7 @@ async def test_a_chat_that_opens_while_reading_is_hidden_gets_the_mark(
     database: Database, other_database: Database
 ) -> None:
     """200 pairs. The end is what the settings say, whichever of the two was first."""
-    (user, *peers) = await make_people(database, 201)
+    (user, *peers) = await make_users(database, 201)
 
     for n, peer in enumerate(peers):
         hides = n % 2 == 0
@@ -47,7 +47,7 @@ async def test_a_chat_that_opens_while_reading_is_hidden_gets_the_mark(
 async def test_opening_waits_for_a_change_that_has_begun(
     database: Database, other_database: Database
 ) -> None:
-    user, peer = await make_people(database, 2)
+    user, peer = await make_users(database, 2)
     async with database.transaction() as connection:
         await connection.execute("UPDATE users SET read_receipts = false WHERE id = $1", user)
         opening = asyncio.create_task(make_chat(other_database, user, peer, now=NOW))
@@ -60,7 +60,7 @@ async def test_opening_waits_for_a_change_that_has_begun(
 
 async def test_both_settings_are_copied_when_a_blocked_chat_opens(database: Database) -> None:
     """It was made by a block, and changed by nobody since, for it was listed nowhere."""
-    user, peer = await make_people(database, 2)
+    user, peer = await make_users(database, 2)
     await set_blocked(database, user, peer, True, limits=Limits(), now=NOW)
     for each in (user, peer):
         await update_privacy(database, each, PrivacyChanges(read_receipts=False))
@@ -73,7 +73,7 @@ async def test_both_settings_are_copied_when_a_blocked_chat_opens(database: Data
 
 
 async def test_groups_are_never_marked(database: Database) -> None:
-    (user,) = await make_people(database, 1)
+    (user,) = await make_users(database, 1)
     group = ids.new_id()
     await database.execute(
         "INSERT INTO channels (id, kind, created_at) VALUES ($1, 2, $2)", group, NOW
