@@ -13,7 +13,7 @@ from models.channels.chats import open_chat
 from models.channels.mutes import mute_channel
 from models.channels.refusals import no_such_channel
 from models.limits import Limits
-from models.log.positions import Move, advance_device, advance_device_where_left
+from models.log.acknowledgements import acknowledge
 from models.log.signals import Signalled, ViewerChannelChanged
 from models.media.stored import note_stored
 from models.refusals import invalid, not_found
@@ -142,24 +142,16 @@ class ChannelMutations:
         delivered = require_positions(input.delivered, "delivered", most)
         read = require_positions(input.read, "read", most)
         stored_media = _require_stored_media(input.stored_media_ids, resources.limits)
-        moved = await resources.committer.advance(
-            Move(channel_id, viewer.user.id, delivered.get(channel_id, 0), read.get(channel_id, 0))
-            for channel_id in delivered.keys() | read.keys()
+        moved = await acknowledge(
+            resources.database,
+            resources.committer,
+            viewer.user.id,
+            viewer.device_id,
+            delivered=delivered,
+            read=read,
         )
         if read:
             context.note_active()
-        stored = {
-            m.channel_id: min(delivered[m.channel_id], m.delivered_seq)
-            for m in moved
-            if m.channel_id in delivered
-        }
-        if stored:
-            await advance_device(resources.database, viewer.user.id, viewer.device_id, stored)
-        left = {c: seq for c, seq in delivered.items() if c not in stored}
-        if left:
-            await advance_device_where_left(
-                resources.database, viewer.user.id, viewer.device_id, left
-            )
         if stored_media and resources.limits.media_delete_after_delivery:
             await note_stored(resources.database, viewer.user.id, stored_media)
         return AcknowledgePayload(

@@ -8,23 +8,15 @@ import strawberry
 from models import ids
 from models.channels.refusals import no_such_channel
 from models.limits import Limits
-from models.log.admission import require_sender
-from models.log.drafts import Draft, Sent
-from models.media.uses import claim_for_message, no_such_media
-from models.messages.messages import (
-    Location,
-    Message,
-    MessageKind,
-    for_sender,
-    get_own_message,
-    is_sent,
-    show_to,
-)
-from models.refusals import Refused, invalid, not_found
+from models.log.drafts import Draft
+from models.log.sends import send_message
+from models.media.uses import no_such_media
+from models.messages.messages import Location, MessageKind
+from models.refusals import invalid, not_found
 from models.text import require_text
 from models.users.users import User
 from schema.budgets import spends
-from schema.context import Context, context_of
+from schema.context import context_of
 from schema.messages.messages import (
     LocationInput,
     SendMessageInput,
@@ -51,42 +43,10 @@ class MessageMutations:
         input: Annotated[SendMessageInput, strawberry.argument(description="The message.")],
     ) -> SendMessagePayload | Refusal:
         context = context_of(info)
-        draft = require_draft(input, context.require_viewer().user, context.resources.limits)
-        if draft.media_ids:
-            await _claim_media(context, draft)
-        sent = await context.resources.committer.send(draft)
-        message, replayed = await _stored_message(context, draft, sent)
-        return SendMessagePayload(message=message, replayed=replayed)
-
-
-async def _claim_media(context: Context, draft: Draft) -> None:
-    """Writes down that the message is about to hold them, and gives it its kind: for one who may
-    send it. A message that is stored already is answered with, whatever has become of its files or
-    its sender.
-    """
-    database, sender_id = context.resources.database, draft.sender.id
-    try:
-        await require_sender(database, sender_id, draft.channel_id)
-        media = await claim_for_message(
-            database, sender_id, draft.channel_id, draft.client_message_id, draft.media_ids
-        )
-    except Refused:
-        if not await is_sent(database, sender_id, draft.channel_id, draft.client_message_id):
-            raise
-    else:
-        draft.kind = MessageKind[media[0].kind.name]
-
-
-async def _stored_message(context: Context, draft: Draft, sent: Sent) -> tuple[Message, bool]:
-    """What the sender gets back, and whether it had been stored by an earlier send."""
-    if sent.message is not None:
-        return for_sender(sent.message), False
-    message = await get_own_message(
-        context.resources.database, draft.sender.id, draft.channel_id, sent.seq
-    )
-    # After a lost connection the batch went again, and what it found was its own first try.
-    own_try = draft.tries > 1 and message.sent_at == draft.at
-    return show_to(message, draft.sender.id), not own_try
+        resources = context.resources
+        draft = require_draft(input, context.require_viewer().user, resources.limits)
+        sent = await send_message(resources.database, resources.committer, draft)
+        return SendMessagePayload(message=sent.message, replayed=sent.replayed)
 
 
 def require_draft(input: SendMessageInput, sender: User, limits: Limits) -> Draft:

@@ -1,0 +1,41 @@
+"""Acknowledging: one device says what it has stored and what its user has read."""
+
+from collections.abc import Mapping
+
+from models.database import Database
+from models.log.committer import Committer
+from models.log.positions import Move, Moved, advance_device, advance_device_where_left
+
+
+async def acknowledge(
+    database: Database,
+    committer: Committer,
+    user_id: str,
+    device_id: str,
+    *,
+    delivered: Mapping[str, int],
+    read: Mapping[str, int],
+) -> list[Moved]:
+    """Move the user's positions forward to the seqs given by channel id, and remember where the
+    device's inbox resumes.
+
+    Returns the positions of the channels that the user is in. Others are left out.
+
+    Raises:
+        Refused: UNAVAILABLE.
+    """
+    moved = await committer.advance(
+        Move(channel_id, user_id, delivered.get(channel_id, 0), read.get(channel_id, 0))
+        for channel_id in delivered.keys() | read.keys()
+    )
+    stored = {
+        move.channel_id: min(delivered[move.channel_id], move.delivered_seq)
+        for move in moved
+        if move.channel_id in delivered
+    }
+    if stored:
+        await advance_device(database, user_id, device_id, stored)
+    left = {channel_id: seq for channel_id, seq in delivered.items() if channel_id not in stored}
+    if left:
+        await advance_device_where_left(database, user_id, device_id, left)
+    return moved
