@@ -26,7 +26,8 @@ from bench.pushes import fake_apns
 from models import ids
 from models.database import Database
 from models.limits import Limits
-from models.push.endpoints import ApnsAddress, set_endpoint
+from models.push.addresses import ApnsAddress
+from models.push.endpoints import set_endpoint
 from models.tokens import Tokens
 from parley.embedded import EmbeddedServers
 from parley.embedded.ports import free_port

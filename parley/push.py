@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from models.push.endpoints import PushEndpointKind, PushRules
+from models.push.addresses import PushEndpointKind, PushRules
 from models.users.sms_numbers import SmsRules
 from parley.settings import Settings, SettingsError
 from workers.push.providers.providers import Providers, open_providers
@@ -29,10 +29,10 @@ async def read_push_rules(settings: Settings) -> PushRules:
     """
     # To know what can be used; nothing is connected to.
     providers = open_push_providers(settings)
-    web_push = providers.find(PushEndpointKind.WEB_PUSH.value)
+    web_push = providers.find(PushEndpointKind.WEB_PUSH)
     allow_internal = settings.providers.web_push_allow_internal
     rules = PushRules(
-        frozenset(PushEndpointKind(provider.kind) for provider in providers),
+        frozenset(provider.kind for provider in providers),
         web_push.public_key if isinstance(web_push, WebPush) else None,
         SmsRules(settings.providers.sms_countries),
         partial(check_push_url, allow_internal=allow_internal),

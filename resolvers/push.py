@@ -9,17 +9,17 @@ from msgspec import UNSET, UnsetType
 from models.devices.devices import Device, find_device
 from models.devices.viewer import Viewer
 from models.log.signals import Signalled, ViewerChanged
-from models.push.endpoints import (
-    Address,
+from models.push.addresses import (
     ApnsAddress,
     EmailAddress,
     FcmAddress,
+    PushAddress,
     SmsAddress,
     WebPushAddress,
     check_address,
     check_mail,
-    set_endpoint,
 )
+from models.push.endpoints import set_endpoint
 from models.push.mails import confirm_mail
 from models.push.settings import (
     PushSettingsChanges,
@@ -160,7 +160,7 @@ async def _device_of(context: Context, viewer: Viewer) -> Device:
     return device
 
 
-def _address_of(input: PushEndpointInput) -> Address:
+def _address_of(input: PushEndpointInput) -> PushAddress:
     if input.fcm:
         return FcmAddress(input.fcm.token)
     if input.apns:

@@ -17,7 +17,7 @@ from models.log.committer import Committer
 from models.log.entries import Batch
 from models.media.uploads import Uploads
 from models.media.urls import MediaUrls
-from models.push.endpoints import PushRules
+from models.push.addresses import PushRules
 from models.refusals import RefusalCode, Refused
 from models.tokens import Tokens
 from models.users.sms_numbers import SmsRules

@@ -13,7 +13,8 @@ import msgspec
 from models.database import Connection, Database
 from models.devices.viewer import Viewer
 from models.limits import Limits
-from models.push.endpoints import PushEndpointKind, end_push
+from models.push.addresses import PushEndpointKind
+from models.push.endpoints import end_push
 from models.push.settings import DEFAULTS, SETTINGS_COLUMNS, PushSettings, settings_of
 from models.refusals import not_found
 

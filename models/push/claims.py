@@ -16,7 +16,7 @@ from models.channels.channels import ChannelKind
 from models.database import Connection, Database
 from models.limits import Limits
 from models.messages.messages import MessageKind
-from models.push.endpoints import Address, decode_address
+from models.push.addresses import PushAddress, decode_address
 from models.push.settings import SETTINGS_COLUMNS, PushSettings, settings_of
 from models.push.states import PushKey, write_again
 
@@ -36,7 +36,7 @@ class Claim(msgspec.Struct):
     # How far this device has the log.
     device_seq: int
     failures: int
-    address: Address | None
+    address: PushAddress | None
     settings: PushSettings
 
 

@@ -18,7 +18,7 @@ import msgspec
 
 from models.database import Connection, Database
 from models.limits import Limits
-from models.push.endpoints import PushEndpointKind
+from models.push.addresses import PushEndpointKind
 from models.push.states import PushKey, enqueue_views
 
 # Gates of one look; the others have their turn in the next.

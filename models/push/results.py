@@ -12,7 +12,7 @@ import msgspec
 
 from models.database import Connection, Database
 from models.jobs.jobs import enqueue
-from models.push.endpoints import PushEndpointKind
+from models.push.addresses import PushEndpointKind
 from models.push.gates import Parked, park
 from models.push.states import PushKey, PushTask, entrypoint_of, write_again
 

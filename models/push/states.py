@@ -16,7 +16,7 @@ import msgspec
 from models.database import Connection, Database
 from models.jobs.jobs import enqueue
 from models.limits import Limits
-from models.push.endpoints import PushEndpointKind
+from models.push.addresses import PushEndpointKind
 
 logger = logging.getLogger("parley.push")
 

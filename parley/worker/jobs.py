@@ -13,7 +13,7 @@ from models.jobs.jobs import enqueue
 from models.jobs.queue import JobQueue
 from models.log.entries import Batch
 from models.media.lanes import LANES
-from models.push.endpoints import PushEndpointKind
+from models.push.addresses import PushEndpointKind
 from models.refusals import Refused
 from models.storage.bucket import Storage
 from parley.parts import Parts
@@ -111,7 +111,7 @@ def _register_push(
         note=note,
         links=links,
     )
-    mail = providers.find(PushEndpointKind.EMAIL.value)
+    mail = providers.find(PushEndpointKind.EMAIL)
     if isinstance(mail, Mail) and links is not None:
         MailCodeJobs(database, mail, tokens, links, note=note).register(jobs)
     return pushes

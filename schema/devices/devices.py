@@ -8,7 +8,7 @@ import strawberry
 from models.devices import devices
 from models.devices.devices import Platform
 from models.ids import device_global_id
-from models.push.endpoints import PushEndpointKind
+from models.push.addresses import PushEndpointKind
 from models.push.settings import PushSettings as Settings
 from schema.devices.push_settings import PushSettings
 from schema.enums import describe_enum

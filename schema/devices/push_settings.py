@@ -6,7 +6,7 @@ from typing import Any
 import strawberry
 
 from models.push import settings
-from models.push.endpoints import PushEndpointKind
+from models.push.addresses import PushEndpointKind
 from models.push.settings import PushPreview, print_time
 from schema.enums import describe_enum
 from schema.sources import describes

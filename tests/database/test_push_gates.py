@@ -7,7 +7,7 @@ import pytest_asyncio
 from models import ids
 from models.database import Database
 from models.limits import Limits
-from models.push.endpoints import PushEndpointKind
+from models.push.addresses import PushEndpointKind
 from models.push.gates import (
     Closed,
     Parked,

@@ -10,8 +10,9 @@ import pytest_asyncio
 from models import ids
 from models.database import Database
 from models.limits import Limits
+from models.push.addresses import FcmAddress, PushEndpointKind
 from models.push.claims import claim_pushes
-from models.push.endpoints import FcmAddress, PushEndpointKind, set_endpoint
+from models.push.endpoints import set_endpoint
 from models.push.results import Later, Result, postpone, write_results
 from models.push.states import PushKey, Want, update_pushes, want_pushes
 from tests.make import Person

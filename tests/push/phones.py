@@ -8,11 +8,12 @@ from typing import Any, Self
 
 from models.database import Database
 from models.limits import Limits
-from models.push.endpoints import ApnsAddress, set_endpoint
+from models.push.addresses import ApnsAddress, PushAddress, PushEndpointKind
+from models.push.endpoints import set_endpoint
 from tests.make import Person
 from tests.push.fakes.apns import TOPIC, FakeApns
 from tests.waiting import eventually
-from workers.push.providers.pushes import Endpoint, ProviderAnswer, Push, ShowingProvider
+from workers.push.providers.pushes import ProviderAnswer, Push, ShowingProvider
 
 # The check comes soon, so that tests need not wait for it.
 LIMITS = Limits(
@@ -78,18 +79,18 @@ class Gate:
         self._opened.set()
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> PushEndpointKind:
         return self._get().kind
 
     @property
     def concurrency(self) -> int:
         return self._get().concurrency
 
-    def gate(self, endpoint: Endpoint) -> str:
-        return self._get().gate(endpoint)
+    def gate(self, address: PushAddress) -> str:
+        return self._get().gate(address)
 
-    async def send(self, endpoint: Endpoint, push: Push) -> ProviderAnswer:
-        answer = await self._get().send(endpoint, push)
+    async def send(self, address: PushAddress, push: Push) -> ProviderAnswer:
+        answer = await self._get().send(address, push)
         self.waiting += 1
         await self._opened.wait()
         self.waiting -= 1

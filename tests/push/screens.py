@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from models.database import Database
-from models.push.endpoints import Address, ApnsAddress, FcmAddress, WebPushAddress, set_endpoint
+from models.push.addresses import ApnsAddress, FcmAddress, PushAddress
+from models.push.endpoints import set_endpoint
 from tests.make import Person
 from tests.push.fakes.apns import TOPIC, FakeApns
 from tests.push.fakes.fcm import FakeFcm
@@ -33,7 +34,7 @@ class Screen(msgspec.Struct):
     """A device of one provider. `providers` are to be run besides Apple's."""
 
     fake: Http2Server
-    address: Address
+    address: PushAddress
     list_came: Callable[[], list[Came]]
     providers: list[Provider]
 
@@ -101,10 +102,9 @@ def browser_screen(fake: FakeWebPush) -> Screen:
     return Screen(fake, *browser_of(fake), [provider])
 
 
-def browser_of(fake: FakeWebPush) -> tuple[Address, Callable[[], list[Came]]]:
+def browser_of(fake: FakeWebPush) -> tuple[PushAddress, Callable[[], list[Came]]]:
     """Another browser of the same push service: its address, and what came there."""
     subscription = fake.subscribe()
-    url = str(subscription["endpoint"])
 
     def list_came() -> list[Came]:
         return [
@@ -115,7 +115,7 @@ def browser_of(fake: FakeWebPush) -> tuple[Address, Callable[[], list[Came]]]:
                 each.payload["push"],
             )
             for each in fake.accepted
-            if url.endswith(each.path)
+            if subscription.endpoint.endswith(each.path)
         ]
 
-    return WebPushAddress(**subscription), list_came  # type: ignore[arg-type]
+    return subscription, list_came

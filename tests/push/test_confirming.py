@@ -12,7 +12,8 @@ from models import ids
 from models.database import Database
 from models.jobs.queue import JobQueue
 from models.limits import Limits
-from models.push.endpoints import EmailAddress, set_endpoint
+from models.push.addresses import EmailAddress
+from models.push.endpoints import set_endpoint
 from models.push.mails import confirm_mail
 from models.tokens import Tokens
 from tests.confirming import confirm

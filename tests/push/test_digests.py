@@ -7,7 +7,8 @@ import pytest_asyncio
 
 from models.database import Database
 from models.limits import Limits
-from models.push.endpoints import Address, EmailAddress, SmsAddress, set_endpoint
+from models.push.addresses import EmailAddress, PushAddress, PushEndpointKind, SmsAddress
+from models.push.endpoints import set_endpoint
 from models.push.settings import PushPreview, PushSettingsChanges, set_push_settings
 from models.tokens import Tokens
 from tests.confirming import confirm
@@ -20,7 +21,7 @@ from tests.push.fakes.smtp import FakeSmtp
 from tests.push.phones import is_settled
 from tests.waiting import eventually
 from workers.push.providers.mail import Mail
-from workers.push.providers.pushes import DELIVERED, Endpoint, ProviderAnswer, Push
+from workers.push.providers.pushes import DELIVERED, ProviderAnswer, Push
 
 WAITS = "SELECT execute_after - now() FROM pgqueuer ORDER BY execute_after"
 
@@ -38,7 +39,7 @@ def mail(post: FakeSmtp) -> Mail:
     return Mail(url=post.url, sender="parley@mail.example")
 
 
-async def reach(database: Database, person: Person, address: Address) -> None:
+async def reach(database: Database, person: Person, address: PushAddress) -> None:
     await set_endpoint(
         database, person.user.id, person.inner_device_id, address, now=datetime.now(UTC)
     )
@@ -164,13 +165,13 @@ async def test_a_mail_server_that_fails_is_asked_again(
 class Texts:
     """A provider of SMS that keeps them."""
 
-    kind = "SMS"
+    kind = PushEndpointKind.SMS
     concurrency = 2
 
     def __init__(self) -> None:
         self.sent: list[Push] = []
 
-    async def send(self, endpoint: Endpoint, push: Push) -> ProviderAnswer:
+    async def send(self, address: PushAddress, push: Push) -> ProviderAnswer:
         self.sent.append(push)
         return DELIVERED
 

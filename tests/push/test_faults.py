@@ -10,7 +10,8 @@ import pytest_asyncio
 from models.background import Loops
 from models.database import Database
 from models.jobs.lists import list_failed_jobs
-from models.push.endpoints import FcmAddress, set_endpoint
+from models.push.addresses import FcmAddress
+from models.push.endpoints import set_endpoint
 from parley.parts import Parts
 from parley.settings import Settings
 from parley.worker.process import open_worker

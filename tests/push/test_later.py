@@ -9,7 +9,8 @@ import pytest_asyncio
 
 from models.database import Database
 from models.jobs.lists import list_failed_jobs
-from models.push.endpoints import FcmAddress, set_endpoint
+from models.push.addresses import FcmAddress
+from models.push.endpoints import set_endpoint
 from models.push.gates import Closed, close_gates
 from tests.changes import DELETE
 from tests.groups import make_group

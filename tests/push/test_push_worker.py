@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from examples.server import ROOT
 from models.database import Database
-from models.push.endpoints import EmailAddress, set_endpoint
+from models.push.addresses import EmailAddress
+from models.push.endpoints import set_endpoint
 from parley.embedded import EmbeddedServers
 from tests.conftest import SECRET
 from tests.make import Person

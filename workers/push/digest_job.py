@@ -11,6 +11,7 @@ import msgspec
 
 from models.database import Database
 from models.limits import Limits
+from models.push.addresses import EmailAddress, PushEndpointKind, kind_of
 from models.push.claims import (
     Claim,
     Facts,
@@ -19,7 +20,6 @@ from models.push.claims import (
     list_facts,
     list_views,
 )
-from models.push.endpoints import EmailAddress, PushEndpointKind, kind_of
 from models.push.results import Later, Result, postpone, write_results
 from models.push.states import PushKey, delays_of
 from workers.jobs.runner import RetryLater, SetAside
@@ -27,7 +27,6 @@ from workers.push.claim_renewal import ClaimRenewal
 from workers.push.deciding import Nothing, Show, TakeBack, Verdict, Wait, decide, seconds_until
 from workers.push.digests import Digest, write_digest
 from workers.push.key_locks import KeyLocks
-from workers.push.planning import endpoint_of
 from workers.push.providers.mail_links import MailLinks
 from workers.push.providers.pushes import Provider, PushOutcome
 from workers.push.retries import BUSY_S, find_digest_retry_s, forget_endpoint
@@ -55,7 +54,7 @@ class DigestJobs:
         self._note = note
         self._on_forgotten = on_forgotten
         self._links = links
-        self._kind = PushEndpointKind(provider.kind)
+        self._kind = provider.kind
         intervals = delays_of(limits) | {PushEndpointKind.SMS: limits.push_sms_interval_s}
         self._interval = timedelta(seconds=intervals[self._kind])
         self._locks = KeyLocks()
@@ -127,7 +126,7 @@ class DigestJobs:
             link = self._links.for_digest(claim.key.user_id, claim.address.address)
             push = msgspec.structs.replace(push, unsubscribe_url=link)
         async with self._renewal.renewing([each.key for each in digest.claims]):
-            answer = await self._provider.send(endpoint_of(claim.address), push)
+            answer = await self._provider.send(claim.address, push)
         self._note(self._kind.value, answer.outcome.value)
         sent = answer.outcome is PushOutcome.DELIVERED
         retry_s = find_digest_retry_s(claim, answer)

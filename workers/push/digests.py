@@ -8,8 +8,8 @@ from models import ids
 from models.channels.channels import ChannelKind
 from models.channels.viewer_states import count_unread
 from models.database import Database
+from models.push.addresses import PushEndpointKind
 from models.push.claims import Claim, Facts
-from models.push.endpoints import PushEndpointKind
 from models.push.results import Result
 from models.push.settings import PushPreview
 from models.push.states import PushKey

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 from models.database import Database
 from models.limits import Limits
+from models.push.addresses import PushEndpointKind
 from models.push.claims import Claim
-from models.push.endpoints import PushEndpointKind
 from models.push.results import Later, Result, postpone, write_results
 from models.push.states import PushKey
 from workers.jobs.runner import RetryLater, SetAside
@@ -21,7 +21,7 @@ from workers.push.deciding import Nothing, Show, TakeBack, Wait, seconds_until
 from workers.push.gates import Gates, Hold
 from workers.push.gathering import Gathering
 from workers.push.key_locks import KeyLocks
-from workers.push.planning import ListActive, PushPlan, PushPlanner, endpoint_of
+from workers.push.planning import ListActive, PushPlan, PushPlanner
 from workers.push.providers.pushes import Blames, ProviderAnswer, PushOutcome, ShowingProvider
 from workers.push.retries import (
     BUSY_S,
@@ -54,7 +54,7 @@ class PushJobs:
         self._provider = provider
         self._gates = gates
         self._renewal = renewal
-        self._kind = PushEndpointKind(provider.kind)
+        self._kind = provider.kind
         self._note = note
         self._on_forgotten = on_forgotten
         self._plans = Gathering[PushKey, PushPlan](
@@ -109,7 +109,7 @@ class PushJobs:
         assert claim.address is not None
         assert plan.push is not None
         assert plan.way is not None
-        answer = await self._provider.send(endpoint_of(claim.address), plan.push)
+        answer = await self._provider.send(claim.address, plan.push)
         self._note(self._kind.value, answer.outcome.value)
         backoff_s = retry_after_s(claim.failures)
         hold = await self._gates.note(plan.way, answer, after_s=backoff_s)

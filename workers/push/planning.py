@@ -9,15 +9,15 @@ import msgspec
 from models import ids
 from models.database import Database
 from models.limits import Limits
+from models.push.addresses import kind_of
 from models.push.claims import Claim, Facts, claim_pushes, count_badges, list_facts
-from models.push.endpoints import Address, PushEndpointKind, kind_of
 from models.push.settings import PushPreview
 from models.push.states import PushKey
 from models.users.users import list_users
 from subscriptions.activity import Active
 from workers.push.deciding import Nothing, Show, TakeBack, Verdict, decide
 from workers.push.gates import Gates, Hold, Way
-from workers.push.providers.pushes import Endpoint, Push, ShowingProvider
+from workers.push.providers.pushes import Push, ShowingProvider
 from workers.push.texts import title_and_body
 
 # Of ids that follow from what is pushed: the same when it is sent again.
@@ -58,7 +58,7 @@ class PushPlanner:
     ) -> None:
         self._database = database
         self._provider = provider
-        self._kind = PushEndpointKind(provider.kind)
+        self._kind = provider.kind
         self._gates = gates
         self._list_active = list_active
         self._limits = limits
@@ -106,7 +106,7 @@ class PushPlanner:
         for plan in plans:
             assert plan.claim is not None
             assert plan.claim.address is not None
-            gate = self._provider.gate(endpoint_of(plan.claim.address))
+            gate = self._provider.gate(plan.claim.address)
             ways.append(Way(gate, f"{self._kind.value} device {plan.claim.key.device_id}"))
         for plan, found in zip(plans, await self._gates.pass_all(ways), strict=True):
             if isinstance(found, Hold):
@@ -182,9 +182,3 @@ def clear_push(claim: Claim, badge: int) -> Push:
 
 def push_id(key: PushKey, what: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{key.device_id} {key.channel_id} {what}"))
-
-
-def endpoint_of(address: Address) -> Endpoint:
-    fields = msgspec.to_builtins(address)
-    del fields["type"]
-    return Endpoint(kind_of(address).value, fields)

@@ -10,7 +10,6 @@ from models.background import Loops
 from models.database import Database
 from models.jobs.queue import TakenJob
 from models.limits import Limits
-from models.push.endpoints import PushEndpointKind
 from models.push.states import PushKey, PushTask, entrypoint_of
 from subscriptions.activity import Active
 from workers.jobs.runner import Jobs
@@ -97,7 +96,7 @@ def register_push(
                 links=links,
             )
         jobs.register(
-            entrypoint_of(PushEndpointKind(provider.kind)),
+            entrypoint_of(provider.kind),
             _run(work.run),
             concurrency=provider.concurrency,
             most_tries=MOST_TRIES,

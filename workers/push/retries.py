@@ -4,8 +4,9 @@ import logging
 import random
 
 from models.database import Database
+from models.push.addresses import kind_of
 from models.push.claims import Claim
-from models.push.endpoints import DeadEndpoint, kind_of, prune_endpoints
+from models.push.endpoints import DeadEndpoint, prune_endpoints
 from workers.push.providers.pushes import ProviderAnswer, PushOutcome
 
 logger = logging.getLogger("parley.push")

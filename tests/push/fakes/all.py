@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from models.push.addresses import ApnsAddress, EmailAddress, FcmAddress, PushAddress, SmsAddress
 from tests.push.fakes.apns import KEY_ID, TEAM_ID, TOPIC, FakeApns
 from tests.push.fakes.fcm import FakeFcm
 from tests.push.fakes.smtp import FakeSmtp
 from tests.push.fakes.sns import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, FakeSns
 from tests.push.fakes.web_push import FakeWebPush
-from workers.push.providers.pushes import Endpoint
 from workers.push.providers.settings import ProviderSettings
 
 
@@ -44,14 +44,14 @@ class Fakes:
             aws_secret_access_key=SECRET_ACCESS_KEY,
         )
 
-    def endpoints(self) -> list[Endpoint]:
+    def endpoints(self) -> list[PushAddress]:
         """One of each kind, that its provider knows."""
         return [
-            Endpoint("APNS", {"token": "ab" * 32, "topic": TOPIC, "sandbox": False}),
-            Endpoint("FCM", {"token": "fcm-token:" + "x" * 120}),
-            Endpoint("WEB_PUSH", self.web_push.subscribe()),
-            Endpoint("EMAIL", {"address": "bob@example.org"}),
-            Endpoint("SMS", {"phone_number": "+14155550101"}),
+            ApnsAddress("ab" * 32, TOPIC),
+            FcmAddress("fcm-token:" + "x" * 120),
+            self.web_push.subscribe(),
+            EmailAddress("bob@example.org"),
+            SmsAddress("+14155550101"),
         ]
 
 

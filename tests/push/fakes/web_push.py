@@ -16,6 +16,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from models.push.addresses import WebPushAddress
 from tests.push.fakes.http2 import Http2Server, Reply, Request
 
 VAPID = re.compile(r"vapid t=([\w.-]+), k=([\w-]+)", re.ASCII)
@@ -35,9 +36,9 @@ class Browser:
     auth: bytes = b"0123456789abcdef"
     gone: bool = False
 
-    def subscription(self, url: str) -> dict[str, str | bool]:
+    def subscription(self, url: str) -> WebPushAddress:
         point = self.key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-        return {"endpoint": url + self.path, "p256dh": encode(point), "auth": encode(self.auth)}
+        return WebPushAddress(url + self.path, encode(point), encode(self.auth))
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,14 @@ class FakeWebPush(Http2Server):
         scheme = self.url.partition(":")[0]
         return self.url if self.host is None else f"{scheme}://{self.host}:{self.port}"
 
-    def subscribe(self, application_server_key: str | None = None) -> dict[str, str | bool]:
+    def subscribe(self, application_server_key: str | None = None) -> WebPushAddress:
         """A new browser's subscription, as `setPushEndpoint` is given it."""
         path = f"/wpush/v2/{len(self.browsers)}"
         self.browsers[path] = Browser(path, application_server_key)
         return self.browsers[path].subscription(self.origin)
 
-    def unsubscribe(self, subscription: dict[str, str | bool]) -> None:
-        self.browsers[str(subscription["endpoint"]).removeprefix(self.origin)].gone = True
+    def unsubscribe(self, subscription: WebPushAddress) -> None:
+        self.browsers[subscription.endpoint.removeprefix(self.origin)].gone = True
 
     def answer(self, request: Request) -> Reply:
         browser = self.browsers.get(request.path)

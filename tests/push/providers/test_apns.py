@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from models.push.addresses import ApnsAddress
 from tests.push.fakes.apns import KEY_ID, TEAM_ID, TOPIC, FakeApns
 from tests.push.fakes.http2 import Reply
 from tests.push.fakes.tls import make_tls
 from tests.push.providers.pushing import CHANNEL, MESSAGE, Clock, make_push
 from tests.waiting import eventually
 from workers.push.providers.apns import RENEW_TOKEN_AFTER_S, Apns, payload
-from workers.push.providers.pushes import DELIVERED, Endpoint, ProviderAnswer, PushOutcome
+from workers.push.providers.pushes import DELIVERED, ProviderAnswer, PushOutcome
 
 DEVICE = "ab" * 32
 MakeApns = Callable[..., Apns]
@@ -55,8 +56,8 @@ def apns(make_apns: MakeApns) -> Apns:
     return make_apns()
 
 
-def endpoint(token: str = DEVICE, topic: str = TOPIC, *, sandbox: bool = False) -> Endpoint:
-    return Endpoint("APNS", {"token": token, "topic": topic, "sandbox": sandbox})
+def endpoint(token: str = DEVICE, topic: str = TOPIC, *, sandbox: bool = False) -> ApnsAddress:
+    return ApnsAddress(token, topic, sandbox)
 
 
 def refusal(status: int, reason: str, **headers: str) -> Reply:
@@ -248,7 +249,7 @@ async def test_tells_of_a_device_that_has_gone(apns: Apns, apple: FakeApns) -> N
 @pytest.mark.parametrize(
     "bad", [endpoint(token="../../x"), endpoint(token="abcdef0123"), endpoint(topic="other.app")]
 )
-async def test_tells_of_a_token_that_is_none(apns: Apns, bad: Endpoint) -> None:
+async def test_tells_of_a_token_that_is_none(apns: Apns, bad: ApnsAddress) -> None:
     assert (await apns.send(bad, make_push())).outcome is PushOutcome.GONE
 
 

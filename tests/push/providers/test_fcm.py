@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from models.push.addresses import FcmAddress
 from tests.push.fakes.fcm import FakeFcm, failure
 from tests.push.fakes.http2 import Reply
 from tests.push.providers.pushing import CHANNEL, MESSAGE, Clock, make_push
 from workers.push.providers.fcm import Fcm
-from workers.push.providers.pushes import DELIVERED, Endpoint, PushOutcome
+from workers.push.providers.pushes import DELIVERED, PushOutcome
 
 TOKEN = "fcm-token:APA91b" + "x" * 120
-PHONE = Endpoint("FCM", {"token": TOKEN})
+PHONE = FcmAddress(TOKEN)
 MakeFcm = Callable[..., Fcm]
 
 
@@ -194,7 +195,7 @@ async def test_tells_of_an_app_that_has_gone(fcm: Fcm, google: FakeFcm) -> None:
 
 
 async def test_tells_of_a_token_that_is_none(fcm: Fcm) -> None:
-    answer = await fcm.send(Endpoint("FCM", {"token": "x"}), make_push())
+    answer = await fcm.send(FcmAddress("x"), make_push())
     assert (answer.outcome, answer.said) == (PushOutcome.GONE, "400 INVALID_ARGUMENT")
 
 

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from models.push.addresses import EmailAddress
 from models.push.mails import CodeMail
 from tests.push.fakes.smtp import FakeSmtp
 from tests.push.fakes.tls import make_tls
 from tests.push.providers.pushing import make_push
 from tests.waiting import eventually
 from workers.push.providers.mail import Mail
-from workers.push.providers.pushes import DELIVERED, Endpoint, PushOutcome
+from workers.push.providers.pushes import DELIVERED, PushOutcome
 
-BOB = Endpoint("EMAIL", {"address": "bob@example.org"})
+BOB = EmailAddress("bob@example.org")
 MakeMail = Callable[..., Mail]
 StartSmtp = Callable[..., Awaitable[FakeSmtp]]
 
@@ -149,7 +150,7 @@ async def test_makes_no_header_of_a_text(mail: Mail, server: FakeSmtp, end: str)
     ],
 )
 async def test_writes_to_no_odd_address(mail: Mail, server: FakeSmtp, address: str) -> None:
-    answer = await mail.send(Endpoint("EMAIL", {"address": address}), make_push())
+    answer = await mail.send(EmailAddress(address), make_push())
     assert (answer.outcome, answer.said) == (PushOutcome.GONE, "no address")
     assert server.opened == 0
 

@@ -7,9 +7,11 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
+import msgspec
 import pytest
 import pytest_asyncio
 
+from models.push.addresses import PushEndpointKind
 from parley.logs import configure_logging
 from tests.push.fakes.all import Fakes, start_fakes
 from tests.push.fakes.http2 import Reply
@@ -18,7 +20,7 @@ from workers.push.providers.providers import Providers, open_providers
 from workers.push.providers.pushes import DELIVERED, PushOutcome
 from workers.push.providers.settings import ProviderSettings
 
-KINDS = {"APNS", "FCM", "WEB_PUSH", "EMAIL", "SMS"}
+KINDS = set(PushEndpointKind)
 
 
 @pytest_asyncio.fixture
@@ -99,7 +101,7 @@ async def test_log_no_address_no_text_and_no_token(
     for endpoint in (*endpoints, *endpoints):
         await providers.send(endpoint, make_push(body="a secret text"))
         fakes.smtp.say.clear()
-    secrets = [str(value) for endpoint in endpoints for value in endpoint.address.values()]
+    secrets = [str(value) for endpoint in endpoints for value in msgspec.structs.astuple(endpoint)]
     secrets = [secret for secret in secrets if len(secret) > 8]
     # The beginning of a JWT, and where a push service keeps a message.
     secrets += ["a secret text", "eyJ", "/m/1"]

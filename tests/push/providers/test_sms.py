@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from models.push.addresses import SmsAddress
 from models.users.sms_numbers import SmsRules
 from tests.push.fakes.sns import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Accepted, FakeSns
 from tests.push.providers.pushing import make_push
 from tests.waiting import eventually
-from workers.push.providers.pushes import DELIVERED, Endpoint, PushOutcome
+from workers.push.providers.pushes import DELIVERED, PushOutcome
 from workers.push.providers.sms import Sms
 
 NUMBER = "+14155550101"
-BOB = Endpoint("SMS", {"phone_number": NUMBER})
+BOB = SmsAddress(NUMBER)
 MakeSms = Callable[..., Sms]
 
 
@@ -61,7 +62,7 @@ async def test_forgets_a_number_of_a_country_that_is_on_the_list_no_more(
 ) -> None:
     sms = make_sms(rules=SmsRules(frozenset({"US"})))
 
-    answer = await sms.send(Endpoint("SMS", {"phone_number": "+4915112300000"}), make_push())
+    answer = await sms.send(SmsAddress("+4915112300000"), make_push())
 
     assert (answer.outcome, answer.said) == (PushOutcome.GONE, "no SMS there")
     assert amazon.asked == 0
@@ -85,13 +86,13 @@ async def test_takes_no_sms_back(sms: Sms, amazon: FakeSns) -> None:
 
 @pytest.mark.parametrize("number", ["", "4155550101", "+0123456789", "+1415555010123456", "+1\n"])
 async def test_sends_to_no_odd_number(sms: Sms, amazon: FakeSns, number: str) -> None:
-    answer = await sms.send(Endpoint("SMS", {"phone_number": number}), make_push())
+    answer = await sms.send(SmsAddress(number), make_push())
     assert answer.outcome is PushOutcome.GONE
     assert amazon.asked == 0
 
 
 async def test_tells_of_a_number_that_takes_none(sms: Sms, amazon: FakeSns) -> None:
-    answer = await sms.send(Endpoint("SMS", {"phone_number": "+19995550101"}), make_push())
+    answer = await sms.send(SmsAddress("+19995550101"), make_push())
     assert (answer.outcome, answer.said) == (PushOutcome.GONE, "InvalidParameter")
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,19 +19,19 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from models.push.addresses import WebPushAddress
 from tests.push.fakes.http2 import Reply
 from tests.push.fakes.tls import make_tls
 from tests.push.fakes.web_push import FakeWebPush, encode
 from tests.push.providers.pushing import CHANNEL, MESSAGE, Clock, make_push
 from tests.waiting import eventually
 from workers.push.providers.lookups import Lookups
-from workers.push.providers.pushes import DELIVERED, Blames, Endpoint, PushOutcome
+from workers.push.providers.pushes import DELIVERED, Blames, PushOutcome
 from workers.push.providers.web_push import WebPush, payload
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 COMPRESSED = PublicFormat.CompressedPoint
-Subscription = dict[str, str | bool]
 MakeWebPush = Callable[..., WebPush]
 
 
@@ -67,19 +68,19 @@ def web_push(make_web_push: MakeWebPush) -> WebPush:
 
 
 @pytest.fixture
-def subscription(service: FakeWebPush, web_push: WebPush) -> Subscription:
+def subscription(service: FakeWebPush, web_push: WebPush) -> WebPushAddress:
     return service.subscribe(web_push.public_key)
 
 
-def to(subscription: Subscription, **changes: str) -> Endpoint:
-    return Endpoint("WEB_PUSH", {**subscription, **changes})
+def to(subscription: WebPushAddress, **changes: str) -> WebPushAddress:
+    return msgspec.structs.replace(subscription, **changes)
 
 
 # -------------------------------------------------------------------- what is sent
 
 
 async def test_shows_a_message_to_the_browser_alone(
-    web_push: WebPush, service: FakeWebPush, subscription: Subscription
+    web_push: WebPush, service: FakeWebPush, subscription: WebPushAddress
 ) -> None:
     push = make_push()
 
@@ -101,7 +102,7 @@ async def test_shows_a_message_to_the_browser_alone(
 
 
 async def test_takes_a_message_back(
-    web_push: WebPush, service: FakeWebPush, subscription: Subscription
+    web_push: WebPush, service: FakeWebPush, subscription: WebPushAddress
 ) -> None:
     assert await web_push.send(to(subscription), make_push(silent=True)) == DELIVERED
     [accepted] = service.accepted
@@ -110,7 +111,7 @@ async def test_takes_a_message_back(
 
 
 async def test_replaces_what_waits_of_the_same_channel(
-    web_push: WebPush, service: FakeWebPush, subscription: Subscription
+    web_push: WebPush, service: FakeWebPush, subscription: WebPushAddress
 ) -> None:
     for thread in ("one", "one", "another"):
         await web_push.send(to(subscription), make_push(thread=thread))
@@ -121,7 +122,7 @@ async def test_replaces_what_waits_of_the_same_channel(
 
 @pytest.mark.parametrize("character", ["é", '"', "👍🏽"])
 async def test_cuts_a_text_to_what_fits_into_a_message(
-    web_push: WebPush, service: FakeWebPush, subscription: Subscription, character: str
+    web_push: WebPush, service: FakeWebPush, subscription: WebPushAddress, character: str
 ) -> None:
     push = make_push(body=character * 5000)
     assert await web_push.send(to(subscription), push) == DELIVERED
@@ -130,7 +131,7 @@ async def test_cuts_a_text_to_what_fits_into_a_message(
 
 
 async def test_says_who_we_are_with_one_token_an_origin(
-    web_push: WebPush, service: FakeWebPush, subscription: Subscription, clock: Clock
+    web_push: WebPush, service: FakeWebPush, subscription: WebPushAddress, clock: Clock
 ) -> None:
     for _ in range(2):
         await web_push.send(to(subscription), make_push())
@@ -141,7 +142,7 @@ async def test_says_who_we_are_with_one_token_an_origin(
 
 
 async def test_renews_that_token_in_time(
-    web_push: WebPush, subscription: Subscription, clock: Clock
+    web_push: WebPush, subscription: WebPushAddress, clock: Clock
 ) -> None:
     for _ in range(8):
         assert await web_push.send(to(subscription), make_push()) == DELIVERED
@@ -165,7 +166,7 @@ def test_refuses_settings_that_no_service_takes(key: str, subject: str) -> None:
 
 
 async def test_tells_of_a_subscription_that_has_ended(
-    web_push: WebPush, service: FakeWebPush, subscription: Subscription
+    web_push: WebPush, service: FakeWebPush, subscription: WebPushAddress
 ) -> None:
     service.unsubscribe(subscription)
     answer = await web_push.send(to(subscription), make_push())
@@ -173,7 +174,7 @@ async def test_tells_of_a_subscription_that_has_ended(
 
 
 async def test_tells_of_a_subscription_that_never_was(
-    web_push: WebPush, service: FakeWebPush, subscription: Subscription
+    web_push: WebPush, service: FakeWebPush, subscription: WebPushAddress
 ) -> None:
     unknown = to(subscription, endpoint=service.url + "/wpush/v2/77")
     assert (await web_push.send(unknown, make_push())).outcome is PushOutcome.GONE
@@ -189,7 +190,7 @@ async def test_tells_of_a_subscription_that_never_was(
     ],
 )
 async def test_tells_of_keys_that_are_none(
-    web_push: WebPush, service: FakeWebPush, subscription: Subscription, keys: dict[str, str]
+    web_push: WebPush, service: FakeWebPush, subscription: WebPushAddress, keys: dict[str, str]
 ) -> None:
     assert (await web_push.send(to(subscription, **keys), make_push())).outcome is PushOutcome.GONE
     assert service.asked == 0
@@ -218,7 +219,7 @@ async def test_is_set_aside_when_the_browser_subscribed_with_another_key(
 async def test_understands_what_a_service_answers(
     web_push: WebPush,
     service: FakeWebPush,
-    subscription: Subscription,
+    subscription: WebPushAddress,
     reply: Reply,
     outcome: PushOutcome,
     retry_after_s: float | None,
@@ -234,7 +235,7 @@ async def test_understands_what_a_service_answers(
 
 
 async def test_sends_everything_over_one_connection(
-    web_push: WebPush, service: FakeWebPush, subscription: Subscription
+    web_push: WebPush, service: FakeWebPush, subscription: WebPushAddress
 ) -> None:
     await web_push.send(to(subscription), make_push())
     answers = await asyncio.gather(
@@ -245,7 +246,7 @@ async def test_sends_everything_over_one_connection(
 
 
 async def test_goes_on_after_more_silence_than_a_connection_has_streams(
-    make_web_push: MakeWebPush, service: FakeWebPush, subscription: Subscription
+    make_web_push: MakeWebPush, service: FakeWebPush, subscription: WebPushAddress
 ) -> None:
     web_push = make_web_push(deadline_s=0.4)
     for _ in range(2):
@@ -260,7 +261,7 @@ async def test_goes_on_after_more_silence_than_a_connection_has_streams(
 
 
 async def test_reads_no_endless_answer(
-    web_push: WebPush, service: FakeWebPush, subscription: Subscription
+    web_push: WebPush, service: FakeWebPush, subscription: WebPushAddress
 ) -> None:
     service.answer_instead(Reply(201, {}, b"x" * 60_000), times=1)
     assert await web_push.send(to(subscription), make_push()) == DELIVERED
@@ -269,7 +270,7 @@ async def test_reads_no_endless_answer(
 
 
 async def test_opens_another_connection_when_the_service_goes_away(
-    web_push: WebPush, service: FakeWebPush, subscription: Subscription
+    web_push: WebPush, service: FakeWebPush, subscription: WebPushAddress
 ) -> None:
     await web_push.send(to(subscription), make_push())
     service.go_away()
@@ -278,7 +279,7 @@ async def test_opens_another_connection_when_the_service_goes_away(
 
 
 async def test_loses_nothing_when_its_connections_are_cut(
-    web_push: WebPush, service: FakeWebPush, subscription: Subscription
+    web_push: WebPush, service: FakeWebPush, subscription: WebPushAddress
 ) -> None:
     await web_push.send(to(subscription), make_push())
     sending = asyncio.gather(*(web_push.send(to(subscription), make_push()) for _ in range(100)))
@@ -317,7 +318,7 @@ async def test_names_that_are_slow_hold_up_no_other(
     for domain in ("one", "two", "three"):
         slow = [f"http://{number}.{domain}.example:9/x" for number in range(50)]
         waiting = [
-            asyncio.create_task(web_push.send(to(quick.address, endpoint=each), make_push()))
+            asyncio.create_task(web_push.send(to(quick, endpoint=each), make_push()))
             for each in slow
         ]
 
@@ -329,7 +330,7 @@ async def test_names_that_are_slow_hold_up_no_other(
 
 
 async def test_a_service_that_hangs_has_its_share_and_no_more(
-    make_web_push: MakeWebPush, service: FakeWebPush, subscription: Subscription
+    make_web_push: MakeWebPush, service: FakeWebPush, subscription: WebPushAddress
 ) -> None:
     other = FakeWebPush()
     await other.start()
@@ -356,7 +357,7 @@ async def test_a_service_that_hangs_has_its_share_and_no_more(
 
 
 async def test_never_reaches_an_internal_address_by_a_public_name(
-    make_web_push: MakeWebPush, service: FakeWebPush, subscription: Subscription
+    make_web_push: MakeWebPush, service: FakeWebPush, subscription: WebPushAddress
 ) -> None:
     async def rebinding(host: str, port: int) -> list[str]:
         return ["127.0.0.1"]
@@ -371,7 +372,7 @@ async def test_never_reaches_an_internal_address_by_a_public_name(
 
 
 async def test_never_reaches_loopback(
-    make_web_push: MakeWebPush, service: FakeWebPush, subscription: Subscription
+    make_web_push: MakeWebPush, service: FakeWebPush, subscription: WebPushAddress
 ) -> None:
     web_push = make_web_push(allow_internal=False)
     answer = await web_push.send(to(subscription), make_push())

@@ -22,12 +22,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from jwt.utils import base64url_encode, der_to_raw_signature
 
+from models.push.addresses import APNS_TOKEN, APNS_TOPIC, ApnsAddress, PushAddress, PushEndpointKind
 from workers.push.http2.client import Http2Client
 from workers.push.http2.connection import Header, NoAnswer, Response, secret_header
 from workers.push.providers.pushes import (
     DELIVERED,
     Blames,
-    Endpoint,
     ProviderAnswer,
     Push,
     PushOutcome,
@@ -42,8 +42,6 @@ MAX_COLLAPSE_ID_BYTES = 64
 RENEW_TOKEN_AFTER_S = 40 * 60
 RENEW_TOKEN_NOT_BEFORE_S = 20 * 60
 
-_TOKEN = re.compile(r"[0-9a-fA-F]{8,200}", re.ASCII)
-_TOPIC = re.compile(r"[A-Za-z0-9.-]{1,255}", re.ASCII)
 _REASON = re.compile(r"[A-Za-z]{1,60}", re.ASCII)
 # Besides 410. A 404 is about our address of Apple, not about the endpoint.
 _GONE = frozenset({"BadDeviceToken", "DeviceTokenNotForTopic", "Unregistered", "ExpiredToken"})
@@ -55,7 +53,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Apns:
-    kind = "APNS"
+    kind = PushEndpointKind.APNS
 
     def __init__(
         self,
@@ -85,19 +83,20 @@ class Apns:
             sandbox_url, concurrency=concurrency, deadline_s=deadline_s, tls=tls
         )
 
-    def gate(self, endpoint: Endpoint) -> str:
-        return self._gates[bool(endpoint.address.get("sandbox"))]
+    def gate(self, address: PushAddress) -> str:
+        assert isinstance(address, ApnsAddress)
+        return self._gates[address.sandbox]
 
-    async def send(self, endpoint: Endpoint, push: Push) -> ProviderAnswer:
-        device, topic = str(endpoint.address["token"]), str(endpoint.address["topic"])
-        if not _TOKEN.fullmatch(device):
+    async def send(self, address: PushAddress, push: Push) -> ProviderAnswer:
+        assert isinstance(address, ApnsAddress)
+        if not APNS_TOKEN.fullmatch(address.token):
             return ProviderAnswer(PushOutcome.GONE, said="BadDeviceToken")
-        if not _TOPIC.fullmatch(topic):
+        if not APNS_TOPIC.fullmatch(address.topic):
             return ProviderAnswer(PushOutcome.REJECTED, said="BadTopic")
-        client = self._sandbox if endpoint.address.get("sandbox") else self._production
+        client = self._sandbox if address.sandbox else self._production
         path, headers, body = (
-            f"/3/device/{device}".encode(),
-            self._headers(push, topic),
+            f"/3/device/{address.token}".encode(),
+            self._headers(push, address.topic),
             payload(push),
         )
         try:

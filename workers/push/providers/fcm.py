@@ -19,12 +19,12 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from models.push.addresses import FcmAddress, PushAddress, PushEndpointKind
 from workers.push.http2.client import Http2Client
 from workers.push.http2.connection import NoAnswer, Response
 from workers.push.providers.pushes import (
     DELIVERED,
     Blames,
-    Endpoint,
     ProviderAnswer,
     Push,
     PushOutcome,
@@ -64,7 +64,7 @@ class ServiceAccount(msgspec.Struct, frozen=True):
 
 
 class Fcm:
-    kind = "FCM"
+    kind = PushEndpointKind.FCM
 
     def __init__(
         self,
@@ -89,11 +89,12 @@ class Fcm:
         self._client = Http2Client(url, concurrency=concurrency, deadline_s=deadline_s, tls=tls)
         self._token = _AccessToken(account, clock, deadline_s=deadline_s, tls=tls)
 
-    def gate(self, endpoint: Endpoint) -> str:
+    def gate(self, address: PushAddress) -> str:
         return self._gate
 
-    async def send(self, endpoint: Endpoint, push: Push) -> ProviderAnswer:
-        body = payload(push, str(endpoint.address["token"]))
+    async def send(self, address: PushAddress, push: Push) -> ProviderAnswer:
+        assert isinstance(address, FcmAddress)
+        body = payload(push, address.token)
         try:
             for _ in range(2):
                 token = await self._token.current()

@@ -17,17 +17,18 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+from models.push.addresses import MAIL_ADDRESS, EmailAddress, PushAddress, PushEndpointKind
 from models.push.mails import CodeMail
 from workers.push.providers.mail_texts import compose_code, compose_digest
-from workers.push.providers.pushes import DELIVERED, Endpoint, ProviderAnswer, Push, PushOutcome
+from workers.push.providers.pushes import DELIVERED, ProviderAnswer, Push, PushOutcome
 
 # One left alone for longer is opened again rather than trusted.
 IDLE_S = 30.0
-MAX_ADDRESS_LENGTH = 254
 # No such mailbox (RFC 3463); 5.1.10 is a domain that takes no mail (RFC 7505).
 GONE_CODES = ("5.1.1", "5.1.10")
 
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}", re.ASCII)
+# An operator's own sender may be of a host without a dot, which no recipient's address may.
+_SENDER = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}", re.ASCII)
 _ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
@@ -44,7 +45,7 @@ class _Server:
 
 
 class Mail:
-    kind = "EMAIL"
+    kind = PushEndpointKind.EMAIL
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class Mail:
         """
         self._server = _read_url(url)
         name, address = parseaddr(sender)
-        if not is_address(address) or _CONTROL.search(sender):
+        if not _SENDER.fullmatch(address) or _CONTROL.search(sender):
             raise ValueError("the sender of mails must be an e-mail address")
         self._sender = Address(name, addr_spec=address)
         if start_tls is None and self._server.user is not None:
@@ -76,18 +77,19 @@ class Mail:
         self._slots = asyncio.Semaphore(concurrency)
         self._idle: list[tuple[aiosmtplib.SMTP, float]] = []
 
-    async def send(self, endpoint: Endpoint, push: Push) -> ProviderAnswer:
+    async def send(self, address: PushAddress, push: Push) -> ProviderAnswer:
+        assert isinstance(address, EmailAddress)
         if push.silent:
             return DELIVERED
-        recipient = str(endpoint.address["address"])
-        if not is_address(recipient):
+        recipient = address.address
+        if not MAIL_ADDRESS.fullmatch(recipient):
             return ProviderAnswer(PushOutcome.GONE, said="no address")
         return await self._deliver(compose_digest(push, self._sender, recipient), recipient)
 
     async def send_code(self, mail: CodeMail, unsubscribe_url: str) -> ProviderAnswer:
         """Send the code by which an address is confirmed, to whoever reads its mailbox."""
         recipient = mail.address
-        if not is_address(recipient):
+        if not MAIL_ADDRESS.fullmatch(recipient):
             return ProviderAnswer(PushOutcome.GONE, said="no address")
         message = compose_code(mail, self._sender, recipient, unsubscribe_url)
         return await self._deliver(message, recipient)
@@ -176,11 +178,6 @@ async def _is_alive(connection: aiosmtplib.SMTP) -> bool:
     except (aiosmtplib.SMTPException, OSError):
         return False
     return True
-
-
-def is_address(address: str) -> bool:
-    """An address in the plain form that every server takes: ASCII, not quoted."""
-    return len(address) <= MAX_ADDRESS_LENGTH and bool(_ADDRESS.fullmatch(address))
 
 
 def _read_recipient(error: aiosmtplib.SMTPRecipientRefused) -> ProviderAnswer:

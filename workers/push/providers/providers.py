@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Iterable, Iterator
 
+from models.push.addresses import PushAddress, PushEndpointKind, kind_of
 from models.users.sms_numbers import SmsRules
 from workers.push.providers.apns import Apns
 from workers.push.providers.fcm import Fcm
 from workers.push.providers.mail import Mail
-from workers.push.providers.pushes import Endpoint, Provider, ProviderAnswer, Push, PushOutcome
+from workers.push.providers.pushes import Provider, ProviderAnswer, Push, PushOutcome
 from workers.push.providers.settings import ProviderSettings
 from workers.push.providers.sms import Sms
 from workers.push.providers.web_push import WebPush
@@ -22,14 +23,14 @@ class Providers:
     def __iter__(self) -> Iterator[Provider]:
         return iter(self._providers.values())
 
-    def find(self, kind: str) -> Provider | None:
+    def find(self, kind: PushEndpointKind) -> Provider | None:
         return self._providers.get(kind)
 
-    async def send(self, endpoint: Endpoint, push: Push) -> ProviderAnswer:
-        provider = self.find(endpoint.kind)
+    async def send(self, address: PushAddress, push: Push) -> ProviderAnswer:
+        provider = self.find(kind_of(address))
         if provider is None:
             return ProviderAnswer(PushOutcome.REJECTED, said="not configured")
-        return await provider.send(endpoint, push)
+        return await provider.send(address, push)
 
     async def close(self) -> None:
         await asyncio.gather(*(provider.close() for provider in self))

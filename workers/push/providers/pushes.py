@@ -12,22 +12,12 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from models.push.addresses import PushAddress, PushEndpointKind
+
 MAX_RETRY_AFTER_S = 86_400.0
 # Of a server that anybody may have named.
 MAX_STRANGERS_RETRY_AFTER_S = 3600.0
 ELLIPSIS = "…"
-
-
-class Endpoint(msgspec.Struct, frozen=True):
-    """Where a device is reached. `address` by `kind`: APNS {token, topic, sandbox}; FCM {token};
-    WEB_PUSH {endpoint, p256dh, auth}; EMAIL {address}; SMS {phone_number}.
-    """
-
-    kind: str
-    address: dict[str, str | bool]
-
-    def __repr__(self) -> str:
-        return f"Endpoint(kind={self.kind!r})"
 
 
 class Push(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,10 +85,10 @@ class Provider(Protocol):
     """
 
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> PushEndpointKind: ...
     @property
     def concurrency(self) -> int: ...
-    async def send(self, endpoint: Endpoint, push: Push) -> ProviderAnswer: ...
+    async def send(self, address: PushAddress, push: Push) -> ProviderAnswer: ...
     async def close(self) -> None: ...
 
 
@@ -108,7 +98,7 @@ class ShowingProvider(Provider, Protocol):
     project, host or origin: what that says about later holds for all of them.
     """
 
-    def gate(self, endpoint: Endpoint) -> str: ...
+    def gate(self, address: PushAddress) -> str: ...
 
 
 def find_fields(push: Push) -> dict[str, str]:

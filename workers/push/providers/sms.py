@@ -14,11 +14,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from models.devices.sms import SnsClient
+from models.push.addresses import PushAddress, PushEndpointKind, SmsAddress
 from models.refusals import Refused
 from models.users.sms_numbers import SmsRules, require_sms_number
 from workers.push.providers.pushes import (
     DELIVERED,
-    Endpoint,
     ProviderAnswer,
     Push,
     PushOutcome,
@@ -40,7 +40,7 @@ _LATER = frozenset(
 
 
 class Sms:
-    kind = "SMS"
+    kind = PushEndpointKind.SMS
 
     def __init__(
         self,
@@ -88,8 +88,9 @@ class Sms:
         )
         return cls(client, rules=rules, concurrency=concurrency, deadline_s=deadline_s)
 
-    async def send(self, endpoint: Endpoint, push: Push) -> ProviderAnswer:
-        number = str(endpoint.address["phone_number"])
+    async def send(self, address: PushAddress, push: Push) -> ProviderAnswer:
+        assert isinstance(address, SmsAddress)
+        number = address.phone_number
         if push.silent:
             return DELIVERED
         if not _NUMBER.fullmatch(number):

@@ -1,7 +1,6 @@
 """VAPID (RFC 8292): who we are to a push service, by the key that browsers subscribe with."""
 
 import base64
-import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +11,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
+
+from models.push.addresses import decode_base64url
 
 LIVES_S = 12 * 3600
 # A service's token is renewed when it has less than this to live.
@@ -35,18 +36,6 @@ def load_vapid_key(text: str) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
         raise ValueError("the VAPID key must be a P-256 key")
     return key
-
-
-def decode_base64url(text: str) -> bytes:
-    """With or without its padding.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), b"-_", True)
-    except binascii.Error:
-        raise ValueError("not base64url") from None
 
 
 @dataclass(frozen=True, slots=True)

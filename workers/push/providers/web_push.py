@@ -21,6 +21,7 @@ import httpcore2
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from models.push.addresses import PushAddress, PushEndpointKind, WebPushAddress, decode_base64url
 from workers.push.providers.lookups import Lookups
 from workers.push.providers.public_network import (
     PublicNetwork,
@@ -32,7 +33,6 @@ from workers.push.providers.pushes import (
     DELIVERED,
     MAX_STRANGERS_RETRY_AFTER_S,
     Blames,
-    Endpoint,
     ProviderAnswer,
     Push,
     PushOutcome,
@@ -41,7 +41,7 @@ from workers.push.providers.pushes import (
     fit,
 )
 from workers.push.providers.shares import NoPlace, Shares
-from workers.push.providers.vapid import Vapid, decode_base64url, load_vapid_key
+from workers.push.providers.vapid import Vapid, load_vapid_key
 
 # 4,096 of the message less the header (86), the padding's delimiter and the tag.
 MAX_PLAINTEXT_BYTES = 3993
@@ -61,7 +61,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class WebPush:
-    kind = "WEB_PUSH"
+    kind = PushEndpointKind.WEB_PUSH
 
     def __init__(
         self,
@@ -107,25 +107,25 @@ class WebPush:
         """What browsers subscribe with (`applicationServerKey`), in base64url."""
         return self._vapid.public_key
 
-    def gate(self, endpoint: Endpoint) -> str:
-        url = str(endpoint.address["endpoint"])
+    def gate(self, address: PushAddress) -> str:
+        assert isinstance(address, WebPushAddress)
         try:
-            host, port = check_push_url(url, allow_internal=self._allow_internal)
+            host, port = check_push_url(address.endpoint, allow_internal=self._allow_internal)
         except UnusableUrl:
-            return self.kind
-        return f"{self.kind} {host}:{port}"
+            return self.kind.value
+        return f"{self.kind.value} {host}:{port}"
 
-    async def send(self, endpoint: Endpoint, push: Push) -> ProviderAnswer:
-        url = str(endpoint.address["endpoint"])
+    async def send(self, address: PushAddress, push: Push) -> ProviderAnswer:
+        assert isinstance(address, WebPushAddress)
         try:
-            host, port = check_push_url(url, allow_internal=self._allow_internal)
+            host, port = check_push_url(address.endpoint, allow_internal=self._allow_internal)
         except UnusableUrl as error:
             return ProviderAnswer(PushOutcome.REJECTED, said=str(error))
         try:
-            body = encrypt(payload(push), endpoint.address)
+            body = encrypt(payload(push), address)
         except ValueError:
             return ProviderAnswer(PushOutcome.GONE, said="The subscription's keys are none.")
-        target = _find_target(url, host, port)
+        target = _find_target(address.endpoint, host, port)
         headers = self._headers(target, push, body)
         origin = f"{host}:{port}"
         try:
@@ -255,15 +255,15 @@ def topic(thread: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(thread.encode()).digest()[:24]).decode()
 
 
-def encrypt(plaintext: bytes, subscription: dict[str, str | bool]) -> bytes:
+def encrypt(plaintext: bytes, subscription: WebPushAddress) -> bytes:
     """For who has the subscription's private key and `auth` secret, with a key of this message's
     own (RFC 8291).
 
     Raises:
         ValueError: the subscription's keys are none.
     """
-    auth = decode_base64url(str(subscription["auth"]))
-    receiver = decode_base64url(str(subscription["p256dh"]))
+    auth = decode_base64url(subscription.auth)
+    receiver = decode_base64url(subscription.p256dh)
     if len(auth) != 16 or len(receiver) != 65:
         raise ValueError("not a subscription's keys")
     body: bytes = http_ece.encrypt(
