@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import strawberry
-from msgspec import UNSET, UnsetType
 
 from models import ids
 from models.channels.channels import Group, find_channel
@@ -15,6 +14,7 @@ from models.groups.invites import InvitePreview
 from models.groups.locking import no_such_group
 from models.refusals import not_found
 from resolvers.media import given_avatar
+from schema.absent import given
 from schema.budgets import spends
 from schema.channels.groups import (
     CreateGroupInput,
@@ -111,7 +111,7 @@ class GroupMutations:
             context.require_viewer().user.id,
             channel_id,
             GroupChanges(
-                _given(input.name), _given(input.description), given_avatar(input.avatar_media_id)
+                given(input.name), given(input.description), given_avatar(input.avatar_media_id)
             ),
             limits=resources.limits,
             publish=resources.publish,
@@ -332,8 +332,3 @@ def _require_user_ids(user_ids: Sequence[str], field: str) -> list[str]:
 def _inner_user_id(user_id: str) -> str:
     """Of what is no user's id, one that nobody has: who may not ask at all is told so first."""
     return ids.parse_plain("usr", user_id) or "0" * 32
-
-
-def _given(value: str | None) -> str | None | UnsetType:
-    """Strawberry's mark of an absent field as that of the models."""
-    return UNSET if value is strawberry.UNSET else value

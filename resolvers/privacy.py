@@ -1,14 +1,13 @@
 """Privacy: the viewer's settings, and changing them."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import strawberry
-from msgspec import UNSET, UnsetType
 
 from models.log.signals import Signalled, ViewerChanged
-from models.refusals import invalid
 from models.users import privacy
 from models.users.privacy import PrivacyChanges, get_privacy, update_privacy
+from schema.absent import given_setting
 from schema.budgets import spends
 from schema.context import context_of
 from schema.refusals import Refusal, answers_refusals
@@ -18,8 +17,6 @@ from schema.users.privacy import (
     UpdatePrivacyPayload,
     UpdatePrivacyResult,
 )
-
-Value = TypeVar("Value")
 
 
 @strawberry.type
@@ -51,23 +48,10 @@ class PrivacyMutations:
         context = context_of(info)
         user_id = context.require_viewer().user.id
         changes = PrivacyChanges(
-            last_seen=_given(input.last_seen, "lastSeen"),
-            read_receipts=_given(input.read_receipts, "readReceipts"),
-            add_to_groups=_given(input.add_to_groups, "addToGroups"),
+            last_seen=given_setting(input.last_seen, "lastSeen"),
+            read_receipts=given_setting(input.read_receipts, "readReceipts"),
+            add_to_groups=given_setting(input.add_to_groups, "addToGroups"),
         )
         settings = await update_privacy(context.resources.database, user_id, changes)
         context.resources.live.announce([Signalled(ViewerChanged(), [user_id])])
         return UpdatePrivacyPayload(privacy=settings)
-
-
-def _given(value: Value | None, field: str) -> Value | UnsetType:
-    """Strawberry's mark of an absent field as that of the models.
-
-    Raises:
-        Refused: INVALID_INPUT for null.
-    """
-    if value is strawberry.UNSET:
-        return UNSET
-    if value is None:
-        raise invalid("A privacy setting cannot be cleared.", field)
-    return value

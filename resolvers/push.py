@@ -1,7 +1,7 @@
 """Push: where this device is reached that follows nothing, and how it wants that."""
 
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import strawberry
 from msgspec import UNSET, UnsetType
@@ -27,7 +27,8 @@ from models.push.settings import (
     parse_quiet_hours,
     set_push_settings,
 )
-from models.refusals import invalid, not_found
+from models.refusals import not_found
+from schema.absent import given_setting
 from schema.budgets import spends
 from schema.context import Context, context_of
 from schema.devices.push import (
@@ -39,8 +40,6 @@ from schema.devices.push import (
 )
 from schema.devices.push_settings import PushSettingsInput, QuietHoursInput
 from schema.refusals import Refusal, answers_refusals
-
-Value = TypeVar("Value")
 
 
 @strawberry.type
@@ -137,8 +136,8 @@ class PushMutations:
         context = context_of(info)
         viewer = context.require_viewer()
         changes = PushSettingsChanges(
-            preview=_given(input.preview, "preview"),
-            mentions_when_muted=_given(input.mentions_when_muted, "mentionsWhenMuted"),
+            preview=given_setting(input.preview, "preview"),
+            mentions_when_muted=given_setting(input.mentions_when_muted, "mentionsWhenMuted"),
             quiet_hours=_quiet_hours(input.quiet_hours),
         )
         await set_push_settings(
@@ -180,16 +179,3 @@ def _quiet_hours(given: QuietHoursInput | None) -> QuietHours | None | UnsetType
     if given is None:
         return None
     return parse_quiet_hours(given.from_, given.until, given.time_zone)
-
-
-def _given(value: Value | None, field: str) -> Value | UnsetType:
-    """Strawberry's mark of an absent field as that of the models.
-
-    Raises:
-        Refused: INVALID_INPUT for null.
-    """
-    if value is strawberry.UNSET:
-        return UNSET
-    if value is None:
-        raise invalid("This setting cannot be cleared.", field)
-    return value

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import strawberry
-from msgspec import UNSET, UnsetType
 
 from models import ids
 from models.log.signals import Signalled, ViewerChanged
@@ -13,6 +12,7 @@ from models.users import users
 from models.users.phone_numbers import discover_contacts
 from models.users.users import ProfileChanges, update_profile
 from resolvers.media import given_avatar
+from schema.absent import given
 from schema.budgets import spends
 from schema.context import context_of
 from schema.refusals import Refusal, answers_refusals
@@ -93,15 +93,10 @@ class UserMutations:
         viewer = context.require_viewer()
         resources = context.resources
         changes = ProfileChanges(
-            _given(input.name), _given(input.about), given_avatar(input.avatar_media_id)
+            given(input.name), given(input.about), given_avatar(input.avatar_media_id)
         )
         user = await update_profile(
             resources.database, viewer.user.id, changes, limits=resources.limits
         )
         resources.live.announce([Signalled(ViewerChanged(), [user.id])])
         return UpdateProfilePayload(user=user)
-
-
-def _given(value: str | None) -> str | None | UnsetType:
-    """Strawberry's mark of an absent field as that of the models."""
-    return UNSET if value is strawberry.UNSET else value
