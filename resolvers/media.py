@@ -6,7 +6,7 @@ import strawberry
 from msgspec import UNSET, UnsetType
 
 from models import ids
-from models.media import uploads
+from models.media import upload_tickets
 from models.media.upload_drafts import UploadDraft
 from models.media.uses import no_such_media
 from models.refusals import not_found
@@ -52,7 +52,9 @@ class MediaQueries:
         ),
         graphql_type=UploadTicket | None,
     )
-    async def upload(self, info: strawberry.Info, media_id: MediaId) -> uploads.UploadTicket | None:
+    async def upload(
+        self, info: strawberry.Info, media_id: MediaId
+    ) -> upload_tickets.UploadTicket | None:
         context = context_of(info)
         viewer_id = context.require_viewer().user.id
         context.spend("upload_steps_per_user")

@@ -1,5 +1,8 @@
-"""Uploads as rows: what was announced, what became of it, and what an owner may upload in a day."""
+"""Uploads as rows: what was announced, what became of it, and what an upload takes from its owner's
+budgets.
+"""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -9,12 +12,12 @@ from models.database import Database
 from models.limits import Limits
 from models.media.lanes import lane_of, queue_render
 from models.media.media import COLUMNS, Media, MediaState, media_of
-from models.media.upload_drafts import UploadDraft, part_sizes
+from models.media.upload_drafts import part_sizes
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """`parts_id` is storage's name for one in parts. `completed_at` stays empty where the file
-    never was what was announced.
+    """An upload, by its media. `parts_id` is storage's name for an upload in parts. `completed_at`
+    is null until the file has arrived as it was announced.
     """
 
     media: Media
@@ -23,37 +26,53 @@ class Upload(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """Where it is brought to, by whoever has a signed request."""
+        """Return the key in storage to which signed requests bring the file."""
         return f"staging/{self.media.id}"
 
     @property
     def sizes(self) -> dict[int, int]:
-        """Bytes by the number of the part."""
+        """Return the bytes of each part by its number, from 1."""
         return part_sizes(self.media.byte_size)
 
 
-async def require_budget(
-    database: Database, owner_id: str, draft: UploadDraft, limits: Limits, *, now: datetime
-) -> None:
-    """
+def charges_of(owner_id: str, byte_size: int, limits: Limits) -> list[Charge]:
+    """Return what an upload of so many bytes takes from its owner's budgets."""
+    return [
+        Charge(
+            f"uploads:megabytes:{owner_id}",
+            limits.upload_megabytes_per_user,
+            "Too much was uploaded; wait.",
+            amount=-(-byte_size // 1_000_000),
+        ),
+        Charge(
+            f"uploads:user:{owner_id}",
+            limits.uploads_per_user,
+            "Too many files were uploaded; wait.",
+        ),
+    ]
+
+
+async def require_budget(database: Database, charges: Sequence[Charge], *, now: datetime) -> None:
+    """Refuse an upload that the budgets do not allow, without spending anything.
+
     Raises:
         Refused: RATE_LIMITED.
     """
     async with database.connection() as connection:
-        for charge in _charges(owner_id, draft.byte_size, limits):
+        for charge in charges:
             await require_left(connection, charge, now=now)
 
 
 async def insert_upload(
-    database: Database, upload: Upload, limits: Limits, *, now: datetime
+    database: Database, upload: Upload, charges: Sequence[Charge], *, now: datetime
 ) -> None:
-    """
+    """Spend the charges and insert the upload, in one transaction.
+
     Raises:
         Refused: RATE_LIMITED.
     """
     media = upload.media
     async with database.transaction() as connection:
-        charges = _charges(media.owner_id, media.byte_size, limits)
         await spend(connection, charges, now=now)
         await connection.execute(
             """
@@ -73,6 +92,7 @@ async def insert_upload(
 
 
 async def find_own_upload(database: Database, owner_id: str, media_id: str) -> Upload | None:
+    """Return the owner's upload; None for what is not there or belongs to somebody else."""
     row = await database.fetchrow(
         f"SELECT {COLUMNS}, d.parts_id, d.completed_at FROM media d "
         "WHERE d.id = $1 AND d.owner_id = $2",
@@ -83,8 +103,8 @@ async def find_own_upload(database: Database, owner_id: str, media_id: str) -> U
 
 
 async def take_over(database: Database, media_id: str, content_id: str) -> Media | None:
-    """The file is what is in the folder, and its job is queued; None when it was completed or given
-    up meanwhile.
+    """Note the folder in which the file is now, and queue its job. Return the media; None when it
+    was completed or rejected meanwhile.
     """
     async with database.transaction() as connection:
         row = await connection.fetchrow(
@@ -106,7 +126,7 @@ async def take_over(database: Database, media_id: str, content_id: str) -> Media
 
 
 async def reject_upload(database: Database, media_id: str, failure: str) -> None:
-    """FAILED, unless it was completed meanwhile."""
+    """Set the upload to FAILED, unless it was completed meanwhile."""
     await database.execute(
         "UPDATE media SET state = $2, failure = $3 WHERE id = $1 AND state = $4",
         media_id,
@@ -114,19 +134,3 @@ async def reject_upload(database: Database, media_id: str, failure: str) -> None
         failure,
         MediaState.AWAITING_UPLOAD.value,
     )
-
-
-def _charges(owner_id: str, byte_size: int, limits: Limits) -> list[Charge]:
-    return [
-        Charge(
-            f"uploads:megabytes:{owner_id}",
-            limits.upload_megabytes_per_user,
-            "Too much was uploaded; wait.",
-            amount=-(-byte_size // 1_000_000),
-        ),
-        Charge(
-            f"uploads:user:{owner_id}",
-            limits.uploads_per_user,
-            "Too many files were uploaded; wait.",
-        ),
-    ]

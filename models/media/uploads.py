@@ -10,11 +10,12 @@
 import asyncio
 import contextlib
 from collections.abc import Collection, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 
 from models import ids
+from models.budgets import Charge
 from models.database import Database
 from models.limits import Limits
 from models.media.headers import UNKNOWN_TYPE, disposition_of
@@ -23,39 +24,23 @@ from models.media.processing import original_of
 from models.media.upload_drafts import PART_BYTES, UploadDraft, require_draft
 from models.media.upload_rows import (
     Upload,
+    charges_of,
     find_own_upload,
     insert_upload,
     reject_upload,
     require_budget,
     take_over,
 )
+from models.media.upload_tickets import UploadTicket, sign_ticket, whole_parts
 from models.refusals import RefusalCode, Refused, not_found, unavailable
-from models.storage.bucket import SignedRequest, Storage
+from models.storage.bucket import Storage
+from models.storage.parts import ArrivedPart
 
 # For so long storage counts as being there after it was asked.
 STORAGE_CACHE_S = 5.0
 # Of a long list of parts that are missing, so many are named.
 NAMED_PARTS = 20
 WRONG_SIZE = "The file is not as large as was said."
-
-
-class UploadPart(msgspec.Struct, frozen=True):
-    """A piece of a file, and the request that brings it to storage."""
-
-    number: int
-    request: SignedRequest
-    byte_size: int
-    uploaded: bool
-
-
-class UploadTicket(msgspec.Struct, frozen=True):
-    """How to bring a file: until `expires_at` the requests may be begun. No parts once the file is
-    complete.
-    """
-
-    media: Media
-    parts: list[UploadPart]
-    expires_at: datetime
 
 
 class Uploads:
@@ -86,8 +71,9 @@ class Uploads:
         draft = require_draft(draft, self._limits)
         await self._require_storage()
         now, media_id = datetime.now(UTC), ids.new_id()
-        # So that who is over the budget leaves nothing in storage.
-        await require_budget(self._database, owner_id, draft, self._limits, now=now)
+        charges = charges_of(owner_id, draft.byte_size, self._limits)
+        # Before anything is begun in storage, which an owner over the budget must not fill.
+        await require_budget(self._database, charges, now=now)
         media = Media(
             media_id,
             owner_id,
@@ -99,18 +85,19 @@ class Uploads:
         )
         upload = Upload(media)
         if draft.byte_size > PART_BYTES:
-            parts_id = await self._storage.begin_parts(upload.key, content_type=UNKNOWN_TYPE)
+            parts_id = await self._storage.parts.begin(upload.key, content_type=UNKNOWN_TYPE)
             upload = msgspec.structs.replace(upload, parts_id=parts_id)
-        await self._insert(upload, now)
-        return self._sign(upload, (), now)
+        await self._insert(upload, charges, now)
+        return sign_ticket(self._storage, upload, (), now, self._limits.upload_url_ttl_s)
 
-    async def _insert(self, upload: Upload, now: datetime) -> None:
+    async def _insert(self, upload: Upload, charges: list[Charge], now: datetime) -> None:
+        """Insert the upload; where it is refused, abort its parts in storage."""
         try:
-            await insert_upload(self._database, upload, self._limits, now=now)
+            await insert_upload(self._database, upload, charges, now=now)
         except Refused:
             if upload.parts_id is not None:
                 with contextlib.suppress(Refused):
-                    await self._storage.abort_parts(upload.key, upload.parts_id)
+                    await self._storage.parts.abort(upload.key, upload.parts_id)
             raise
 
     async def find_ticket(self, owner_id: str, media_id: str) -> UploadTicket | None:
@@ -125,36 +112,18 @@ class Uploads:
         now = datetime.now(UTC)
         if upload.media.state is not MediaState.AWAITING_UPLOAD:
             return UploadTicket(upload.media, [], now)
-        return self._sign(upload, await self._list_arrived(upload), now)
+        arrived = await self._list_arrived(upload)
+        return sign_ticket(self._storage, upload, arrived, now, self._limits.upload_url_ttl_s)
 
     async def _list_arrived(self, upload: Upload) -> Collection[int]:
         """The numbers of the parts that are in storage whole."""
         if upload.parts_id is not None:
             with contextlib.suppress(_Missing):
-                found = await self._list_parts(upload, upload.parts_id)
-                return [n for n, size in upload.sizes.items() if n in found and found[n][0] == size]
+                return whole_parts(upload, await self._list_parts(upload, upload.parts_id))
         # In one piece, or joined already.
         stored = await self._storage.find(upload.key)
         arrived = stored is not None and stored.byte_size == upload.media.byte_size
         return upload.sizes if arrived else ()
-
-    def _sign(self, upload: Upload, arrived: Collection[int], now: datetime) -> UploadTicket:
-        ttl_s = self._limits.upload_url_ttl_s
-        parts = []
-        for number, byte_size in upload.sizes.items():
-            if upload.parts_id is None:
-                request = self._storage.sign_put(
-                    upload.key,
-                    content_type=upload.media.content_type,
-                    byte_size=byte_size,
-                    ttl_s=ttl_s,
-                )
-            else:
-                request = self._storage.sign_part(
-                    upload.key, upload.parts_id, number, byte_size=byte_size, ttl_s=ttl_s
-                )
-            parts.append(UploadPart(number, request, byte_size, number in arrived))
-        return UploadTicket(upload.media, parts, now + timedelta(seconds=ttl_s))
 
     async def _require_storage(self) -> None:
         """Signing asks nobody: a client should hear at once that storage is away."""
@@ -243,19 +212,18 @@ class Uploads:
             found = await self._list_parts(upload, parts_id)
         except _Missing:
             return  # Joined already, by a try that came no further.
-        missing = [n for n, size in upload.sizes.items() if n not in found or found[n][0] != size]
+        whole = whole_parts(upload, found)
+        missing = [number for number in upload.sizes if number not in whole]
         if missing:
             named = ", ".join(str(number) for number in missing[:NAMED_PARTS])
             more = " and more" if len(missing) > NAMED_PARTS else ""
             raise _Missing(f"Parts have not arrived: {named}{more}.")
         with _missing_where("A part is changing; ask again."):
-            await self._storage.finish_parts(
-                upload.key, parts_id, {number: found[number] for number in upload.sizes}
-            )
+            await self._storage.parts.finish(upload.key, parts_id, whole)
 
-    async def _list_parts(self, upload: Upload, parts_id: str) -> dict[int, tuple[int, str]]:
+    async def _list_parts(self, upload: Upload, parts_id: str) -> dict[int, ArrivedPart]:
         with _missing_where("The parts are not there."):
-            return await self._storage.list_parts(upload.key, parts_id)
+            return await self._storage.parts.list_arrived(upload.key, parts_id)
 
     async def _reject(self, upload: Upload) -> Refused:
         await reject_upload(self._database, upload.media.id, WRONG_SIZE)

@@ -8,7 +8,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from models.refusals import RefusalCode, Refused, invalid, not_found
+from models.refusals import RefusalCode, Refused, invalid
 from models.storage.calls import MISSING, Calls
-from models.storage.client import Bucket, S3Client, StoppableFile, bucket_url
+from models.storage.client import MOVE_S, Bucket, S3Client, StoppableFile, StoredObject, bucket_url
 from models.storage.keys import AccessKeys
+from models.storage.parts import PartsUploads
 from models.storage.signing import Signer
 
 Value = TypeVar("Value")
@@ -29,15 +30,11 @@ THREADS = 8
 # waiting for a thread.
 DEADLINE_S = 12.0
 READY_S = 3.0
-# Copying and joining parts take storage long where it moves the bytes (2 GB).
-MOVE_S = 180.0
 # Moving bytes ourselves: 2 GB at 2 MB/s. A transfer that stands still ends after 10 s.
 TRANSFER_S = 1000.0
 CHUNK_BYTES = 256 * 1024
 # What S3 lists, and deletes, in one call at most.
 PAGE_SIZE = 1000
-EMPTY_RANGE = ("InvalidRange", "416")
-BAD_PARTS = ("InvalidPart", "InvalidPartOrder", "EntityTooSmall", "MalformedXML")
 # What is under a key never changes. Not `private`: a CDN in front should keep it.
 FOR_EVER = "max-age=31536000, immutable"
 
@@ -50,22 +47,6 @@ class SignedRequest(msgspec.Struct, frozen=True):
     headers: list[tuple[str, str]]
 
 
-class StoredObject(msgspec.Struct, frozen=True):
-    """What storage says of an object; the etag changes with the bytes."""
-
-    byte_size: int
-    content_type: str
-    etag: str
-
-
-class UnfinishedParts(msgspec.Struct, frozen=True):
-    """An upload in parts that was neither finished nor aborted."""
-
-    key: str
-    parts_id: str
-    begun_at: datetime
-
-
 class Storage:
     """One bucket. Keys are of our making: no name that a client gave is in one."""
 
@@ -74,6 +55,7 @@ class Storage:
         self._keys = keys
         self._bucket = bucket
         self._page_size = page_size
+        self.parts = PartsUploads(bucket, page_size=page_size)
 
     @classmethod
     def open(
@@ -140,96 +122,11 @@ class Storage:
         url = self.signer.sign("PUT", key, ttl_s=ttl_s, query=query, headers=signed)
         return SignedRequest("PUT", url, headers)
 
-    # ---------------------------------------------------------------- uploads in parts
-
-    async def begin_parts(self, key: str, *, content_type: str) -> str:
-        """The name by which the parts are signed, listed, finished or aborted."""
-        begun = await self._bucket.ask("create_multipart_upload", Key=key, ContentType=content_type)
-        return str(begun["UploadId"])
-
-    async def list_parts(self, key: str, parts_id: str) -> dict[int, tuple[int, str]]:
-        """What has arrived: number to bytes and etag.
-
-        Raises:
-            Refused: NOT_FOUND when they were finished or aborted.
-        """
-        found: dict[int, tuple[int, str]] = {}
-        after = 0
-        while True:
-            page = await self._bucket.ask(
-                "list_parts",
-                Key=key,
-                UploadId=parts_id,
-                PartNumberMarker=after,
-                MaxParts=self._page_size,
-            )
-            for part in page.get("Parts", ()):
-                found[part["PartNumber"]] = (part["Size"], part["ETag"].strip('"'))
-            after = page.get("NextPartNumberMarker") or 0
-            if not page.get("IsTruncated") or not after:
-                return found
-
-    async def finish_parts(
-        self, key: str, parts_id: str, parts: Mapping[int, tuple[int, str]]
-    ) -> None:
-        """Make one object of the parts, as `list_parts` gave them; finished already is fine.
-
-        Raises:
-            Refused: NOT_FOUND when they were aborted, CONFLICT when one has changed, or is too
-                small.
-        """
-        listed = [
-            {"PartNumber": number, "ETag": f'"{etag}"'}
-            for number, (_, etag) in sorted(parts.items())
-        ]
-        done = await self._bucket.ask(
-            "complete_multipart_upload",
-            expecting=("NoSuchUpload", *BAD_PARTS),
-            deadline_s=MOVE_S,
-            Key=key,
-            UploadId=parts_id,
-            MultipartUpload={"Parts": listed},
-        )
-        if done in BAD_PARTS:
-            raise Refused(RefusalCode.CONFLICT, "The parts are not those that were listed.")
-        if done == "NoSuchUpload" and await self.find(key) is None:
-            raise not_found("The upload in parts is not in storage.")
-
-    async def abort_parts(self, key: str, parts_id: str) -> None:
-        """Drop what has arrived; fine when it is gone. A part under way meanwhile may survive:
-        sweep by `list_unfinished_parts`.
-        """
-        gone = ("NoSuchUpload", "404")
-        await self._bucket.ask("abort_multipart_upload", expecting=gone, Key=key, UploadId=parts_id)
-
-    async def list_unfinished_parts(self, prefix: str) -> AsyncIterator[UnfinishedParts]:
-        """In no order that counts."""
-        markers: dict[str, Any] = {}
-        while True:
-            page = await self._bucket.ask(
-                "list_multipart_uploads", Prefix=prefix, MaxUploads=self._page_size, **markers
-            )
-            for found in page.get("Uploads", ()):
-                # nanio lists all of the bucket.
-                if found["Key"].startswith(prefix):
-                    yield UnfinishedParts(found["Key"], found["UploadId"], found["Initiated"])
-            if not page.get("IsTruncated"):
-                return
-            markers = {
-                "KeyMarker": page["NextKeyMarker"],
-                "UploadIdMarker": page["NextUploadIdMarker"],
-            }
-
     # ---------------------------------------------------------------- objects
 
     async def find(self, key: str) -> StoredObject | None:
-        found = await self._bucket.ask("head_object", expecting=MISSING, Key=key)
-        if isinstance(found, str):
-            # The answer to HEAD does not tell a missing object from a missing bucket.
-            await self._bucket.require()
-            return None
-        content_type = found.get("ContentType", "")
-        return StoredObject(found["ContentLength"], content_type, found["ETag"].strip('"'))
+        """Return what storage says of the object; None when there is none."""
+        return await self._bucket.find(key)
 
     async def copy(
         self,
@@ -258,24 +155,6 @@ class Storage:
         )
         if isinstance(done, str):
             raise Refused(RefusalCode.CONFLICT, "The file has changed in storage.")
-
-    async def read_start(self, key: str, count: int) -> bytes:
-        """The first `count` bytes, or all when there are fewer.
-
-        Raises:
-            Refused: NOT_FOUND.
-        """
-
-        def read() -> bytes:
-            wanted = f"bytes=0-{count - 1}"
-            found = self._bucket.call("get_object", EMPTY_RANGE, Key=key, Range=wanted)
-            if isinstance(found, str):
-                return b""
-            with closing(found["Body"]) as body:
-                content: bytes = body.read(count)
-                return content
-
-        return await self._bucket.run(read)
 
     async def download(self, key: str, path: Path, *, most_bytes: int) -> None:
         """Into a file, which is not there when this fails.

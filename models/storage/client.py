@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -18,7 +19,17 @@ Value = TypeVar("Value")
 
 # Storage may be silent for long while it moves bytes.
 PATIENT = frozenset({"copy_object", "complete_multipart_upload"})
+# Copying and joining parts take storage long where it moves the bytes (2 GB).
+MOVE_S = 180.0
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class StoredObject(msgspec.Struct, frozen=True):
+    """What storage says of an object; the etag changes with the bytes."""
+
+    byte_size: int
+    content_type: str
+    etag: str
 
 
 class S3Client:
@@ -112,6 +123,20 @@ class Bucket:
         return await self.run(
             lambda: self.call(method, expecting, **arguments), deadline_s=deadline_s
         )
+
+    async def find(self, key: str) -> StoredObject | None:
+        """Return what storage says of the object; None when there is none.
+
+        Raises:
+            Refused: UNAVAILABLE, also where there is no such bucket.
+        """
+        found = await self.ask("head_object", expecting=MISSING, Key=key)
+        if isinstance(found, str):
+            # The answer to HEAD does not tell a missing object from a missing bucket.
+            await self.require()
+            return None
+        content_type = found.get("ContentType", "")
+        return StoredObject(found["ContentLength"], content_type, found["ETag"].strip('"'))
 
     async def require(self, *, deadline_s: float | None = None) -> None:
         """

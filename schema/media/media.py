@@ -6,7 +6,7 @@ from typing import Annotated
 import strawberry
 
 from models import ids
-from models.media import uploads
+from models.media import upload_tickets
 from models.media.media import Media as StoredMedia
 from models.media.media import MediaKind, MediaState
 from models.media.renditions import RenditionName
@@ -162,7 +162,7 @@ class UploadHeader:
     value: str = strawberry.field(description="Its value.")
 
 
-@describes(uploads.UploadPart)
+@describes(upload_tickets.UploadPart)
 @strawberry.type(
     description="A piece of a file, and the one request that brings it: the bytes are its body."
 )
@@ -187,13 +187,13 @@ class UploadPart:
     )
 
 
-@describes(uploads.UploadTicket)
+@describes(upload_tickets.UploadTicket)
 @strawberry.type(
     description="How to bring a file to storage: send each part, then call `completeUpload`."
 )
 class UploadTicket:
     media: StoredMedia = strawberry.field(description="The file.", graphql_type=Media)
-    parts: list[uploads.UploadPart] = strawberry.field(
+    parts: list[upload_tickets.UploadPart] = strawberry.field(
         description=(
             "One part for files up to 8 MiB, several of 8 MiB (the last may be shorter) for larger "
             "ones, in any order and any number at a time. Empty once the file is complete."
@@ -228,7 +228,7 @@ class CreateUploadInput:
 
 @strawberry.type(description="The file may be brought to storage.")
 class CreateUploadPayload:
-    ticket: uploads.UploadTicket = strawberry.field(
+    ticket: upload_tickets.UploadTicket = strawberry.field(
         description="How to bring it.", graphql_type=UploadTicket
     )
 

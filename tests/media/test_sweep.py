@@ -70,14 +70,14 @@ async def test_what_was_staged_and_parts_that_were_not_joined_go(
     files: Files, tmp_path: Path
 ) -> None:
     await plant(files, "staging/one", tmp_path)
-    parts_id = await files.storage.begin_parts("staging/two", content_type="image/png")
+    parts_id = await files.storage.parts.begin("staging/two", content_type="image/png")
     await sweeping(files).sweep()
     assert await files.keys("staging/") == ["staging/one"]
 
     await sweeping(files, staging_s=0).sweep()
 
     assert await files.keys("staging/") == []
-    left = [parts.parts_id async for parts in files.storage.list_unfinished_parts("staging/")]
+    left = [parts.parts_id async for parts in files.storage.parts.list_unfinished("staging/")]
     assert parts_id not in left
 
 

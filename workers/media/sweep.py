@@ -160,11 +160,11 @@ class MediaSweep:
         swept.objects += len(old)
         unfinished = [
             parts
-            async for parts in self._storage.list_unfinished_parts(STAGING)
+            async for parts in self._storage.parts.list_unfinished(STAGING)
             if parts.begun_at < before
         ]
         for parts in unfinished:
-            await self._storage.abort_parts(parts.key, parts.parts_id)
+            await self._storage.parts.abort(parts.key, parts.parts_id)
 
     async def compare(self, *, older_than_s: float) -> AsyncIterator[Findings]:
         """Where rows and objects of that age disagree, portion by portion. An object that came

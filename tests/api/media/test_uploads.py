@@ -21,6 +21,7 @@ from models.refusals import RefusalCode, Refused
 from models.storage.bucket import Storage
 from tests.client import ApiClient, Json
 from tests.make import Person
+from tests.media.storage.storing import read
 from tests.serving import ServedWith, Server
 from tests.uploading import (
     CREATE_UPLOAD,
@@ -198,7 +199,7 @@ async def test_what_is_complete_is_as_it_was_sent_and_staged_no_more(
     content_id = await database.fetchval(
         "SELECT content_id FROM media WHERE id = $1", media_id.removeprefix("med_")
     )
-    assert await storage.read_start(f"media/{content_id}/original", 1000) == PNG
+    assert await read(storage, f"media/{content_id}/original") == PNG
     assert await stored(storage, media_id) == []
 
 
@@ -290,7 +291,7 @@ async def test_a_large_file_is_resumed_part_by_part(
 
     assert (await complete(alice, media_id))["media"]["state"] == "PROCESSING"
     content_id = await database.fetchval("SELECT content_id FROM media")
-    assert await storage.read_start(f"media/{content_id}/original", len(large) + 1) == large
+    assert await read(storage, f"media/{content_id}/original") == large
 
 
 async def test_a_part_of_which_half_arrived_is_missing(alice: Person, large: bytes) -> None:
@@ -324,7 +325,7 @@ async def test_twenty_megabytes_survive_a_network_that_breaks(
     assert tries > len(ticket["parts"])
     assert (await complete(alice, media_id))["media"]["state"] == "PROCESSING"
     content_id = await database.fetchval("SELECT content_id FROM media")
-    assert await storage.read_start(f"media/{content_id}/original", 20_000_001) == content
+    assert await read(storage, f"media/{content_id}/original") == content
 
 
 async def _send_and_break(person: Person, part: Json, piece: bytes, after: int) -> None:
@@ -350,7 +351,7 @@ async def test_parts_that_were_joined_by_a_try_that_came_no_further_are_enough(
     media_id = ticket["media"]["id"]
     key = f"staging/{media_id.removeprefix('med_')}"
     parts_id = await database.fetchval("SELECT parts_id FROM media")
-    await storage.finish_parts(key, parts_id, await storage.list_parts(key, parts_id))
+    await storage.parts.finish(key, parts_id, await storage.parts.list_arrived(key, parts_id))
 
     resumed = (await alice.query(UPLOAD, id=media_id))["upload"]
     assert [part["uploaded"] for part in resumed["parts"]] == [True, True]
@@ -406,7 +407,7 @@ async def test_a_request_that_is_used_again_changes_nothing(
 
     assert again["media"]["state"] == "PROCESSING"
     content_id = await database.fetchval("SELECT content_id FROM media")
-    assert await storage.read_start(f"media/{content_id}/original", 1000) == PNG
+    assert await read(storage, f"media/{content_id}/original") == PNG
     assert len(await list_jobs(database, "media_render", media_id)) == 1
 
 

@@ -1,5 +1,6 @@
 """Storage for tests: opened with keys of one's own, filled, and asked by signed requests."""
 
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -47,6 +48,14 @@ async def store(
     path = folder / "stored"
     path.write_bytes(content)
     await storage.upload(path, key, content_type=content_type)
+
+
+async def read(storage: Storage, key: str) -> bytes:
+    """Return the whole object."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "read"
+        await storage.download(key, path, most_bytes=1_000_000_000)
+        return path.read_bytes()
 
 
 async def send(

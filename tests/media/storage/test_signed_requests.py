@@ -11,7 +11,7 @@ import pytest
 from models.refusals import RefusalCode, Refused
 from models.storage.bucket import SignedRequest, Storage
 from parley.embedded import EmbeddedServers
-from tests.media.storage.storing import PNG, open_nanio, send, store
+from tests.media.storage.storing import PNG, open_nanio, read, send, store
 
 CONTENT = b"12345"
 
@@ -99,7 +99,7 @@ async def test_another_method_is_refused(
 
     assert answer.status_code in (400, 403)
     assert b"there" not in answer.content
-    assert await storage.read_start(key, 5) == b"there"
+    assert await read(storage, key) == b"there"
 
 
 @pytest.mark.parametrize("end", ["x", "/x", "%2Fx", "%3Fx", "%23x", "/../x", "%00"])
@@ -203,34 +203,34 @@ async def test_a_replay_after_completion_changes_nothing(
 
     await send(http, signed, b"other")
 
-    assert await storage.read_start(f"media/{key}", 10) == CONTENT
+    assert await read(storage, f"media/{key}") == CONTENT
 
 
 async def test_a_part_sent_again_after_completion_is_refused(
     storage: Storage, http: httpx2.AsyncClient, key: str
 ) -> None:
-    parts_id = await storage.begin_parts(key, content_type=PNG)
+    parts_id = await storage.parts.begin(key, content_type=PNG)
     part = storage.sign_part(key, parts_id, 1, byte_size=5, ttl_s=60)
     await send(http, part, CONTENT)
-    await storage.finish_parts(key, parts_id, await storage.list_parts(key, parts_id))
+    await storage.parts.finish(key, parts_id, await storage.parts.list_arrived(key, parts_id))
 
     answer = await send(http, part, b"other")
 
     assert answer.status_code == 404
-    assert await storage.read_start(key, 10) == CONTENT
+    assert await read(storage, key) == CONTENT
 
 
 @pytest.mark.parametrize("content", [b"1234", b"123456"], ids=["less", "more"])
 async def test_a_part_of_another_size_is_refused(
     storage: Storage, http: httpx2.AsyncClient, key: str, content: bytes
 ) -> None:
-    parts_id = await storage.begin_parts(key, content_type=PNG)
+    parts_id = await storage.parts.begin(key, content_type=PNG)
     part = storage.sign_part(key, parts_id, 1, byte_size=5, ttl_s=60)
 
     answer = await send(http, part, content)
 
     assert answer.status_code == 403
-    assert await storage.list_parts(key, parts_id) == {}
+    assert await storage.parts.list_arrived(key, parts_id) == {}
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ async def test_a_part_of_another_size_is_refused(
 async def test_a_part_of_another_number_or_upload_is_refused(
     storage: Storage, http: httpx2.AsyncClient, key: str, old: str, new: str
 ) -> None:
-    parts_id = await storage.begin_parts(key, content_type=PNG)
+    parts_id = await storage.parts.begin(key, content_type=PNG)
     part = storage.sign_part(key, parts_id, 1, byte_size=5, ttl_s=60)
 
     answer = await send(
@@ -247,7 +247,7 @@ async def test_a_part_of_another_number_or_upload_is_refused(
     )
 
     assert answer.status_code == 403
-    assert await storage.list_parts(key, parts_id) == {}
+    assert await storage.parts.list_arrived(key, parts_id) == {}
 
 
 async def test_a_request_is_signed_for_the_address_that_clients_reach(
@@ -263,7 +263,7 @@ async def test_a_request_is_signed_for_the_address_that_clients_reach(
     assert (await send(http, here, CONTENT)).status_code == 403
     # As a proxy passes it on.
     assert (await send(http, here, CONTENT, Host="media.example")).status_code == 200
-    assert await storage.read_start(key, 10) == CONTENT
+    assert await read(storage, key) == CONTENT
 
 
 @pytest.mark.parametrize("content_type", ["image/png\r\nX-Other: 1", "bild/ä", "a\x00"])

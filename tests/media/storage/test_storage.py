@@ -9,7 +9,8 @@ import pytest
 
 from models.refusals import RefusalCode, Refused
 from models.storage.bucket import Storage
-from tests.media.storage.storing import PNG, Opened, send, store
+from models.storage.parts import ArrivedPart
+from tests.media.storage.storing import PNG, Opened, read, send, store
 
 Value = TypeVar("Value")
 MIB = 1024 * 1024
@@ -26,7 +27,7 @@ async def keys_under(storage: Storage, prefix: str) -> list[str]:
 async def begin_with_parts(
     storage: Storage, http: httpx2.AsyncClient, key: str, *parts: bytes
 ) -> str:
-    parts_id = await storage.begin_parts(key, content_type="video/mp4")
+    parts_id = await storage.parts.begin(key, content_type="video/mp4")
     for number, content in enumerate(parts, 1):
         await send_part(storage, http, key, parts_id, number, content)
     return parts_id
@@ -66,7 +67,6 @@ async def test_what_is_not_there_is_not_found(
 ) -> None:
     assert await any_storage.find(key) is None
     for asked in (
-        any_storage.read_start(key, 1),
         any_storage.download(key, tmp_path / "none", most_bytes=1),
         any_storage.copy(key, f"{key}-copy", content_type=PNG, disposition=None),
     ):
@@ -87,13 +87,13 @@ async def test_a_download_stops_at_its_cap_and_leaves_no_file(
     assert not (tmp_path / "copy").exists()
 
 
-@pytest.mark.parametrize(("stored", "start"), [(b"", b""), (b"12", b"12"), (b"12345", b"123")])
-async def test_the_start_of_an_object_is_read(
-    any_storage: Storage, key: str, tmp_path: Path, stored: bytes, start: bytes
+@pytest.mark.parametrize("stored", [b"", b"12", b"12345"])
+async def test_an_object_of_any_size_is_read_whole(
+    any_storage: Storage, key: str, tmp_path: Path, stored: bytes
 ) -> None:
     await store(any_storage, key, stored, tmp_path)
 
-    assert await any_storage.read_start(key, 3) == start
+    assert await read(any_storage, key) == stored
 
 
 async def test_a_copy_has_headers_of_its_own(
@@ -168,8 +168,8 @@ async def test_parts_become_one_object(
 ) -> None:
     parts_id = await begin_with_parts(any_storage, http, key, bytes(5 * MIB), b"end")
 
-    parts = await any_storage.list_parts(key, parts_id)
-    await any_storage.finish_parts(key, parts_id, parts)
+    parts = await any_storage.parts.list_arrived(key, parts_id)
+    await any_storage.parts.finish(key, parts_id, parts)
 
     found = await any_storage.find(key)
     assert found is not None
@@ -182,34 +182,36 @@ async def test_what_arrived_of_the_parts_can_be_asked_and_the_rest_sent(
     parts_id = await begin_with_parts(any_storage, http, key)
     await send_part(any_storage, http, key, parts_id, 2, b"end")
 
-    sizes = {n: size for n, (size, _) in (await any_storage.list_parts(key, parts_id)).items()}
+    sizes = {
+        n: size for n, (size, _) in (await any_storage.parts.list_arrived(key, parts_id)).items()
+    }
     assert sizes == {2: 3}
 
     await send_part(any_storage, http, key, parts_id, 1, bytes(5 * MIB))
-    assert len(await any_storage.list_parts(key, parts_id)) == 2
+    assert len(await any_storage.parts.list_arrived(key, parts_id)) == 2
 
 
 async def test_parts_are_finished_twice_as_once(
     any_storage: Storage, http: httpx2.AsyncClient, key: str
 ) -> None:
     parts_id = await begin_with_parts(any_storage, http, key, b"all")
-    parts = await any_storage.list_parts(key, parts_id)
+    parts = await any_storage.parts.list_arrived(key, parts_id)
 
-    await any_storage.finish_parts(key, parts_id, parts)
-    await any_storage.finish_parts(key, parts_id, parts)
+    await any_storage.parts.finish(key, parts_id, parts)
+    await any_storage.parts.finish(key, parts_id, parts)
 
-    assert await any_storage.read_start(key, 10) == b"all"
+    assert await read(any_storage, key) == b"all"
 
 
 async def test_a_part_that_changed_after_it_was_listed_is_a_conflict(
     any_storage: Storage, http: httpx2.AsyncClient, key: str
 ) -> None:
     parts_id = await begin_with_parts(any_storage, http, key, b"first")
-    parts = await any_storage.list_parts(key, parts_id)
+    parts = await any_storage.parts.list_arrived(key, parts_id)
     await send_part(any_storage, http, key, parts_id, 1, b"other")
 
     with pytest.raises(Refused) as refused:
-        await any_storage.finish_parts(key, parts_id, parts)
+        await any_storage.parts.finish(key, parts_id, parts)
 
     assert refused.value.code is RefusalCode.CONFLICT
 
@@ -218,22 +220,22 @@ async def test_aborted_parts_are_gone(
     any_storage: Storage, http: httpx2.AsyncClient, key: str
 ) -> None:
     parts_id = await begin_with_parts(any_storage, http, key, b"part")
-    begun = await everything(any_storage.list_unfinished_parts(key))
+    begun = await everything(any_storage.parts.list_unfinished(key))
     assert [(one.key, one.parts_id) for one in begun] == [(key, parts_id)]
 
-    await any_storage.abort_parts(key, parts_id)
-    await any_storage.abort_parts(key, parts_id)
+    await any_storage.parts.abort(key, parts_id)
+    await any_storage.parts.abort(key, parts_id)
 
-    assert await everything(any_storage.list_unfinished_parts(key)) == []
+    assert await everything(any_storage.parts.list_unfinished(key)) == []
 
 
 async def test_aborted_parts_are_neither_listed_nor_finished(storage: Storage, key: str) -> None:
-    parts_id = await storage.begin_parts(key, content_type=PNG)
-    await storage.abort_parts(key, parts_id)
+    parts_id = await storage.parts.begin(key, content_type=PNG)
+    await storage.parts.abort(key, parts_id)
 
     for asked in (
-        storage.list_parts(key, parts_id),
-        storage.finish_parts(key, parts_id, {1: (4, "0" * 32)}),
+        storage.parts.list_arrived(key, parts_id),
+        storage.parts.finish(key, parts_id, {1: ArrivedPart(4, "0" * 32)}),
     ):
         with pytest.raises(Refused) as refused:
             await asked
@@ -245,16 +247,16 @@ async def test_parts_are_listed_over_pages(
 ) -> None:
     async with opened(page_size=2) as paging:
         parts_id = await begin_with_parts(paging, http, key, b"1", b"2", b"3", b"4", b"5")
-        others = [await paging.begin_parts(key, content_type=PNG) for _ in range(2)]
+        others = [await paging.parts.begin(key, content_type=PNG) for _ in range(2)]
 
-        assert list(await paging.list_parts(key, parts_id)) == [1, 2, 3, 4, 5]
-        begun = await everything(paging.list_unfinished_parts(key))
+        assert list(await paging.parts.list_arrived(key, parts_id)) == [1, 2, 3, 4, 5]
+        begun = await everything(paging.parts.list_unfinished(key))
         assert {one.parts_id for one in begun} == {parts_id, *others}
 
 
 async def test_unfinished_parts_of_other_prefixes_are_not_listed(
     any_storage: Storage, key: str
 ) -> None:
-    await any_storage.begin_parts(key, content_type=PNG)
+    await any_storage.parts.begin(key, content_type=PNG)
 
-    assert await everything(any_storage.list_unfinished_parts("elsewhere/")) == []
+    assert await everything(any_storage.parts.list_unfinished("elsewhere/")) == []

@@ -35,7 +35,7 @@ async def test_a_storage_that_stopped_is_unavailable_and_works_again_after(
         began = time.monotonic()
         for asked in (
             storage.find(key),
-            storage.begin_parts(key, content_type=PNG),
+            storage.parts.begin(key, content_type=PNG),
             storage.download(key, tmp_path / "copy", most_bytes=7),
             storage.delete([key]),
         ):
