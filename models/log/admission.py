@@ -18,7 +18,8 @@ import msgspec
 
 from models.channels.refusals import blocked_chat, no_such_channel
 from models.database import Connection, Database
-from models.log.batching import Busy, GroupCommit
+from models.log.batch_writer import Busy
+from models.log.batching import GroupCommit
 from models.log.drafts import Draft, Sent
 from models.refusals import Refused
 

@@ -1,126 +1,41 @@
-"""Group commit: everything that waits is written by one call, in the order it came.
+"""Group commit: all items that wait are written by one call, in the order in which they came.
 
-A lane has one batch under way at a time, over one connection of its own; what arrives meanwhile is
-the next batch. An item whose row somebody else holds moves to the waiting side, and later items for
-that row join behind it until it is drained: order holds, and a stuck row holds up nobody else.
-After a lost connection or a shutdown the whole batch goes again, because the commit may have
-happened; writers make a repeat harmless.
+A `GroupCommit` has one batch under way at a time, over a connection of its own; what arrives
+meanwhile is the next batch. An item whose row somebody else holds is put aside, and later items for
+that row wait behind it (models/log/held_rows.py): their order holds, and a held row holds up nobody
+else. After a lost connection or a shutdown of the database the whole batch goes again, because it
+may have been committed; writers make a repeat harmless.
 """
 
 import asyncio
 import functools
-import logging
-import random
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Hashable, Sequence
+from typing import Generic, TypeVar
 
 import asyncpg
 
 from models.background import Background, Loops
-from models.database import CONNECTION_ERRORS, Connection
-from models.deadlines import within
+from models.log.batch_writer import BatchWriter, Busy
+from models.log.connection_slot import Connect, ConnectionSlot
+from models.log.held_rows import HeldRows
+from models.log.pending import Pending
 from models.refusals import Refused, unavailable
 
-logger = logging.getLogger("parley.commit")
-
 Item = TypeVar("Item")
-ItemIn = TypeVar("ItemIn", contravariant=True)
 Result = TypeVar("Result")
 
 # Between rounds that fail by a fault of ours, one after the other.
 LONGEST_PAUSE_S = 0.1
-# SQLSTATE classes after which the whole batch goes again (connection, read-only, rollback,
-# resources, lock, operator).
-RETRIED_CLASSES = ("08", "25", "40", "53", "55", "57")
-
-
-class Busy(Enum):
-    """Somebody else holds the row."""
-
-    BUSY = "busy"
-
-
-class Writer(Protocol[ItemIn, Result]):
-    """What one kind of item knows: how to write a batch, and what to make of two items that are the
-    same.
-    """
-
-    def lock_key(self, item: ItemIn) -> Hashable:
-        """The row that writing this item locks."""
-
-    def identity(self, item: ItemIn) -> Hashable:
-        """Items of equal identity are written once a batch; the later ones follow the first."""
-
-    def absorb(self, leader: ItemIn, follower: ItemIn) -> None:
-        """Let the leader also do what the follower asks, where they can be one."""
-
-    def follow(self, leader: ItemIn, result: Result, follower: ItemIn) -> Result | Refused | None:
-        """What the follower gets when the leader got `result`; None to write it on its own."""
-
-    def weight(self, item: ItemIn) -> int:
-        """How many recipients it has, roughly."""
-
-    def note_again(self, item: ItemIn) -> None:
-        """The item goes again, though it may have been written: the answer was lost."""
-
-    async def write(
-        self, connection: Connection, items: Sequence[ItemIn], *, wait: bool
-    ) -> Sequence[Result | Refused | Busy]:
-        """Write all in one transaction; answers are in the order of the items."""
-
-
-@dataclass(slots=True, eq=False)
-class _Pending(Generic[Item, Result]):
-    item: Item
-    answer: "asyncio.Future[Result]"
-    deadline: float
-    followers: "list[_Pending[Item, Result]]" = field(default_factory=list)
-
-    def resolve(self, result: Result | Refused) -> None:
-        if self.answer.done():
-            return
-        if isinstance(result, Refused):
-            self.answer.set_exception(result)
-        else:
-            self.answer.set_result(result)
-
-
-class _Slot:
-    """One connection of a lane's own, opened again when it broke."""
-
-    def __init__(
-        self, connect: Callable[[], Awaitable["asyncpg.Connection[asyncpg.Record]"]]
-    ) -> None:
-        self._connect = connect
-        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
-        # Calls that failed, one after the other, by no fault of what they wrote.
-        self.failures = 0
-
-    async def get(self) -> Connection:
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await within(self._connect(), 3)
-        return self._connection
-
-    def drop(self) -> None:
-        if self._connection is not None:
-            self._connection.terminate()
-            self._connection = None
 
 
 class GroupCommit(Generic[Item, Result]):
-    """One lane of one kind of item.
-
-    `submit` answers after the commit, or raises Refused: the writer's, or UNAVAILABLE past the
-    deadline.
-    """
+    """Writes one kind of item, batch after batch."""
 
     def __init__(
         self,
-        writer: Writer[Item, Result],
-        connect: Callable[[], Awaitable["asyncpg.Connection[asyncpg.Record]"]],
+        writer: BatchWriter[Item, Result],
+        connect: Connect,
         *,
         batch_items: int = 256,
         batch_weight: int = 4000,
@@ -131,25 +46,24 @@ class GroupCommit(Generic[Item, Result]):
         loops: Loops | None = None,
     ) -> None:
         self._writer = writer
-        self._slot = _Slot(connect)
-        self._waiting_slots = [_Slot(connect) for _ in range(waiting_connections)]
+        self._slot = ConnectionSlot(connect)
+        self._waiting_slots = [ConnectionSlot(connect) for _ in range(waiting_connections)]
         self._batch_items = batch_items
         self._batch_weight = batch_weight
         self._queue_items = queue_items
         self.deadline_s = deadline_s
-        self._queue: deque[_Pending[Item, Result]] = deque()
+        self._queue: deque[Pending[Item, Result]] = deque()
         self._wake = asyncio.Event()
-        # Rows that others hold, with what waits for each.
-        self._waiting: dict[Hashable, deque[_Pending[Item, Result]]] = {}
-        self._turns: asyncio.Queue[Hashable] = asyncio.Queue()
+        self._held = HeldRows(writer, batch_items)
         # Whatever is not answered yet; each leaves by itself, at its deadline at the latest.
-        self._open: set[_Pending[Item, Result]] = set()
+        self._open: set[Pending[Item, Result]] = set()
         # Taken from the queue, and not yet answered or put aside.
-        self._at_hand: list[_Pending[Item, Result]] = []
+        self._at_hand: list[Pending[Item, Result]] = []
         self._name = name
         self._background = Background(loops)
 
     def start(self) -> None:
+        """Start the loops: one that writes what is new, and those that wait for held rows."""
         self._background.forever(self._name, self._write_next, longest_pause_s=LONGEST_PAUSE_S)
         for slot in self._waiting_slots:
             self._background.forever(
@@ -159,7 +73,7 @@ class GroupCommit(Generic[Item, Result]):
             )
 
     async def close(self) -> None:
-        """Finish what was handed in (within its deadline), then stop. What is left gets
+        """Finish what was handed in, within its deadline, then stop; refuse the rest with
         UNAVAILABLE.
         """
         open_answers = [p.answer for p in self._open if not p.answer.done()]
@@ -172,11 +86,15 @@ class GroupCommit(Generic[Item, Result]):
             slot.drop()
 
     def submit(self, item: Item, *, deadline: float | None = None) -> "asyncio.Future[Result]":
-        """`deadline` is by the loop's clock: that of an item which waited before it came here."""
+        """Hand in an item; the future answers after the commit.
+
+        `deadline` is by the loop's clock, for an item that waited before it came here. The future
+        raises Refused: the writer's refusal, or UNAVAILABLE past the deadline or for a full queue.
+        """
         loop = asyncio.get_running_loop()
         if deadline is None:
             deadline = loop.time() + self.deadline_s
-        pending = _Pending[Item, Result](item, loop.create_future(), deadline)
+        pending = Pending[Item, Result](item, loop.create_future(), deadline)
         if len(self._queue) >= self._queue_items:
             pending.resolve(
                 unavailable("The server has more to write than it can hold; try again.")
@@ -189,7 +107,7 @@ class GroupCommit(Generic[Item, Result]):
         return pending.answer
 
     async def _write_next(self) -> None:
-        """Write one batch of what waits. Whatever goes wrong, its callers get an answer."""
+        """Write one batch of what is queued. Whatever goes wrong, its callers get an answer."""
         if not self._queue:
             self._wake.clear()
             await self._wake.wait()
@@ -203,22 +121,23 @@ class GroupCommit(Generic[Item, Result]):
             self._at_hand.clear()
 
     def _fail_at_hand(self, error: Exception) -> None:
-        later = {pending for waiting in self._waiting.values() for pending in waiting}
+        """Fail what was taken from the queue and is in no queue again."""
+        later = self._held.list_pending()
         later.update(self._queue)
         for pending in self._at_hand:
-            if pending not in later and not pending.answer.done():
-                pending.answer.set_exception(error)
+            if pending not in later:
+                pending.fail(error)
 
-    def _take(self) -> list[_Pending[Item, Result]]:
-        """The next batch: in order, each identity once, nothing that has to join a waiting row."""
-        leaders: OrderedDict[Hashable, _Pending[Item, Result]] = OrderedDict()
+    def _take(self) -> list[Pending[Item, Result]]:
+        """Take the next batch from the queue, in order: of equal items only the first, and nothing
+        that has to wait for a held row.
+        """
+        leaders: OrderedDict[Hashable, Pending[Item, Result]] = OrderedDict()
         weight = 0
         while self._queue and len(leaders) < self._batch_items and weight < self._batch_weight:
             pending = self._queue.popleft()
             self._at_hand.append(pending)
-            waiting = self._waiting.get(self._writer.lock_key(pending.item))
-            if waiting is not None:
-                waiting.append(pending)
+            if self._held.join(pending):
                 continue
             leader = leaders.setdefault(self._writer.identity(pending.item), pending)
             if leader is not pending:
@@ -228,18 +147,21 @@ class GroupCommit(Generic[Item, Result]):
                 weight += self._writer.weight(pending.item)
         return list(leaders.values())
 
-    async def _commit(self, batch: list[_Pending[Item, Result]]) -> None:
+    async def _commit(self, batch: list[Pending[Item, Result]]) -> None:
+        """Write a batch until it is answered. Where its data are at fault, write each item alone,
+        so that only the faulty one fails.
+        """
         attempt = 0
         while batch := self._expire(batch):
             try:
                 connection = await self._slot.get()
                 results = await self._writer.write(connection, [p.item for p in batch], wait=False)
             except Exception as error:
-                if await self._retry(error, self._slot, attempt):
+                if await self._slot.recover(error, attempt):
                     attempt += 1
                     self._note_again(batch)
                 elif len(batch) == 1:
-                    self._fail(batch[0], error)
+                    batch[0].fail(error)
                     return
                 else:
                     for pending in batch:
@@ -249,32 +171,21 @@ class GroupCommit(Generic[Item, Result]):
             self._answer(batch, results)
             return
 
-    async def _retry(self, error: Exception, slot: _Slot, attempt: int) -> bool:
-        """Whether the batch goes again, after a pause; False for an error of its data."""
-        state = getattr(error, "sqlstate", None) or ""
-        if isinstance(error, CONNECTION_ERRORS):
-            slot.drop()
-        elif not state.startswith(RETRIED_CLASSES):
-            return False
-        logger.warning("A batch goes again after %s %s.", type(error).__name__, state)
-        await asyncio.sleep(min(0.5, 0.01 * 2**attempt) * random.uniform(0.5, 1))
-        return True
-
-    def _note_again(self, batch: Sequence[_Pending[Item, Result]]) -> None:
+    def _note_again(self, batch: Sequence[Pending[Item, Result]]) -> None:
         for pending in batch:
             self._writer.note_again(pending.item)
 
     def _answer(
-        self, batch: Sequence[_Pending[Item, Result]], results: Sequence[Result | Refused | Busy]
+        self, batch: Sequence[Pending[Item, Result]], results: Sequence[Result | Refused | Busy]
     ) -> None:
         for pending, result in zip(batch, results, strict=True):
             if isinstance(result, Busy):
-                self._put_aside(pending)
+                self._held.put_aside(pending)
                 continue
             pending.resolve(result)
             self._answer_followers(pending, result)
 
-    def _answer_followers(self, leader: _Pending[Item, Result], result: Result | Refused) -> None:
+    def _answer_followers(self, leader: Pending[Item, Result], result: Result | Refused) -> None:
         for follower in leader.followers:
             following = (
                 None
@@ -288,29 +199,17 @@ class GroupCommit(Generic[Item, Result]):
                 follower.resolve(following)
         leader.followers = []
 
-    def _put_aside(self, pending: _Pending[Item, Result]) -> None:
-        key = self._writer.lock_key(pending.item)
-        if key not in self._waiting:
-            self._waiting[key] = deque()
-            self._turns.put_nowait(key)
-        self._waiting[key].append(pending)
-        self._waiting[key].extend(pending.followers)
-        pending.followers = []
-
-    async def _drain_next(self, slot: _Slot) -> None:
-        """Take the stuck rows in turn, one a call, until each is drained."""
-        key = await self._turns.get()
+    async def _drain_next(self, slot: ConnectionSlot) -> None:
+        """Write what waits for the row whose turn it is, up to a batch."""
+        key = await self._held.next_turn()
         try:
             await self._drain(key, slot)
         finally:
-            # Its turn comes again whatever happened, else later items for it would wait for ever.
-            if self._waiting[key]:
-                self._turns.put_nowait(key)
-            else:
-                del self._waiting[key]
+            # Whatever happened: else later items for the row would wait for ever.
+            self._held.end_turn(key)
 
-    async def _drain(self, key: Hashable, slot: _Slot) -> None:
-        batch = self._expire(self._take_waiting(key))
+    async def _drain(self, key: Hashable, slot: ConnectionSlot) -> None:
+        batch = self._expire(self._held.take(key))
         try:
             if batch:
                 connection = await slot.get()
@@ -318,37 +217,18 @@ class GroupCommit(Generic[Item, Result]):
                 self._answer(batch, results)
             slot.failures = 0
         except asyncpg.LockNotAvailableError:
-            self._waiting[key].extendleft(reversed(batch))
+            self._held.give_back(key, batch)
         except Exception as error:
-            if await self._retry(error, slot, slot.failures):
+            if await slot.recover(error, slot.failures):
                 slot.failures += 1
                 self._note_again(batch)
-                self._waiting[key].extendleft(reversed(batch))
+                self._held.give_back(key, batch)
             else:
                 for pending in batch:
-                    self._fail(pending, error)
+                    pending.fail(error)
 
-    def _take_waiting(self, key: Hashable) -> list[_Pending[Item, Result]]:
-        """What waits for one row, up to a batch; of each identity the first, the others stay
-        behind.
-        """
-        waiting = self._waiting[key]
-        batch: OrderedDict[Hashable, _Pending[Item, Result]] = OrderedDict()
-        later: list[_Pending[Item, Result]] = []
-        while waiting and len(batch) < self._batch_items:
-            pending = waiting.popleft()
-            try:
-                identity = self._writer.identity(pending.item)
-            except Exception as error:
-                waiting.extendleft(reversed([*batch.values(), *later]))
-                self._fail(pending, error)
-                raise
-            if batch.setdefault(identity, pending) is not pending:
-                later.append(pending)
-        waiting.extendleft(reversed(later))
-        return list(batch.values())
-
-    def _expire(self, batch: list[_Pending[Item, Result]]) -> list[_Pending[Item, Result]]:
+    def _expire(self, batch: list[Pending[Item, Result]]) -> list[Pending[Item, Result]]:
+        """Refuse what is past its deadline with UNAVAILABLE; return the rest."""
         now = asyncio.get_running_loop().time()
         kept = []
         for pending in batch:
@@ -356,17 +236,11 @@ class GroupCommit(Generic[Item, Result]):
                 kept.append(pending)
             else:
                 pending.resolve(unavailable())
-                self._answer_expired_followers(pending)
+                self._queue_followers(pending)
         return kept
 
-    def _answer_expired_followers(self, leader: _Pending[Item, Result]) -> None:
-        for follower in leader.followers:
-            self._queue.append(follower)
-            self._wake.set()
+    def _queue_followers(self, leader: Pending[Item, Result]) -> None:
+        """Have followers that got no answer written on their own."""
+        self._queue.extend(leader.followers)
+        self._wake.set()
         leader.followers = []
-
-    def _fail(self, pending: _Pending[Item, Result], error: Exception) -> None:
-        """An error of this item's own data: its caller gets it, masked at the edge."""
-        if not pending.answer.done():
-            pending.answer.set_exception(error)
-        self._answer_expired_followers(pending)

@@ -10,7 +10,8 @@ import pytest_asyncio
 from models import ids
 from models.database import Connection, connect
 from models.log.admission import Admission, Look, LookReader, Standing
-from models.log.batching import Busy, GroupCommit
+from models.log.batch_writer import Busy
+from models.log.batching import GroupCommit
 from models.log.drafts import Draft, Sent
 from models.log.send_writer import SendWriter
 from models.messages.messages import MessageKind

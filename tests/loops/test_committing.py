@@ -11,7 +11,8 @@ import asyncpg
 import pytest
 
 from models.background import Loops
-from models.log.batching import Busy, GroupCommit
+from models.log.batch_writer import Busy
+from models.log.batching import GroupCommit
 from models.refusals import Refused
 from tests.loops.failing import Cases, Failing, Ground, Trigger, goes_on
 
