@@ -8,7 +8,8 @@ from models.channels.channels import ChannelKind
 from models.messages.messages import MessageKind
 from models.push.claims import Facts, Unread
 from models.push.settings import PushPreview
-from workers.push.texts import MOST_CHARACTERS, clean, cut, title_and_body
+from workers.push.cutting import cut
+from workers.push.texts import MOST_CHARACTERS, clean, title_and_body
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 FLAG = "\U0001f1e9\U0001f1ea"

@@ -4,7 +4,6 @@ Neither shows its address or its text in a `repr`: they must not reach a log.
 """
 
 import enum
-import unicodedata
 from bisect import bisect_right
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,11 +12,11 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from models.push.addresses import PushAddress, PushEndpointKind
+from workers.push.cutting import cut_to_bytes
 
 MAX_RETRY_AFTER_S = 86_400.0
 # Of a server that anybody may have named.
 MAX_STRANGERS_RETRY_AFTER_S = 3600.0
-ELLIPSIS = "…"
 
 
 class Push(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,28 +122,6 @@ def find_fields(push: Push) -> dict[str, str]:
     return fields
 
 
-def shorten(text: str, max_bytes: int) -> str:
-    """The longest beginning of `text` that fits into so many bytes of UTF-8, with an ellipsis if
-    something is missing. Neither a character nor what is joined to it is split.
-    """
-    whole = text.encode("utf-8", "replace")
-    if len(whole) <= max_bytes:
-        return whole.decode()
-    kept = whole[: max(0, max_bytes - len(ELLIPSIS.encode()))].decode("utf-8", "ignore")
-    while kept and _joins(text[len(kept)]):
-        kept = kept[:-1]
-    return kept.rstrip("\u200d") + ELLIPSIS if max_bytes >= len(ELLIPSIS.encode()) else ""
-
-
-def _joins(character: str) -> bool:
-    """Belongs to the character before it: accents, variation selectors, joiners, skin tones."""
-    return (
-        unicodedata.category(character) in ("Mn", "Mc", "Me")
-        or character == "\u200d"
-        or "\U0001f3fb" <= character <= "\U0001f3ff"
-    )
-
-
 def fit(push: Push, over: int) -> Push:
     """The push with as much less text as takes `over` bytes off its JSON: of the body first, then
     of the title.
@@ -160,8 +137,10 @@ def _cut(text: str, over: int) -> tuple[str, int]:
         return text, 0
     length = _json_bytes(text)
     sizes = range(len(text.encode("utf-8", "replace")))
-    room = bisect_right(sizes, length - over, key=lambda size: _json_bytes(shorten(text, size)))
-    kept = shorten(text, max(0, room - 1))
+    room = bisect_right(
+        sizes, length - over, key=lambda size: _json_bytes(cut_to_bytes(text, size))
+    )
+    kept = cut_to_bytes(text, max(0, room - 1))
     return kept, over - (length - _json_bytes(kept))
 
 

@@ -17,12 +17,12 @@ from models.devices.sms import SnsClient
 from models.push.addresses import PushAddress, PushEndpointKind, SmsAddress
 from models.refusals import Refused
 from models.users.sms_numbers import SmsRules, require_sms_number
+from workers.push.cutting import cut_to_bytes
 from workers.push.providers.pushes import (
     DELIVERED,
     ProviderAnswer,
     Push,
     PushOutcome,
-    shorten,
 )
 
 # What SNS takes, in as many parts as it needs; each part is paid for.
@@ -120,7 +120,7 @@ class Sms:
 
 def compose(push: Push) -> str:
     text = ": ".join(part for part in (push.title, push.body) if part)
-    return shorten(text or "You have unread messages.", MAX_TEXT_BYTES)
+    return cut_to_bytes(text or "You have unread messages.", MAX_TEXT_BYTES)
 
 
 def _read(error: ClientError) -> ProviderAnswer:
