@@ -23,6 +23,7 @@ from models.log.signals import (
 )
 from subscriptions.hub import Hub
 from subscriptions.nodes.broker import AWAY
+from subscriptions.nodes.grouping import group_by_node
 from subscriptions.nodes.node import Node
 from subscriptions.pacing import Pacer
 from subscriptions.receipts import RECEIPTS_EVERY_S
@@ -136,13 +137,9 @@ class Signaller:
 
     async def _publish_to_nodes(self, node: Node, signals: Sequence[Signalled]) -> None:
         user_ids = list({user_id for s in signals for user_id in s.user_ids})
-        nodes_of = dict(zip(user_ids, await node.look_up(user_ids), strict=True))
-        by_node: dict[str, list[Signalled]] = {}
-        for signalled in signals:
-            for node_id in {n for user in signalled.user_ids for n in nodes_of[user]} - {node.id}:
-                by_node.setdefault(node_id, []).append(signalled)
-        for node_id, its_signals in by_node.items():
-            await node.publish_signals([node_id], its_signals)
+        nodes_of = await node.look_up(user_ids)
+        items = [(signalled, signalled.user_ids) for signalled in signals]
+        await node.publish_signals(group_by_node(items, nodes_of, own_id=node.id))
 
 
 def _occurrence_of(signal: ReceiptMoved) -> Occurrence:

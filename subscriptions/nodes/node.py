@@ -12,7 +12,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from redis.asyncio import Redis
 
@@ -166,23 +166,29 @@ class Node:
 
     # ---------------------------------------------------------------- other nodes
 
-    async def look_up(self, user_ids: Sequence[str]) -> list[list[str]]:
-        """The living nodes that hold each user. Raises what `AWAY` lists."""
-        return await within(self._registry.look_up(user_ids), 2)
+    async def look_up(self, user_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Return the ids of the living nodes that hold each user. Raises what `AWAY` lists."""
+        found = await within(self._registry.look_up(user_ids), 2)
+        return dict(zip(user_ids, found, strict=True))
 
-    async def publish(self, node_ids: Sequence[str], batches: Sequence[Batch]) -> bool:
-        """Hand batches to other nodes; whether each of them was there to receive. Raises what
-        `AWAY` lists.
+    async def publish(self, by_node: Mapping[str, Sequence[Batch]]) -> set[str]:
+        """Send each node its batches; return the ids of the nodes that were not there to receive
+        them. Raises what `AWAY` lists.
         """
-        return all(await self._publish(node_ids, encode_batches(batches)))
+        return {
+            node_id
+            for node_id, batches in by_node.items()
+            if not await self._publish(node_id, encode_batches(batches))
+        }
 
-    async def publish_signals(self, node_ids: Sequence[str], signals: Sequence[Signalled]) -> None:
-        """Hand signals to other nodes. Raises what `AWAY` lists."""
-        await self._publish(node_ids, encode_signals(signals))
+    async def publish_signals(self, by_node: Mapping[str, Sequence[Signalled]]) -> None:
+        """Send each node its signals. Raises what `AWAY` lists."""
+        for node_id, signals in by_node.items():
+            await self._publish(node_id, encode_signals(signals))
 
-    async def _publish(self, node_ids: Sequence[str], message: bytes) -> list[int]:
-        topics = [topic_of(node_id) for node_id in node_ids]
-        return await within(self._broker.publish(topics, message), 2)
+    async def _publish(self, node_id: str, message: bytes) -> bool:
+        """Publish on a node's topic; return False if the node does not follow it."""
+        return all(await within(self._broker.publish([topic_of(node_id)], message), 2))
 
     async def _follow(self) -> None:
         try:
@@ -240,7 +246,7 @@ class Node:
         try:
             if not await within(self._registry.renew_lease(), 2):
                 self._lost_touch()
-            await within(self._broker.publish([topic_of(self.id)], BEAT), 2)
+            await self._publish(self.id, BEAT)
         except BaseException:
             self._lost_touch()
             raise

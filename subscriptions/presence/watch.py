@@ -25,6 +25,7 @@ from models.refusals import RefusalCode, Refused
 from models.users.presence import LastSeen, Presence, list_last_seen
 from subscriptions.feed import Feed
 from subscriptions.nodes.broker import AWAY
+from subscriptions.nodes.grouping import group_by_node
 from subscriptions.nodes.node import Node
 from subscriptions.nodes.registry import Registry
 from subscriptions.presence.follower import Follower
@@ -235,14 +236,16 @@ class PresenceWatch:
             await self._tell_nodes(users)
 
     async def _tell_nodes(self, user_ids: Sequence[str]) -> None:
-        nodes_of = await within(self._registry.look_up(user_ids), 2)
-        by_node: dict[str, list[str]] = {}
-        for user_id, nodes in zip(user_ids, nodes_of, strict=True):
-            for node_id in nodes:
-                if node_id != self._node.id:
-                    by_node.setdefault(node_id, []).append(user_id)
-        for node_id, its_users in by_node.items():
-            await self._node.publish_signals([node_id], [Signalled(PresenceChanged(), its_users)])
+        watchers = await within(self._registry.look_up(user_ids), 2)
+        nodes_of = dict(zip(user_ids, watchers, strict=True))
+        items = [(user_id, (user_id,)) for user_id in user_ids]
+        by_node = group_by_node(items, nodes_of, own_id=self._node.id)
+        await self._node.publish_signals(
+            {
+                node_id: [Signalled(PresenceChanged(), its_users)]
+                for node_id, its_users in by_node.items()
+            }
+        )
 
     async def _look_at_all(self) -> None:
         user_ids = list(self._followers)

@@ -1,7 +1,7 @@
 """Loops of jobs, pushes, dispatch and sweeps go on after an error that nobody thought of."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -88,10 +88,14 @@ class NobodyElse:
     def __init__(self, failing: Failing | None = None) -> None:
         self._failing = failing
 
-    async def look_up(self, user_ids: Sequence[str]) -> list[list[str]]:
+    async def look_up(self, user_ids: Sequence[str]) -> dict[str, list[str]]:
         if self._failing is not None:
             self._failing.call()
-        return [[] for _ in user_ids]
+        return {user_id: [] for user_id in user_ids}
+
+    async def publish(self, by_node: Mapping[str, Sequence[Batch]]) -> set[str]:
+        assert not by_node
+        return set()
 
 
 def some_batch() -> Batch:

@@ -18,6 +18,7 @@ from models.log.outbox import settle_batches
 from models.unloaded import UNLOADED
 from subscriptions.hub import Hub
 from subscriptions.nodes.broker import AWAY
+from subscriptions.nodes.grouping import group_by_node
 from subscriptions.nodes.node import Node
 from workers.push.queueing import PushQueue
 from workers.push.recipients import list_changes, list_wants
@@ -31,6 +32,11 @@ ROUND_BATCHES = 64
 LONGEST_PAUSE_S = 0.1
 # Beyond this the relay takes over: memory is bounded, and nothing is lost.
 QUEUED_BATCHES = 2000
+
+
+def _recipients_of(batch: Batch) -> list[str]:
+    """Return the ids of all users that get an entry of the batch, some of them more than once."""
+    return [user for to in batch.recipients.values() for user in to.user_ids]
 
 
 def _lacks_something(entry: Entry) -> bool:
@@ -108,27 +114,15 @@ class Dispatcher:
                 self._queue.task_done()
 
     async def dispatch(self, batches: Sequence[Batch]) -> bool:
-        """Tell the other nodes, queue pushes, and note what is settled once that is done; whether
-        all nodes were there. Raises what `AWAY` lists.
+        """Tell the other nodes, queue pushes, and note what is settled once that is done; return
+        False if a node was not there. Raises what `AWAY` lists.
         """
-        user_ids = list(
-            {user for batch in batches for to in batch.recipients.values() for user in to.user_ids}
-        )
-        nodes_of = dict(zip(user_ids, await self._node.look_up(user_ids), strict=True))
-        by_node: dict[str, list[Batch]] = {}
-        for batch in batches:
-            nodes = {
-                node
-                for to in batch.recipients.values()
-                for user in to.user_ids
-                for node in nodes_of[user]
-            }
-            for node in nodes - {self._node.id}:
-                by_node.setdefault(node, []).append(batch)
-        unreached: set[str] = set()
-        for node, its_batches in by_node.items():
-            if not await self._node.publish([node], its_batches):
-                unreached.update(batch.outbox_id for batch in its_batches)
+        items = [(batch, _recipients_of(batch)) for batch in batches]
+        user_ids = list({user for _, users in items for user in users})
+        nodes_of = await self._node.look_up(user_ids)
+        by_node = group_by_node(items, nodes_of, own_id=self._node.id)
+        absent = await self._node.publish(by_node)
+        unreached = {batch.outbox_id for node in absent for batch in by_node[node]}
         self._push(
             batches,
             {user for user in user_ids if not nodes_of[user] and not self._hub.feeds_of(user)},

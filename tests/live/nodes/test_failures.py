@@ -153,7 +153,7 @@ async def test_what_a_relay_passes_on_may_have_been_received_at_every_node(
         # What a relay does, before the nodes' own do.
         batches = await list_unsettled_batches(database, older_than_s=0, most=10)
         here.hub.offer(batches[0])
-        assert await here.node.publish([there.node.id], batches)
+        assert await here.node.publish({there.node.id: batches}) == set()
 
         assert await status(near) == await status(far) == "DELIVERED"
 
