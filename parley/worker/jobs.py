@@ -24,7 +24,7 @@ from parley.work_folder import WorkFolder
 from parley.worker.job_metrics import JobMetrics
 from workers.jobs.runner import Jobs
 from workers.media.job import MediaJob
-from workers.media.releases import MediaEndings
+from workers.media.releases import MediaReleases
 from workers.media.renditions import MediaRenderer, SandboxFailed
 from workers.media.sandbox.confinement import LAYERS
 from workers.media.sandbox.protocol import MIB, MediaLimits
@@ -173,7 +173,7 @@ def _register_media(
         savings=metrics,
     )
     deletes = bool(settings.limits.media_delete_after_delivery)
-    endings = MediaEndings(database, storage, on_commit, deletes_after_delivery=deletes)
+    releases = MediaReleases(database, storage, on_commit, deletes_after_delivery=deletes)
     sweep = make_media_sweep(settings, database, storage, on_commit)
     for lane in LANES:
         jobs.register(
@@ -185,9 +185,9 @@ def _register_media(
             on_set_aside=rendering.give_up,
             per_owner=settings.limits.media_jobs_per_user,
         )
-    jobs.register("media_release", endings.release, concurrency=4, most_tries=10, deadline_s=300)
+    jobs.register("media_release", releases.release, concurrency=4, most_tries=10, deadline_s=300)
     jobs.register(
-        "media_delivered", endings.delivered, concurrency=4, most_tries=10, deadline_s=300
+        "media_delivered", releases.delivered, concurrency=4, most_tries=10, deadline_s=300
     )
     # It comes again for ever, whatever befalls it.
     jobs.register(
@@ -205,7 +205,7 @@ def make_media_sweep(
     return MediaSweep(
         database,
         storage,
-        MediaEndings(database, storage, on_commit, deletes_after_delivery=deletes),
+        MediaReleases(database, storage, on_commit, deletes_after_delivery=deletes),
         Ages(
             upload_s=settings.limits.upload_ttl_s,
             staging_s=settings.limits.upload_ttl_s,

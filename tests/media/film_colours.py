@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
-from tests.media.files import chunk
+from tests.media.hostile_files import chunk
 
 Triple = tuple[float, float, float]
 

@@ -15,15 +15,13 @@ from av.error import FFmpegError
 
 from models.media.media import MediaKind
 from models.media.renditions import RenditionName
-from tests.media.files import (
-    CANARY,
+from tests.media.files import CANARY, SCRIPT, encoded, many_scans, quarters, with_thumbnail
+from tests.media.hostile_files import (
     HTML,
-    SCRIPT,
     SVG,
     box,
     concat_list,
     dash_list,
-    encoded,
     far_apart,
     gif_and_jar,
     heavy_exif_png,
@@ -32,11 +30,8 @@ from tests.media.files import (
     large_png,
     long_apng,
     long_gif,
-    many_scans,
     playlist,
-    quarters,
     slow_wav,
-    with_thumbnail,
     wordy_png,
     zipped_profile_png,
     zipped_text_png,

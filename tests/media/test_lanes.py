@@ -15,7 +15,8 @@ from models.media.media import MediaKind, MediaState
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from tests.jobs.running import list_states, real_worker, running_in_turn
-from tests.media.files import clip, long_gif
+from tests.media.files import clip
+from tests.media.hostile_files import long_gif
 from tests.media.making import Files, picture
 from tests.waiting import eventually
 from workers.media.renditions import MediaRenderer

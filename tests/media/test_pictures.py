@@ -14,13 +14,13 @@ from tests.media.files import (
     encoded,
     moving,
     photo,
-    png,
     quarters,
     swapped_profile,
     telling,
     telling_exif,
     telling_photo,
 )
+from tests.media.hostile_files import png
 from tests.media.studio import Studio, check_says_nothing, find, get, path_of, shown
 from workers.media.renderers.placeholder import thumb_hash
 from workers.media.renditions import MediaLimits, Unusable

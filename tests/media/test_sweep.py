@@ -15,7 +15,7 @@ from tests.make import Person
 from tests.media.making import Files, picture, taken
 from tests.media.storage.storing import store
 from workers.jobs.runner import RetryLater
-from workers.media.releases import MediaEndings
+from workers.media.releases import MediaReleases
 from workers.media.sweep import Ages, Findings, MediaSweep
 
 NEVER_S = 1e7
@@ -31,7 +31,7 @@ KEPT = Ages(
 
 def sweeping(files: Files, **ages: float) -> MediaSweep:
     """A sweep of what is as old as `ages` says, and of nothing else."""
-    endings = MediaEndings(
+    releases = MediaReleases(
         files.database,
         files.storage,
         lambda batch: None,
@@ -39,7 +39,9 @@ def sweeping(files: Files, **ages: float) -> MediaSweep:
         patience_s=ages.get("use_s", NEVER_S),
     )
     fields = {name: getattr(KEPT, name) for name in KEPT.__struct_fields__} | ages
-    return MediaSweep(files.database, files.storage, endings, Ages(**fields), keeps_originals=False)
+    return MediaSweep(
+        files.database, files.storage, releases, Ages(**fields), keeps_originals=False
+    )
 
 
 async def plant(files: Files, key: str, folder: Path) -> str:

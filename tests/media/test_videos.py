@@ -12,7 +12,8 @@ from PIL import Image
 
 from models.media.media import MediaKind
 from models.media.renditions import RenditionName
-from tests.media.files import box, clip, corners, panned, recording, without_length
+from tests.media.files import clip, corners, panned, recording, without_length
+from tests.media.hostile_files import box
 from tests.media.studio import Studio, check_says_nothing, get, path_of, shown
 from workers.media.renditions import MediaLimits, Rendered, Unusable
 

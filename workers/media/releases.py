@@ -18,7 +18,7 @@ class MediaIdsPayload(msgspec.Struct):
     media_ids: list[str]
 
 
-class MediaEndings:
+class MediaReleases:
     def __init__(
         self,
         database: Database,

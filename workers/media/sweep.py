@@ -26,7 +26,7 @@ from models.media.sweeping import (
 from models.storage.bucket import Storage
 from workers.jobs.runner import RetryLater
 from workers.media.job import delete_folder
-from workers.media.releases import MediaEndings
+from workers.media.releases import MediaReleases
 
 logger = logging.getLogger("parley.media")
 
@@ -73,14 +73,14 @@ class MediaSweep:
         self,
         database: Database,
         storage: Storage,
-        endings: MediaEndings,
+        releases: MediaReleases,
         ages: Ages,
         *,
         keeps_originals: bool,
     ) -> None:
         self._database = database
         self._storage = storage
-        self._endings = endings
+        self._releases = releases
         self._ages = ages
         self._keeps_originals = keeps_originals
 
@@ -128,7 +128,7 @@ class MediaSweep:
             self._database, older_than_s=self._ages.use_s, window_s=self._ages.use_window_s
         )
         for media_id in to_check:
-            await self._endings.release_one(media_id)
+            await self._releases.release_one(media_id)
 
     async def _delete_unused(self, media_id: str) -> bool:
         deleted, content_id = await delete_unused(self._database, media_id, was_used=False)
@@ -144,7 +144,7 @@ class MediaSweep:
             found = await list_kept_too_long(
                 self._database, older_than_s=self._ages.kept_s, most=AT_ONCE
             )
-            expired = [await self._endings.expire(media_id) for media_id in found]
+            expired = [await self._releases.expire(media_id) for media_id in found]
             swept.expired += sum(expired)
             more = any(expired)
 

@@ -13,14 +13,14 @@ from tests.make import Person
 from tests.media.making import Files, picture, render, taken
 from tests.waiting import eventually
 from workers.jobs.runner import RetryLater
-from workers.media.releases import MediaEndings
+from workers.media.releases import MediaReleases
 
 
-def endings(
+def releases(
     files: Files, batches: list[Batch] | None = None, *, patience_s: float = 3600
-) -> MediaEndings:
+) -> MediaReleases:
     told = [] if batches is None else batches
-    return MediaEndings(
+    return MediaReleases(
         files.database,
         files.storage,
         told.append,
@@ -47,7 +47,7 @@ async def test_the_file_of_a_deleted_message_goes(
     seq = await files.send(committer, alice, chat, media_id)
 
     await delete(alice, message_id(chat, seq))
-    await endings(files).release(taken(media_ids=[media_id]))
+    await releases(files).release(taken(media_ids=[media_id]))
 
     assert await is_gone(files, media_id)
     assert await files.keys() == []
@@ -62,7 +62,7 @@ async def test_a_file_stays_while_another_message_holds_it(
     stored = await files.keys()
 
     await delete(alice, message_id(chat, seq))
-    await endings(files).release(taken(media_ids=[media_id]))
+    await releases(files).release(taken(media_ids=[media_id]))
 
     assert await files.keys() == stored
     assert not await is_gone(files, media_id)
@@ -76,12 +76,12 @@ async def test_a_content_stays_while_another_file_shares_it(
     stored = await files.keys()
 
     await delete(alice, message_id(chat, seq))
-    await endings(files).release(taken(media_ids=[one]))
+    await releases(files).release(taken(media_ids=[one]))
 
     assert await is_gone(files, one)
     assert await files.keys() == stored
     await files.use(other, 1, ids.new_id(), alice.user.id, "never came")
-    await endings(files, patience_s=0).release(taken(media_ids=[other]))
+    await releases(files, patience_s=0).release(taken(media_ids=[other]))
     assert await files.keys() == []
 
 
@@ -92,7 +92,7 @@ async def test_a_use_whose_message_is_not_there_yet_waits_for_it(
     await files.use(media_id, 1, ids.new_id(), alice.user.id, "coming")
 
     with pytest.raises(RetryLater) as later:
-        await endings(files).release(taken(media_ids=[media_id]))
+        await releases(files).release(taken(media_ids=[media_id]))
 
     assert 3500 < later.value.after_s <= 3600
     assert not await is_gone(files, media_id)
@@ -103,11 +103,11 @@ async def test_a_picture_stays_until_it_is_replaced(files: Files, alice: Person)
     await files.use(media_id, 2, alice.user.id, alice.user.id)
     await set_avatar(files, alice, media_id)
 
-    await endings(files, patience_s=0).release(taken(media_ids=[media_id]))
+    await releases(files, patience_s=0).release(taken(media_ids=[media_id]))
     assert not await is_gone(files, media_id)
 
     await set_avatar(files, alice, ids.new_id())
-    await endings(files, patience_s=0).release(taken(media_ids=[media_id]))
+    await releases(files, patience_s=0).release(taken(media_ids=[media_id]))
     assert await is_gone(files, media_id)
 
 
@@ -128,7 +128,7 @@ async def test_releasing_a_content_never_takes_it_from_a_file_that_finds_it_mean
         coming = await files.add(picture())
 
         await asyncio.gather(
-            endings(files, patience_s=0).release(taken(media_ids=[gone])),
+            releases(files, patience_s=0).release(taken(media_ids=[gone])),
             render(files.job(), coming),
         )
 
@@ -151,7 +151,7 @@ async def test_releasing_a_content_waits_for_a_file_that_is_just_taking_it(
             coming,
         )
         releasing = asyncio.create_task(
-            endings(files, patience_s=0).release(taken(media_ids=[gone]))
+            releases(files, patience_s=0).release(taken(media_ids=[gone]))
         )
         await eventually(lambda: waits_for_a_lock(files))
     await releasing
@@ -186,7 +186,7 @@ async def test_a_file_goes_once_every_member_has_it_and_all_are_told(
 
     await note_stored(files, media_id, bob)
     for _ in range(2):
-        await endings(files, batches).delivered(taken(media_ids=[media_id]))
+        await releases(files, batches).delivered(taken(media_ids=[media_id]))
 
     media = await files.get(media_id)
     assert (media.state, media.renditions) == (MediaState.EXPIRED, [])
@@ -202,7 +202,7 @@ async def test_a_file_stays_while_a_member_lacks_it(
     await files.send(committer, alice, chat, media_id)
 
     await note_stored(files, media_id, alice)
-    await endings(files).delivered(taken(media_ids=[media_id]))
+    await releases(files).delivered(taken(media_ids=[media_id]))
 
     assert await files.state(media_id) is MediaState.READY
 
@@ -215,11 +215,11 @@ async def test_a_file_that_was_forwarded_stays_until_it_arrived_there_too(
     await files.send(committer, alice, await alice.open_chat(carol), media_id)
 
     await note_stored(files, media_id, bob)
-    await endings(files).delivered(taken(media_ids=[media_id]))
+    await releases(files).delivered(taken(media_ids=[media_id]))
     assert await files.state(media_id) is MediaState.READY
 
     await note_stored(files, media_id, carol)
-    await endings(files).delivered(taken(media_ids=[media_id]))
+    await releases(files).delivered(taken(media_ids=[media_id]))
     assert await files.state(media_id) is MediaState.EXPIRED
 
 
@@ -230,7 +230,7 @@ async def test_whoever_has_left_need_not_have_it(
     await files.send(committer, alice, chat, media_id)
     await files.database.execute("UPDATE members SET left_seq = 1 WHERE user_id = $1", bob.user.id)
 
-    await endings(files).delivered(taken(media_ids=[media_id]))
+    await releases(files).delivered(taken(media_ids=[media_id]))
 
     assert await files.state(media_id) is MediaState.EXPIRED
 
@@ -243,7 +243,7 @@ async def test_a_picture_does_not_go_after_delivery(
     await files.use(media_id, 2, alice.user.id, alice.user.id)
 
     await note_stored(files, media_id, bob)
-    await endings(files).delivered(taken(media_ids=[media_id]))
+    await releases(files).delivered(taken(media_ids=[media_id]))
 
     assert await files.state(media_id) is MediaState.READY
 
@@ -256,7 +256,7 @@ async def test_an_expired_file_leaves_an_equal_one_whole(
     await files.send(committer, alice, chat, media_id)
 
     await note_stored(files, media_id, bob)
-    await endings(files).delivered(taken(media_ids=[media_id]))
+    await releases(files).delivered(taken(media_ids=[media_id]))
 
     assert await files.state(other) is MediaState.READY
     assert await files.keys() == stored
