@@ -21,6 +21,10 @@ from workers.push.providers.apns import Apns
 from workers.push.providers.pushes import Provider, ShowingProvider
 from workers.push.registration import PushTies, register_push
 
+# Short, so that tests need not wait: for a job whose time was moved, and for the check of a batch.
+POLL_S = 0.2
+CHECK_EVERY_S = 0.1
+
 # `async with working():` a worker runs.
 Working = Callable[..., AbstractAsyncContextManager[None]]
 
@@ -56,9 +60,9 @@ def working(database_url: str, database: Database, apple: FakeApns) -> Working:
         if through is not None:
             provider = through.before(provider)
         queue = await JobQueue.open(database_url, ids.new_id())
-        jobs = Jobs(queue, silent_s=SILENT_S)
+        jobs = Jobs(queue, silent_s=SILENT_S, poll_s=POLL_S)
         loops = register_push(jobs, database, [provider, *more], limits, ties=ties)
-        check = PushCheck(database, limits)
+        check = PushCheck(database, limits, every_s=CHECK_EVERY_S)
         jobs.start()
         loops.start()
         check.start()

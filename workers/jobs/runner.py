@@ -14,19 +14,16 @@ without them it takes the whole queue into memory; and it counts no job whose wo
 """
 
 import asyncio
-import logging
 import random
 import time
 
 from models.background import Background, Loops
-from models.jobs.queue import JobFault, JobQueue, PutOff, TakenJob
-from models.refusals import RefusalCode, Refused
-from workers.jobs.kinds import JobKind, RetryLater, Run, SetAside, Watcher, fault_of
+from models.jobs.queue import JobQueue, TakenJob
+from workers.jobs.attempts import JobAttempts
+from workers.jobs.kinds import JobKind, RetryLater, Run, SetAside, Watcher
 from workers.jobs.outcomes import JobOutcomes
 
 __all__ = ["Jobs", "RetryLater", "Run", "SetAside", "Watcher"]
-
-logger = logging.getLogger("parley.jobs")
 
 # What became due without a word: retries, and what was to wait.
 POLL_S = 2.0
@@ -35,14 +32,10 @@ GATHER_S = 0.003
 # Between two tries to be told of what is queued.
 LISTEN_AGAIN_S = 0.5
 LONGEST_AWAY_S = 5.0
-# How soon a job whose PostgreSQL, Valkey or storage was away is tried again.
-UNAVAILABLE_S = 3.0
-LONGEST_BACKOFF_S = 300.0
 STOP_WITHIN_S = 6.0
 LOG_KEPT_S = 900.0
 PRUNE_EVERY_S = 60.0
 PRUNE_AT_ONCE = 10_000
-DIED = JobFault("WorkerDied", "The worker died each time that it ran this job.")
 
 
 class Jobs:
@@ -56,14 +49,15 @@ class Jobs:
         watcher: Watcher | None = None,
         loops: Loops | None = None,
         prune_every_s: float = PRUNE_EVERY_S,
+        poll_s: float = POLL_S,
     ) -> None:
         """`silent_s`: a worker that has not said for so long that it is at a job has lost it. It
-        says so four times as often.
+        says so four times as often. `poll_s`: the longest time between two looks for what is due.
         """
         self._queue = queue
         self._silent_s = silent_s
-        self._watcher = watcher
         self._prune_every_s = prune_every_s
+        self._poll_s = poll_s
         self._kinds: dict[str, JobKind] = {}
         self._background = Background(loops)
         self._outcomes = JobOutcomes(
@@ -73,11 +67,11 @@ class Jobs:
             on_let_go=self._take_held_up,
             loops=loops,
         )
+        self._attempts = JobAttempts(self._outcomes, watcher)
         self._running: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         # When to look which kinds have something due, by the monotonic clock.
         self._look_at = 0.0
-        self._stopping = False
         # The job at hand that was left behind twice.
         self._suspect: int | None = None
 
@@ -125,7 +119,7 @@ class Jobs:
         await self._background.close()
         if self._running:
             await asyncio.wait(self._running, timeout=within_s)
-        self._stopping = True
+        self._attempts.stop()
         for job in tuple(self._running):
             job.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -168,7 +162,7 @@ class Jobs:
 
     async def _look(self) -> None:
         """Find out which kinds have something due, and when to look again."""
-        self._look_at = time.monotonic() + POLL_S
+        self._look_at = time.monotonic() + self._poll_s
         found = await self._queue.find_due(
             list(self._kinds), silent_s=self._silent_s, at_hand=sorted(self._outcomes.at_hand)
         )
@@ -231,7 +225,7 @@ class Jobs:
     def _begin(self, kind: JobKind, job: TakenJob, *, revived: bool = False) -> None:
         self._outcomes.at_hand.add(job.id)
         kind.running += 1
-        task = asyncio.create_task(self._run(kind, job))
+        task = asyncio.create_task(self._attempts.run(kind, job))
         self._running.add(task)
 
         def end(_: asyncio.Task[None]) -> None:
@@ -246,75 +240,6 @@ class Jobs:
                 self._wake.set()
 
         task.add_done_callback(end)
-
-    async def _run(self, kind: JobKind, job: TakenJob) -> None:
-        began = time.monotonic()
-        outcome = "stopped"
-        try:
-            if job.tries > kind.most_tries:
-                outcome = "died"
-                await self._set_aside(kind, job, DIED)
-            else:
-                outcome = await self._try(kind, job)
-        finally:
-            if self._watcher is not None:
-                self._watcher.note(kind.name, outcome, job.tries, time.monotonic() - began)
-
-    async def _try(self, kind: JobKind, job: TakenJob) -> str:
-        """What came of it."""
-        try:
-            async with asyncio.timeout(kind.deadline_s):
-                await kind.run(job)
-        except RetryLater as later:
-            self._put_off(job, later.after_s, JobFault("RetryLater", later.why))
-            return "later"
-        except SetAside as given_up:
-            await self._set_aside(kind, job, JobFault("SetAside", given_up.why))
-            return "failed"
-        except (Exception, asyncio.CancelledError) as error:
-            if self._stopping:
-                # It is let go with all that is still at hand.
-                return "stopped"
-            if isinstance(error, Refused) and error.code is RefusalCode.UNAVAILABLE:
-                self._put_off(job, UNAVAILABLE_S, JobFault("Unavailable", error.reason))
-                return "unavailable"
-            return await self._fail(kind, job, error)
-        self._outcomes.note(job.id)
-        return "done"
-
-    async def _fail(self, kind: JobKind, job: TakenJob, error: BaseException) -> str:
-        fault = fault_of(error)
-        logger.warning(
-            "A job failed", extra={"kind": kind.name, "tries": job.tries, "error": fault.name}
-        )
-        if job.tries >= kind.most_tries:
-            await self._set_aside(kind, job, fault)
-            return "failed"
-        after_s = min(kind.backoff_s * 2 ** (job.tries - 1), LONGEST_BACKOFF_S)
-        self._put_off(job, after_s, fault, counts=True)
-        return "retried"
-
-    def _put_off(
-        self, job: TakenJob, after_s: float, fault: JobFault, *, counts: bool = False
-    ) -> None:
-        """Spread out, so that what failed together does not come back together; never earlier."""
-        spread_s = after_s * random.uniform(1.0, 1.25)
-        self._outcomes.note(PutOff(job.id, spread_s, counts, fault))
-
-    async def _set_aside(self, kind: JobKind, job: TakenJob, fault: JobFault) -> None:
-        logger.error(
-            "A job is set aside: look at it with `python -m parley jobs`",
-            extra={"kind": kind.name, "job": job.id, "error": fault.name},
-        )
-        if kind.on_set_aside is not None:
-            try:
-                await kind.on_set_aside(job)
-            except Exception as error:
-                # It is told when the job is taken the next time.
-                logger.error("A job is not set aside yet: %s.", type(error).__name__)
-                self._put_off(job, UNAVAILABLE_S, fault, counts=True)
-                return
-        self._outcomes.note((job.id, fault))
 
     # ---------------------------------------------------------------- besides
 

@@ -56,7 +56,7 @@ _decode = msgspec.json.Decoder(_Failure).decode
 
 
 def find_error(body: bytes) -> tuple[str, bool]:
-    """Return FCM's own code (`UNREGISTERED`) or else Google's, and True if it is about the token."""
+    """Return FCM's own code (`UNREGISTERED`) or else Google's; True if it is about the token."""
     try:
         error = _decode(body).error
     except (msgspec.DecodeError, msgspec.ValidationError):
