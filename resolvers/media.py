@@ -28,7 +28,7 @@ MediaId = Annotated[
 
 
 def given_avatar(media_id: str | None) -> str | None | UnsetType:
-    """The inner id of a picture; UNSET where none was given, None where it is to be cleared.
+    """Return the inner id of a picture; UNSET where none was given, None where it is to be cleared.
 
     Raises:
         Refused: NOT_FOUND, naming `avatarMediaId`.

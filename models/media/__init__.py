@@ -1,1 +1,1 @@
-"""Media: files that people send, from the upload to the end of the last that holds them."""
+"""Media: files that people send, from the upload until nothing holds them any more."""

@@ -1,8 +1,8 @@
-"""What storage says of a file when it hands it out: a type that no browser runs, and a name that
-can break no header.
+"""Headers with which storage serves a file: a content type that no browser runs, and a file name
+that cannot break a header.
 
-Pictures, sound and video are shown where they are asked for; everything else is downloaded, without
-a type that a browser could take for a page, a script or a style.
+Pictures, sound and video may be shown in place. Everything else is downloaded, without a content
+type that a browser could take for a page, a script or a style.
 """
 
 import re
@@ -25,18 +25,20 @@ _NO_NAME = "file"
 
 
 def is_harmless(content_type: str) -> bool:
-    """Whether a browser may show it in place."""
+    """Return whether a browser may show this content type in place."""
     return _HARMLESS.fullmatch(content_type) is not None
 
 
 def served_type(content_type: str) -> str:
-    """The type under which a file is handed out."""
+    """Return the content type under which a file is served."""
     return content_type if is_harmless(content_type) else UNKNOWN_TYPE
 
 
 @lru_cache(maxsize=1024)
 def disposition_of(content_type: str, file_name: str | None) -> str:
-    """The Content-Disposition (RFC 6266): in place when it is harmless and to have no name."""
+    """Return the Content-Disposition (RFC 6266): `inline` for a harmless type without a file name,
+    else `attachment`.
+    """
     if file_name is None:
         return "inline" if is_harmless(content_type) else "attachment"
     name = safe_name(file_name)
@@ -47,8 +49,8 @@ def disposition_of(content_type: str, file_name: str | None) -> str:
 
 
 def safe_name(file_name: str) -> str:
-    """The name as a name only: no folders, no invisible or direction-changing characters, at most
-    `NAME_BYTES` of UTF-8 with its ending kept, and never empty.
+    """Return the file name without folders and without invisible or direction-changing characters.
+    It has at most `NAME_BYTES` of UTF-8, keeps its ending, and is never empty.
     """
     kept = "".join(
         "_" if char in '/\\:*?"<>|' else char

@@ -1,8 +1,9 @@
-"""The lanes of media jobs: each is a kind of job, with workers' places of its own, so that what is
-expected to cost much never holds up what costs little.
+"""Lanes of media jobs: each lane is a kind of job with worker places of its own, so that expensive
+files never hold up cheap ones.
 
-`QUICK` has pictures, voice messages and small documents, `LONG` long recordings, large documents,
-and what turned out to cost more than `QUICK` allows; `FILM` has videos. In each, owners take turns.
+`QUICK` has pictures, voice messages and small documents. `LONG` has long recordings, large
+documents, and what turned out to cost more than `QUICK` allows. `FILM` has videos. Within each
+lane, owners take turns.
 """
 
 from models.database import Connection
@@ -19,15 +20,15 @@ _QUICK_BYTES = {MediaKind.AUDIO: 1_000_000, MediaKind.FILE: 10_000_000}
 
 
 def lane_of(kind: MediaKind, byte_size: int) -> str:
-    """The lane of a file of that kind and size."""
+    """Return the lane of a file of this kind and size."""
     if kind is MediaKind.VIDEO:
         return FILM
     return QUICK if byte_size <= _QUICK_BYTES.get(kind, byte_size) else LONG
 
 
 async def queue_render(connection: Connection, media_id: str, owner_id: str, lane: str) -> None:
-    """Queue the file's job in that lane, in the connection's transaction, unless it waits or runs
-    there already.
+    """Queue the file's job in the lane, within the connection's transaction. Do nothing when it
+    waits or runs there already.
     """
     await enqueue(
         connection,

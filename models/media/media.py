@@ -1,8 +1,8 @@
-"""Media: files that people send, and the forms in which they are stored.
+"""Media: the files that people send, as rows.
 
-The rows are found by id (`media`), and by nothing else on hot paths: a message holds the ids, a
-picture of a user or group a copy of the whole row, which does not change once it is one. What a
-storage key is called never leaves the server but in a signed address (models/media/urls.py).
+Hot paths find the rows by id only. A message holds the ids of its media; a user or group holds a
+copy of its picture's whole row, which does not change any more by then. Storage keys leave the
+server only inside signed addresses (models/media/urls.py).
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class MediaState(IntEnum):
 
 
 class Media(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A file, as of the fetch."""
+    """A file, as it was when it was read."""
 
     id: str
     owner_id: str
@@ -75,17 +75,17 @@ def media_of(row: asyncpg.Record) -> Media:
 
 
 def picture_of(stored: str | None) -> Media | None:
-    """The copy that a user or group keeps of its picture."""
+    """Return the picture that a user or group keeps a copy of, from its column."""
     return None if stored is None else _decode_media(stored)
 
 
 def stored_picture(media: Media | None) -> str | None:
-    """The copy to keep."""
+    """Return the copy of a picture that the column of a user or group keeps."""
     return None if media is None else encode_media(media).decode()
 
 
 async def list_media(database: Database, media_ids: Sequence[str]) -> dict[str, Media]:
-    """Id to media, for those that exist, whoever may see them."""
+    """Return the media that exist, by id, without asking who may see them."""
     if not media_ids:
         return {}
     rows = await database.fetch(

@@ -1,10 +1,10 @@
-"""What a worker makes of an uploaded file, as rows: at how many tries a worker died, what came of
-it, and which content it shares with others.
+"""Processing: the rows that a worker writes about an uploaded file. They count the tries at which a
+worker died, hold the result, and say which content the file shares with others.
 
-A content is stored once for an owner: `media_contents` has a row for it, found by its digest, and
-every READY media of that content names its folder. Whoever changes a media row and a content row
-locks the media row first. Folders have random names, one an upload, so whoever deletes one never
-meets what somebody else has just made.
+A content is stored once for each owner: `media_contents` has a row for it, found by its digest, and
+every READY media of that content names its folder. Lock the media row before the content row.
+Folders have random names, one for each upload, so deleting one never meets another that was just
+made.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ UNUSABLE = "The file could not be used."
 
 
 class MediaToRender(msgspec.Struct, frozen=True):
-    """An uploaded file as the job finds it. `set_aside`: the job was given up by a fault of ours,
-    and may be tried again.
+    """An uploaded file as its job finds it. `set_aside` is true when the job was given up by a
+    fault of ours and may be tried again.
     """
 
     id: str
@@ -35,11 +35,12 @@ class MediaToRender(msgspec.Struct, frozen=True):
 
     @property
     def is_to_do(self) -> bool:
+        """Tell whether the file still has to be rendered."""
         return self.state is MediaState.PROCESSING or self.set_aside
 
 
 class Content(msgspec.Struct, frozen=True):
-    """What was made of a file, in the folder `content_id`."""
+    """What was made of a file, and the folder `content_id` in which it is stored."""
 
     content_id: str
     content_type: str
@@ -51,8 +52,9 @@ class Content(msgspec.Struct, frozen=True):
 
 
 class Settled(Enum):
-    """`OURS` the content is that of this upload, `THEIRS` an equal one that was there, `MISSING`
-    nothing equal is there, `OVER` the media is gone or done.
+    """How `settle_media` ended. `OURS`: the content is that of this upload. `THEIRS`: an equal
+    content was stored before. `MISSING`: no equal content is stored. `OVER`: the media is gone or
+    was settled already.
     """
 
     OURS = 1
@@ -70,6 +72,7 @@ _TO_DO = (
 
 
 async def find_media_to_render(database: Database, media_id: str) -> MediaToRender | None:
+    """Return the file of a job; None when it was deleted."""
     row = await database.fetchrow(
         "SELECT id, owner_id, kind, state, byte_size, content_id FROM media WHERE id = $1",
         media_id,
@@ -89,8 +92,8 @@ async def find_media_to_render(database: Database, media_id: str) -> MediaToRend
 
 
 async def count_try(database: Database, media_id: str) -> int:
-    """How often a worker began to decode it and did not say that it ended, this time included; 0
-    when it is gone or done.
+    """Count one more try, and return how many tries began and did not end, including this one.
+    Return 0 when the media is gone or settled.
     """
     tries = await database.fetchval(
         f"UPDATE media SET tries = tries + 1 WHERE id = $1 AND {_TO_DO} RETURNING tries", media_id
@@ -99,7 +102,7 @@ async def count_try(database: Database, media_id: str) -> int:
 
 
 async def take_back_try(database: Database, media_id: str) -> None:
-    """The worker has outlived it."""
+    """Take back the try that was counted, since the worker survived it."""
     await database.execute(
         "UPDATE media SET tries = tries - 1 WHERE id = $1 AND tries > 0", media_id
     )
@@ -108,8 +111,8 @@ async def take_back_try(database: Database, media_id: str) -> None:
 async def fail_media(
     database: Database, media_id: str, failure: str, *, set_aside: bool = False
 ) -> bool:
-    """FAILED, for everybody to see; whether it was not before. Its folder is nobody's from then on,
-    unless it was `set_aside`.
+    """Set the media to FAILED, which everybody sees. Return whether it was not so before. Its
+    folder then belongs to nobody, unless `set_aside` keeps it for another try.
     """
     done = await database.execute(
         f"""
@@ -128,8 +131,8 @@ async def fail_media(
 async def settle_media(
     database: Database, media_id: str, digest: bytes, made: Content | None
 ) -> Settled:
-    """READY, with the content of this digest: the one that is stored already, or else what was made
-    of it now.
+    """Set the media to READY with the content of this digest: the one that is stored already, else
+    `made`. Change nothing when there is neither.
     """
     async with database.transaction() as connection:
         found = await connection.fetchval(
@@ -158,6 +161,7 @@ async def settle_media(
 async def _lock_content(
     connection: Connection, digest: bytes, made: Content | None
 ) -> Content | None:
+    """Lock the content of this digest and return it. Insert `made` where there is none."""
     while True:
         # A statement of its own: it sees what was committed while another waited.
         row = await connection.fetchrow(
@@ -205,7 +209,7 @@ def _values(content: Content) -> tuple[object, ...]:
 
 
 async def list_named_folders(database: Database, content_ids: Sequence[str]) -> set[str]:
-    """Those folders of storage that a media or a content names."""
+    """Return which of these folders in storage a media or a content names."""
     rows = await database.fetch(
         """
         SELECT content_id FROM media WHERE content_id = ANY ($1::uuid[])
@@ -217,10 +221,10 @@ async def list_named_folders(database: Database, content_ids: Sequence[str]) -> 
 
 
 def folder_of(content_id: str) -> str:
-    """The prefix of all keys of a content."""
+    """Return the prefix of all storage keys of a content."""
     return f"media/{content_id}/"
 
 
 def original_of(content_id: str) -> str:
-    """The key of the file as it was uploaded."""
+    """Return the storage key of the file as it was uploaded."""
     return f"media/{content_id}/original"

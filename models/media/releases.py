@@ -1,9 +1,10 @@
-"""How media end: when nothing holds them any more, or when everybody has them.
+"""Releases: how media end, when nothing holds them any more or when every recipient has stored
+them.
 
-What holds media is a row of `media_uses`, written before the message or picture that it speaks of.
-A row whose holder is not there may be early: only after `PATIENCE_S` is it taken for one that never
-came. A deleted message lets go at once. Whoever adds a use must lock the media row (FOR SHARE or
-more), since it is deleted under its lock.
+A row of `media_uses` says what holds media. It is written before the message or picture that it is
+about, so a row whose holder is missing may only be early: it counts as abandoned after
+`PATIENCE_S`. A deleted message releases its media at once. Whoever adds a use must lock the media
+row (FOR SHARE or more), since the row is deleted under its lock.
 """
 
 import msgspec
@@ -22,8 +23,8 @@ class AgedUse(Use, frozen=True, kw_only=True):
 
 
 class Release(msgspec.Struct, frozen=True):
-    """What came of a look at a media's holders: the folder of storage that is nobody's now; and in
-    how many seconds to look again, since a holder may still come.
+    """The result of a look at the holders of a media: the folder in storage that belongs to nobody
+    now, and the seconds after which to look again, since a holder may still come.
     """
 
     content_id: str | None = None
@@ -33,7 +34,7 @@ class Release(msgspec.Struct, frozen=True):
 async def release_media(
     database: Database, media_id: str, *, patience_s: float = PATIENCE_S
 ) -> Release:
-    """Forget the uses whose holder is gone, and the media with them when none is left."""
+    """Delete the uses whose holder is gone, and the media too when no use is left."""
     uses = await _list_uses(database, media_id)
     early = [0.0]
     kept = 0
@@ -75,7 +76,7 @@ async def _list_uses(database: Database, media_id: str) -> list[AgedUse]:
 
 
 async def _is_held(database: Database, media_id: str, use: AgedUse) -> bool | None:
-    """Whether the holder holds it; None where it may still come."""
+    """Return whether the holder holds the media; None where the holder may still come."""
     if use.holder_kind is HolderKind.MESSAGE:
         return await _is_in_message(database, media_id, use)
     is_user = use.holder_kind is HolderKind.USER
@@ -104,7 +105,7 @@ async def _is_in_message(database: Database, media_id: str, use: AgedUse) -> boo
 
 
 async def _forget(database: Database, media_id: str, use: AgedUse) -> None:
-    """Unless it was written anew."""
+    """Delete the use, unless it was written again since it was read."""
     await database.execute(
         """
         DELETE FROM media_uses
@@ -124,8 +125,8 @@ async def _forget(database: Database, media_id: str, use: AgedUse) -> None:
 async def delete_unused(
     database: Database, media_id: str, *, was_used: bool
 ) -> tuple[bool, str | None]:
-    """Delete a media that nothing uses, and that was used once or never: whether it is deleted, and
-    the folder that is nobody's now.
+    """Delete a media that has no uses. `was_used` says whether it must have been used before, or
+    never. Return whether it was deleted, and the folder that belongs to nobody now.
     """
     async with database.transaction() as connection:
         row = await connection.fetchrow(
@@ -154,7 +155,9 @@ async def _is_used(connection: Connection, media_id: str) -> bool:
 async def _let_go(
     connection: Connection, media_id: str, content_id: str | None, digest: bytes | None
 ) -> str | None:
-    """The folder, when no other media shares its content, whose row goes then."""
+    """Release the media's content. Return its folder and delete the content's row when no other
+    media shares it; else return None.
+    """
     if digest is None:
         return content_id
     await connection.execute("SELECT 1 FROM media_contents WHERE digest = $1 FOR UPDATE", digest)
@@ -174,7 +177,9 @@ async def _let_go(
 async def is_delivered(
     database: Database, media_id: str, *, patience_s: float = PATIENCE_S
 ) -> bool:
-    """Whether every member who is to have it has stored it, wherever a message holds it."""
+    """Return whether every member who should get the media has stored it, in all messages that hold
+    it.
+    """
     uses = await _list_uses(database, media_id)
     rows = await database.fetch("SELECT user_id FROM media_stored WHERE media_id = $1", media_id)
     stored = [row["user_id"] for row in rows]
@@ -193,6 +198,7 @@ async def is_delivered(
 
 
 async def _lacks_somebody(database: Database, use: AgedUse, stored: list[str]) -> bool:
+    """Return whether some recipient of the message is not in `stored`."""
     lacks: bool = await database.fetchval(
         """
         SELECT EXISTS (
@@ -211,8 +217,9 @@ async def _lacks_somebody(database: Database, use: AgedUse, stored: list[str]) -
 
 
 async def expire_media(database: Database, media_id: str) -> tuple[bool, str | None]:
-    """EXPIRED, its files gone but for the placeholder: whether it is so now, and the folder that is
-    nobody's. Not for pictures.
+    """Set the media to EXPIRED and forget its files, but keep its placeholder. Leave pictures of
+    users and groups alone. Return whether the media is EXPIRED now, and the folder that belongs to
+    nobody.
     """
     async with database.transaction() as connection:
         row = await connection.fetchrow(

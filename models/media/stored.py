@@ -1,4 +1,6 @@
-"""Who has stored which media for themselves, where files go once everybody has them."""
+"""Stored media: which users have stored a file for themselves, for servers that delete files once
+everybody has them.
+"""
 
 from collections.abc import Sequence
 
@@ -8,8 +10,8 @@ from models.media.uses import list_held
 
 
 async def note_stored(database: Database, user_id: str, media_ids: Sequence[str]) -> None:
-    """A device of the user has these; those of no message that the user can read are passed over.
-    Whoever is told anew has a worker look who still lacks them.
+    """Note that a device of the user has stored these media. Skip media of no message that the user
+    can read. Queue a job for those that are new, to look who still lacks them.
     """
     held = await list_held(database, user_id, media_ids)
     if not held:

@@ -1,5 +1,5 @@
-"""What of media may go because its time is over, and what storage should hold: for the sweep and
-the check. Ages are by PostgreSQL's clock.
+"""Sweeping: which media rows are past their time, and what storage should hold, for the sweep and
+for the check. Ages are by PostgreSQL's clock.
 """
 
 from collections.abc import Sequence
@@ -23,6 +23,9 @@ class Unfinished(msgspec.Struct, frozen=True):
 async def list_unfinished(
     database: Database, *, older_than_s: float, most: int
 ) -> list[Unfinished]:
+    """Return at most `most` uploads that are older than this and were never completed, oldest
+    first.
+    """
     rows = await database.fetch(
         f"""
         SELECT id, parts_id FROM media
@@ -37,7 +40,7 @@ async def list_unfinished(
 
 
 async def delete_unfinished(database: Database, media_ids: Sequence[str]) -> None:
-    """Those that were completed meanwhile stay."""
+    """Delete these uploads, except those that were completed meanwhile."""
     await database.execute(
         "DELETE FROM media WHERE id = ANY ($1::uuid[]) AND state = $2 AND used_at IS NULL",
         list(media_ids),
@@ -46,7 +49,7 @@ async def delete_unfinished(database: Database, media_ids: Sequence[str]) -> Non
 
 
 async def list_never_used(database: Database, *, older_than_s: float, most: int) -> list[str]:
-    """Media that was uploaded and then put nowhere."""
+    """Return the ids of media that were uploaded and never put into a message or picture."""
     rows = await database.fetch(
         f"""
         SELECT id FROM media
@@ -63,8 +66,8 @@ async def list_never_used(database: Database, *, older_than_s: float, most: int)
 async def list_uses_to_check(
     database: Database, *, older_than_s: float, window_s: float
 ) -> list[str]:
-    """Media with uses that have become this old within the window: by now, what was to hold them is
-    there or never came.
+    """Return the ids of media with uses that reached this age within the window. Whatever should
+    hold them is there by now, or never came.
     """
     rows = await database.fetch(
         """
@@ -79,7 +82,9 @@ async def list_uses_to_check(
 
 
 async def list_kept_too_long(database: Database, *, older_than_s: float, most: int) -> list[str]:
-    """READY media in messages, but what is a picture as well."""
+    """Return the ids of READY media in messages that are older than this, without those that are
+    also a picture of a user or group.
+    """
     rows = await database.fetch(
         f"""
         SELECT d.id FROM media d
@@ -98,8 +103,8 @@ async def list_kept_too_long(database: Database, *, older_than_s: float, most: i
 
 
 class Expected(msgspec.Struct):
-    """What rows say of a folder: keys that must be there, and keys that may be. While a job works
-    on it, anything may.
+    """The keys of one folder according to the rows: keys that must be there, and keys that may be.
+    While a job works on the folder, any key may be there.
     """
 
     must: set[str]
@@ -110,8 +115,8 @@ class Expected(msgspec.Struct):
 async def list_expected(
     database: Database, *, first_id: str, last_id: str, keeps: bool
 ) -> dict[str, Expected]:
-    """By folder (content id), of all in a range of ids, both ends included. `keeps`: originals that
-    are no rendition may stay.
+    """Return what is expected of all folders in a range of content ids, both ends included, by
+    content id. `keeps` says that originals which are no rendition may stay.
     """
     rows = await database.fetch(
         f"""

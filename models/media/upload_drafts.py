@@ -1,5 +1,5 @@
-"""What somebody wants to upload, and in which parts it comes. Names and types are taken as they are
-said, to be shown; nothing is stored, found or run by them.
+"""Upload drafts: what a client wants to upload, and how it is cut into parts. Names and types are
+stored as the client says them, for display only: nothing is stored, found or run by them.
 """
 
 import re
@@ -26,7 +26,7 @@ _FAMILIES = {MediaKind.IMAGE: "image", MediaKind.VIDEO: "video", MediaKind.AUDIO
 
 
 class UploadDraft(msgspec.Struct, frozen=True):
-    """What `createUpload` was given."""
+    """The input of `createUpload`."""
 
     kind: MediaKind
     file_name: str
@@ -35,7 +35,7 @@ class UploadDraft(msgspec.Struct, frozen=True):
 
 
 def require_draft(draft: UploadDraft, limits: Limits) -> UploadDraft:
-    """The draft as it is stored.
+    """Check the draft, and return it as it is stored.
 
     Raises:
         Refused: INVALID_INPUT and TOO_LARGE, naming the field.
@@ -55,7 +55,7 @@ def require_draft(draft: UploadDraft, limits: Limits) -> UploadDraft:
 
 
 def upload_bytes(limits: Limits, kind: MediaKind) -> int:
-    """How large a file of the kind may be."""
+    """Return the largest size of a file of this kind, in bytes."""
     by_kind = {
         MediaKind.IMAGE: limits.image_upload_bytes,
         MediaKind.VIDEO: limits.video_upload_bytes,
@@ -66,7 +66,7 @@ def upload_bytes(limits: Limits, kind: MediaKind) -> int:
 
 
 def part_sizes(byte_size: int) -> dict[int, int]:
-    """Bytes by the number of the part, from 1."""
+    """Return the bytes of each part by its number, from 1."""
     count = -(-byte_size // PART_BYTES)
     return {
         number: min(PART_BYTES, byte_size - (number - 1) * PART_BYTES)
@@ -75,12 +75,19 @@ def part_sizes(byte_size: int) -> dict[int, int]:
 
 
 def _require_file_name(file_name: str, limits: Limits) -> str:
-    """One line, without what cannot be seen, which could make one ending look like another."""
+    """Return the name in one line, without invisible characters, which could make one ending look
+    like another.
+    """
     require_text(file_name, "fileName", limits.file_name_length, min_length=1)
     return remove_hidden(file_name, "fileName")
 
 
 def _require_content_type(content_type: str, kind: MediaKind) -> str:
+    """Return the content type, if it is well-formed and of the kind's own family.
+
+    Raises:
+        Refused: INVALID_INPUT.
+    """
     found = _CONTENT_TYPE.fullmatch(content_type)
     if found is None or len(content_type) > CONTENT_TYPE_LENGTH:
         raise invalid("A content type is as image/jpeg, of at most 100 characters.", "contentType")

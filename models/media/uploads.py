@@ -1,10 +1,10 @@
-"""Uploads: from the wish to send a file to the file being there, with a worker about to look at it.
+"""Uploads: from the announcement of a file until its job to render it is queued.
 
-- The bytes go straight to storage, under a key of their own that nobody can read (`staging/…`), by
+- The bytes go straight to storage, under a staging key that nobody can read (`staging/…`), by
   requests that are good for one size, one type and a few minutes.
-- Completing copies them to where they stay, under a random name: whatever is done with a signed
-  request afterwards changes nothing. Copied twice, the copy of whoever was slower is deleted.
-- Only the owner can do any of it; for others there is nothing.
+- Completing copies them to a random name, where they stay: using a signed request afterwards
+  changes nothing. When two processes complete at once, the slower copy is deleted.
+- Only the owner can do any of this. For everybody else the upload does not exist.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ WRONG_SIZE = "The file is not as large as was said."
 
 
 class Uploads:
-    """One process's uploads. Completing goes on when whoever asked has gone."""
+    """The uploads of one process. Completing goes on after the client that asked has gone."""
 
     def __init__(self, database: Database, storage: Storage, limits: Limits) -> None:
         self._database = database
@@ -56,6 +56,7 @@ class Uploads:
         self._completing: dict[str, asyncio.Task[Media]] = {}
 
     async def close(self) -> None:
+        """Cancel what is being completed. A repeated call of `completeUpload` does it later."""
         tasks = list(self._completing.values())
         for task in tasks:
             task.cancel()
@@ -64,7 +65,8 @@ class Uploads:
     # ---------------------------------------------------------------- tickets
 
     async def create(self, owner_id: str, draft: UploadDraft) -> UploadTicket:
-        """
+        """Announce a file, and return how to bring it to storage.
+
         Raises:
             Refused: INVALID_INPUT, TOO_LARGE, RATE_LIMITED; UNAVAILABLE while storage is away.
         """
@@ -101,7 +103,8 @@ class Uploads:
             raise
 
     async def find_ticket(self, owner_id: str, media_id: str) -> UploadTicket | None:
-        """What has arrived, and requests for all of it; None for what is not the owner's.
+        """Return what has arrived of an upload, with requests for all of it; None for what is not
+        the owner's.
 
         Raises:
             Refused: UNAVAILABLE while storage is away.
@@ -116,7 +119,7 @@ class Uploads:
         return sign_ticket(self._storage, upload, arrived, now, self._limits.upload_url_ttl_s)
 
     async def _list_arrived(self, upload: Upload) -> Collection[int]:
-        """The numbers of the parts that are in storage whole."""
+        """Return the numbers of the parts that have arrived whole."""
         if upload.parts_id is not None:
             with contextlib.suppress(_Missing):
                 return whole_parts(upload, await self._list_parts(upload, upload.parts_id))
@@ -126,7 +129,9 @@ class Uploads:
         return upload.sizes if arrived else ()
 
     async def _require_storage(self) -> None:
-        """Signing asks nobody: a client should hear at once that storage is away."""
+        """Refuse while storage is away: signing does not contact storage, and a client should hear
+        of it at once.
+        """
         now = asyncio.get_running_loop().time()
         if self._storage_seen_at is not None and now - self._storage_seen_at < STORAGE_CACHE_S:
             return
@@ -138,8 +143,8 @@ class Uploads:
     # ---------------------------------------------------------------- completing
 
     async def complete(self, owner_id: str, media_id: str) -> Media:
-        """The media, with a worker about to look at it, or further. Safe to repeat; a large file
-        may need it.
+        """Check what arrived and queue its job. Return the media. Calling again is safe, and needed
+        for a large file that is still being moved.
 
         Raises:
             Refused: NOT_FOUND; MEDIA_NOT_READY while some of it is missing; MEDIA_REJECTED when it
@@ -166,6 +171,7 @@ class Uploads:
             task.exception()
 
     async def _complete(self, upload: Upload) -> Media:
+        """Move the file to its folder and take it over, unless another process did so first."""
         try:
             content_id = await self._copy(upload)
         except _Missing as missing:
@@ -181,6 +187,7 @@ class Uploads:
         return media
 
     async def _look_again(self, upload: Upload, otherwise: Refused) -> Media:
+        """Return the media when another process has completed it, else raise `otherwise`."""
         owner_id, media_id = upload.media.owner_id, upload.media.id
         found = await find_own_upload(self._database, owner_id, media_id)
         if found is None or found.media.state is MediaState.AWAITING_UPLOAD:
@@ -188,7 +195,7 @@ class Uploads:
         return _completed(found)
 
     async def _copy(self, upload: Upload) -> str:
-        """The random name of the folder in which the file is now."""
+        """Copy the file to a new folder, and return the random name of that folder."""
         if upload.parts_id is not None:
             await self._join_parts(upload, upload.parts_id)
         stored = await self._storage.find(upload.key)
@@ -208,6 +215,7 @@ class Uploads:
         return content_id
 
     async def _join_parts(self, upload: Upload, parts_id: str) -> None:
+        """Make one object of the parts, unless that was done by an earlier try."""
         try:
             found = await self._list_parts(upload, parts_id)
         except _Missing:
@@ -226,6 +234,7 @@ class Uploads:
             return await self._storage.parts.list_arrived(upload.key, parts_id)
 
     async def _reject(self, upload: Upload) -> Refused:
+        """Set the upload to FAILED and delete its bytes. Return the refusal to raise."""
         await reject_upload(self._database, upload.media.id, WRONG_SIZE)
         with contextlib.suppress(Refused):
             await self._storage.delete([upload.key])
@@ -233,7 +242,7 @@ class Uploads:
 
 
 class _Missing(Exception):
-    """Something is not in storage, or not as it was a moment ago."""
+    """Something is not in storage, or has changed a moment ago."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -242,7 +251,7 @@ class _Missing(Exception):
 
 @contextlib.contextmanager
 def _missing_where(reason: str) -> Iterator[None]:
-    """What storage says is not there, or has changed, as `_Missing`."""
+    """Raise `_Missing` where storage says that something is not there, or has changed."""
     try:
         yield
     except Refused as refused:
@@ -252,7 +261,11 @@ def _missing_where(reason: str) -> Iterator[None]:
 
 
 def _completed(upload: Upload) -> Media:
-    """The media, unless it never was what was said."""
+    """Return the media, unless the file never was what was announced.
+
+    Raises:
+        Refused: MEDIA_REJECTED.
+    """
     media = upload.media
     if media.state is MediaState.FAILED and upload.completed_at is None:
         raise _rejected(media.failure or WRONG_SIZE)

@@ -1,8 +1,9 @@
 """Addresses by which clients fetch media: signed when they are asked for, never stored.
 
-An address is made for a window of time, so that asked again it is the same and caches of browsers
-and of a CDN hit, also from another process. It always holds at least half of its time still, unless
-the access key that signed it ends before. Windows of different keys begin at different moments.
+An address is made for a window of time, so that asking again returns the same one, also from
+another process, and caches of browsers and of a CDN hit. It stays good for at least half of its
+lifetime, unless the access key that signed it ends earlier. The windows of different keys begin at
+different moments.
 """
 
 import time
@@ -29,17 +30,17 @@ KEPT_ADDRESSES = 10_000
 
 
 class Window(msgspec.Struct, frozen=True):
-    """Unix seconds between which an address is good."""
+    """The time in which an address is good, in Unix seconds."""
 
     begins: int
     ends: int
 
 
 class Addresses(Protocol):
-    """One way to reach what is stored."""
+    """One way in which clients reach stored files."""
 
     def find_identity(self) -> object:
-        """With what it signs now: what was made with another is made anew.
+        """Return what signs now. An address that was made with another identity is made anew.
 
         Raises:
             Refused: UNAVAILABLE when it cannot sign now.
@@ -48,11 +49,11 @@ class Addresses(Protocol):
     def make(
         self, key: str, content_type: str, file_name: str | None, window: Window
     ) -> tuple[str, float]:
-        """An address and when it ends, which is not after the window."""
+        """Return an address and when it ends (Unix seconds), which is not after the window."""
 
 
 class MediaUrls:
-    """`sign` is what rendering asks, hundreds of times a page."""
+    """Signs and keeps addresses. Rendering calls `sign` hundreds of times a page."""
 
     def __init__(
         self,
@@ -72,7 +73,8 @@ class MediaUrls:
     def sign(
         self, key: str, *, content_type: str, file_name: str | None = None
     ) -> tuple[str, datetime]:
-        """The address and when it ends. With a file name, it is downloaded under that name.
+        """Return the address and when it ends. With a file name, the file is downloaded under that
+        name.
 
         Raises:
             Refused: UNAVAILABLE while there is no access key to sign with.
@@ -109,7 +111,9 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 class StorageAddresses:
-    """Storage itself, signed; it answers with the type and disposition that the address says."""
+    """Signed addresses of storage itself, which answers with the type and disposition that they
+    name.
+    """
 
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
@@ -136,7 +140,7 @@ class StorageAddresses:
 
 
 class PlainAddresses:
-    """A CDN's base address and the key: whoever has it can fetch it, for as long as it is stored.
+    """Addresses of a CDN, unsigned: whoever has one can fetch the file for as long as it is stored.
 
     The CDN answers with what is stored, so it must pass no query on to storage (deploy/s3.md).
     """
@@ -154,7 +158,7 @@ class PlainAddresses:
 
 
 class CloudFrontAddresses(PlainAddresses):
-    """Amazon's CDN, signed by a key of a trusted key group (canned policy)."""
+    """Addresses of Amazon's CDN, signed by a key of a trusted key group (canned policy)."""
 
     def __init__(
         self, base_url: str, key_id: str, private_key: RSAPrivateKey | EllipticCurvePrivateKey
@@ -176,10 +180,11 @@ class CloudFrontAddresses(PlainAddresses):
 
 
 def read_private_key(pem: bytes) -> RSAPrivateKey | EllipticCurvePrivateKey:
-    """A key that CloudFront takes: RSA, or on the curve P-256, which signs six times as fast.
+    """Return a key that CloudFront takes: RSA, or on the curve P-256, which signs six times as
+    fast.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the key is encrypted, or of another sort.
     """
     try:
         key = load_pem_private_key(pem, password=None)
@@ -195,7 +200,9 @@ def read_private_key(pem: bytes) -> RSAPrivateKey | EllipticCurvePrivateKey:
 def signature_by(
     private_key: RSAPrivateKey | EllipticCurvePrivateKey,
 ) -> Callable[[bytes], bytes]:
-    """SHA-1 is what CloudFront takes when an address names no other digest."""
+    """Return the function that signs a policy. It uses SHA-1, which CloudFront expects when an
+    address names no other digest.
+    """
     if isinstance(private_key, RSAPrivateKey):
         rsa_key = private_key
         return lambda policy: rsa_key.sign(policy, PKCS1v15(), SHA1())

@@ -1,9 +1,9 @@
-"""Where media is to be seen, and so by whom.
+"""Uses: where media is shown, and therefore who may see it.
 
-A use is a row that is written, and the media checked, before the message or picture that it speaks
-of. It grants nothing by itself: whether that message is there, holds the media and is the viewer's
-to read is looked up each time. Whoever writes one holds the media's row, since what nothing uses is
-deleted under that lock (models.media.releases).
+A use is a row that is written, after the media was checked, before the message or picture that it
+is about. It grants nothing by itself: each time it is looked up whether that message exists, holds
+the media and can be read by the viewer. Whoever writes a use locks the row of the media, since
+unused media is deleted under that lock (models/media/releases.py).
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,9 @@ from models.refusals import RefusalCode, Refused, not_found
 
 
 class HolderKind(IntEnum):
-    """What a use's `holder_id` is the id of: the channel of a message, or whose picture it is."""
+    """What a use's `holder_id` names: the channel of a message, or the user or group that has the
+    picture.
+    """
 
     MESSAGE = 1
     USER = 2
@@ -26,7 +28,9 @@ class HolderKind(IntEnum):
 
 
 class Use(msgspec.Struct, frozen=True):
-    """`client_message_id` is that of the message; empty for a picture."""
+    """A place where media is shown. `client_message_id` is that of the message; empty for a
+    picture.
+    """
 
     holder_kind: HolderKind
     holder_id: str
@@ -44,8 +48,8 @@ async def claim_for_message(
     client_message_id: str,
     media_ids: Sequence[str],
 ) -> list[Media]:
-    """The media that the message is about to hold: the sender's own, or those of messages that the
-    sender can read.
+    """Claim media for a message that is about to be sent. Return them in the given order. The
+    sender may use their own media, and those of messages that they can read.
 
     Raises:
         Refused: NOT_FOUND, MEDIA_NOT_READY, MEDIA_REJECTED, for the first of them that cannot be
@@ -77,7 +81,8 @@ async def claim_picture(
     holder_id: str,
     media_id: str,
 ) -> Media:
-    """The image that is about to be the picture of a user or group: any that the viewer can see.
+    """Claim the image that is about to be the picture of a user or group. Return it. Any image that
+    the viewer can see may be used.
 
     Raises:
         Refused: NOT_FOUND, MEDIA_NOT_READY, MEDIA_REJECTED, naming `avatarMediaId`.
@@ -102,7 +107,9 @@ async def _write_use(
     media_ids: Sequence[str],
     require: Callable[[dict[str, MediaState]], None],
 ) -> None:
-    """Nothing is written where `require` refuses the states that they have under their lock."""
+    """Write the use of all these media, after `require` has accepted the states that they have
+    under their lock.
+    """
     async with database.transaction() as connection:
         rows = await connection.fetch(
             "SELECT id, state FROM media WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE",
@@ -134,8 +141,8 @@ async def _write_use(
 async def release_picture(
     connection: Connection, replaced_id: str | None, picture: Media | None
 ) -> None:
-    """In the transaction that gave a user or group another picture: whether the one that it had is
-    still held is a worker's to see.
+    """Queue a job that looks whether anything still holds the replaced picture, within the
+    transaction that replaced it.
     """
     if replaced_id is not None and (picture is None or picture.id != replaced_id):
         await enqueue(connection, "media_release", [{"media_ids": [replaced_id]}])
@@ -174,8 +181,8 @@ def _rejected(reason: str, field: str) -> Refused:
 async def list_visible(
     database: Database, viewer_id: str, media_ids: Sequence[str]
 ) -> dict[str, Media]:
-    """Id to media, of those that the viewer may see: their own, those of messages that they can
-    read, people's pictures, and the pictures of groups that they are in.
+    """Return the media that the viewer may see, by id: the viewer's own, those of messages that
+    they can read, pictures of users, and pictures of groups that they are in.
     """
     known = await list_media(database, media_ids)
     others = [each.id for each in known.values() if each.owner_id != viewer_id]
@@ -206,7 +213,7 @@ WHERE m.deleted_at IS NULL AND m.details->'media' ? x.media_id
 
 
 async def list_held(database: Database, viewer_id: str, media_ids: Sequence[str]) -> set[str]:
-    """Those of the media that some message holds which the viewer can read."""
+    """Return the ids of the media that are in some message which the viewer can read."""
     if not media_ids:
         return set()
     channels = await database.fetch(
@@ -236,7 +243,9 @@ async def list_held(database: Database, viewer_id: str, media_ids: Sequence[str]
 
 
 async def _list_pictures(database: Database, viewer_id: str, media_ids: Sequence[str]) -> set[str]:
-    """Those that are somebody's picture now, or that of a group which the viewer is in."""
+    """Return the ids of the media that are a user's picture now, or that of a group which the
+    viewer is in.
+    """
     if not media_ids:
         return set()
     uses = await database.fetch(

@@ -1,4 +1,4 @@
-"""Rows keyed by a media file."""
+"""Tables of media: the files, their contents, where they are shown, and who has stored them."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -27,7 +27,9 @@ from models.tables.columns import (
 
 
 class MediaRow(SQLModel, table=True):
-    """A file that somebody uploads: `state` and `kind` as in models.media.media."""
+    """A file that somebody uploads. `state` and `kind` are MediaState and MediaKind of
+    models.media.media.
+    """
 
     __tablename__ = "media"
     __table_args__: ClassVar[Any] = (
@@ -67,8 +69,8 @@ class MediaRow(SQLModel, table=True):
 
 
 class MediaContentRow(SQLModel, table=True):
-    """A content that its owner has stored once: what was made of it, found by its digest (HMAC of
-    the bytes under kind and owner, with SHA-256).
+    """A content that its owner has stored once, and what was made of it. It is found by its digest
+    (HMAC of the bytes under kind and owner, with SHA-256).
     """
 
     __tablename__ = "media_contents"
@@ -86,9 +88,10 @@ class MediaContentRow(SQLModel, table=True):
 
 
 class MediaUseRow(SQLModel, table=True):
-    """Where media is to be seen: `holder_kind` 1 a message of the channel `holder_id` (known by its
-    sender and client id), 2 the picture of that user, 3 the picture of that group. Written before
-    what it speaks of, so that nothing holds media unseen; a row whose holder never came is swept.
+    """A place where media is shown. `holder_kind` is HolderKind of models.media.uses: 1 for a
+    message of the channel `holder_id` (known by its sender and client id), 2 for the picture of
+    that user, 3 for the picture of that group. It is written before its message or picture, so that
+    no media is held without a use; a row whose message or picture never came is swept.
     """
 
     __tablename__ = "media_uses"
