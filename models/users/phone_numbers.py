@@ -1,7 +1,7 @@
-"""Phone numbers: whose they are, and who already knew them. Always in E.164 form: `+` and digits.
+"""Phone numbers: whose they are, and who knows them. A number is in E.164 form: `+` and digits.
 
-A number is shown to its owner and to those who already knew it, which contact discovery records in
-`contacts`.
+A number is shown to its owner and to users who knew it before, that is, who asked for it by contact
+discovery. The table `contacts` records who did.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from models.users.users import User, list_users
 
 
 async def claim_number(connection: Connection, number: str, user_id: str) -> str:
-    """Give the number to the user unless it has an owner; answers whose it is now."""
+    """Give the number to the user unless it has an owner. Return the id of its owner."""
     claimed = await connection.fetchval(
         "INSERT INTO phone_numbers (number, user_id) VALUES ($1, $2) "
         "ON CONFLICT (number) DO NOTHING RETURNING user_id",
@@ -42,12 +42,12 @@ async def discover_contacts(
     limits: Limits,
     now: datetime,
 ) -> list[User]:
-    """The users of these numbers in the order asked, each once; from now on the viewer sees their
-    numbers.
+    """Return the users of these numbers, each once, in the order of the numbers, and record that
+    the viewer knows the numbers found.
 
     Raises:
-        Refused: INVALID_INPUT for too many numbers, RATE_LIMITED when a budget of numbers is spent:
-            the viewer's, their address's, or that of all.
+        Refused: INVALID_INPUT for too many numbers; RATE_LIMITED when a budget of numbers is
+            spent: the viewer's, their address's, or the one of all users together.
     """
     if len(numbers) > limits.phone_numbers:
         raise invalid(
@@ -69,9 +69,7 @@ async def discover_contacts(
 
 
 def _charges(viewer_id: str, address: str, amount: int, limits: Limits) -> list[Charge]:
-    """From the narrowest to the one row that all share, which is so locked for the shortest
-    time.
-    """
+    """List the charges. The row that all users share comes last: its lock is shortest."""
     reason = "Too many phone numbers were asked for."
     return [
         Charge(f"contacts:{viewer_id}", limits.contact_numbers_per_user, reason, amount),
@@ -86,6 +84,7 @@ def _charges(viewer_id: str, address: str, amount: int, limits: Limits) -> list[
 
 
 async def _add_contacts(database: Database, viewer_id: str, found: Iterable[str]) -> None:
+    """Record that the viewer knows the numbers of these users, except their own."""
     contacts = sorted(user_id for user_id in found if user_id != viewer_id)
     if contacts:
         await database.execute(
@@ -99,8 +98,8 @@ async def _add_contacts(database: Database, viewer_id: str, found: Iterable[str]
 async def list_known_numbers(
     database: Database, viewer_id: str, user_ids: Sequence[str]
 ) -> dict[str, str]:
-    """User id to number, for the viewer and for those of these users whose number the viewer
-    already knew.
+    """Return numbers by user id: of those of `user_ids` whose number the viewer knows, and the
+    viewer's own.
     """
     rows = await database.fetch(
         "SELECT contact_id FROM contacts WHERE user_id = $1 AND contact_id = ANY($2::uuid[])",

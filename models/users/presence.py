@@ -1,8 +1,8 @@
-"""Presence: whether a person is online, when they were last seen, and who may know of it.
+"""Presence: whether a person is online, when they were last seen, and who may see that.
 
-The rule has two sides: X sees Y's presence only if Y's audience admits X and X's admits Y, and
-neither has blocked the other. Everybody sees their own. The one clock of `last_seen_at` is
-PostgreSQL's `now()`: processes only say how long ago it was, measured by themselves.
+The rule holds for both: X sees Y's presence only if Y's audience admits X and X's admits Y, and
+neither has blocked the other. Everybody sees their own. `last_seen_at` is
+always by PostgreSQL's clock: processes only tell how many seconds ago it was.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,21 +18,24 @@ from models.users.relations import Pair, list_blocked_pairs, list_contact_pairs
 
 
 class Presence(msgspec.Struct, frozen=True):
-    """What a viewer sees of one user. `last_seen_at` is None while they are online."""
+    """What a viewer sees of one user. `last_seen_at` is None while they are online, and if they
+    were never seen.
+    """
 
     user_id: str
     online: bool
     last_seen_at: datetime | None
 
 
-# By (viewer, user looked at): those that the viewer may know of. None: never seen.
+# By (viewer's id, id of the user they look at). A pair is left out if the viewer may not know of
+# it; the value is None for a user who was never seen.
 LastSeen = dict[Pair, datetime | None]
 
 
 async def list_last_seen(database: Database, pairs: Iterable[Pair]) -> LastSeen:
-    """When the users were last seen, for the pairs whose viewer may know of it.
+    """Return when users were last seen, for the pairs whose viewer may know of it.
 
-    At most three statements, however many pairs.
+    Runs at most three statements, however many pairs there are.
     """
     asked = list(dict.fromkeys(pairs))
     if not asked:
@@ -42,15 +45,16 @@ async def list_last_seen(database: Database, pairs: Iterable[Pair]) -> LastSeen:
             "SELECT id, last_seen_audience, last_seen_at FROM users WHERE id = ANY ($1)",
             list({user_id for pair in asked for user_id in pair}),
         )
-        audiences = {row[0]: Audience(row[1]) for row in rows}
+        audiences = {row["id"]: Audience(row["last_seen_audience"]) for row in rows}
         admitted = await _list_admitted(connection, asked, audiences)
-    last_seen: dict[str, datetime | None] = {row[0]: row[2] for row in rows}
+    last_seen: dict[str, datetime | None] = {row["id"]: row["last_seen_at"] for row in rows}
     return {pair: last_seen[pair[1]] for pair in admitted}
 
 
 async def _list_admitted(
     connection: Connection, pairs: Sequence[Pair], audiences: Mapping[str, Audience]
 ) -> list[Pair]:
+    """Return the pairs whose viewer may know of the other: by audience, blocks and contacts."""
     own = [pair for pair in pairs if pair[0] == pair[1] and pair[0] in audiences]
     others = [pair for pair in pairs if pair[0] != pair[1] and _may_admit(pair, audiences)]
     blocked = await list_blocked_pairs(connection, others)
@@ -63,15 +67,15 @@ async def _list_admitted(
 
 
 def _may_admit(pair: Pair, audiences: Mapping[str, Audience]) -> bool:
-    """Both exist, and neither hides it from everybody."""
+    """Return whether both users exist and neither hides their presence from everybody."""
     return all(audiences.get(user_id, Audience.NOBODY) is not Audience.NOBODY for user_id in pair)
 
 
 async def note_last_seen(database: Database, ages_s: Mapping[str, float]) -> None:
-    """Note that users were last seen so many seconds ago. The later time wins.
+    """Store when users were last seen, given as seconds ago by user id. The later time wins.
 
     Raises:
-        Refused: UNAVAILABLE; note them again later.
+        Refused: UNAVAILABLE. The caller should try again later.
     """
     user_ids = sorted(ages_s)
     try:
@@ -86,5 +90,5 @@ async def note_last_seen(database: Database, ages_s: Mapping[str, float]) -> Non
             [ages_s[user_id] for user_id in user_ids],
         )
     except asyncpg.DeadlockDetectedError:
-        # Two nodes write two people at once, in another order.
+        # Another node wrote the same users at the same time, in another order.
         raise unavailable() from None

@@ -1,4 +1,4 @@
-"""How two people stand to each other: contacts (they sent each other a message), and blocks."""
+"""Relations of two users: contacts (each has sent the other a message) and blocks."""
 
 from collections.abc import Collection, Sequence
 
@@ -12,13 +12,13 @@ Pair = tuple[str, str]
 async def list_contacts(
     connection: Connection, user_id: str, other_ids: Collection[str]
 ) -> set[str]:
-    """Those of the others who, like the user, have sent a message to the chat of the two."""
+    """Return which of the others are contacts of the user: each has sent the other a message."""
     pairs = [(user_id, other) for other in other_ids if other != user_id]
     return {other for _, other in await list_contact_pairs(connection, pairs)}
 
 
 async def list_contact_pairs(connection: Connection, pairs: Sequence[Pair]) -> set[Pair]:
-    """Those of the pairs who have sent each other a message."""
+    """Return the pairs in which each has sent the other a message."""
     if not pairs:
         return set()
     chats = [ids.chat_id(*pair) for pair in pairs]
@@ -30,12 +30,12 @@ async def list_contact_pairs(connection: Connection, pairs: Sequence[Pair]) -> s
         """,
         list(set(chats)),
     )
-    found = {row[0] for row in rows}
+    found = {row["channel_id"] for row in rows}
     return {pair for pair, chat in zip(pairs, chats, strict=True) if chat in found}
 
 
 async def list_blocked_pairs(connection: Connection, pairs: Sequence[Pair]) -> set[Pair]:
-    """Those of the pairs of whom one has blocked the other."""
+    """Return the pairs in which one has blocked the other, whichever of them it was."""
     if not pairs:
         return set()
     both_ways = [*pairs, *((other, one) for one, other in pairs)]
@@ -49,29 +49,29 @@ async def list_blocked_pairs(connection: Connection, pairs: Sequence[Pair]) -> s
         [one for one, _ in both_ways],
         [other for _, other in both_ways],
     )
-    found = {(row[0], row[1]) for row in rows}
+    found = {(row["user_id"], row["blocked_id"]) for row in rows}
     return {pair for pair in pairs if pair in found or (pair[1], pair[0]) in found}
 
 
 async def list_blockers(
     connection: Connection, user_id: str, other_ids: Collection[str]
 ) -> set[str]:
-    """Those of the others who have blocked the user."""
+    """Return which of the others have blocked the user."""
     rows = await connection.fetch(
         "SELECT blocker_id FROM blocked_by WHERE user_id = $1 AND blocker_id = ANY ($2)",
         user_id,
         list(other_ids),
     )
-    return {row[0] for row in rows}
+    return {row["blocker_id"] for row in rows}
 
 
 async def list_blocked(
     connection: Connection, user_id: str, other_ids: Collection[str]
 ) -> set[str]:
-    """Those of the others whom the user has blocked."""
+    """Return which of the others the user has blocked."""
     rows = await connection.fetch(
         "SELECT blocked_id FROM blocks WHERE user_id = $1 AND blocked_id = ANY ($2)",
         user_id,
         list(other_ids),
     )
-    return {row[0] for row in rows}
+    return {row["blocked_id"] for row in rows}

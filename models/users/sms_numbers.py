@@ -1,7 +1,7 @@
-"""Where an SMS may go: to numbers of people, in the countries that the operator allows.
+"""Numbers that may get an SMS: those of people, in the countries that the operator allows.
 
-Numbers whose owner earns from what is sent to them, or that no person reads, get none: whoever
-pumps SMS asks for codes to such numbers.
+No SMS goes to numbers whose owner earns from each SMS, or which no person reads: SMS pumping asks
+for codes to such numbers.
 """
 
 import msgspec
@@ -23,21 +23,21 @@ _REFUSED = frozenset(
         PhoneNumberType.VOICEMAIL,
     }
 )
-# The region of calling codes that belong to no country: satellites, freephone, networks.
+# phonenumbers' name of the region of calling codes without a country: satellites, freephone.
 _NO_COUNTRY = phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY
 
 
 class SmsRules(msgspec.Struct, frozen=True):
-    """The countries that get SMS, as ISO 3166 codes ("DE"); None: all."""
+    """The countries to which SMS may go, as ISO 3166 codes ("DE"); None allows all."""
 
     countries: frozenset[str] | None = None
 
 
 def require_sms_number(number: str, rules: SmsRules, field: str) -> None:
-    """
+    """Refuse a number to which no SMS is sent.
+
     Raises:
-        Refused: INVALID_INPUT naming the field. The number is of a kind or a country that gets no
-            SMS.
+        Refused: INVALID_INPUT naming the field: no SMS goes to numbers of this kind or country.
     """
     parsed = _parse(number)
     if (
@@ -58,8 +58,8 @@ def require_sms_number(number: str, rules: SmsRules, field: str) -> None:
 
 
 def country_of(number: str) -> str:
-    """Return the ISO code of the number's country; that of its calling code's main country where
-    the number is not assigned.
+    """Return the ISO code of the number's country. For a number that is not assigned it is the main
+    country of its calling code.
     """
     parsed = _parse(number)
     if parsed is None:

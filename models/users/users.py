@@ -15,12 +15,12 @@ from models.names import require_name
 from models.refusals import invalid, not_found
 from models.text import require_text
 
-# The name of one who signed in for the first time without giving any.
+# The name of a user who gave none at their first sign-in.
 NAMELESS = "New user"
 
 
 class User(msgspec.Struct, frozen=True):
-    """What others see of a person, as of the fetch."""
+    """What others see of a user, as it was when it was read."""
 
     id: str
     name: str
@@ -28,16 +28,16 @@ class User(msgspec.Struct, frozen=True):
     avatar: Media | None = None
 
 
-COLUMNS = "id, name, about, avatar"
+USER_COLUMNS = "id, name, about, avatar"
 
 
 def user_of(row: asyncpg.Record) -> User:
-    """A row of `COLUMNS` as a user."""
-    return User(row[0], row[1], row[2], picture_of(row[3]))
+    """Return the user of a row that holds `USER_COLUMNS`."""
+    return User(row["id"], row["name"], row["about"], picture_of(row["avatar"]))
 
 
 class ProfileChanges(msgspec.Struct, frozen=True):
-    """What `updateProfile` was given: UNSET keeps, None clears."""
+    """The changes that `updateProfile` asks for: UNSET keeps a value, None clears it."""
 
     name: str | None | UnsetType = UNSET
     about: str | None | UnsetType = UNSET
@@ -45,6 +45,7 @@ class ProfileChanges(msgspec.Struct, frozen=True):
 
 
 async def create_user(connection: Connection, user_id: str, name: str, *, now: datetime) -> User:
+    """Store a new user within the caller's transaction."""
     await connection.execute(
         "INSERT INTO users (id, name, created_at) VALUES ($1, $2, $3)", user_id, name, now
     )
@@ -52,23 +53,26 @@ async def create_user(connection: Connection, user_id: str, name: str, *, now: d
 
 
 async def list_users(database: Database, user_ids: Sequence[str]) -> dict[str, User]:
-    """Id to user, for those that exist."""
-    rows = await database.fetch(f"SELECT {COLUMNS} FROM users WHERE id = ANY($1::uuid[])", user_ids)
-    return {row[0]: user_of(row) for row in rows}
+    """Return the users by id; ids of nobody are left out."""
+    rows = await database.fetch(
+        f"SELECT {USER_COLUMNS} FROM users WHERE id = ANY($1::uuid[])", user_ids
+    )
+    return {row["id"]: user_of(row) for row in rows}
 
 
 async def find_user(database: Database, user_id: str) -> User | None:
-    row = await database.fetchrow(f"SELECT {COLUMNS} FROM users WHERE id = $1", user_id)
+    """Return the user, or None if there is none of this id."""
+    row = await database.fetchrow(f"SELECT {USER_COLUMNS} FROM users WHERE id = $1", user_id)
     return None if row is None else user_of(row)
 
 
 async def update_profile(
     database: Database, user_id: str, changes: ProfileChanges, *, limits: Limits
 ) -> User:
-    """Change what was given; the user as they are now.
+    """Change what is not UNSET, and return the user as they are now.
 
     Raises:
-        Refused: INVALID_INPUT naming the field; what `claim_picture` refuses.
+        Refused: INVALID_INPUT naming the field, NOT_FOUND, and whatever `claim_picture` refuses.
     """
     name = _new_name(changes.name, limits)
     about = _new_about(changes.about, limits)
@@ -84,7 +88,7 @@ async def update_profile(
             UPDATE users SET name = coalesce($2, name),
                 about = CASE WHEN $3 THEN $4 ELSE about END,
                 avatar = CASE WHEN $5 THEN $6::jsonb ELSE avatar END
-            WHERE id = $1 RETURNING {COLUMNS}
+            WHERE id = $1 RETURNING {USER_COLUMNS}
             """,
             user_id,
             name,
@@ -109,7 +113,11 @@ async def _new_avatar(
 
 
 def _new_name(name: str | None | UnsetType, limits: Limits) -> str | None:
-    """None keeps the name: it cannot be cleared."""
+    """Return the name to store, or None to keep the old one.
+
+    Raises:
+        Refused: INVALID_INPUT. A name cannot be cleared.
+    """
     if name is UNSET:
         return None
     if name is None:
@@ -118,7 +126,7 @@ def _new_name(name: str | None | UnsetType, limits: Limits) -> str | None:
 
 
 def _new_about(about: str | None | UnsetType, limits: Limits) -> str | None | UnsetType:
-    """A blank one clears, as null does."""
+    """Return the text to store, None to clear it, UNSET to keep it. Blank text clears it."""
     if about is UNSET or about is None or not about.strip():
         return UNSET if about is UNSET else None
     return require_text(about, "about", limits.about_length, allow_newlines=True)
