@@ -1,11 +1,11 @@
 """One-time codes: asked for by number, sent by SMS, good for one sign-in.
 
-A code belongs to the request that made it: only who holds the request's secret may try it, five
-times. Requests of one number live side by side and end none of each other, so that a stranger's
-requests and guesses take nothing from the owner's. How many there may be is counted in two shares
-(`models/devices/known_networks.py`), so that strangers cannot use up what the owner may ask,
-either. Tries of a number are bounded because its codes are. Known and unknown numbers are
-answered alike, by the same statements.
+A code belongs to the request that made it: only a client that holds the request's secret may try
+it, five times. Requests for one number do not end each other, so that a stranger's requests and
+guesses take nothing from the owner. The number of requests is counted in two shares, for networks
+that the owner has used and for all others (`models/devices/known_networks.py`), so that strangers
+cannot use up the owner's share. Since the codes of a number are limited, so are the guesses. Known
+and unknown numbers get the same answer, by the same statements.
 """
 
 import secrets
@@ -26,7 +26,7 @@ from models.users.sms_numbers import SmsRules, country_of, require_sms_number
 
 _SECRET_BYTES = 24
 
-# Those in force, and the newest of one address, in force or not.
+# Counts the codes in force of one share, and finds the newest request of one address.
 _LOOK = """
 SELECT count(*) FILTER (WHERE tries_left > 0 AND expires_at > $2 AND known = $3) AS live,
     min(expires_at) FILTER (WHERE tries_left > 0 AND expires_at > $2 AND known = $3) AS first_ends,
@@ -43,7 +43,7 @@ UPDATE sign_in_codes SET tries_left = tries_left - 1
 WHERE number = $1 AND secret_digest = $2 AND purpose = $3 AND tries_left > 0 AND expires_at > $4
 RETURNING code_hash
 """
-# The row stays, so that the next request from there still keeps its distance.
+# The row stays, so that the next request from the same address still has to wait.
 _CONSUME = """
 UPDATE sign_in_codes SET tries_left = 0, code_hash = ''::bytea
 WHERE number = $1 AND secret_digest = $2
@@ -51,13 +51,15 @@ WHERE number = $1 AND secret_digest = $2
 
 
 class CodePurpose(IntEnum):
-    """What a code is for. It serves nothing else."""
+    """The one use of a code: it is refused for any other. The numbers are those of the column
+    `sign_in_codes.purpose`.
+    """
 
     SIGN_IN = 1
 
 
 class CodeRequest(msgspec.Struct, frozen=True):
-    """What `requestCode` was given, and from where."""
+    """A request for a code: the arguments of `requestCode` and the client's address."""
 
     number: str
     address: str
@@ -69,8 +71,10 @@ class CodeRequest(msgspec.Struct, frozen=True):
 
 
 class RequestedCode(msgspec.Struct, frozen=True):
+    """A code that was stored, and when the number may ask for the next one."""
+
     code: str
-    # Belongs to the code: given back with it.
+    # Belongs to the code: the client sends both at sign-in.
     secret: str
     expires_at: datetime
     next_request_at: datetime
@@ -88,12 +92,12 @@ async def request_code(
     rules: SmsRules,
     now: datetime,
 ) -> RequestedCode:
-    """Store a new code for the number, then send it. One that could not be sent is taken back, and
-    has cost its budgets.
+    """Store a new code for the number, then send it. A code that could not be sent is deleted; its
+    budgets stay spent.
 
     Raises:
-        Refused: INVALID_INPUT for a number that no code is sent to; RATE_LIMITED, and nothing is
-            stored or sent; UNAVAILABLE when it cannot be sent.
+        Refused: INVALID_INPUT for a number that gets no SMS; RATE_LIMITED: nothing was stored or
+            sent; UNAVAILABLE: the SMS could not be sent.
     """
     require_sms_number(asked.number, rules, "phoneNumber")
     async with database.transaction() as connection:
@@ -147,11 +151,11 @@ async def _find_place(
     known: bool,
     now: datetime,
 ) -> datetime:
-    """Return when the request after this one may be made.
+    """Return when the next request may be made.
 
     Raises:
-        Refused: RATE_LIMITED. The last one from there was a moment ago, or as many codes of this
-            share are in force as may be.
+        Refused: RATE_LIMITED: the last request from this address was a moment ago, or this share
+            has as many codes in force as are allowed.
     """
     row = await connection.fetchrow(_LOOK, number, now, known, asked_from)
     assert row is not None  # an aggregate
@@ -180,16 +184,15 @@ def _refuse_until(until: datetime, now: datetime, reason: str) -> Refused:
 async def try_code(
     connection: Connection, tokens: Tokens, number: str, secret: str, code: str, *, now: datetime
 ) -> Refused | None:
-    """Take one guess at the code of this secret within the caller's transaction; a right one uses
-    the code up. None means right.
+    """Try the code within the caller's transaction, and use it up if it is right. Return None if it
+    is right, else the refusal.
 
-    The refusal is answered, not raised, since the transaction must commit: a wrong guess counts. It
-    may only be told to the client after the commit. What rolls the transaction back leaves the code
-    as it was.
+    The refusal is returned, not raised, since the transaction must commit: a wrong guess counts.
+    The client may be told only after the commit. After a rollback the code is as it was.
     """
     purpose, digest = CodePurpose.SIGN_IN, tokens.digest_secret(secret)
     code_hash = await connection.fetchval(_TAKE_TRY, number, digest, purpose, now)
-    # As much work where there is no code as for one that is there.
+    # Compared also where there is no code, so that both take equally long.
     right = tokens.code_matches(code_hash or b"", purpose, number, secret, code)
     if code_hash is None:
         return Refused(
@@ -206,7 +209,7 @@ _TOO_MANY = "Too many codes were asked for; wait."
 
 
 def _number_charges(asked: CodeRequest, known: bool, limits: Limits) -> list[Charge]:
-    """List what one number may be sent, first of all by one address."""
+    """List the charges of the number: by this address, in an hour, and in a day."""
     number, share = asked.number, _share(known)
     pair = f"{number}:{address_key(asked.address)}"
     return [
@@ -217,11 +220,11 @@ def _number_charges(asked: CodeRequest, known: bool, limits: Limits) -> list[Cha
 
 
 def _shared_charges(asked: CodeRequest, known: bool, limits: Limits) -> list[Charge]:
-    """List what is shared with other numbers, from the narrowest to the one row that all requests
-    share, which is so locked for the shortest time.
+    """List the charges that are shared with other numbers. The row that all requests share is last:
+    it is locked for the shortest time.
     """
     share, address = _share(known), asked.address
-    # Numbers alike but for the last four digits: who pumps SMS walks through them.
+    # Numbers that differ in the last four digits only: SMS pumping tries one after the other.
     prefix = asked.number[:-4]
     by_key = {
         f"address:{address_key(address)}": limits.codes_per_address,

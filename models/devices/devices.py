@@ -1,7 +1,7 @@
 """Devices: the signed-in installations of a user, from sign-in to their end.
 
-A device ends by being signed out, by another of its user's devices, or by an old refresh token
-(`models.devices.token_generations`). One that ended never comes back.
+A device ends when it signs out, when another device of its user revokes it, or when an old refresh
+token is used (`models.devices.token_generations`). A device that ended never comes back.
 """
 
 from datetime import datetime, timedelta
@@ -18,8 +18,13 @@ from models.push.endpoints import end_push
 from models.push.settings import DEFAULTS, SETTINGS_COLUMNS, PushSettings, settings_of
 from models.refusals import not_found
 
+# The generation of the token pair that a device gets at sign-in.
+FIRST_GENERATION = 1
+
 
 class Platform(Enum):
+    """What a device runs on, by the words in the column `devices.platform`."""
+
     IOS = "IOS"
     ANDROID = "ANDROID"
     WEB = "WEB"
@@ -28,7 +33,7 @@ class Platform(Enum):
 
 
 class PushEmail(msgspec.Struct, frozen=True):
-    """The mailbox of a device's endpoint, and whether its code was given back."""
+    """The e-mail address of a device's push endpoint, and whether its owner has confirmed it."""
 
     address: str
     confirmed: bool
@@ -38,19 +43,21 @@ class PushEmail(msgspec.Struct, frozen=True):
 
 
 class Device(msgspec.Struct, frozen=True):
+    """A signed-in device as its user sees it."""
+
     id: str
     name: str
     platform: Platform
     created_at: datetime
     last_active_at: datetime
-    # Whether it is the one that asks.
+    # Whether the current request comes from this device.
     is_current: bool
     push_endpoint: PushEndpointKind | None = None
     push_email: PushEmail | None = None
     push_settings: PushSettings = DEFAULTS
 
 
-# $1 is the user.
+# Columns and tables of a query of devices, whose $1 is the user's id; `device_of` reads its rows.
 DEVICE_COLUMNS = f"""d.id, d.name, d.platform, d.created_at, d.last_active_at,
 e.kind AS push_kind, CASE WHEN e.kind = 'EMAIL' THEN e.address ->> 'address' END AS push_mail,
 e.confirmed AS push_confirmed, {SETTINGS_COLUMNS}"""
@@ -60,6 +67,7 @@ LEFT JOIN push_settings p ON p.user_id = $1 AND p.device_id = d.id"""
 
 
 def device_of(row: asyncpg.Record, current_id: str | None) -> Device:
+    """Return the device of a row that holds `DEVICE_COLUMNS`; `current_id` is the one that asks."""
     return Device(
         id=row["id"],
         name=row["name"],
@@ -85,11 +93,13 @@ async def create_device(
     device_id: str,
     now: datetime,
 ) -> Device:
-    """A device with its first token pair, which counts as accepted: no token came before it."""
+    """Store a new device within the caller's transaction, with token generation 1. This generation
+    counts as accepted, since no token came before it.
+    """
     await connection.execute(
         "INSERT INTO devices (user_id, id, name, platform, created_at, last_active_at, generation, "
         "generation_accepted_at, refreshed_at, access_expires_at) "
-        "VALUES ($1, $2, $3, $4, $5, $5, 1, $5, $5, $6)",
+        f"VALUES ($1, $2, $3, $4, $5, $5, {FIRST_GENERATION}, $5, $5, $6)",
         user_id,
         device_id,
         name,
@@ -102,8 +112,8 @@ async def create_device(
 
 
 async def _write_positions(connection: Connection, user_id: str, device_id: str) -> None:
-    """A new device's inbox begins at the end of every channel that the user is in, and knows of
-    those that they have left.
+    """Store the new device's positions: at the end of every channel that the user is in, and where
+    they left it for every other.
     """
     listed = await connection.fetch(
         "SELECT channel_id, left_seq FROM user_channels WHERE user_id = $1", user_id
@@ -130,7 +140,7 @@ async def _write_positions(connection: Connection, user_id: str, device_id: str)
 async def list_devices(
     database: Database, viewer: Viewer, *, limits: Limits, now: datetime
 ) -> list[Device]:
-    """The viewer's devices that are still signed in: this one first, then the last active first."""
+    """Return the viewer's signed-in devices: this one first, then the last active first."""
     rows = await database.fetch(
         f"SELECT {DEVICE_COLUMNS} FROM {DEVICES} WHERE d.user_id = $1 AND d.revoked_at IS NULL "
         "AND d.refreshed_at > $2 ORDER BY d.id <> $3, d.last_active_at DESC, d.id",
@@ -142,7 +152,7 @@ async def list_devices(
 
 
 async def find_device(database: Database, viewer: Viewer, device_id: str) -> Device | None:
-    """One of the viewer's own devices that is still signed in."""
+    """Return one of the viewer's own signed-in devices, or None."""
     row = await database.fetchrow(
         f"SELECT {DEVICE_COLUMNS} FROM {DEVICES} "
         "WHERE d.user_id = $1 AND d.id = $2 AND d.revoked_at IS NULL",
@@ -153,6 +163,7 @@ async def find_device(database: Database, viewer: Viewer, device_id: str) -> Dev
 
 
 async def touch_device(database: Database, user_id: str, device_id: str, *, now: datetime) -> None:
+    """Store that the device was active at `now`, unless it was active later."""
     await database.execute(
         "UPDATE devices SET last_active_at = $3 "
         "WHERE user_id = $1 AND id = $2 AND last_active_at < $3",
@@ -163,11 +174,11 @@ async def touch_device(database: Database, user_id: str, device_id: str, *, now:
 
 
 async def end_device(connection: Connection, user_id: str, device_id: str) -> bool:
-    """End the device, forget where it had got to and how it is pushed to; False when there is none.
-    Safe to repeat.
+    """End the device, and delete its positions and push endpoint, within the caller's transaction.
+    Return False if the user has no such device. Safe to repeat.
     """
     ended = await connection.fetchval(
-        # PostgreSQL's clock: nodes ask it for the newest revocations.
+        # PostgreSQL's clock, by which nodes ask for the newest revocations (`list_revoked`).
         "UPDATE devices SET revoked_at = coalesce(revoked_at, now()) "
         "WHERE user_id = $1 AND id = $2 RETURNING 1",
         user_id,
@@ -185,7 +196,7 @@ async def revoke_device(database: Database, user_id: str, device_id: str) -> Non
     """End one of the user's own devices. Safe to repeat.
 
     Raises:
-        Refused: NOT_FOUND for another's device and for none.
+        Refused: NOT_FOUND, also for the device of another user.
     """
     async with database.transaction() as connection:
         if not await end_device(connection, user_id, device_id):
@@ -193,10 +204,11 @@ async def revoke_device(database: Database, user_id: str, device_id: str) -> Non
 
 
 async def list_revoked(database: Database, since_s: float) -> list[tuple[str, str]]:
-    """(user id, device id) of what ended within the last `since_s` seconds, by PostgreSQL's clock.
+    """Return (user id, device id) of the devices that ended within the last `since_s` seconds, by
+    PostgreSQL's clock.
 
-    A transaction that ends a device is dated by its beginning: ask for a few seconds more than
-    since the last time.
+    A device that ends gets the time at which its transaction began: ask for a few seconds more than
+    have passed since the last call.
     """
     rows = await database.fetch(
         "SELECT user_id, id FROM devices WHERE revoked_at > now() - make_interval(secs => $1)",
@@ -206,7 +218,7 @@ async def list_revoked(database: Database, since_s: float) -> list[tuple[str, st
 
 
 async def find_access_expiry(database: Database, user_id: str, device_id: str) -> datetime | None:
-    """Up to when the device's open sockets live; None when it has ended."""
+    """Return until when the device's open sockets may live; None if the device has ended."""
     expires_at = await database.fetchval(
         "SELECT access_expires_at FROM devices "
         "WHERE user_id = $1 AND id = $2 AND revoked_at IS NULL",

@@ -1,9 +1,8 @@
-"""Sessions: who is behind a request, whether their device still stands, and the refresh of its
-tokens.
+"""Sessions: find the viewer of a request by their access token, and refresh tokens.
 
-A device's row is believed for `cache_s` (2 s), counted from before it was read; `forget` ends that
-at once on this process. A token of a generation newer than the cached row reads it again. When
-PostgreSQL cannot be asked, nobody is let in and nobody is signed out: that is UNAVAILABLE.
+A device's row is cached for `cache_s` (2 s), counted from before it was read; `forget` drops it at
+once on this process. A token of a newer generation than the cached row makes it be read again.
+While PostgreSQL is away nobody is let in and nobody is signed out: the answer is UNAVAILABLE.
 """
 
 import asyncio
@@ -18,9 +17,9 @@ import msgspec
 from models.background import Background, Loops
 from models.database import Database
 from models.devices import devices, token_generations
-from models.devices.devices import Device
+from models.devices.devices import FIRST_GENERATION, Device
 from models.devices.known_networks import note_network
-from models.devices.token_generations import DeviceStanding, Ended
+from models.devices.token_generations import DeviceStanding, RefreshEnd
 from models.devices.viewer import Viewer
 from models.refusals import RefusalCode, Refused
 from models.tokens import AccessClaims, Tokens
@@ -28,16 +27,16 @@ from models.users.users import User
 
 # How stale `last_active_at` may be.
 ACTIVITY_INTERVAL = timedelta(minutes=1)
-# How long the process waits, when it stops, for writes that nobody waits for.
+# How long `close` waits for writes that no request waits for.
 FINISH_S = 2.0
 SESSION_OVER = "This session is over; sign in again."
 
 
 class Unauthenticated(Exception):
-    """An access token is missing or not good: forged, ended, revoked, or not a token at all. Never
-    says which.
+    """Raised when an access token is missing or not good: forged, expired, revoked, or not a token
+    at all. It never says which.
 
-    `reason` is a full sentence for a developer and quotes nothing of the token.
+    `reason` is a full sentence for a developer and holds no part of the token.
     """
 
     def __init__(self, reason: str = "This needs a valid access token.") -> None:
@@ -46,7 +45,7 @@ class Unauthenticated(Exception):
 
 
 class DeviceEnded(Refused):
-    """SESSION_REVOKED, as of now: the user has one device less."""
+    """SESSION_REVOKED where this very refresh ended the device: the user has one device less."""
 
     def __init__(self, user_id: str) -> None:
         super().__init__(RefusalCode.SESSION_REVOKED, SESSION_OVER)
@@ -54,7 +53,7 @@ class DeviceEnded(Refused):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """What sign-in and refresh answer with."""
+    """What sign-in and refresh return: a token pair, and the user and device that it is for."""
 
     access_token: str
     access_token_expires_at: datetime
@@ -67,9 +66,9 @@ class Session(msgspec.Struct, frozen=True):
         return "Session(…)"
 
 
-class _Known(msgspec.Struct):
-    """A device's row as it was read, None when there was none, and when the reading began
-    (monotonic).
+class _CachedStanding(msgspec.Struct):
+    """A device's standing as it was read (None if there was no such device), and when the reading
+    began, in monotonic seconds.
     """
 
     standing: DeviceStanding | None
@@ -77,7 +76,7 @@ class _Known(msgspec.Struct):
 
 
 class Sessions:
-    """Lets devices in by their access tokens, and refreshes those. One for a process."""
+    """Finds viewers by their access tokens, and refreshes tokens. A process has one of these."""
 
     def __init__(
         self,
@@ -94,22 +93,22 @@ class Sessions:
         self._cache_size = cache_size
         # Access tokens that were verified: verifying one again takes some 40 us.
         self._verified: OrderedDict[str, AccessClaims] = OrderedDict()
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known: OrderedDict[str, _CachedStanding] = OrderedDict()
         self._reading: dict[str, asyncio.Task[DeviceStanding | None]] = {}
         self._background = Background(loops)
 
     async def close(self) -> None:
-        """Let the writes that nobody waits for finish."""
+        """Wait up to `FINISH_S` for the writes that no request waits for, then cancel them."""
         await asyncio.gather(*self._reading.values(), return_exceptions=True)
         await self._background.close(finish_s=FINISH_S)
 
     async def authenticate(
         self, authorization: str | None, *, now: datetime | None = None
     ) -> Viewer | None:
-        """The viewer behind an `Authorization` header; None when there is no header.
+        """Return the viewer of an `Authorization` header; None if there is no header.
 
         Raises:
-            Unauthenticated: there is one, and it is not good.
+            Unauthenticated: there is a header, and its token is not good.
             Refused: UNAVAILABLE.
         """
         if authorization is None:
@@ -130,8 +129,8 @@ class Sessions:
         )
 
     async def look_again(self, viewer: Viewer) -> Viewer:
-        """The viewer as they are now, whose token was good when their socket opened: a socket lives
-        longer than what is believed of a device.
+        """Return the viewer as they are now. For sockets, whose token was checked when they opened:
+        they live longer than the cache.
 
         Raises:
             Unauthenticated: the device has ended.
@@ -148,18 +147,18 @@ class Sessions:
         self, refresh_token: str, *, address: str, now: datetime | None = None
     ) -> Session:
         """Trade a refresh token for a new pair, as `models.devices.token_generations` says, and let
-        the device's sockets live on. Where it came from is a network of theirs from now on.
+        the device's sockets live on. The client's network counts as known from now on.
 
         Raises:
-            Refused: SESSION_REVOKED; as `DeviceEnded` when it was this that ended it. A token that
-                is not ours touches nothing.
+            Refused: SESSION_REVOKED: the token is not ours, or its device had ended.
+            DeviceEnded: this refresh ended the device.
         """
         now = now or datetime.now(UTC)
         claims = self._tokens.read_refresh(refresh_token)
         if claims is None:
             raise _session_over()
         user_id, device_id = claims.user_id, claims.device_id
-        _, renewed_until = self._tokens.make_access(user_id, device_id, 1, now=now)
+        _, renewed_until = self._tokens.make_access(user_id, device_id, FIRST_GENERATION, now=now)
         answer = await token_generations.advance_generation(
             self._database,
             user_id,
@@ -170,9 +169,9 @@ class Sessions:
             now=now,
         )
         self.forget(device_id)
-        if answer is Ended.BY_THIS:
+        if answer is RefreshEnd.BY_THIS:
             raise DeviceEnded(user_id)
-        if isinstance(answer, Ended):
+        if isinstance(answer, RefreshEnd):
             raise _session_over()
         self._write_later(self._note_network(user_id, address, now))
         generation, standing = answer
@@ -187,29 +186,28 @@ class Sessions:
         )
 
     def forget(self, device_id: str) -> None:
-        """Believe nothing about the device that was read before now."""
+        """Drop what this process has cached of the device, and what it is reading now."""
         self._known.pop(device_id, None)
         self._reading.pop(device_id, None)
 
     def forget_user(self, user_id: str) -> None:
-        """Believe nothing that was read before now about the user and their devices."""
+        """Drop what this process has cached of the user and their devices."""
         for device_id, known in tuple(self._known.items()):
             if known.standing is not None and known.standing.user.id == user_id:
                 del self._known[device_id]
-        # Whose they are is not known until they are read: none of them is kept.
+        # The owners of devices that are being read are not known yet: keep none of these readings.
         self._reading.clear()
 
     async def list_revoked(self, since_s: float) -> list[tuple[str, str]]:
-        """(user id, device id) of the devices that ended within the last `since_s` seconds; for
-        closing their sockets.
-        """
+        """Return the devices whose sockets are to be closed, as `devices.list_revoked` does."""
         return await devices.list_revoked(self._database, since_s)
 
     async def find_access_expiry(self, user_id: str, device_id: str) -> datetime | None:
-        """Up to when the device's open sockets live; None when it has ended."""
+        """Return until when the device's open sockets may live; None if the device has ended."""
         return await devices.find_access_expiry(self._database, user_id, device_id)
 
     def _read_token(self, token: str, now: datetime) -> AccessClaims | None:
+        """Return the claims of a good token; None for any other. Keeps verified tokens."""
         claims = self._verified.get(token)
         if claims is None:
             claims = self._tokens.read_access(token, now=now)
@@ -224,11 +222,16 @@ class Sessions:
         return claims
 
     async def _get_standing(self, claims: AccessClaims) -> DeviceStanding:
+        """Return the standing of the token's device, from the cache if it is fresh.
+
+        Raises:
+            Unauthenticated: the device has ended, or the token is of a later generation than it.
+        """
         standing = self._find_known(claims.device_id)
         if standing is None:
             standing = await self._read_shared(claims.user_id, claims.device_id)
         if standing is not None and standing.generation < claims.generation:
-            # The reading that we joined had begun before the refresh that made this token.
+            # The row was read before the refresh that made this token.
             self.forget(claims.device_id)
             standing = await self._read_shared(claims.user_id, claims.device_id)
         if standing is None or standing.revoked or standing.generation < claims.generation:
@@ -243,7 +246,7 @@ class Sessions:
         return known.standing
 
     async def _read_shared(self, user_id: str, device_id: str) -> DeviceStanding | None:
-        """Read the row, or wait for who reads it now. One who stops waiting stops nobody else."""
+        """Read the row, or wait for the reading under way. Cancelling one caller stops no other."""
         reading = self._reading.get(device_id)
         if reading is None:
             reading = asyncio.create_task(self._read(user_id, device_id))
@@ -258,13 +261,14 @@ class Sessions:
     def _keep(
         self, device_id: str, began: float, reading: "asyncio.Task[DeviceStanding | None]"
     ) -> None:
+        """Cache what was read, unless the reading failed or was dropped meanwhile."""
         failed = reading.cancelled() or reading.exception() is not None
         if self._reading.get(device_id) is not reading:
-            return  # forgotten meanwhile: what it read may be from before
+            return  # dropped by `forget` meanwhile: what it read may be old
         del self._reading[device_id]
         if failed:
             return
-        self._known[device_id] = _Known(reading.result(), began)
+        self._known[device_id] = _CachedStanding(reading.result(), began)
         self._known.move_to_end(device_id)
         while len(self._known) > self._cache_size:
             self._known.popitem(last=False)
@@ -272,9 +276,10 @@ class Sessions:
     async def _note_use(
         self, standing: DeviceStanding, claims: AccessClaims, now: datetime
     ) -> None:
+        """Store that a token pair was accepted first now, and that the device is active."""
         user_id, device_id = claims.user_id, claims.device_id
         if claims.generation == standing.generation and standing.generation_accepted_at is None:
-            # Waited for, since from here the grace of the token before runs out.
+            # Waited for, since the grace period of the token before begins here.
             await token_generations.accept_generation(
                 self._database, user_id, device_id, claims.generation, now=now
             )

@@ -1,9 +1,9 @@
 """Sign-in: a code becomes an account (the first time) and a device with its first token pair.
 
-The guess, the use of the code, the account and the device are one transaction: what fails on the
-way leaves the code as it was, to be tried again, and no user without a device. Guesses at one code
-wait for each other at its row, so a right code makes one session; two first sign-ins of a number
-make one user, since its row is claimed once.
+The guess, the use of the code, the account and the device are one transaction: after a failure the
+code is as it was and can be tried again, and no user is left without a device. Guesses at one code
+wait for each other at its row, so a right code makes one session. Two first sign-ins of one number
+make one user, since the number's row is claimed once.
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ from models import ids
 from models.budgets import Charge, address_key, spend
 from models.database import Connection, Database
 from models.devices.codes import try_code
-from models.devices.devices import Platform, create_device
+from models.devices.devices import FIRST_GENERATION, Platform, create_device
 from models.devices.known_networks import note_network
 from models.devices.sessions import Session
 from models.limits import Limits
@@ -23,18 +23,18 @@ from models.refusals import RefusalCode
 from models.text import require_code_shape
 from models.tokens import Tokens
 from models.users.phone_numbers import claim_number
-from models.users.users import COLUMNS, NAMELESS, User, create_user, user_of
+from models.users.users import NAMELESS, USER_COLUMNS, User, create_user, user_of
 
 
 class SignIn(msgspec.Struct, frozen=True):
-    """What `signIn` was given."""
+    """The arguments of `signIn`."""
 
     number: str
     request_secret: str
     code: str
     device_name: str
     platform: Platform
-    # For a new account only.
+    # Used for a new account only.
     name: str | None = None
 
     def __repr__(self) -> str:
@@ -44,10 +44,11 @@ class SignIn(msgspec.Struct, frozen=True):
 async def sign_in(
     database: Database, tokens: Tokens, asked: SignIn, *, address: str, now: datetime
 ) -> Session:
-    """Trade a code for a session.
+    """Trade a code for a session; make the account at the first sign-in of a number.
 
     Raises:
-        Refused: INVALID_INPUT, CODE_WRONG, CODE_EXPIRED, RATE_LIMITED.
+        Refused: INVALID_INPUT, CODE_WRONG, CODE_EXPIRED; RATE_LIMITED after too many tries from one
+            address without a code in force.
     """
     limits = tokens.limits
     device_name = require_name(asked.device_name, "device.name", limits.name_length)
@@ -64,8 +65,8 @@ async def sign_in(
                 connection, tokens, user, is_new, device_name, asked.platform, now
             )
         elif refused.code is RefusalCode.CODE_EXPIRED:
-            # Guesses at a code in force are bounded by itself: so neighbours behind one address
-            # keep nobody who holds a code from using it.
+            # Charged only where no code is in force, since a code bounds its own guesses. So
+            # others behind the same address keep nobody who has a code from using it.
             await spend(connection, [_sign_in_charge(address, limits)], now=now)
     if refused is not None:
         raise refused
@@ -75,11 +76,12 @@ async def sign_in(
 async def _get_or_create_user(
     connection: Connection, number: str, name: str, now: datetime
 ) -> tuple[User, bool]:
+    """Return the owner of the number, and whether they were created by this call."""
     new_id = ids.new_id()
     user_id = await claim_number(connection, number, new_id)
     if user_id == new_id:
         return await create_user(connection, user_id, name, now=now), True
-    row = await connection.fetchrow(f"SELECT {COLUMNS} FROM users WHERE id = $1", user_id)
+    row = await connection.fetchrow(f"SELECT {USER_COLUMNS} FROM users WHERE id = $1", user_id)
     assert row is not None  # the number's row and the user's were made in one transaction
     return user_of(row), False
 
@@ -93,8 +95,9 @@ async def _open_session(
     platform: Platform,
     now: datetime,
 ) -> Session:
+    """Store a new device, and return its session."""
     device_id = ids.new_id()
-    access_token, expires_at = tokens.make_access(user.id, device_id, 1, now=now)
+    access_token, expires_at = tokens.make_access(user.id, device_id, FIRST_GENERATION, now=now)
     device = await create_device(
         connection,
         user.id,
@@ -107,7 +110,7 @@ async def _open_session(
     return Session(
         access_token=access_token,
         access_token_expires_at=expires_at,
-        refresh_token=tokens.make_refresh(user.id, device_id, 1),
+        refresh_token=tokens.make_refresh(user.id, device_id, FIRST_GENERATION),
         user=user,
         device=device,
         is_new_user=is_new,

@@ -1,4 +1,4 @@
-"""SMS: the seam through which one-time codes leave, and what they say.
+"""SMS: the senders of one-time codes, and the texts of those messages.
 
 Nothing here logs: neither a number nor a text may reach a log.
 """
@@ -16,7 +16,8 @@ _ENGLISH = (
     "{code} is your code to sign in to Parley. It works for {minutes} minutes. "
     "Do not give it to anybody."
 )
-# They name what the code is for. By the primary language of a BCP 47 tag; others read English.
+# By the primary language of a BCP 47 tag; other languages get the English text. Each says what the
+# code is for.
 _TEXTS = {
     "ar": "{code} هو رمز تسجيل الدخول إلى Parley. صالح لمدة {minutes} دقائق. لا تعطه لأحد.",
     "de": "{code} ist dein Code zur Anmeldung bei Parley. Er gilt {minutes} Minuten. "
@@ -35,24 +36,24 @@ _TEXTS = {
 
 
 def code_text(code: str, language: str | None, *, ttl_s: int) -> str:
-    """What the SMS says, in the person's language where we have it."""
+    """Return the text of the SMS, in the user's language if there is one, else in English."""
     primary = (language or "en").partition("-")[0].lower()
     return _TEXTS.get(primary, _ENGLISH).format(code=code, minutes=max(1, ttl_s // 60))
 
 
 class SmsSender(Protocol):
-    """Hands one SMS over to who delivers it. Answered means handed over, not delivered; it is not
-    tried again.
+    """Sends SMS through a provider."""
 
-    Raises:
-        Refused: UNAVAILABLE when it could not be handed over.
-    """
+    async def send(self, number: str, text: str) -> None:
+        """Hand one SMS over to the provider, in one try. It may not be delivered yet on return.
 
-    async def send(self, number: str, text: str) -> None: ...
+        Raises:
+            Refused: UNAVAILABLE when it could not be handed over.
+        """
 
 
 class SnsClient(Protocol):
-    """The one call of boto3's SNS client that is used."""
+    """Describes the one call of boto3's SNS client that is used."""
 
     def publish(
         self, *, PhoneNumber: str, Message: str, MessageAttributes: dict[str, Any]
@@ -81,8 +82,8 @@ class SnsSmsSender:
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
     ) -> "SnsSmsSender":
-        """Without keys, boto3 finds its own (a role, a profile). One try, well within a request's
-        deadline.
+        """Open a client that tries each SMS once, well within a request's deadline (5 s). Without
+        keys, boto3 looks for them itself (a role, a profile).
         """
         config = Config(
             connect_timeout=1.5,
@@ -107,5 +108,5 @@ class SnsSmsSender:
                 self._client.publish, PhoneNumber=number, Message=text, MessageAttributes=kind
             )
         except (BotoCoreError, ClientError):
-            # Without its cause: the error's text may hold the number.
+            # Raised without its cause, since the error's text may hold the number.
             raise unavailable("The code could not be sent; try again.") from None

@@ -1,10 +1,11 @@
-"""The generations of a device's token pairs, and what a refresh token of each is good for.
+"""Generations of a device's token pairs: which pair answers a refresh token.
 
-`generation` g numbers the newest pair that was answered. A refresh with the token of pair g makes
-pair g + 1. One with an older token answers with the pair that replaced it, the same refresh token
-each time, until `refresh_grace_s` after that pair was first accepted anywhere (by a request with
-its access token, or a refresh with its refresh token); shown later, it is taken for stolen, and the
-device ends. The row is locked while this is decided.
+A device's pairs are numbered; `generation` is the number of the newest pair that was issued. A
+refresh with the newest token makes the next pair. A refresh with an older token is answered with
+the pair that replaced it, always with the same refresh token, until `refresh_grace_s` after that
+pair was first accepted (by a request with its access token, or a refresh with its refresh token).
+After that, an old token is taken for stolen, and the device ends. The device's row is locked while
+this is decided.
 """
 
 from datetime import datetime, timedelta
@@ -20,7 +21,8 @@ from models.limits import Limits
 from models.media.media import picture_of
 from models.users.users import User
 
-# Refreshes within one grace that are told apart; of more, the oldest tokens count as late.
+# So many earlier generations are remembered. If there are more within one grace period, the tokens
+# of the oldest count as too late.
 MAX_EARLIER = 16
 
 _STANDING = f"""
@@ -32,13 +34,13 @@ WHERE d.user_id = $1 AND d.id = $2 AND u.id = $1
 
 
 class DeviceStanding(msgspec.Struct):
-    """What decides whether a token of the device is good, and whose it is."""
+    """The state of a device that decides whether its tokens are good, and whose device it is."""
 
     user: User
     device: Device
     generation: int
     generation_accepted_at: datetime | None
-    # When the generations before were first accepted, newest first; those past the grace are
+    # When earlier generations were first accepted, newest first. Those past the grace period are
     # dropped.
     earlier_accepted_at: list[datetime]
     last_active_at: datetime
@@ -49,6 +51,7 @@ class DeviceStanding(msgspec.Struct):
 async def find_standing(
     connection: Connection, user_id: str, device_id: str
 ) -> DeviceStanding | None:
+    """Return the device's standing, also if it has ended; None if the user has no such device."""
     row = await connection.fetchrow(_STANDING, user_id, device_id)
     return None if row is None else _standing_of(row, user_id)
 
@@ -66,8 +69,10 @@ def _standing_of(row: asyncpg.Record, user_id: str) -> DeviceStanding:
     )
 
 
-class Ended(Enum):
-    """No pair answers a refresh token: its device had ended (or never was), or ends by it."""
+class RefreshEnd(Enum):
+    """Why no pair answers a refresh token: its device had ended before (or never existed), or this
+    use of the token ended it.
+    """
 
     BEFORE = "before"
     BY_THIS = "by this"
@@ -76,8 +81,8 @@ class Ended(Enum):
 def next_generation(
     standing: DeviceStanding, shown: int, *, limits: Limits, now: datetime
 ) -> int | None:
-    """The generation whose pair answers a refresh token of generation `shown`; None when it ends
-    the device.
+    """Return the generation whose pair answers a refresh token of generation `shown`; None if that
+    token ends the device.
     """
     idle = now - standing.refreshed_at > timedelta(seconds=limits.refresh_token_ttl_s)
     if standing.revoked or idle or shown > standing.generation:
@@ -97,8 +102,8 @@ def next_generation(
 def is_refreshed_away(
     standing: DeviceStanding, shown: int, *, limits: Limits, now: datetime
 ) -> bool:
-    """Whether the pair that replaced generation `shown` has been accepted for longer than the
-    grace: then the access token of `shown` is good no more, either.
+    """Return whether the pair that replaced generation `shown` was accepted longer ago than the
+    grace period. Then the access token of `shown` is not good any more, either.
     """
     if shown >= standing.generation:
         return False
@@ -114,20 +119,21 @@ async def advance_generation(
     access_expires_at: datetime,
     limits: Limits,
     now: datetime,
-) -> tuple[int, DeviceStanding] | Ended:
-    """Take a refresh token of generation `shown`: the generation to answer with.
+) -> tuple[int, DeviceStanding] | RefreshEnd:
+    """Take a refresh token of generation `shown`; return the generation to answer with, and the
+    device's standing before. A token that must not be used any more ends the device.
 
-    The device's open sockets live on until `access_expires_at`.
+    The device's open sockets may then live until `access_expires_at`.
     """
     async with database.transaction() as connection:
         row = await connection.fetchrow(_STANDING + " FOR UPDATE OF d", user_id, device_id)
         if row is None:
-            return Ended.BEFORE
+            return RefreshEnd.BEFORE
         standing = _standing_of(row, user_id)
         generation = next_generation(standing, shown, limits=limits, now=now)
         if generation is None:
             await end_device(connection, user_id, device_id)
-            return Ended.BEFORE if standing.revoked else Ended.BY_THIS
+            return RefreshEnd.BEFORE if standing.revoked else RefreshEnd.BY_THIS
         await _write_refresh(connection, standing, generation, access_expires_at, limits, now)
     return generation, standing
 
@@ -140,6 +146,7 @@ async def _write_refresh(
     limits: Limits,
     now: datetime,
 ) -> None:
+    """Store that the pair of generation `answered` was issued at `now`."""
     generation, accepted_at = standing.generation, standing.generation_accepted_at
     earlier = standing.earlier_accepted_at
     if answered > generation:
@@ -164,7 +171,7 @@ async def _write_refresh(
 async def accept_generation(
     database: Database, user_id: str, device_id: str, generation: int, *, now: datetime
 ) -> None:
-    """A token of the newest pair was used for the first time."""
+    """Store that a token of the newest pair was used, unless one was before."""
     await database.execute(
         "UPDATE devices SET generation_accepted_at = $4 "
         "WHERE user_id = $1 AND id = $2 AND generation = $3 AND generation_accepted_at IS NULL",

@@ -8,7 +8,9 @@ from models.users.users import User
 
 
 class Viewer(msgspec.Struct, frozen=True):
+    """The user and device whose access token came with the operation."""
+
     user: User
     device_id: str
-    # When the access token that was shown ends.
+    # When that access token expires.
     token_expires_at: datetime
