@@ -17,7 +17,9 @@ from prometheus_client.registry import Collector
 from models.background import Background, Loops
 from models.database import Database
 from models.log.outbox import find_oldest_unsettled_s
+from parley.engine.answers import Answer
 from parley.engine.engine import Engine, Operation
+from parley.engine.errors import DocumentRefused
 from parley.settings import SettingsError
 
 LATENCY_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -131,21 +133,27 @@ class MeasuredEngine(Engine):
 
     async def execute(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Any
-    ) -> bytes:
+    ) -> Answer:
         began = time.perf_counter()
         outcome = "failed"
         try:
             answer = await super().execute(operation, variables, context)
-            outcome = "errors" if b'"errors":[{' in answer[-4096:] else "answered"
+            outcome = "errors" if answer.failed else "answered"
             return answer
         finally:
             self.metrics.note(operation, time.perf_counter() - began, outcome)
 
     async def subscribe(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Any
-    ) -> AsyncIterable[Any] | bytes:
+    ) -> AsyncIterable[Any]:
         began = time.perf_counter()
-        found = await super().subscribe(operation, variables, context)
-        outcome = "errors" if isinstance(found, bytes) else "followed"
-        self.metrics.note(operation, time.perf_counter() - began, outcome)
-        return found
+        outcome = "failed"
+        try:
+            stream = await super().subscribe(operation, variables, context)
+            outcome = "followed"
+            return stream
+        except DocumentRefused:
+            outcome = "errors"
+            raise
+        finally:
+            self.metrics.note(operation, time.perf_counter() - began, outcome)

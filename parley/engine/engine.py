@@ -11,8 +11,9 @@ import strawberry
 from graphql import ExecutionResult, GraphQLError
 
 from models.limits import Limits
+from parley.engine.answers import Answer, error_answer, result_answer
 from parley.engine.documents import MAX_KEPT_BYTES, Documents, Operation
-from parley.engine.errors import DocumentRefused, encode, error_answer, format_errors
+from parley.engine.errors import DocumentRefused
 from parley.engine.facts import SchemaFacts
 from parley.engine.plan_executor import PlanExecutor
 from parley.engine.shapes import MAX_SHAPE_BYTES, Shape, ShapeMemory
@@ -75,14 +76,14 @@ class Engine:
 
     async def execute(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Any
-    ) -> bytes:
-        """The answer to a query or mutation, as JSON; `{"data"` begins it if it was executed."""
+    ) -> Answer:
+        """Execute a query or mutation. An operation that cannot be executed is answered, too."""
         try:
             executor = self._executor(operation, variables, context, None, charge=self._charge)
         except DocumentRefused as refused:
             return error_answer(refused.errors)
         result = executor.run()
-        return _answer(await result if not isinstance(result, ExecutionResult) else result)
+        return result_answer(await result if not isinstance(result, ExecutionResult) else result)
 
     def cost_of(self, operation: Operation, variables: Mapping[str, Any] | None) -> int:
         """How many objects one answer to the operation, or one event of it, may hold.
@@ -94,16 +95,17 @@ class Engine:
 
     async def subscribe(
         self, operation: Operation, variables: Mapping[str, Any] | None, context: Any
-    ) -> AsyncIterable[Any] | bytes:
-        """What the root field's resolver returned, as it is; or the answer that says why not."""
-        try:
-            executor = self._executor(operation, variables, context, None, charge=self._charge)
-        except DocumentRefused as refused:
-            return error_answer(refused.errors)
+    ) -> AsyncIterable[Any]:
+        """Return the stream that the root field's resolver returned, as it is.
+
+        Raises:
+            DocumentRefused: the variables are not right, or the resolver raised.
+        """
+        executor = self._executor(operation, variables, context, None, charge=self._charge)
         try:
             return await executor.open_stream()
         except GraphQLError as error:
-            return error_answer([error])
+            raise DocumentRefused([error]) from error
 
     def render(
         self,
@@ -127,13 +129,13 @@ class Engine:
         try:
             executor = self._executor(operation, variables, context, event)
         except DocumentRefused as refused:
-            return error_answer(refused.errors).decode()
+            return error_answer(refused.errors).body.decode()
         text = _render_planned(executor.shape, event) if executor.shape.planned else None
         if text is not None:
             return text
         result = executor.run()
         if isinstance(result, ExecutionResult):
-            return _answer(result).decode()
+            return result_answer(result).body.decode()
         return _await_answer(result)
 
     def _executor(
@@ -167,10 +169,4 @@ def _render_planned(shape: Shape, event: Any) -> str | None:
 
 
 async def _await_answer(result: Awaitable[ExecutionResult]) -> str:
-    return _answer(await result).decode()
-
-
-def _answer(result: ExecutionResult) -> bytes:
-    if not result.errors:
-        return encode({"data": result.data})
-    return encode({"data": result.data, "errors": format_errors(result.errors)})
+    return result_answer(await result).body.decode()

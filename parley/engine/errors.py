@@ -11,7 +11,6 @@ import traceback
 from collections.abc import Iterable
 from typing import Any
 
-import orjson
 from graphql import GraphQLError
 from strawberry.exceptions import StrawberryInputCoercionError
 
@@ -56,23 +55,6 @@ def format_errors(errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:
     """The errors of one answer. Those of one class from one place share an id and a log entry."""
     ids: dict[tuple[str, ...], str] = {}
     return [_format(error, ids) for error in errors]
-
-
-def error_answer(errors: Iterable[GraphQLError]) -> bytes:
-    """An answer without data."""
-    return encode({"errors": format_errors(errors)})
-
-
-def exception_answer(error: Exception) -> bytes:
-    """An answer without data for what a source stream or a collaborator raised."""
-    return error_answer([error if isinstance(error, GraphQLError) else wrap_error(error)])
-
-
-def encode(answer: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(answer)
-    except TypeError as error:  # A lone surrogate, say: nothing of the answer can be told.
-        return orjson.dumps({"errors": format_errors([wrap_error(error)])})
 
 
 def wrap_error(error: Exception) -> GraphQLError:

@@ -2,7 +2,7 @@
 
 from models.close_codes import CloseCode
 from models.refusals import unavailable
-from parley.engine.errors import exception_answer
+from parley.engine.answers import exception_answer
 from parley.transport.reply import Reply
 from parley.transport.request import Receive, Scope, Send
 from parley.transport.sockets.websocket import PROTOCOL
@@ -12,7 +12,7 @@ _NOT_YET = "This process is about to start; ask again."
 
 async def answer_early(scope: Scope, send: Send) -> None:
     """Answer 503 to a request."""
-    answer = exception_answer(unavailable(_NOT_YET))
+    answer = exception_answer(unavailable(_NOT_YET)).body
     await Reply(scope, send).write(503, answer, [(b"retry-after", b"1")])
 
 

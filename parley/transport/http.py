@@ -20,9 +20,10 @@ from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.refusals import RefusalCode, Refused, unavailable
 from parley.charges import LARGE_BODY_BYTES, charge_body
+from parley.engine.answers import Answer, error_answer, exception_answer
 from parley.engine.documents import Operation
 from parley.engine.engine import Engine
-from parley.engine.errors import DocumentRefused, error_answer, exception_answer
+from parley.engine.errors import DocumentRefused
 from parley.engine.sharing import make_renderer
 from parley.engine.variables import refuse_text
 from parley.transport.costs import FollowedDocuments, LiveCosts
@@ -88,9 +89,9 @@ class GraphQLHTTP:
             await self._reply(scope, receive, reply)
         except BadRequest as bad:
             error = GraphQLError(bad.reason, extensions={"code": bad.code})
-            await reply.write(bad.status, error_answer([error]), bad.headers)
+            await reply.write(bad.status, error_answer([error]).body, bad.headers)
         except Unauthenticated as error:
-            await reply.write(401, exception_answer(error), [(b"www-authenticate", b"Bearer")])
+            await reply.write(401, exception_answer(error).body, [(b"www-authenticate", b"Bearer")])
         except Refused as refused:
             if refused.code is RefusalCode.RATE_LIMITED:
                 await self._pause()
@@ -100,7 +101,7 @@ class GraphQLHTTP:
         except Exception as error:
             answer = exception_answer(error)
             if not reply.begun:
-                await reply.write(500, answer)
+                await reply.write(500, answer.body)
 
     async def drain(self) -> None:
         """Cut the streams, whose clients then connect elsewhere; let mutations end."""
@@ -125,7 +126,7 @@ class GraphQLHTTP:
             operation = await self._prepare(request, scope, headers)
             viewer = await self._find_viewer(operation, headers)
         except DocumentRefused as refused:
-            await _write_result(error_answer(refused.errors), reply, stream)
+            await _write_answer(error_answer(refused.errors), reply, stream)
             return
         address = self._origins.client_address(scope)
         if operation.kind == "subscription":
@@ -142,7 +143,7 @@ class GraphQLHTTP:
         answer = await self._execute(operation, request, context, reply)
         if context.refused:
             await self._pause()
-        await _write_result(answer, reply, stream)
+        await _write_answer(answer, reply, stream)
 
     async def _pause(self) -> None:
         """Something passed a budget: the next request of the connection comes later."""
@@ -205,7 +206,7 @@ class GraphQLHTTP:
 
     async def _execute(
         self, operation: Operation, request: GraphQLRequest, context: Any, reply: Reply
-    ) -> bytes:
+    ) -> Answer:
         running = self._engine.execute(operation, request.variables, context)
         deadline_s = self._limits.request_deadline_s
         if operation.kind == "query":
@@ -241,9 +242,6 @@ class GraphQLHTTP:
             self._followed.hold(viewer and viewer.user.id, operation),
         ):
             source = await self._subscribe(operation, request, make_context())
-            if isinstance(source, bytes):
-                await stream.write_answer(source)
-                return
             render = make_renderer(self._engine, operation, request.variables, make_context)
             self._streams.add(stream)
             try:
@@ -253,7 +251,7 @@ class GraphQLHTTP:
 
     async def _subscribe(
         self, operation: Operation, request: GraphQLRequest, context: Any
-    ) -> AsyncIterable[Any] | bytes:
+    ) -> AsyncIterable[Any]:
         try:
             async with asyncio.timeout(self._limits.request_deadline_s):
                 return await self._engine.subscribe(operation, request.variables, context)
@@ -271,11 +269,11 @@ def _status_of(refused: Refused) -> tuple[int, bytes, tuple[tuple[bytes, bytes],
     statuses = {RefusalCode.UNAVAILABLE: 503, RefusalCode.RATE_LIMITED: 429}
     wait_s = -(-(refused.retry_after_ms or 0) // 1000)
     headers = ((b"retry-after", str(wait_s).encode()),) if wait_s else ()
-    return statuses.get(refused.code, 403), exception_answer(refused), headers
+    return statuses.get(refused.code, 403), exception_answer(refused).body, headers
 
 
-async def _write_result(answer: bytes, reply: Reply, stream: EventStream | None) -> None:
+async def _write_answer(answer: Answer, reply: Reply, stream: EventStream | None) -> None:
     if stream is None:
-        await reply.write_result(answer)
+        await reply.write_answer(answer)
     else:
         await stream.write_answer(answer)

@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from models.refusals import Refused, unavailable
+from parley.engine.answers import Answer
 
 
 def too_slow(kind: str) -> Refused:
@@ -18,9 +19,9 @@ class Mutations:
     """Those of one transport; `wait` is for the end of the process."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[bytes]] = set()
+        self._tasks: set[asyncio.Task[Answer]] = set()
 
-    def begin(self, running: Coroutine[Any, Any, bytes]) -> asyncio.Task[bytes]:
+    def begin(self, running: Coroutine[Any, Any, Answer]) -> asyncio.Task[Answer]:
         task = asyncio.create_task(running)
         self._tasks.add(task)
         task.add_done_callback(self._forget)
@@ -31,7 +32,7 @@ class Mutations:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _forget(self, task: asyncio.Task[bytes]) -> None:
+    def _forget(self, task: asyncio.Task[Answer]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
             # Looked at, so that asyncio does not print what nobody waited for, text and all.

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+from parley.engine.answers import Answer
 from parley.transport.http_protocol import ABORT, ON_LOST
 from parley.transport.request import GRAPHQL_JSON, PLAIN_JSON, Scope, Send
 
@@ -19,7 +20,6 @@ _PREFLIGHT_HEADERS: HeaderList = [
     (b"access-control-allow-headers", b"authorization, content-type, *"),
     (b"access-control-max-age", b"7200"),
 ]
-_EXECUTED = b'{"data"'
 
 
 class ClientGone(Exception):
@@ -74,10 +74,10 @@ class Reply:
         finally:
             self._on_lost(None)
 
-    async def write_result(self, answer: bytes) -> None:
-        """The engine's answer, with the status that GraphQL over HTTP gives it."""
-        refused = self.json_type == GRAPHQL_JSON and not answer.startswith(_EXECUTED)
-        await self.write(400 if refused else 200, answer)
+    async def write_answer(self, answer: Answer) -> None:
+        """Write the engine's answer, with the status that GraphQL over HTTP gives it."""
+        refused = self.json_type == GRAPHQL_JSON and not answer.executed
+        await self.write(400 if refused else 200, answer.body)
 
     async def write_preflight(self) -> None:
         await self.write(204, b"", [(b"allow", b"GET, POST, OPTIONS"), *_PREFLIGHT_HEADERS])

@@ -9,7 +9,7 @@ import asyncio
 
 from models.limits import Limits
 from models.log.events import StreamCut
-from parley.engine.errors import exception_answer
+from parley.engine.answers import Answer, exception_answer
 from parley.engine.sharing import Render
 from parley.transport.reply import Reply
 from parley.transport.request import EVENT_STREAM, Receive
@@ -44,10 +44,10 @@ class EventStream:
         self._slow = True
         self.cut()
 
-    async def write_answer(self, answer: bytes) -> None:
-        """One result, and the end."""
+    async def write_answer(self, answer: Answer) -> None:
+        """Write one answer, and the end."""
         await self._reply.begin(_HEADERS)
-        await self._reply.write_part((_next(answer.decode()) + _COMPLETE).encode(), last=True)
+        await self._reply.write_part((_next(answer.body.decode()) + _COMPLETE).encode(), last=True)
 
     async def follow(self, feed: Followed, render: Render) -> None:
         """Every event of the feed, until it ends, the client goes, or the stream is cut."""
@@ -115,7 +115,7 @@ def _last_words(running: asyncio.Task[None]) -> str | None:
         return _COMPLETE
     if isinstance(error, StreamCut) or not isinstance(error, Exception):
         return None
-    return _next(exception_answer(error).decode()) + _COMPLETE
+    return _next(exception_answer(error).body.decode()) + _COMPLETE
 
 
 def _next(text: str) -> str:

@@ -61,9 +61,9 @@ class Statements:
         for _ in range(times):
             self.texts.clear()
             context = Context(resources=self.resources, viewer=viewer, client_address="")
-            answer = orjson.loads(await self._engine.execute(operation, variables, context))
-            assert "errors" not in answer, answer
-        data: Json = answer["data"]
+            answer = await self._engine.execute(operation, variables, context)
+            assert not answer.failed, answer.body
+        data: Json = orjson.loads(answer.body)["data"]
         return len(self.texts), data
 
 

@@ -51,7 +51,7 @@ async def expect_same(query: str, variables: dict[str, Any]) -> None:
 
     answer = await engine.execute(engine.prepare(query, None), variables, Context())
 
-    assert orjson.loads(answer) == {"data": expected.data}  # type: ignore[union-attr]
+    assert orjson.loads(answer.body) == {"data": expected.data}  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,7 @@ async def test_input_that_does_not_fit_is_the_clients_error(
 ) -> None:
     engine = make_engine()
 
-    answer = orjson.loads(await engine.execute(engine.prepare(QUERY, None), variables, Context()))
+    answer = await engine.execute(engine.prepare(QUERY, None), variables, Context())
 
-    assert [error["extensions"]["code"] for error in answer["errors"]] == [code]
+    errors = orjson.loads(answer.body)["errors"]
+    assert [error["extensions"]["code"] for error in errors] == [code]

@@ -61,7 +61,8 @@ def shapes_of(engine: Engine) -> ShapeMemory:
 
 
 async def use(engine: Engine, query: str, variables: Any = None) -> bytes:
-    return await engine.execute(engine.prepare(query, None), variables, Context(Book()))
+    answer = await engine.execute(engine.prepare(query, None), variables, Context(Book()))
+    return answer.body
 
 
 async def test_an_operation_keeps_eight_settings_of_its_variables() -> None:
@@ -137,7 +138,7 @@ async def test_what_has_no_room_for_plans_answers_alike() -> None:
     answers = [await engine.execute(operation, None, Context(author)) for _ in range(3)]
 
     assert answers[0] == answers[1] == answers[2]
-    assert answers[0].startswith(b'{"data":{"author"')
+    assert answers[0].body.startswith(b'{"data":{"author"')
 
 
 def test_a_null_setting_is_refused_and_keeps_nothing() -> None:

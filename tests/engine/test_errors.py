@@ -9,7 +9,8 @@ from graphql import GraphQLError
 from models.devices.sessions import Unauthenticated
 from models.log.events import TooFarBehind
 from models.refusals import RefusalCode, Refused, unavailable
-from parley.engine.errors import describe_exception, exception_answer
+from parley.engine.answers import exception_answer
+from parley.engine.errors import describe_exception
 from tests.engine.toy import Author, Book, Context, make_engine
 
 CANARY = "canary-5f2e"
@@ -17,10 +18,9 @@ CANARY = "canary-5f2e"
 
 async def ask(query: str, variables: dict[str, Any] | None, value: Any = None) -> dict[str, Any]:
     engine = make_engine()
-    answer: dict[str, Any] = orjson.loads(
-        await engine.execute(engine.prepare(query, None), variables, Context(value))
-    )
-    return answer
+    answer = await engine.execute(engine.prepare(query, None), variables, Context(value))
+    told: dict[str, Any] = orjson.loads(answer.body)
+    return told
 
 
 async def test_what_is_unexpected_is_masked_and_logged_once_without_its_text(
@@ -97,7 +97,7 @@ async def test_a_refusal_keeps_its_words_and_code(caplog: pytest.LogCaptureFixtu
     ],
 )
 def test_what_ends_a_stream_has_a_code(error: Exception, code: str) -> None:
-    (told,) = orjson.loads(exception_answer(error))["errors"]
+    (told,) = orjson.loads(exception_answer(error).body)["errors"]
 
     assert told["extensions"]["code"] == code
     assert CANARY not in told["message"]
@@ -140,9 +140,10 @@ async def test_input_that_is_wrong_is_refused_before_anything_runs(field: str, v
         engine.prepare(SAVE, None), {"input": {"title": "t", field: value}}, context
     )
 
-    errors = orjson.loads(answer)["errors"]
+    errors = orjson.loads(answer.body)["errors"]
     assert [error["extensions"]["code"] for error in errors] == ["INVALID_INPUT"]
-    assert answer.startswith(b'{"errors"')
+    assert (answer.executed, answer.failed) == (False, True)
+    assert answer.body.startswith(b'{"errors"')
     assert context.calls == []
 
 

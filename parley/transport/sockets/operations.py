@@ -16,6 +16,7 @@ from models.close_codes import CloseCode
 from models.limits import Limits
 from models.log.events import StreamCut
 from models.refusals import unavailable
+from parley.engine.answers import Answer
 from parley.engine.documents import Operation
 from parley.engine.engine import Engine
 from parley.engine.errors import DocumentRefused, format_errors, wrap_error
@@ -191,7 +192,7 @@ class _Running:
             return
         self._tell(task.result())
 
-    async def _execute(self, operation: Operation, variables: Mapping[str, Any] | None) -> bytes:
+    async def _execute(self, operation: Operation, variables: Mapping[str, Any] | None) -> Answer:
         await self._socket.look_again()
         context = self._socket.context()
         try:
@@ -217,9 +218,6 @@ class _Running:
                 raise unavailable() from None
             finally:
                 self._slow_down_after(context)
-            if isinstance(source, bytes):
-                self.fail(orjson.loads(source)["errors"])
-                return
             render = make_renderer(engine, operation, variables, socket.context)
             self._subscription = Subscription(
                 cast(Followed, source),
@@ -234,9 +232,9 @@ class _Running:
     def _frame(self, text: str) -> str:
         return self._prefix + text + "}"
 
-    def _tell(self, answer: bytes) -> None:
+    def _tell(self, answer: Answer) -> None:
         if not self._stopped:
-            self._socket.writer.write(self._frame(answer.decode()))
+            self._socket.writer.write(self._frame(answer.body.decode()))
             self._complete()
 
     def _complete(self) -> None:
