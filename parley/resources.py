@@ -33,7 +33,7 @@ from parley.settings import Settings, SettingsError, require_services
 from schema.context import Resources
 from subscriptions.activity import Activity
 from subscriptions.connections import Connections
-from subscriptions.following import Live
+from subscriptions.following import Following
 from subscriptions.hub import Hub
 from subscriptions.nodes.node import Node
 from subscriptions.presence.presence import NodePresence
@@ -170,7 +170,7 @@ class _Following:
     watch: SessionWatch
     presence: NodePresence
     connections: Connections
-    live: Live
+    live: Following
     receipts: Receipts
 
 
@@ -300,7 +300,9 @@ async def _open_following(ground: _Ground, parts: Parts) -> _Following:
     watch = parts.add(
         SessionWatch(sessions, notice_s=limits.session_expiring_notice_s, loops=loops)
     )
-    live = Live(database, hub, node, watch, signaller, presence, presence_watch, typing, limits)
+    live = Following(
+        database, hub, node, watch, signaller, presence, presence_watch, typing, limits
+    )
 
     def on_repaired() -> None:
         live.announce_repair()

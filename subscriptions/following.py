@@ -27,7 +27,9 @@ from subscriptions.sources import ChannelSource, InboxSource, PresenceSource
 from subscriptions.typing import Typing
 
 
-class Live:
+class Following:
+    """Open feeds for viewers, and pass on what is in no log: what `schema.live.Live` promises."""
+
     def __init__(
         self,
         database: Database,

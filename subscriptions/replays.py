@@ -19,7 +19,7 @@ READS_AT_ONCE = 3
 SLICE_S = 0.001
 
 
-class Turns:
+class RotatingTurns:
     """At most `at_once` have a turn; who waits gets one in rotation over the users."""
 
     def __init__(self, at_once: int) -> None:
@@ -56,8 +56,8 @@ class Replays:
     """What all replays of a node share."""
 
     def __init__(self, *, reads_at_once: int = READS_AT_ONCE, slice_s: float = SLICE_S) -> None:
-        self.reads = Turns(reads_at_once)
-        self.slices = Turns(1)
+        self.reads = RotatingTurns(reads_at_once)
+        self.slices = RotatingTurns(1)
         self.slice_s = slice_s
 
 

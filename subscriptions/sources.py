@@ -26,7 +26,7 @@ from subscriptions.nodes.node import Node
 PIECE_ENTRIES = 100
 
 
-class _Source:
+class _LogSource:
     """The common part: pieces of the log, in order, each entry once."""
 
     def __init__(self, database: Database, hub: Hub, node: Node, limits: Limits) -> None:
@@ -85,7 +85,7 @@ class _Source:
         return [(channel_id, gap[1]) for channel_id in feed.held if (gap := feed.lacks(channel_id))]
 
 
-class InboxSource(_Source):
+class InboxSource(_LogSource):
     def __init__(
         self, database: Database, hub: Hub, node: Node, limits: Limits, after: dict[str, int]
     ) -> None:
@@ -141,7 +141,7 @@ class InboxSource(_Source):
             feed.positions[at.channel_id] = start
 
 
-class PresenceSource(_Source):
+class PresenceSource(_LogSource):
     """Nothing is missed: the watch gives what is, as the first change."""
 
     async def replay(self, feed: Feed) -> AsyncIterator[Occurrence]:
@@ -151,7 +151,7 @@ class PresenceSource(_Source):
             yield occurrence
 
 
-class ChannelSource(_Source):
+class ChannelSource(_LogSource):
     def __init__(self, database: Database, hub: Hub, node: Node, limits: Limits) -> None:
         super().__init__(database, hub, node, limits)
         self._last_seq = 0
@@ -160,7 +160,7 @@ class ChannelSource(_Source):
         """Set the position.
 
         Raises:
-            Refused, TooFarBehind: as `Live.follow_messages`.
+            Refused, TooFarBehind: as `Following.follow_messages`.
         """
         assert feed.only_channel is not None
         at = await self._read_standing(feed, feed.only_channel)

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from subscriptions.replays import Pace, Replays, Turns
+from subscriptions.replays import Pace, Replays, RotatingTurns
 from tests.waiting import steps
 
 
@@ -11,7 +11,7 @@ class Taking:
     """Users who take turns, each noted when it got one."""
 
     def __init__(self, at_once: int) -> None:
-        self.turns = Turns(at_once)
+        self.turns = RotatingTurns(at_once)
         self.given: list[str] = []
 
     def begin(self, user_id: str) -> "asyncio.Task[None]":
