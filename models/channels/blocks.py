@@ -92,5 +92,6 @@ async def list_blocked_users(database: Database, user_id: str) -> list[User]:
     rows = await database.fetch(
         "SELECT blocked_id FROM blocks WHERE user_id = $1 ORDER BY at DESC, blocked_id", user_id
     )
-    users = await list_users(database, [row[0] for row in rows])
-    return [users[row[0]] for row in rows if row[0] in users]
+    blocked_ids = [row["blocked_id"] for row in rows]
+    users = await list_users(database, blocked_ids)
+    return [users[user_id] for user_id in blocked_ids if user_id in users]

@@ -183,10 +183,12 @@ async def update_group(
     avatar = await _claim(database, viewer_id, channel_id, changes.avatar_id)
     async with lock_own_group(database, viewer_id, channel_id, publish, MemberRole.ADMIN) as group:
         row = await group.connection.fetchrow(
-            "SELECT name, description, avatar->>'id' FROM groups WHERE channel_id = $1", channel_id
+            "SELECT name, description, avatar->>'id' AS avatar_id FROM groups "
+            "WHERE channel_id = $1",
+            channel_id,
         )
         assert row is not None
-        old = _Face(*row)
+        old = _Face(**row)
         new = _changed(old, changes)
         if new == old:
             return

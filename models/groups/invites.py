@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import asyncpg
 import msgspec
 
 from models.channels.members import MemberRole
@@ -45,9 +46,15 @@ class InvitePreview(msgspec.Struct, frozen=True):
     avatar: Media | None
 
 
-_COLUMNS = "i.token, i.channel_id, i.created_at, i.created_by, i.expires_at, i.uses_left"
+_COLUMNS = (
+    "i.token, i.channel_id, i.created_at, i.created_by AS created_by_id, i.expires_at, i.uses_left"
+)
 _IN_FORCE = """(i.revoked_at IS NULL AND (i.expires_at IS NULL OR i.expires_at > now())
 AND (i.uses_left IS NULL OR i.uses_left > 0))"""
+# How many are in the group $1.
+_MEMBER_COUNT = """(
+    SELECT count(*) FROM members n WHERE n.channel_id = $1 AND n.left_seq IS NULL
+)"""
 
 
 def make_token(channel_id: str) -> str:
@@ -154,7 +161,7 @@ async def list_invites(
     """
     rows = await database.fetch(
         f"""
-        SELECT v.channel_id, {_COLUMNS} FROM members v
+        SELECT v.channel_id AS group_id, {_COLUMNS} FROM members v
         LEFT JOIN invites i ON i.channel_id = ANY ($1) AND i.channel_id = v.channel_id
             AND {_IN_FORCE}
         WHERE v.channel_id = ANY ($1) AND v.user_id = $2 AND v.left_seq IS NULL AND v.role >= $3
@@ -165,11 +172,22 @@ async def list_invites(
         MemberRole.ADMIN.value,
     )
     found: dict[str, list[Invite]] = {}
-    for channel_id, *columns in rows:
-        invites = found.setdefault(channel_id, [])
-        if columns[0] is not None:
-            invites.append(Invite(*columns))
+    for row in rows:
+        invites = found.setdefault(row["group_id"], [])
+        if row["token"] is not None:
+            invites.append(_invite_of(row))
     return found
+
+
+def _invite_of(row: asyncpg.Record) -> Invite:
+    return Invite(
+        token=row["token"],
+        channel_id=row["channel_id"],
+        created_at=row["created_at"],
+        created_by_id=row["created_by_id"],
+        expires_at=row["expires_at"],
+        uses_left=row["uses_left"],
+    )
 
 
 async def find_preview(database: Database, token: str) -> InvitePreview | None:
@@ -179,16 +197,16 @@ async def find_preview(database: Database, token: str) -> InvitePreview | None:
         return None
     row = await database.fetchrow(
         f"""
-        SELECT g.name, (
-            SELECT count(*) FROM members n WHERE n.channel_id = $1 AND n.left_seq IS NULL
-        ), g.avatar
+        SELECT g.name, g.avatar, {_MEMBER_COUNT} AS member_count
         FROM invites i JOIN groups g ON g.channel_id = $1 AND g.closed_at IS NULL
         WHERE i.channel_id = $1 AND i.token = $2 AND {_IN_FORCE}
         """,
         channel_id,
         token,
     )
-    return None if row is None else InvitePreview(row[0], row[1], picture_of(row[2]))
+    if row is None:
+        return None
+    return InvitePreview(row["name"], row["member_count"], picture_of(row["avatar"]))
 
 
 async def join_group(
@@ -222,12 +240,11 @@ async def _is_in(
     """
     row = await database.fetchrow(
         f"""
-        SELECT {_IN_FORCE},
-            (SELECT count(*) FROM members n WHERE n.channel_id = $1 AND n.left_seq IS NULL),
+        SELECT {_IN_FORCE} AS in_force, {_MEMBER_COUNT} AS member_count,
             EXISTS (
                 SELECT FROM members v
                 WHERE v.channel_id = $1 AND v.user_id = $3 AND v.left_seq IS NULL
-            )
+            ) AS is_in
         FROM invites i WHERE i.channel_id = $1 AND i.token = $2
         """,
         channel_id,
@@ -236,12 +253,11 @@ async def _is_in(
     )
     if row is None:
         raise _no_such_invite("inviteToken")
-    in_force, members, is_in = row
-    if not is_in:
-        if not in_force:
+    if not row["is_in"]:
+        if not row["in_force"]:
             raise _ended_invite()
-        require_seats(members + 1, limits)
-    return bool(is_in)
+        require_seats(row["member_count"] + 1, limits)
+    return bool(row["is_in"])
 
 
 async def _use(group: LockedGroup, token: str, limits: Limits) -> None:

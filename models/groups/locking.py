@@ -98,7 +98,9 @@ async def lock_group(
             "WHERE channel_id = $1 AND left_seq IS NULL ORDER BY joined_seq, user_id",
             channel_id,
         )
-        yield LockedGroup(log, {row[0]: Seat(row[0], MemberRole(row[1])) for row in rows})
+        yield LockedGroup(
+            log, {row["user_id"]: Seat(row["user_id"], MemberRole(row["role"])) for row in rows}
+        )
 
 
 @asynccontextmanager

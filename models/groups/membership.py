@@ -61,7 +61,7 @@ async def read_willingness(
         rows = await connection.fetch(
             "SELECT id, add_to_groups_audience FROM users WHERE id = ANY ($1)", list(user_ids)
         )
-        audiences = {row[0]: row[1] for row in rows}
+        audiences = {row["id"]: row["add_to_groups_audience"] for row in rows}
         blocks = await list_blockers(connection, actor_id, audiences)
         blocks |= await list_blocked(connection, actor_id, audiences)
         choosy = [user_id for user_id, audience in audiences.items() if audience == _CONTACTS]

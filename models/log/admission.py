@@ -50,7 +50,7 @@ SELECT (CASE
           AND n.client_message_id = d.client_message_id
     ) THEN 'out, with message'
     ELSE 'out'
-END)
+END) AS standing
 FROM unnest($2::uuid[], $3::uuid[], $4::text[])
     WITH ORDINALITY AS d (channel_id, user_id, client_message_id, ord)
 LEFT JOIN members b ON b.channel_id = ANY ($1) AND b.channel_id = d.channel_id
@@ -99,7 +99,7 @@ class LookReader:
             [look.client_message_id for look in items],
             timeout=2,
         )
-        return [Standing(row[0]) for row in rows]
+        return [Standing(row["standing"]) for row in rows]
 
 
 class _Waiting(msgspec.Struct, eq=False):

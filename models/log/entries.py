@@ -21,7 +21,7 @@ from models.messages.notices import hydrate_notices
 
 
 class Change(IntEnum):
-    """What an entry does to a message that is there; an entry without one adds a message."""
+    """What an entry does to a stored message. An entry without a change adds a message."""
 
     EDITED = 1
     DELETED = 2
@@ -30,8 +30,10 @@ class Change(IntEnum):
 
 
 class Entry(msgspec.Struct):
-    """One change of a channel for its members. `message` is the one that it adds or changes, as it
-    is after it. `takes_out`: those who are no longer in the channel after it.
+    """One change of a channel for its members.
+
+    `message` is what the entry adds or changes, as it is after the entry. `takes_out` are the ids
+    of the users who are no longer in the channel after it.
     """
 
     channel_id: str
@@ -56,9 +58,10 @@ class Recipients(msgspec.Struct):
 
 
 class Batch(msgspec.Struct):
-    """Committed entries, and their recipients by channel. `fresh`: passed on by whoever wrote them,
-    right after the commit, so that nobody can have received them yet; not so once they were read
-    back from the outbox.
+    """Committed entries, and their recipients by channel id.
+
+    `fresh` batches come from whoever wrote them, right after the commit: nobody can have received
+    them yet. Batches that were read back from the outbox are not fresh.
     """
 
     outbox_channel_id: str
@@ -69,8 +72,8 @@ class Batch(msgspec.Struct):
 
 
 async def hydrate_entries(database: Database, entries: Sequence[Entry]) -> None:
-    """Everything that rendering may ask of an entry, whoever it is for: no look-up per
-    subscriber.
+    """Read in bulk all that rendering may ask of an entry, whoever it is for, so that no subscriber
+    causes a look-up.
     """
     messages = [entry.message for entry in entries]
     await hydrate_replies(database, messages)
@@ -88,7 +91,7 @@ async def _hydrate_groups(database: Database, notices: Sequence[Entry]) -> None:
             entry.group = facts.get(entry.channel_id)
 
 
-_ENTRY_COLUMNS = f"{COLUMNS}, e.seq, e.kind, e.at"
+_ENTRY_COLUMNS = f"{COLUMNS}, e.seq AS entry_seq, e.kind AS change, e.at"
 
 # The entries of one channel in a range of seqs, messages and changes merged. $1 channel, $2 after,
 # $3 up to, $4 at most.
@@ -135,13 +138,14 @@ def _entry_of(row: asyncpg.Record) -> Entry:
     message = message_of(row)
     return entry_of(
         message,
-        seq=row[-3],
-        change=Change(row[-2]) if row[-2] else None,
-        at=row[-1] or message.sent_at,
+        seq=row["entry_seq"],
+        change=Change(row["change"]) if row["change"] else None,
+        at=row["at"] or message.sent_at,
     )
 
 
 def entry_of(message: Message, *, seq: int, change: Change | None, at: datetime) -> Entry:
+    """Return the entry of a message or of its change, as its seq's place in the log says it."""
     takes_out = [] if message.system is None or change else message.system.takes_out()
     return Entry(message.channel_id, seq, at, message, change, takes_out)
 
@@ -149,15 +153,16 @@ def entry_of(message: Message, *, seq: int, change: Change | None, at: datetime)
 async def list_entries(
     database: Database, channel_id: str, *, after_seq: int, up_to_seq: int, most: int
 ) -> list[Entry]:
-    """A channel's entries after one seq, up to another, oldest first. Checks no membership: the
-    caller knows it.
+    """Return a channel's entries after one seq, up to another, oldest first, at most `most`.
+
+    It checks no membership: the caller knows it.
     """
     rows = await database.fetch(_RANGE, channel_id, after_seq, up_to_seq, most)
     return [_entry_of(row) for row in rows]
 
 
 async def list_entries_at(database: Database, places: Iterable[tuple[str, int]]) -> list[Entry]:
-    """The entries at these places (channel and seq), in the order of the places."""
+    """Return the entries at these places (channel and seq), in the order of the places."""
     channel_ids, seqs = [], []
     for channel_id, seq in places:
         channel_ids.append(channel_id)
@@ -180,14 +185,14 @@ class Standing(msgspec.Struct, frozen=True):
 async def list_standings(
     database: Database, user_id: str, channel_ids: Sequence[str] | None = None
 ) -> list[Standing]:
-    """The user's channels, those that they left included (or those named, as far as the user was
-    ever in them), with the newest seq of each.
+    """Return how the user stands in their channels, those that they left included; or in those of
+    the named channels that they were ever in.
     """
     if channel_ids is None:
         mine = await database.fetch(
             "SELECT channel_id FROM user_channels WHERE user_id = $1", user_id
         )
-        channel_ids = [row[0] for row in mine]
+        channel_ids = [row["channel_id"] for row in mine]
     if not channel_ids:
         return []
     rows = await database.fetch(
@@ -199,15 +204,15 @@ async def list_standings(
         list(channel_ids),
         user_id,
     )
-    return [Standing(*row) for row in rows]
+    return [Standing(**row) for row in rows]
 
 
 async def list_device_positions(database: Database, user_id: str, device_id: str) -> dict[str, int]:
-    """Where the device's inbox resumes, by channel."""
+    """Return the seq after which the device's inbox resumes, by channel id."""
     rows = await database.fetch(
         "SELECT channel_id, delivered_seq FROM device_positions "
         "WHERE user_id = $1 AND device_id = $2",
         user_id,
         device_id,
     )
-    return {row[0]: row[1] for row in rows}
+    return {row["channel_id"]: row["delivered_seq"] for row in rows}

@@ -1,5 +1,5 @@
-"""Telling the members of a channel that the media of a message has changed: an entry of the log for
-each state that is told, and no more.
+"""Telling the members of a channel that the media of a message has changed, by one entry of the log
+for each state.
 
 `Details.told` in the message's row says which state was told last; it is written in the transaction
 that appends the entry, so telling again takes no seq. A message that is committed only later needs
@@ -14,28 +14,28 @@ from models.database import Database
 from models.log.entries import Batch, Change
 from models.log.writing import ChannelLog, lock_log
 from models.media.media import MediaState
-from models.messages.messages import COLUMNS, Details, encode_details, message_of
+from models.media.uses import HolderKind
+from models.messages.messages import COLUMNS, decode_details, encode_details, message_of
 
 TOLD = (MediaState.READY, MediaState.FAILED, MediaState.EXPIRED)
-
-_decode_details = msgspec.json.Decoder(Details).decode
 
 
 async def tell_of_media(
     database: Database, on_commit: Callable[[Batch], None], media_id: str
 ) -> None:
-    """Have the log of every channel where a message holds the media say what has become of it."""
+    """Append to the log of every channel where a message holds the media what its state is now."""
     places = await database.fetch(
-        """
+        f"""
         SELECT holder_id, user_id, client_message_id FROM media_uses
-        WHERE media_id = $1 AND holder_kind = 1 ORDER BY at, holder_id, user_id, client_message_id
+        WHERE media_id = $1 AND holder_kind = {HolderKind.MESSAGE:d}
+        ORDER BY at, holder_id, user_id, client_message_id
         """,
         media_id,
     )
-    for channel_id, sender_id, client_message_id in places:
-        async with lock_log(database, channel_id, on_commit) as log:
+    for place in places:
+        async with lock_log(database, place["holder_id"], on_commit) as log:
             if log is not None:
-                await _tell(log, media_id, sender_id, client_message_id)
+                await _tell(log, media_id, place["user_id"], place["client_message_id"])
 
 
 async def _tell(log: ChannelLog, media_id: str, sender_id: str, client_message_id: str) -> None:
@@ -51,14 +51,14 @@ async def _tell(log: ChannelLog, media_id: str, sender_id: str, client_message_i
     # One that was deleted has no details.
     if row is None or row["details"] is None:
         return
-    details = _decode_details(row["details"])
+    details = decode_details(row["details"])
     # Read under the lock: of two that tell, the later one sees the later state.
     media = await log.connection.fetchrow(
         "SELECT state, owner_id FROM media WHERE id = $1", media_id
     )
     if media is None or media_id not in details.media:
         return
-    state = MediaState(media[0])
+    state = MediaState(media["state"])
     if state not in TOLD or details.told.get(media_id) is state:
         return
     message = message_of(row)
@@ -69,4 +69,4 @@ async def _tell(log: ChannelLog, media_id: str, sender_id: str, client_message_i
         message.seq,
         encode_details(told).decode(),
     )
-    await log.append_change(Change.MEDIA, message, media[1])
+    await log.append_change(Change.MEDIA, message, media["owner_id"])

@@ -1,10 +1,10 @@
 """Changes to messages: editing, deleting and reacting, each an entry of the channel's log.
 
-Who may make a change is looked at before anything is locked, and again under the channel's row
-lock. There it is decided and written, so that two of them never cross, nor one and a removal or a
-block. What changes nothing takes no seq and is answered with the message, so that a change may be
-repeated. What is deleted is gone from the row, and so from the search index; what recognises a
-repeated send stays.
+Permission is checked before anything is locked, and again under the channel's row lock. There the
+change is decided and written, so that two changes never cross, nor a change and a removal or a
+block. A change that changes nothing takes no seq and is answered with the message, so it may be
+repeated. The text of a deleted message is removed from the row and from the search index; the
+client's id and hash stay, so that a repeated send is still recognised.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -29,7 +29,7 @@ OnCommit = Callable[[Batch], None]
 
 
 class _Sight(msgspec.Struct, frozen=True):
-    """A message as one who may see it finds it, and their role in its channel."""
+    """A message as the viewer sees it, and the viewer's role in its channel."""
 
     viewer_id: str
     viewer_role: MemberRole
@@ -41,14 +41,14 @@ class _Sight(msgspec.Struct, frozen=True):
 
 
 class _Target(msgspec.Struct):
-    """A message under its channel's lock, which the viewer may change."""
+    """A message that the viewer may change, while its channel's row is locked."""
 
     log: ChannelLog
     viewer_id: str
     message: Message
 
     def answer(self) -> Message:
-        """For the viewer. A copy: the one in the log's entry is hydrated for all its recipients."""
+        """Return a copy for the viewer: the entry's own message is hydrated for all recipients."""
         return show_to(msgspec.structs.replace(self.message), self.viewer_id)
 
     async def require_unblocked(self) -> None:
@@ -59,7 +59,7 @@ class _Target(msgspec.Struct):
             raise blocked_chat(None)
 
     async def write(self, change: Change, assignments: str, *values: object) -> None:
-        """Change the row ($1 channel, $2 seq, $3 … the values), and say so in the log."""
+        """Change the row ($1 channel, $2 seq, $3 … the values) and append the change to the log."""
         log = self.log
         row = await log.connection.fetchrow(
             f"UPDATE messages m SET {assignments} WHERE m.channel_id = $1 AND m.seq = $2 "
@@ -73,7 +73,7 @@ class _Target(msgspec.Struct):
         await log.append_change(change, self.message, self.viewer_id)
 
     async def release_media(self) -> None:
-        """Whether what the message holds is held elsewhere is a worker's to see."""
+        """Queue the job that deletes the message's media, unless something else holds them."""
         if self.message.media_ids:
             payload = {"media_ids": self.message.media_ids}
             await enqueue(self.log.connection, "media_release", [payload])
@@ -90,7 +90,7 @@ Permit = Callable[[_Sight], None]
 
 
 async def _see(connection: Connection, viewer_id: str, place: Place, permit: Permit) -> _Sight:
-    """The message as the viewer finds it, who may do this to it.
+    """Return the message as the viewer sees it, after `permit` has agreed to the change.
 
     Raises:
         Refused: NOT_FOUND when there is none that the viewer may see; FORBIDDEN for a SYSTEM one;
@@ -110,7 +110,7 @@ async def _see(connection: Connection, viewer_id: str, place: Place, permit: Per
     )
     if row is None:
         raise _no_such_message()
-    sight = _Sight(viewer_id, MemberRole(row[-1]), message_of(row))
+    sight = _Sight(viewer_id, MemberRole(row["role"]), message_of(row))
     if sight.message.kind is MessageKind.SYSTEM:
         raise _forbidden("What the channel itself says cannot be changed.")
     permit(sight)
@@ -121,8 +121,8 @@ async def _see(connection: Connection, viewer_id: str, place: Place, permit: Per
 async def _open_message(
     database: Database, on_commit: OnCommit, viewer_id: str, place: Place, permit: Permit
 ) -> AsyncIterator[_Target]:
-    """Looks, locks the channel's row, and looks again: who may not change the message neither waits
-    for the row nor holds it.
+    """Look at the message, lock the channel's row, and look again. Whoever may not change the
+    message neither waits for the row nor holds it.
 
     Raises:
         Refused: what `_see` does.
@@ -145,8 +145,8 @@ async def edit_message(
     *,
     window_s: float,
 ) -> Message:
-    """The message with its new text, or as it is when it has that text. Its shape and length were
-    checked.
+    """Give the message a new text, whose shape and length were checked, and return it. A message
+    that has this text already stays as it is.
 
     Raises:
         Refused: NOT_FOUND, FORBIDDEN, INVALID_INPUT, BLOCKED, EDIT_WINDOW_CLOSED.
@@ -169,8 +169,8 @@ async def edit_message(
 async def delete_message(
     database: Database, on_commit: OnCommit, viewer_id: str, place: Place
 ) -> Message:
-    """The tombstone: of the viewer's own message, or of anybody's in a group that they run. A block
-    does not keep anybody from taking back what they said.
+    """Delete the viewer's own message, or anybody's in a group that they run; return the tombstone.
+    A message can be deleted while one of a chat blocks the other.
 
     Raises:
         Refused: NOT_FOUND, FORBIDDEN.
@@ -190,7 +190,7 @@ async def delete_message(
 async def react(
     database: Database, on_commit: OnCommit, viewer_id: str, place: Place, emoji: str | None
 ) -> Message:
-    """The message with the viewer's one reaction; None takes it back.
+    """Give the message the viewer's one reaction, or take it back with None; return the message.
 
     Raises:
         Refused: NOT_FOUND, FORBIDDEN, INVALID_INPUT, BLOCKED.

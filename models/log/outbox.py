@@ -1,5 +1,5 @@
-"""The outbox: committed batches, until dispatch has settled them and a worker has looked whether
-they were received, and for half a minute at least.
+"""The outbox: committed batches that are kept until dispatch has settled them and a worker has
+checked whether they were received, and for at least 30 s.
 
 Ages are compared by PostgreSQL's clock only.
 """
@@ -29,7 +29,7 @@ _IN_ORDER = "ORDER BY o.channel_id, o.id FOR UPDATE OF o"
 
 
 async def list_recent_batches(database: Database, *, most: int) -> list[Batch] | None:
-    """All batches of the last half minute, oldest first; None when there are more than `most`."""
+    """Return all batches of the last 30 s, oldest first; None when there are more than `most`."""
     rows = await database.fetch(
         f"""
         SELECT {_COLUMNS} FROM outbox o WHERE o.created_at > now() - make_interval(secs => $1)
@@ -44,7 +44,7 @@ async def list_recent_batches(database: Database, *, most: int) -> list[Batch] |
 async def list_unsettled_batches(
     database: Database, *, older_than_s: float, most: int
 ) -> list[Batch]:
-    """Batches that nobody settled in time, oldest first."""
+    """Return batches that nobody settled in time, oldest first."""
     rows = await database.fetch(
         f"""
         SELECT {_COLUMNS} FROM outbox o
@@ -58,7 +58,7 @@ async def list_unsettled_batches(
 
 
 async def settle_batches(database: Database, keys: Sequence[tuple[str, str]]) -> None:
-    """Note that everyone who follows has been reached: nobody needs to dispatch these again."""
+    """Note that all who follow have been reached: these batches are not dispatched again."""
     await database.execute(
         f"""
         WITH locked AS ({_LOCKED} AND o.settled_at IS NULL {_IN_ORDER})
@@ -71,7 +71,7 @@ async def settle_batches(database: Database, keys: Sequence[tuple[str, str]]) ->
 
 
 async def delete_settled_batches(database: Database) -> None:
-    """Delete what nobody needs any more. What another process is at is left to it."""
+    """Delete the batches that nobody needs any more, except those that another process holds."""
     await database.execute(
         """
         DELETE FROM outbox WHERE (channel_id, id) IN (
@@ -87,7 +87,7 @@ async def delete_settled_batches(database: Database) -> None:
 
 
 class Unchecked(msgspec.Struct, frozen=True):
-    """A batch of which nobody has looked yet whether it was received; `entry_*` are parallel."""
+    """A batch that nobody has checked for having been received; `entry_*` are parallel."""
 
     channel_id: str
     id: str
@@ -98,7 +98,7 @@ class Unchecked(msgspec.Struct, frozen=True):
 async def list_unchecked_batches(
     database: Database, *, older_than_s: float, most: int
 ) -> list[Unchecked]:
-    """Oldest first."""
+    """Return batches that nobody has checked yet, oldest first."""
     rows = await database.fetch(
         """
         SELECT o.channel_id, o.id, o.entry_channel_ids, o.entry_seqs FROM outbox o
@@ -108,13 +108,13 @@ async def list_unchecked_batches(
         older_than_s,
         most,
     )
-    return [Unchecked(*row) for row in rows]
+    return [Unchecked(**row) for row in rows]
 
 
 # Members who have not read the newest message of somebody else among the entries at $1 (channels)
 # and $2 (seqs, parallel), and whether a device of theirs has it; $3 the channels, each once.
 _UNREAD = """
-SELECT b.user_id, b.channel_id, max(e.seq), bool_and(b.delivered_seq >= e.seq)
+SELECT b.user_id, b.channel_id, max(e.seq) AS seq, bool_and(b.delivered_seq >= e.seq) AS delivered
 FROM (
     SELECT p.channel_id, m.sender_id, max(m.seq) AS seq
     FROM unnest($1::uuid[], $2::integer[]) AS p (channel_id, seq)
@@ -132,7 +132,7 @@ GROUP BY b.user_id, b.channel_id
 async def list_unread(
     database: Database, batches: Sequence[Unchecked]
 ) -> list[tuple[str, str, int, bool]]:
-    """(user, channel, seq, delivered) of those who have not read a message of these batches."""
+    """Return (user, channel, seq, delivered) of all who have not read a message of the batches."""
     channel_ids = [channel_id for batch in batches for channel_id in batch.entry_channel_ids]
     rows = await database.fetch(
         _UNREAD,
@@ -140,10 +140,11 @@ async def list_unread(
         [seq for batch in batches for seq in batch.entry_seqs],
         sorted(set(channel_ids)),
     )
-    return [(row[0], row[1], row[2], row[3]) for row in rows]
+    return [(row["user_id"], row["channel_id"], row["seq"], row["delivered"]) for row in rows]
 
 
 async def note_checked(database: Database, batches: Sequence[Unchecked]) -> None:
+    """Note that a worker has checked these batches."""
     await database.execute(
         f"""
         WITH locked AS ({_LOCKED} {_IN_ORDER})
@@ -156,15 +157,15 @@ async def note_checked(database: Database, batches: Sequence[Unchecked]) -> None
 
 
 async def _batches(database: Database, rows: Sequence[asyncpg.Record]) -> list[Batch]:
-    places = [place for row in rows for place in zip(row[2], row[3], strict=True)]
+    places = [place for row in rows for place in _places_of(row)]
     entries = await list_entries_at(database, places) if places else []
     await hydrate_entries(database, entries)
     by_place = {(entry.channel_id, entry.seq): entry for entry in entries}
     return [
         Batch(
-            row[0],
-            row[1],
-            [by_place[place] for place in zip(row[2], row[3], strict=True) if place in by_place],
+            row["channel_id"],
+            row["id"],
+            [by_place[place] for place in _places_of(row) if place in by_place],
             _recipients(row),
             fresh=False,
         )
@@ -172,9 +173,19 @@ async def _batches(database: Database, rows: Sequence[asyncpg.Record]) -> list[B
     ]
 
 
+def _places_of(row: asyncpg.Record) -> list[tuple[str, int]]:
+    """Return the channel and seq of each entry of a batch."""
+    return list(zip(row["entry_channel_ids"], row["entry_seqs"], strict=True))
+
+
 def _recipients(row: asyncpg.Record) -> dict[str, Recipients]:
     recipients: dict[str, Recipients] = {}
-    for channel_id, user_id, joined_seq in zip(row[4], row[5], row[6], strict=True):
+    for channel_id, user_id, joined_seq in zip(
+        row["recipient_channel_ids"],
+        row["recipient_ids"],
+        row["recipient_joined_seqs"],
+        strict=True,
+    ):
         to = recipients.setdefault(channel_id, Recipients([], []))
         to.user_ids.append(user_id)
         to.joined_seqs.append(joined_seq)
@@ -182,7 +193,7 @@ def _recipients(row: asyncpg.Record) -> dict[str, Recipients]:
 
 
 async def find_oldest_unsettled_s(database: Database) -> float:
-    """The age in seconds of the oldest batch that nobody has settled; 0 when there is none."""
+    """Return the age in seconds of the oldest unsettled batch; 0 when there is none."""
     age = await database.fetchval(
         "SELECT extract(epoch FROM now() - min(o.created_at)) FROM outbox o "
         "WHERE o.settled_at IS NULL"

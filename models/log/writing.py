@@ -30,7 +30,7 @@ class ChannelLog:
         self._said = False
 
     async def append_notice(self, notice: SystemNotice) -> Message:
-        """A SYSTEM message, which takes the next seq."""
+        """Append a SYSTEM message, which takes the next seq, and return it."""
         self.last_seq += 1
         self._said = True
         message = Message(
@@ -52,7 +52,7 @@ class ChannelLog:
         return message
 
     async def append_change(self, change: Change, message: Message, actor_id: str) -> None:
-        """A change of a message, given as it is after it; takes the next seq."""
+        """Append a change of a message, given as it is after the change; it takes the next seq."""
         self.last_seq += 1
         await self.connection.execute(
             "INSERT INTO changes (channel_id, seq, kind, message_seq, actor_id, at) "
@@ -70,8 +70,8 @@ class ChannelLog:
         self.entries.append(entry_of(message, seq=self.last_seq, change=change, at=self.now))
 
     async def close(self) -> Batch | None:
-        """Move the head of the log, decide who is to hear, write the outbox row. None when nothing
-        was appended.
+        """Move the head of the log, decide the recipients and write the outbox row. Returns the
+        batch, or None when nothing was appended.
         """
         if not self.entries:
             return None
@@ -102,7 +102,7 @@ class ChannelLog:
         return Batch(self.channel_id, outbox_id, self.entries, {self.channel_id: recipients})
 
     async def _recipients(self) -> Recipients:
-        """The members now, and those whom these entries take out."""
+        """Return the members now, and those whom these entries take out."""
         taken_out = sorted({who for entry in self.entries for who in entry.takes_out})
         rows = await self.connection.fetch(
             "SELECT user_id, joined_seq FROM members "
@@ -110,16 +110,16 @@ class ChannelLog:
             self.channel_id,
             taken_out,
         )
-        return Recipients([row[0] for row in rows], [row[1] for row in rows])
+        return Recipients([row["user_id"] for row in rows], [row["joined_seq"] for row in rows])
 
 
 @asynccontextmanager
 async def lock_log(
     database: Database, channel_id: str, on_commit: Callable[[Batch], None]
 ) -> AsyncIterator[ChannelLog | None]:
-    """A transaction that holds the channel's row; None when there is no such channel.
+    """Open a transaction that holds the channel's row; yields None when there is no such channel.
 
-    What was appended is committed at the end of the block, and `on_commit` is told after it. An
+    What was appended is committed at the end of the block, and then told to `on_commit`. An
     exception rolls all of it back.
     """
     batch: Batch | None = None
@@ -127,7 +127,7 @@ async def lock_log(
         row = await connection.fetchrow(
             "SELECT kind, last_seq FROM channels WHERE id = $1 FOR UPDATE", channel_id
         )
-        log = ChannelLog(connection, channel_id, row[0], row[1]) if row else None
+        log = ChannelLog(connection, channel_id, row["kind"], row["last_seq"]) if row else None
         yield log
         if log is not None:
             batch = await log.close()
@@ -139,8 +139,8 @@ async def lock_log(
 async def create_log(
     database: Database, channel_id: str, kind: int, on_commit: Callable[[Batch], None]
 ) -> AsyncIterator[ChannelLog | None]:
-    """`lock_log` of a channel that this makes; None when somebody else has made it, whose commit
-    this has waited for.
+    """Do as `lock_log`, for a channel that this call makes. Yields None when somebody else has made
+    it; their commit has been waited for.
     """
     batch: Batch | None = None
     async with database.transaction() as connection:

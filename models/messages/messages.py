@@ -40,7 +40,7 @@ class Location(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Details(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What few messages have; one JSON column."""
+    """What few messages have, stored as JSON in `messages.details`."""
 
     location: Location | None = None
     mentions: list[str] = []
@@ -51,6 +51,8 @@ class Details(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Reaction(msgspec.Struct, frozen=True):
+    """One emoji on a message, and the ids of those who gave it, in the order of reacting."""
+
     emoji: str
     user_ids: list[str]
 
@@ -60,6 +62,8 @@ class Reaction(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct):
+    """A message as a row of the log, and what was hydrated for whoever reads it."""
+
     channel_id: str
     seq: int
     kind: MessageKind
@@ -88,7 +92,9 @@ class Message(msgspec.Struct):
 
 
 def reactions_of(message: Message) -> list[Reaction]:
-    """By emoji, the one that was given first being the first; none on a deleted message."""
+    """Return the reactions by emoji, the one that was given first being the first; none on a
+    deleted message.
+    """
     by_emoji: dict[str, list[str]] = {}
     if message.deleted_at is None:
         for user_id, emoji in message.reacted:
@@ -99,27 +105,39 @@ def reactions_of(message: Message) -> list[Reaction]:
 COLUMNS = """m.channel_id, m.seq, m.kind, m.sender_id, m.client_message_id, m.text,
 m.reply_to_seq, m.sent_at, m.edited_at, m.deleted_at, m.details, m.reactions"""
 
-# By number: an enum's call costs ten times a look-up.
+# By number: calling an enum costs ten times as much as a look-up.
 _KINDS = {kind.value: kind for kind in MessageKind}
-_decode_details = msgspec.json.Decoder(Details).decode
+decode_details = msgspec.json.Decoder(Details).decode
 _decode_reactions = msgspec.json.Decoder(list[tuple[str, str]]).decode
 encode_details = msgspec.json.Encoder().encode
 
 
 def message_of(row: asyncpg.Record) -> Message:
-    """A row of `COLUMNS` as a message."""
-    details = row[10]
+    """Read a row of `COLUMNS` as a message.
+
+    Columns are read by name, which costs 0.2 µs a message more than by index.
+    """
     message = Message(
-        row[0], row[1], _KINDS[row[2]], row[3], row[4], row[5], row[6], row[7], row[8], row[9]
+        row["channel_id"],
+        row["seq"],
+        _KINDS[row["kind"]],
+        row["sender_id"],
+        row["client_message_id"],
+        row["text"],
+        row["reply_to_seq"],
+        row["sent_at"],
+        row["edited_at"],
+        row["deleted_at"],
     )
+    details, reactions = row["details"], row["reactions"]
     if details is not None:
-        decoded = _decode_details(details)
+        decoded = decode_details(details)
         message.location = decoded.location
         message.mention_ids = decoded.mentions
         message.system = decoded.system
         message.media_ids = decoded.media
-    if row[11] is not None:
-        message.reacted = _decode_reactions(row[11])
+    if reactions is not None:
+        message.reacted = _decode_reactions(reactions)
     if message.reply_to_seq is None:
         message.reply_to = None
     if message.sender_id is None:
@@ -130,14 +148,14 @@ def message_of(row: asyncpg.Record) -> Message:
 
 
 def show_to(message: Message, viewer_id: str) -> Message:
-    """Mark what the sender of a message may ask about it, to be read when they do."""
+    """Let the sender of a message ask how it fared; nobody else is told. Returns the message."""
     if message.sender_id == viewer_id:
         leave_fate_unread(message)
     return message
 
 
 def leave_fate_unread(message: Message) -> None:
-    """Have the six fields about receipts read when they are asked for; only its sender gets any."""
+    """Have the fields from `status` to `seen_at` read when they are asked for."""
     message.status = message.delivered_count = message.read_count = UNLOADED
     message.delivered_at = message.seen_at = UNLOADED
 
@@ -162,11 +180,10 @@ async def page_messages(
     first: int | None,
     last: int | None,
 ) -> tuple[list[Message], bool]:
-    """Messages between two seqs (both exclusive), oldest first: the `first` oldest or the `last`
-    newest of them.
+    """Return messages between two seqs (both exclusive), oldest first: the `first` oldest or the
+    `last` newest of them; and whether there are more on the far side.
 
-    Only what came with the viewer's membership, which is checked in the same statement. Also says
-    whether there are more on the far side.
+    Only what came with the viewer's membership, which is checked in the same statement.
     """
     count = first if first is not None else last
     assert count is not None
@@ -223,7 +240,7 @@ def _parallel(places: Sequence[Place]) -> tuple[list[str], list[int], list[str]]
 async def list_messages(
     database: Database, viewer_id: str, places: Sequence[Place]
 ) -> dict[Place, Message]:
-    """Those messages (by channel and seq) that the viewer may see."""
+    """Return those of the messages at these places that the viewer may see."""
     if not places:
         return {}
     rows = await database.fetch(
@@ -242,11 +259,12 @@ async def list_messages(
 async def find_message(
     database: Database, viewer_id: str, channel_id: str, seq: int
 ) -> Message | None:
+    """Return the message, or None when there is none that the viewer may see."""
     return (await list_messages(database, viewer_id, [(channel_id, seq)])).get((channel_id, seq))
 
 
 async def get_own_message(database: Database, sender_id: str, channel_id: str, seq: int) -> Message:
-    """A message for its own sender, in the channel or no longer."""
+    """Return a stored message to its sender, who may have left the channel."""
     row = await database.fetchrow(
         f"""
         SELECT {COLUMNS} FROM messages m
@@ -263,7 +281,7 @@ async def get_own_message(database: Database, sender_id: str, channel_id: str, s
 async def is_sent(
     database: Database, sender_id: str, channel_id: str, client_message_id: str
 ) -> bool:
-    """Whether the sender's message with their own id for it is stored."""
+    """Return True if the sender's message with this client's id is stored."""
     sent: bool = await database.fetchval(
         "SELECT EXISTS (SELECT FROM messages WHERE channel_id = $1 AND sender_id = $2 "
         "AND client_message_id = $3)",
@@ -277,7 +295,7 @@ async def is_sent(
 async def list_last_messages(
     database: Database, viewer_id: str, channel_ids: Sequence[str]
 ) -> dict[str, Message]:
-    """The newest message of each channel that the viewer may see."""
+    """Return the newest message that the viewer may see, by channel id."""
     rows = await database.fetch(
         f"""
         SELECT {COLUMNS}

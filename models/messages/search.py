@@ -112,8 +112,9 @@ async def search_messages(
     after: Hit | None,
     limits: Limits,
 ) -> tuple[list[tuple[Hit, Message]], bool]:
-    """A page of what the viewer may see and holds a word beginning with each word of the query; and
-    whether more follow. A query without a letter or digit finds nothing.
+    """Return a page of messages that the viewer may see and that hold, for each word of the query,
+    a word that begins with it; and whether more follow. A query without a letter or digit finds
+    nothing.
 
     Raises:
         Refused: INVALID_INPUT; NOT_FOUND for a channel that the viewer is not in; UNAVAILABLE past
@@ -164,7 +165,7 @@ async def _find_hits(
 
 
 async def _list_scopes(database: Database, viewer_id: str, channel_id: str | None) -> list[_Scope]:
-    """The viewer's channels in which anybody has said anything, the newest first; or the one.
+    """Return the viewer's channels in which anybody has said anything, the newest first; or one.
 
     Three statements, since a plan that joins for any number of channels takes a quarter of a second
     for a thousand.
@@ -175,7 +176,7 @@ async def _list_scopes(database: Database, viewer_id: str, channel_id: str | Non
             "SELECT channel_id FROM user_channels WHERE user_id = $1 AND left_seq IS NULL",
             viewer_id,
         )
-        channel_ids = [row[0] for row in mine]
+        channel_ids = [row["channel_id"] for row in mine]
     members = await database.fetch(
         "SELECT channel_id, joined_seq FROM members "
         "WHERE channel_id = ANY ($1) AND user_id = $2 AND left_seq IS NULL",
@@ -184,7 +185,7 @@ async def _list_scopes(database: Database, viewer_id: str, channel_id: str | Non
     )
     if channel_id is not None and not members:
         raise no_such_channel()
-    joined = {row[0]: row[1] for row in members}
+    joined = {row["channel_id"]: row["joined_seq"] for row in members}
     built = await database.fetch(
         "SELECT channel_id, built_seq FROM search_heads WHERE channel_id = ANY ($1)", list(joined)
     )
@@ -193,16 +194,25 @@ async def _list_scopes(database: Database, viewer_id: str, channel_id: str | Non
         "ORDER BY last_at DESC",
         list(joined),
     )
-    built_seqs = {row[0]: row[1] for row in built}
+    built_seqs = {row["channel_id"]: row["built_seq"] for row in built}
     return [
-        _Scope(row[0], joined[row[0]], row[1], row[2], built_seqs.get(row[0], 0)) for row in heads
+        _Scope(
+            channel_id=row["id"],
+            joined_seq=joined[row["id"]],
+            last_seq=row["last_seq"],
+            last_at=row["last_at"],
+            built_seq=built_seqs.get(row["id"], 0),
+        )
+        for row in heads
     ]
 
 
 async def build_search_blocks(
     database: "Database | Connection", channel_id: str, *, most: int = BUILT_AT_ONCE
 ) -> int:
-    """Index whole blocks that are not yet; how many it was. Harmless to repeat, and anywhere."""
+    """Index whole blocks that are not indexed yet, and return how many it was. It may be repeated,
+    by any process.
+    """
     built: int = await database.fetchval(
         "SELECT build_search_blocks($1, $2)", channel_id, min(most, BUILT_AT_ONCE)
     )
@@ -210,8 +220,8 @@ async def build_search_blocks(
 
 
 async def _build_missing_blocks(database: Database, scopes: Sequence[_Scope]) -> None:
-    """The writer of a block's last entry has it built (workers/dispatch/indexing.py); this
-    repairs what a process that died left behind.
+    """Index the blocks that a process left behind when it died. As a rule, the writer of a block's
+    last entry has it indexed (workers/dispatch/indexing.py).
     """
     left = BUILT_BY_SEARCH
     for scope in scopes:
@@ -239,14 +249,14 @@ class _Search:
 
     @property
     def _floor(self) -> datetime | None:
-        """What is older finds no place on the page any more."""
+        """Return the time of the page's last hit once the page is full: older hits do not fit."""
         return self.hits[-1].sent_at if len(self.hits) == self._most else None
 
     def surpasses(self, at: datetime) -> bool:
         return self._floor is not None and self._floor > at
 
     async def look_into(self, scopes: Sequence[_Scope]) -> None:
-        """First what is not in blocks, then blocks from the newest on."""
+        """Search what is not in blocks, then blocks from the newest on."""
         await self._add_hits(
             [_Range(s.channel_id, max(s.built_seq, s.joined_seq - 1), s.last_seq) for s in scopes]
         )
@@ -276,7 +286,9 @@ class _Search:
     async def _list_blocks(
         self, before: dict[str, int], joined: dict[str, int], size: int
     ) -> dict[str, list[int]]:
-        """By channel the newest blocks before one that may hold a place on the page."""
+        """Return, by channel id, the newest blocks before the given ones that may hold a hit of the
+        page.
+        """
         rows = await self._database.fetch(
             _BLOCKS,
             list(before),
@@ -288,8 +300,8 @@ class _Search:
             size,
         )
         blocks: dict[str, list[int]] = {}
-        for channel_id, block in rows:
-            blocks.setdefault(channel_id, []).append(block)
+        for row in rows:
+            blocks.setdefault(row["channel_id"], []).append(row["block"])
         return blocks
 
     async def _add_hits(self, ranges: Sequence[_Range]) -> None:
@@ -306,11 +318,11 @@ class _Search:
             after.seq if after else None,
             self._most,
         )
-        hits = self.hits + [Hit(*row) for row in rows]
+        hits = self.hits + [Hit(**row) for row in rows]
         self.hits = sorted(hits, reverse=True)[: self._most]
 
 
 def _prefix(word: str) -> str:
-    """A word as a term of a tsquery: what begins with it."""
+    """Return a term of a tsquery that finds the words beginning with this one."""
     escaped = word.replace("\\", "\\\\").replace("'", "''")
     return f"'{escaped}':*"
