@@ -1,9 +1,9 @@
-"""Storage: the bucket of S3 (or what speaks like it) in which all media is kept.
+"""Storage: the bucket of S3 (or of a server that speaks like it) in which all media is kept.
 
-- What clients may do, they do by signed requests, good for one key, method, type and size.
-- Everything here refuses with UNAVAILABLE while storage is away, slow or wrongly set up, within a
+- Clients reach storage by signed requests, each good for one key, method, type and size.
+- Every call refuses with UNAVAILABLE while storage is away, slow or wrongly set up, within a
   deadline, and is safe to cancel.
-- A key never reaches a log.
+- No key reaches a log.
 """
 
 import asyncio
@@ -40,7 +40,9 @@ FOR_EVER = "max-age=31536000, immutable"
 
 
 class SignedRequest(msgspec.Struct, frozen=True):
-    """A request that a client may make of storage, just so: method, address and these headers."""
+    """A request that a client may make of storage, with exactly this method, address and these
+    headers.
+    """
 
     method: str
     url: str
@@ -48,7 +50,7 @@ class SignedRequest(msgspec.Struct, frozen=True):
 
 
 class Storage:
-    """One bucket. Keys are of our making: no name that a client gave is in one."""
+    """One bucket. Its keys are made by the server: no name that a client gave is in one."""
 
     def __init__(self, bucket: Bucket, keys: AccessKeys, signer: Signer, *, page_size: int) -> None:
         self.signer = signer
@@ -71,9 +73,9 @@ class Storage:
         deadline_s: float = DEADLINE_S,
         page_size: int = PAGE_SIZE,
     ) -> "Storage":
-        """Asks nothing over the network. Without an endpoint it is Amazon's S3; `public_url` is
-        where clients reach the endpoint, when elsewhere. Without keys, boto3's credential chain
-        finds them, and signing refuses until it has: call `ready` first.
+        """Open the bucket, without any request to it. Without an endpoint it is Amazon's S3;
+        `public_url` is where clients reach the endpoint, when that is elsewhere. Without keys,
+        boto3's credential chain finds them, and signing refuses until it has: call `ready` first.
         """
         calls = Calls(threads=THREADS)
         keys = AccessKeys.open(
@@ -93,7 +95,7 @@ class Storage:
     # ---------------------------------------------------------------- signed requests
 
     def sign_put(self, key: str, *, content_type: str, byte_size: int, ttl_s: int) -> SignedRequest:
-        """An upload in one piece, of just this type and size.
+        """Sign an upload in one piece, of exactly this type and size.
 
         Raises:
             Refused: INVALID_INPUT where the type can be no header.
@@ -107,7 +109,9 @@ class Storage:
     def sign_part(
         self, key: str, parts_id: str, number: int, *, byte_size: int, ttl_s: int
     ) -> SignedRequest:
-        """One part, from 1; all but the last must have 5 MiB or more."""
+        """Sign the upload of one part, numbered from 1. All parts but the last must have 5 MiB or
+        more.
+        """
         query = [("partNumber", str(number)), ("uploadId", parts_id)]
         return self._sign_upload(key, [("Content-Length", str(byte_size))], ttl_s, query)
 
@@ -138,7 +142,8 @@ class Storage:
         cache_control: str = FOR_EVER,
         if_etag: str | None = None,
     ) -> None:
-        """Within storage, up to 5 GB; the copy has these headers, not the source's.
+        """Copy an object within storage, up to 5 GB. The copy has these headers, not those of the
+        source.
 
         Raises:
             Refused: NOT_FOUND without the source, CONFLICT when its etag is not `if_etag`.
@@ -157,7 +162,7 @@ class Storage:
             raise Refused(RefusalCode.CONFLICT, "The file has changed in storage.")
 
     async def download(self, key: str, path: Path, *, most_bytes: int) -> None:
-        """Into a file, which is not there when this fails.
+        """Download an object into a file. When this fails, no file is left.
 
         Raises:
             Refused: NOT_FOUND; TOO_LARGE above `most_bytes`.
@@ -186,7 +191,7 @@ class Storage:
         disposition: str | None = None,
         cache_control: str = FOR_EVER,
     ) -> None:
-        """From a file, up to 5 GB.
+        """Upload a file of up to 5 GB.
 
         Raises:
             OSError: the file cannot be read.
@@ -201,7 +206,7 @@ class Storage:
         await self._transfer(send, stopped)
 
     async def delete(self, keys: Iterable[str]) -> None:
-        """Fine for those that are not there."""
+        """Delete these objects. Keys that do not exist are skipped."""
         named = [{"Key": key} for key in keys]
         for start in range(0, len(named), PAGE_SIZE):
             batch = {"Objects": named[start : start + PAGE_SIZE], "Quiet": True}
@@ -211,7 +216,9 @@ class Storage:
                 raise self._bucket.refusal(min(kept))
 
     async def list_keys(self, prefix: str) -> AsyncIterator[tuple[str, datetime, int]]:
-        """Key, time of the last change and bytes of each object under a prefix."""
+        """Yield the key, the time of the last change and the bytes of each object under a
+        prefix.
+        """
         after: dict[str, Any] = {}
         while True:
             page = await self._bucket.ask(
@@ -226,7 +233,7 @@ class Storage:
     # ---------------------------------------------------------------- the whole
 
     async def ready(self) -> bool:
-        """Whether the bucket answers; and finds the key by which requests are signed."""
+        """Find the key by which requests are signed, and return whether the bucket answers."""
         try:
             await self._bucket.run(self._keys.ask, deadline_s=READY_S)
             await self._bucket.require(deadline_s=READY_S)
@@ -235,11 +242,11 @@ class Storage:
         return True
 
     async def close(self) -> None:
-        """What is under way is left to itself, and ends by its own time-outs."""
+        """Close the bucket. Calls that run are not waited for, and end by their own time-outs."""
         self._bucket.close()
 
     async def _transfer(self, call: Callable[[], Value], stopped: threading.Event) -> Value:
-        """A call that ends soon after its caller has gone."""
+        """Make a call that ends soon after its caller has gone."""
         try:
             return await self._bucket.run(call, deadline_s=TRANSFER_S)
         except (Refused, asyncio.CancelledError):
@@ -255,7 +262,9 @@ def _headers(content_type: str, disposition: str | None, cache_control: str) -> 
 def _or_without(
     path: Path, call: Callable[[], None], stopped: threading.Event
 ) -> Callable[[], None]:
-    """The call, which leaves no half of a file behind."""
+    """Return the call, changed so that it deletes the half of a file that it leaves when it
+    fails.
+    """
 
     def run() -> None:
         try:

@@ -1,7 +1,8 @@
-"""Calls that block, made in a few threads with a deadline, and what their errors mean to others.
+"""Calls that block, made in a few threads with a deadline, and the refusals that their errors
+become.
 
-A caller who goes away takes a call that has not begun with it; one that runs ends by its own
-time-outs. The threads are daemons: none holds up the end of the process.
+When a caller goes away, a call that has not begun is dropped, and one that runs ends by its own
+time-outs. The threads are daemons: no call holds up the end of the process.
 """
 
 import asyncio
@@ -48,7 +49,7 @@ TELL_AGAIN_S = 600
 
 
 class Calls:
-    """Runs calls of boto3; at most `most` wait or run at once, the rest is refused at once."""
+    """Runs calls of boto3 in threads. At most `most` may wait or run; more are refused at once."""
 
     def __init__(self, *, threads: int = 8, most: int = 200) -> None:
         self._most = most
@@ -61,6 +62,7 @@ class Calls:
             threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def submit(self, call: Callable[[], Value]) -> "Future[Value]":
+        """Queue the call for a thread. Return its future."""
         future: Future[Value] = Future()
         self._under_way.add(future)
         future.add_done_callback(self._under_way.discard)
@@ -68,7 +70,8 @@ class Calls:
         return future
 
     async def run(self, call: Callable[[], Value], *, deadline_s: float) -> Value:
-        """
+        """Make the call in a thread and return its result.
+
         Raises:
             Refused: NOT_FOUND where the object is not there, UNAVAILABLE for whatever else storage
                 says or does not say in time.
@@ -85,13 +88,14 @@ class Calls:
             raise self.refusal_of(error) from None
 
     def refusal_of(self, error: ClientError | BotoCoreError) -> Refused:
+        """Return the refusal that an error of boto3 becomes: NOT_FOUND or UNAVAILABLE."""
         code = code_of(error)
         if code in MISSING:
             return not_found("The file is not in storage.")
         return self.refusal(code)
 
     def refusal(self, why: str) -> Refused:
-        """UNAVAILABLE, told to the operator once."""
+        """Return UNAVAILABLE, and log the reason, once in `TELL_AGAIN_S` seconds."""
         now = time.monotonic()
         if now - self._told.get(why, -TELL_AGAIN_S) >= TELL_AGAIN_S:
             self._told[why] = now
@@ -106,6 +110,7 @@ class Calls:
         return unavailable()
 
     def close(self) -> None:
+        """End the threads once the calls that wait are done."""
         for _ in range(self._threads):
             self._waiting.put(None)
 
@@ -115,7 +120,9 @@ class Calls:
 
 
 def code_of(error: ClientError | BotoCoreError) -> str:
-    """S3's code, or the class of what kept it from answering; of a HEAD, the status."""
+    """Return S3's code (for a HEAD the status), or the class of the error that kept it from
+    answering.
+    """
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", "without a code"))[:64]
     return type(error).__name__

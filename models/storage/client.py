@@ -1,4 +1,6 @@
-"""boto3's client of S3: how it is set up, where the bucket is, and files that it sends."""
+"""boto3's client of S3: how it is configured, the bucket that it works on, and files that it
+sends.
+"""
 
 import threading
 from collections.abc import Callable, Collection
@@ -33,8 +35,8 @@ class StoredObject(msgspec.Struct, frozen=True):
 
 
 class S3Client:
-    """Made in the thread that needs it first: its making reads big files, and may ask
-    the network for keys.
+    """A client that is made by the thread that first needs it, since making it reads large files
+    and may ask the network for keys.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class S3Client:
         self._made: tuple[Any, Any] | None = None
 
     def call(self, method: str, **arguments: Any) -> Any:
+        """Call a method of boto3, with more patience for those that move bytes; blocks."""
         quick, patient = self._clients()
         return getattr(patient if method in PATIENT else quick, method)(**arguments)
 
@@ -101,7 +104,7 @@ class Bucket:
         self._deadline_s = deadline_s
 
     def call(self, method: str, expecting: Collection[str] = (), **arguments: Any) -> Any:
-        """The answer, or the code of an error that is expected; blocks."""
+        """Return the answer, or the code of an error that is expected; blocks."""
         try:
             return self._client.call(method, Bucket=self.name, **arguments)
         except ClientError as error:
@@ -110,6 +113,7 @@ class Bucket:
             raise
 
     async def run(self, call: Callable[[], Value], *, deadline_s: float | None = None) -> Value:
+        """Make a call in a thread, within the bucket's deadline or another one."""
         return await self._calls.run(call, deadline_s=deadline_s or self._deadline_s)
 
     async def ask(
@@ -120,6 +124,9 @@ class Bucket:
         deadline_s: float | None = None,
         **arguments: Any,
     ) -> Any:
+        """Call a method of boto3 in a thread. Return its answer, or the code of an error that is
+        expected.
+        """
         return await self.run(
             lambda: self.call(method, expecting, **arguments), deadline_s=deadline_s
         )
@@ -139,9 +146,10 @@ class Bucket:
         return StoredObject(found["ContentLength"], content_type, found["ETag"].strip('"'))
 
     async def require(self, *, deadline_s: float | None = None) -> None:
-        """
+        """Require that the bucket exists.
+
         Raises:
-            Refused: UNAVAILABLE; there is none of the name.
+            Refused: UNAVAILABLE when it does not, or storage is away.
         """
         found = await self.ask("head_bucket", expecting=MISSING, deadline_s=deadline_s)
         if isinstance(found, str):
@@ -156,7 +164,7 @@ class Bucket:
 
 
 class StoppableFile(FileIO):
-    """A file to send, whose reading fails once its sender should stop."""
+    """A file to send, whose reading fails once `stopped` is set."""
 
     def __init__(self, path: Path, stopped: threading.Event) -> None:
         super().__init__(path)
@@ -169,8 +177,8 @@ class StoppableFile(FileIO):
 
 
 def bucket_url(endpoint_url: str | None, bucket: str, region: str) -> str:
-    """The address below which the bucket's objects are: in the path of an endpoint, in the host of
-    Amazon's where a certificate covers it.
+    """Return the address below which the bucket's objects are: in the path of an endpoint, or in
+    the host of Amazon's where a certificate covers it.
     """
     if endpoint_url:
         return f"{endpoint_url.rstrip('/')}/{bucket}"

@@ -1,7 +1,7 @@
-"""The access key of storage: given by settings, or found by boto3's credential chain (a role, a
+"""The access key of storage: given by settings, or found by boto3's credential chain (a role or a
 profile), which asks over the network and whose keys end and are fetched anew.
 
-Whoever signs must not block, so the chain is asked in a thread, ahead of the end.
+Signing must not block, so a thread asks the chain before the key ends.
 """
 
 import logging
@@ -24,12 +24,14 @@ Submit = Callable[[Callable[[], None]], "Future[None]"]
 
 
 class AccessKeys:
-    """`current()` is for those who sign; `session` for the client, which shares what was found."""
+    """The access key of the moment: `current()` for signing, `session` for the client, which shares
+    the keys that were found.
+    """
 
     def __init__(
         self, session: Session, submit: Submit, clock: Callable[[], float] = time.time
     ) -> None:
-        """`submit` runs what blocks in a thread."""
+        """Take the session. `submit` runs a blocking call in a thread."""
         self.session = session
         self._submit = submit
         self._clock = clock
@@ -45,7 +47,9 @@ class AccessKeys:
         secret_access_key: str | None,
         session_token: str | None = None,
     ) -> "AccessKeys":
-        """Without an id and a secret, the chain is asked when it is needed first."""
+        """Open the keys of settings. Without an id and a secret, the chain is asked when a key is
+        first needed.
+        """
         if not access_key_id or not secret_access_key:
             return cls(Session(), submit)
         keys = cls(
@@ -60,7 +64,8 @@ class AccessKeys:
         return keys
 
     def current(self) -> AccessKey:
-        """Does not block.
+        """Return the key to sign with, without blocking. Have a thread ask the chain again when it
+        is time.
 
         Raises:
             Refused: UNAVAILABLE while none is known.
@@ -77,7 +82,7 @@ class AccessKeys:
         return known
 
     def ask(self) -> None:
-        """Take the key that the session has now; with a chain, this blocks."""
+        """Take the session's key of the moment. With a chain, this blocks."""
         try:
             credentials = self.session.get_credentials()
             found = None if credentials is None else _read(credentials)
@@ -100,7 +105,9 @@ class AccessKeys:
 
 
 def _read(credentials: Credentials) -> AccessKey | None:
-    """A key and the end that belongs to it, though other threads may renew it meanwhile."""
+    """Return the key and the end that belongs to it, although other threads may renew it
+    meanwhile.
+    """
     while True:
         found = credentials.get_frozen_credentials()
         # botocore tells in no other way when keys end; those of a user have no end.

@@ -1,7 +1,7 @@
 """Signed addresses of storage: AWS Signature Version 4 in the query, made without network.
 
-Written out instead of botocore's classes, which take 7 to 20 times as long and cannot sign as of a
-given time; tests hold both equal. Algorithm: "Authenticating Requests: Using Query Parameters" in
+This replaces botocore's classes, which take 7 to 20 times as long and cannot sign as of a given
+time. Tests hold both equal. Algorithm: "Authenticating Requests: Using Query Parameters" in
 Amazon's S3 API reference.
 """
 
@@ -20,7 +20,7 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 class AccessKey(msgspec.Struct, frozen=True):
-    """An identity at storage. One of a role has a token, and ends (in Unix seconds)."""
+    """An identity at storage. The key of a role has a token, and an end (Unix seconds)."""
 
     id: str
     secret: str
@@ -34,8 +34,8 @@ class Signer:
     def __init__(
         self, *, base_url: str, region: str, find_access_key: Callable[[], AccessKey]
     ) -> None:
-        """`base_url` is the bucket's own as clients reach it, without a slash at its end;
-        `find_access_key` does not block, and may refuse with UNAVAILABLE.
+        """Sign below `base_url`: the bucket's address as clients reach it, without a slash at its
+        end. `find_access_key` must not block, and may refuse with UNAVAILABLE.
         """
         parts = urlsplit(base_url)
         self._origin = f"{parts.scheme}://{parts.netloc}"
@@ -55,10 +55,13 @@ class Signer:
         headers: Iterable[tuple[str, str]] = (),
         access_key: AccessKey | None = None,
     ) -> str:
-        """The address of a request that is good for `ttl_s` seconds from `at` (Unix time).
+        """Return the address of a request that is good for `ttl_s` seconds from `at` (Unix time).
 
-        The names of `headers` are in lower case, those of `query` begin so; the request must carry
-        just these values.
+        The names of `headers` are in lower case, those of `query` begin so. The request must carry
+        exactly these values.
+
+        Raises:
+            Refused: UNAVAILABLE while there is no access key.
         """
         access_key = access_key or self.find_access_key()
         clock = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at))
@@ -87,7 +90,7 @@ def _parameters(
     signed_names: str,
     query: Iterable[tuple[str, str]],
 ) -> str:
-    """The query in its canonical order, in which small letters follow capitals."""
+    """Return the query in its canonical order, in which small letters follow capitals."""
     credential = f"{access_key.id}/{scope}"
     token = access_key.token
     own = "".join(
@@ -111,6 +114,6 @@ def _signing_key(secret: str, day: str, region: str) -> bytes:
 
 
 def _host_header(scheme: str, authority: str) -> str:
-    """What clients send as Host: without the scheme's own port."""
+    """Return what clients send as Host: without the scheme's own port."""
     usual = {"http": ":80", "https": ":443"}[scheme]
     return authority.lower().removesuffix(usual)

@@ -1,1 +1,1 @@
-"""Media jobs: files are made into what is shown, and end when nobody needs them."""
+"""Media jobs: they render uploaded files, and delete those that nobody needs any more."""

@@ -1,9 +1,8 @@
-"""The media job: an uploaded file is made into what is shown of it, once for equal files of
-one owner.
+"""The media job: it renders an uploaded file, once for equal files of one owner.
 
-It may be killed anywhere and run again, or run twice at once: keys follow from the upload and the
-rendition's name, the last step is one transaction, and telling again says nothing. What a killed
-one leaves in storage is found by the sweep.
+It may be killed at any point and run again, or run twice at once: storage keys follow from the
+upload and the rendition's name, the last step is one transaction, and telling members again changes
+nothing. The sweep deletes what a killed job leaves in storage.
 """
 
 import asyncio
@@ -47,18 +46,21 @@ LOST = "The file is not in storage."
 
 
 class RenderPayload(msgspec.Struct):
+    """The payload of a media job."""
+
     media_id: str
 
 
 class Savings(Protocol):
-    """Whoever counts the bytes that came in and those that are stored for them."""
+    """A counter of the bytes that were uploaded and of those that are stored for them."""
 
     def note_bytes(self, kind: str, came_in: int, stored: int) -> None: ...
 
 
 class MediaJob:
-    """`keeps_originals`: the original of every file stays in storage. Only that of a FILE is shown
-    to anybody: all others hold what their makers never meant to tell, as where they were.
+    """Renders uploaded files. With `keeps_originals`, the original of every file stays in storage;
+    clients get only that of a FILE, since others may hold what their makers never meant to share,
+    such as a place.
     """
 
     def __init__(
@@ -72,7 +74,9 @@ class MediaJob:
         folder: Path | None = None,
         savings: Savings | None = None,
     ) -> None:
-        """Files are worked on in `folder`, else where the system has its temporary ones."""
+        """Take the parts. Files are worked on in `folder`, else in the system's folder for
+        temporary files.
+        """
         self._database = database
         self._storage = storage
         self._renderer = renderer
@@ -82,7 +86,8 @@ class MediaJob:
         self._savings = savings
 
     async def run(self, job: TakenJob) -> None:
-        """
+        """Render the file of the job, and tell the members of channels that hold it.
+
         Raises:
             Refused: UNAVAILABLE while PostgreSQL or storage is away.
         """
@@ -99,13 +104,17 @@ class MediaJob:
         await tell_of_media(self._database, self._on_commit, media_id)
 
     async def give_up(self, job: TakenJob) -> None:
-        """The job is set aside: its file is not coming. The original stays, for another try."""
+        """Set the file of a job that was set aside to FAILED. Its original stays, for another
+        try.
+        """
         media_id = msgspec.json.decode(job.payload, type=RenderPayload).media_id
         await fail_media(self._database, media_id, UNUSABLE, set_aside=True)
         await tell_of_media(self._database, self._on_commit, media_id)
 
     async def _make_in(self, lane: str, media: MediaToRender, content_id: str) -> str | None:
-        """The lane that has to do it, if this one has not."""
+        """Render the file in this lane. Return the lane that has to do it instead, if there is
+        one.
+        """
         if lane != QUICK:
             await self._make(media, content_id, quick=False)
             return None
@@ -119,11 +128,14 @@ class MediaJob:
         return None
 
     async def _move(self, media: MediaToRender, lane: str) -> None:
-        """Do it in another lane."""
+        """Queue the job in another lane."""
         async with self._database.transaction() as connection:
             await queue_render(connection, media.id, media.owner_id, lane)
 
     async def _make(self, media: MediaToRender, content_id: str, *, quick: bool) -> None:
+        """Download the file, settle it with an equal content or a rendered one, and clean up its
+        folder.
+        """
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
             folder = Path(name)
             source = folder / "original"
@@ -155,7 +167,8 @@ class MediaJob:
     async def _render(
         self, media: MediaToRender, content_id: str, source: Path, folder: Path, *, quick: bool
     ) -> Content | None:
-        """What was made and stored; None when the file cannot be used, or is gone.
+        """Render the file and store its renditions. Return them; None when the file cannot be used
+        or is gone.
 
         Raises:
             TooSlow: it takes longer than a file may in the quick lane.
@@ -187,16 +200,17 @@ class MediaJob:
         return content
 
     async def _fail(self, media: MediaToRender, content_id: str, failure: str) -> None:
+        """Set the media to FAILED and delete its folder."""
         await fail_media(self._database, media.id, failure)
         await self._drop_folder(content_id)
 
     async def _tidy(self, kind: MediaKind, content_id: str) -> None:
-        """Let go of an original that nobody is to have."""
+        """Delete an original that nobody may have."""
         if kind is not MediaKind.FILE and not self._keeps_originals:
             await self._storage.delete([original_of(content_id)])
 
     async def _drop_folder(self, content_id: str) -> None:
-        """Unless it is somebody's: the same job may have run twice at once."""
+        """Delete the folder, unless a row names it: the same job may have run twice at once."""
         if not await list_named_folders(self._database, [content_id]):
             await delete_folder(self._storage, content_id)
 
@@ -206,7 +220,7 @@ class MediaJob:
 
 
 async def delete_folder(storage: Storage, content_id: str) -> None:
-    """All that is stored of a content which no row names."""
+    """Delete all that is stored of a content which no row names."""
     keys = [key async for key, _, _ in storage.list_keys(folder_of(content_id))]
     if keys:
         await storage.delete(keys)
@@ -241,9 +255,9 @@ def _content(media: MediaToRender, content_id: str, rendered: Rendered) -> Conte
 
 
 def _digest(media: MediaToRender, path: Path) -> bytes:
-    """HMAC of the bytes under kind and owner, with SHA-256. The same bytes are made into other
-    things as another kind; and what one person has must not show in how soon, where and since when
-    another has it.
+    """Return the HMAC of the bytes under kind and owner, with SHA-256. Another kind makes other
+    renditions of the same bytes, and nobody may learn from the timing or the place whether another
+    owner has the same file.
     """
     key = bytes([media.kind.value]) + bytes.fromhex(media.owner_id)
     digest = hmac.new(key, digestmod="sha256")

@@ -1,4 +1,6 @@
-"""Media jobs at the end of a file's life: when what held it is gone, and when everybody has it."""
+"""Media jobs at the end of a file's life: when what held it is gone, and when everybody has stored
+it.
+"""
 
 from collections.abc import Callable
 
@@ -15,10 +17,14 @@ from workers.media.job import delete_folder
 
 
 class MediaIdsPayload(msgspec.Struct):
+    """The payload of jobs about several media."""
+
     media_ids: list[str]
 
 
 class MediaReleases:
+    """Deletes media that nothing holds any more, and expires media that was delivered."""
+
     def __init__(
         self,
         database: Database,
@@ -28,7 +34,9 @@ class MediaReleases:
         deletes_after_delivery: bool,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        """`patience_s` is how long after a use its message or picture may come."""
+        """Take the parts. `patience_s` is the time after a use in which its message or picture may
+        still come.
+        """
         self._database = database
         self._storage = storage
         self._on_commit = on_commit
@@ -36,10 +44,10 @@ class MediaReleases:
         self._patience_s = patience_s
 
     async def release(self, job: TakenJob) -> None:
-        """A message with these media was deleted, or a picture replaced.
+        """Release media of a message that was deleted, or of a picture that was replaced.
 
         Raises:
-            RetryLater: something that would hold them may still come.
+            RetryLater: a message or picture that holds them may still come.
         """
         again_in_s: float | None = None
         for media_id in _media_ids(job):
@@ -50,14 +58,18 @@ class MediaReleases:
             raise RetryLater(again_in_s, "A message or picture may still come that holds a file.")
 
     async def release_one(self, media_id: str) -> float | None:
-        """In how many seconds to look again, if so."""
+        """Release one media. Return the seconds after which to look again; None when that is not
+        needed.
+        """
         release = await release_media(self._database, media_id, patience_s=self._patience_s)
         if release.content_id is not None:
             await delete_folder(self._storage, release.content_id)
         return release.again_in_s
 
     async def delivered(self, job: TakenJob) -> None:
-        """Somebody has stored these media."""
+        """Expire those of the media that every recipient has stored, if this server deletes them
+        then.
+        """
         if not self._deletes_after_delivery:
             return
         for media_id in _media_ids(job):
@@ -65,8 +77,8 @@ class MediaReleases:
                 await self.expire(media_id)
 
     async def expire(self, media_id: str) -> bool:
-        """Delete its files, keep the rest, and tell; whether it is so. Where it was killed in
-        between, doing it again tells.
+        """Delete the files of the media, keep its row, and tell the members. Return whether it is
+        EXPIRED now. When killed in between, running it again tells them.
         """
         expired, content_id = await expire_media(self._database, media_id)
         if expired:

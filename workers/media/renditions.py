@@ -1,7 +1,7 @@
-"""From an uploaded file to what is shown of it: the face of this package.
+"""Renders an uploaded file into its renditions.
 
 Files are decoded in a sandbox (workers/media/sandbox/sandbox.py), and what comes out of it is
-checked here: only regular files of the names and types that a kind can have are taken up.
+checked here: only regular files with names and types that the kind can have are accepted.
 """
 
 import asyncio
@@ -57,11 +57,11 @@ _MOST_PLACEHOLDER = 64
 
 
 class TooSlow(Exception):
-    """It takes more than a file may in the quick lane."""
+    """The file takes longer than one may in the quick lane."""
 
 
 class MediaRenderer:
-    """Close it before the loop ends."""
+    """Renders files, each in a child of its own. Close it before the loop ends."""
 
     def __init__(
         self,
@@ -70,14 +70,14 @@ class MediaRenderer:
         sandbox: Sandbox | None = None,
         required: bool = True,
     ) -> None:
-        """`required`: no file is decoded where a layer of confinement that must be in force is
-        not.
+        """Take the limits. With `required`, no file is decoded where a required layer of
+        confinement is not in force.
         """
         self._limits = limits
         self._sandbox = sandbox or Sandbox("workers.media.renderers.renderer", required=required)
 
     async def list_layers(self) -> list[str]:
-        """The layers of confinement in which files are decoded on this machine.
+        """Return the layers of confinement in which files are decoded on this machine.
 
         Raises:
             SandboxFailed: a required one is `missing`; or a fault of ours.
@@ -87,8 +87,9 @@ class MediaRenderer:
     async def render(
         self, kind: MediaKind, source: Path, folder: Path, *, quick: bool = False
     ) -> Rendered:
-        """Writes files in `folder`, which is empty, and nowhere else. At any time so many of them
-        run as the caller lets. `quick`: it may take `quick_cpu_s`, and goes before all others.
+        """Render the file into `folder`, which is empty; nothing is written elsewhere. The caller
+        bounds how many run at once. With `quick`, the file may take `quick_cpu_s` and goes before
+        all others.
 
         Raises:
             Unusable: nothing can be made of the file.
@@ -118,7 +119,7 @@ class MediaRenderer:
             raise Unusable(DAMAGED) from None
 
     async def close(self) -> None:
-        """Stop what runs."""
+        """Kill the children that run."""
         await self._sandbox.close()
 
     def _bounds(self, kind: MediaKind, *, quick: bool) -> Bounds:
@@ -143,7 +144,7 @@ def _read_head(source: Path) -> bytes:
 
 
 def _checked(kind: MediaKind, rendered: Rendered, folder: Path) -> Rendered:
-    """Return what the child said, once it is found to be so.
+    """Return what the child reported, after checking it against the files in the folder.
 
     Raises:
         ValueError: no child of ours makes this.

@@ -1,8 +1,8 @@
-"""The sweep of media: uploads that were not finished, files that nothing holds, and what storage
-has that no row names. And the check that both agree.
+"""The sweep of media: it deletes uploads that were not finished, files that nothing holds, and
+objects in storage that no row names. The check compares rows and storage without deleting.
 
-It is a job that comes again for ever, each time an hour after it ended: of all workers one sweeps.
-A killed job leaves objects that no row names; they are deleted once they are an hour old.
+It is a job that comes again for ever, an hour after it ended, and of all workers one runs it. A
+killed job leaves objects that no row names; they are deleted once they are an hour old.
 """
 
 import logging
@@ -38,7 +38,7 @@ PORTIONS = tuple(f"{number:02x}" for number in range(256))
 
 
 class Ages(msgspec.Struct, frozen=True, kw_only=True):
-    """How old what is swept must be, in seconds."""
+    """The ages from which things are swept, in seconds."""
 
     upload_s: float
     staging_s: float = DAY_S
@@ -53,7 +53,7 @@ class Ages(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Swept(msgspec.Struct):
-    """How much went."""
+    """The numbers of what a sweep deleted."""
 
     unfinished: int = 0
     never_used: int = 0
@@ -62,13 +62,17 @@ class Swept(msgspec.Struct):
 
 
 class Findings(msgspec.Struct):
-    """Where storage and rows disagree: keys that no row names, and keys that rows name in vain."""
+    """Where storage and rows disagree: keys that no row names, and keys that rows name but storage
+    lacks.
+    """
 
     unnamed: list[str] = []
     missing: list[str] = []
 
 
 class MediaSweep:
+    """Sweeps rows and storage of media, and compares them."""
+
     def __init__(
         self,
         database: Database,
@@ -85,7 +89,8 @@ class MediaSweep:
         self._keeps_originals = keeps_originals
 
     async def run(self, job: TakenJob) -> None:
-        """
+        """Sweep once, and come again later.
+
         Raises:
             RetryLater: always.
             Refused: UNAVAILABLE while PostgreSQL or storage is away.
@@ -95,6 +100,7 @@ class MediaSweep:
         raise RetryLater(self._ages.again_s, "It comes again for ever.")
 
     async def sweep(self) -> Swept:
+        """Sweep everything once. Return how much was deleted."""
         swept = Swept()
         await self._sweep_unfinished(swept)
         await self._sweep_unused(swept)
@@ -108,7 +114,9 @@ class MediaSweep:
     # ---------------------------------------------------------------- rows
 
     async def _sweep_unfinished(self, swept: Swept) -> None:
-        """Rows only: what has arrived goes with what is staged."""
+        """Delete the rows of unfinished uploads. What has arrived of them goes with the staged
+        objects.
+        """
         while found := await list_unfinished(
             self._database, older_than_s=self._ages.upload_s, most=AT_ONCE
         ):
@@ -167,8 +175,8 @@ class MediaSweep:
             await self._storage.parts.abort(parts.key, parts.parts_id)
 
     async def compare(self, *, older_than_s: float) -> AsyncIterator[Findings]:
-        """Where rows and objects of that age disagree, portion by portion. An object that came
-        after the rows were read is not missing, so those are asked for once more.
+        """Yield, portion by portion, where rows and objects of that age disagree. An object that
+        came after the rows were read is not missing, so missing ones are looked up once more.
         """
         before = datetime.now(UTC) - timedelta(seconds=older_than_s)
         for portion in PORTIONS:

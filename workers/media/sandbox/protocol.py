@@ -1,4 +1,6 @@
-"""What both sides of the sandbox know: the limits, what a file was made into, and why not."""
+"""What both sides of the sandbox know: the limits, the result of rendering, and the reasons why a
+file cannot be used.
+"""
 
 import os
 
@@ -21,7 +23,7 @@ TOO_MUCH = "The file takes too much work to read."
 
 
 class MediaLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one file may cost, and what is made of it; sizes in bytes and pixels."""
+    """The limits of one file, and the sizes of its renditions; in bytes and pixels."""
 
     # Pictures
     picture_pixels: int = 50_000_000
@@ -61,7 +63,7 @@ class MediaLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unusable(Exception):
-    """Nothing can be made of the file. `reason` is a sentence for the person who sent it."""
+    """The file cannot be rendered. `reason` is a sentence for the person who sent it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -1,9 +1,9 @@
-"""A child for each file: what decodes it has its own memory and time, sees nothing of this process
-and nothing of the disk but one folder, and takes only itself with it when it crashes.
+"""The sandbox: a child process for each file. It decodes the file with memory and time of its own,
+sees nothing of this process and of the disk only one folder, and crashes alone.
 
 - A crash, a hang or too much memory give a `SandboxResult` with a fault, and no later file suffers.
-- Who stops waiting kills the child; when this process dies, so do all.
-- What a child says is decoded as `bytes` and believed by nobody: the caller checks it.
+- Whoever stops waiting kills the child; when this process dies, all children die.
+- The answer of a child is decoded as `bytes` and not trusted: the caller checks it.
 """
 
 import asyncio
@@ -34,8 +34,8 @@ ENVIRONMENT = {"LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1"}
 
 
 class SandboxFailed(Exception):
-    """A fault of ours, not of the file. `missing` are the layers of a child's confinement that had
-    to be in force and were not.
+    """A fault of ours, not of the file. `missing` are the required layers of a child's confinement
+    that were not in force.
     """
 
     def __init__(self, missing: Sequence[str] = ()) -> None:
@@ -44,9 +44,9 @@ class SandboxFailed(Exception):
 
 
 class SandboxResult(msgspec.Struct, frozen=True):
-    """What came of a child: what it made, else why it made nothing, `unusable` in its own words, or
-    a fault: the class of what it raised, or how it ended, and nothing of the file. `layers` are
-    told when it had no order.
+    """The result of a child: what it made, or why it made nothing: `unusable` in its own words, or
+    a `fault`, which is the class of an exception or how the child ended, and says nothing of the
+    file. `layers` are reported when it had no order.
     """
 
     exit: ChildExit
@@ -57,10 +57,12 @@ class SandboxResult(msgspec.Struct, frozen=True):
 
 
 class Sandbox:
-    """Runs `run` of a module in children. Begins with the first file."""
+    """Runs the function `run` of a module in children. The first file starts it."""
 
     def __init__(self, module: str, *, required: bool = True) -> None:
-        """`required`: children whose confinement lacks a required layer look at nothing."""
+        """Take the module. With `required`, a child that lacks a required layer of confinement does
+        not open its file.
+        """
         self._module = module
         self._required = required
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,11 +71,11 @@ class Sandbox:
 
     @property
     def pid(self) -> int | None:
-        """Of the program that forks children."""
+        """Return the process id of the program that forks children; None before it starts."""
         return None if self._process is None else self._process.pid
 
     async def list_layers(self) -> list[str]:
-        """The layers of confinement that children have on this machine.
+        """Return the layers of confinement that children have on this machine.
 
         Raises:
             SandboxFailed: one that is required is `missing`; or there was no child.
@@ -88,7 +90,7 @@ class Sandbox:
     async def run(
         self, order: bytes | None, source: Path, folder: Path, bounds: Bounds
     ) -> SandboxResult:
-        """With the file open and in that folder.
+        """Run a child with the file open and the folder as its present one.
 
         Raises:
             SandboxFailed: there was no child, or it was not confined as it must be, or it is
@@ -220,7 +222,9 @@ def _closing(file: int) -> Iterator[int]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """It ends by itself when nobody can ask it any longer."""
+    """Wait for the process, which ends by itself when nobody can ask it any longer; kill it when it
+    does not.
+    """
     try:
         process.wait(STOP_WITHIN_S)
     except subprocess.TimeoutExpired:
