@@ -201,8 +201,8 @@ class ChannelMutations:
 def require_positions(
     inputs: Iterable[PositionInput] | None, field: str, most: int
 ) -> dict[str, int]:
-    """The farthest seq named for each channel; ids of something else are left out, as unknown
-    channels are.
+    """Return the farthest seq named for each channel id. Ids that are no channel's are left out, as
+    unknown channels are.
 
     Raises:
         Refused: INVALID_INPUT, for a negative seq or more than `most` positions.
@@ -221,7 +221,7 @@ def require_positions(
 
 
 def _require_stored_media(media_ids: Sequence[str] | None, limits: Limits) -> list[str]:
-    """Each once; ids of something else are left out, as those of unknown media are."""
+    """Return the media ids, each once. Ids of something else are left out, as unknown media are."""
     named = media_ids or []
     if len(named) > limits.stored_media:
         raise invalid(f"At most {limits.stored_media} files are allowed here.", "storedMediaIds")

@@ -302,7 +302,7 @@ class GroupMutations:
 
 
 async def _payload(context: Context, channel_id: str, field: str = "groupId") -> GroupPayload:
-    """The group as it is after the mutation, unless the viewer has been taken out meanwhile."""
+    """Return the group as it is after the mutation, unless the viewer is no longer in it."""
     # Of an operation's several mutations, each shows what it left behind.
     context.forget_loaded()
     viewer_id = context.require_viewer().user.id
@@ -330,5 +330,7 @@ def _require_user_ids(user_ids: Sequence[str], field: str) -> list[str]:
 
 
 def _inner_user_id(user_id: str) -> str:
-    """Of what is no user's id, one that nobody has: who may not ask at all is told so first."""
+    """Return the user's inner id. For what is no user's id, return one that nobody has: a viewer
+    who may not ask at all is told so first.
+    """
     return ids.parse_plain("usr", user_id) or "0" * 32

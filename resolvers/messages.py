@@ -50,7 +50,7 @@ class MessageMutations:
 
 
 def require_draft(input: SendMessageInput, sender: User, limits: Limits) -> Draft:
-    """The draft, with everything checked that can be checked without the database.
+    """Return the draft, after every check that needs no database.
 
     Raises:
         Refused: INVALID_INPUT, or NOT_FOUND for ids that cannot be any channel's, message's or
@@ -86,7 +86,7 @@ def require_draft(input: SendMessageInput, sender: User, limits: Limits) -> Draf
 
 
 def require_message_text(text: str, limits: Limits) -> str:
-    """The text as it came.
+    """Return the text unchanged if it may be a message's.
 
     Raises:
         Refused: INVALID_INPUT.

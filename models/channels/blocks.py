@@ -24,7 +24,7 @@ async def set_blocked(
     limits: Limits,
     now: datetime,
 ) -> tuple[User, bool]:
-    """The other, and whether this call changed anything.
+    """Block or unblock the other user. Return them, and whether this call changed anything.
 
     Raises:
         Refused: NOT_FOUND; INVALID_INPUT for oneself, and for one more than may be blocked.
@@ -88,7 +88,7 @@ async def _remove(connection: Connection, user_id: str, other_id: str) -> None:
 
 
 async def list_blocked_users(database: Database, user_id: str) -> list[User]:
-    """Whom the user has blocked, the last one first."""
+    """Return the users whom the user has blocked, the one blocked last first."""
     rows = await database.fetch(
         "SELECT blocked_id FROM blocks WHERE user_id = $1 ORDER BY at DESC, blocked_id", user_id
     )

@@ -45,11 +45,11 @@ class GroupDraft(msgspec.Struct, frozen=True):
 
     @property
     def newcomers(self) -> list[str]:
-        """The others, each once."""
+        """Return the ids of the other members, each once."""
         return [who for who in dict.fromkeys(self.member_ids) if who != self.creator_id]
 
     def fingerprint(self) -> bytes:
-        """SHA-256 of what was asked for: a repeat must ask for the same."""
+        """Return the SHA-256 of what was asked for: a repeat must ask for the same."""
         asked: tuple[object, ...] = (self.name, self.description, sorted(self.newcomers))
         if self.avatar_id is not None:
             asked = (*asked, self.avatar_id)
@@ -73,7 +73,7 @@ class _Face(msgspec.Struct, frozen=True):
 
 
 def require_draft(draft: GroupDraft, limits: Limits) -> GroupDraft:
-    """The draft as it is stored, with everything checked that needs no database.
+    """Return the draft as it is stored, after every check that needs no database.
 
     Raises:
         Refused: INVALID_INPUT naming the field; GROUP_FULL.
@@ -93,7 +93,8 @@ def require_draft(draft: GroupDraft, limits: Limits) -> GroupDraft:
 async def create_group(
     database: Database, draft: GroupDraft, *, limits: Limits, publish: Publish
 ) -> str:
-    """The id of the group, which an earlier call with the same `client_group_id` may have made.
+    """Make the group, and return its id. An earlier call with the same `client_group_id` may have
+    made it.
 
     Raises:
         Refused: INVALID_INPUT; NOT_FOUND and FORBIDDEN naming one of the members; GROUP_FULL;
@@ -119,7 +120,7 @@ async def create_group(
 
 
 async def _is_repeat(database: Database, channel_id: str, draft: GroupDraft) -> bool:
-    """Whether the group has been made.
+    """Return True if the group has been made already.
 
     Raises:
         Refused: CONFLICT when it was made from another draft.
@@ -232,7 +233,7 @@ def _require_changes(changes: GroupChanges, limits: Limits) -> GroupChanges:
 
 
 def _require_description(description: str | None, limits: Limits) -> str | None:
-    """A blank one is none."""
+    """Return the description as it is stored; a blank one becomes None."""
     if description is None or not description.strip():
         return None
     return require_text(description, "description", limits.description_length, allow_newlines=True)

@@ -63,7 +63,7 @@ def make_token(channel_id: str) -> str:
 
 
 def parse_token(token: str) -> str | None:
-    """The id of the channel that a token is for; None for what is no token."""
+    """Return the id of the channel that a token is for; None if it is not a token."""
     if not _TOKEN.fullmatch(token):
         return None
     return base64.urlsafe_b64decode(token)[:16].hex()
@@ -98,7 +98,8 @@ async def create_invite(
     limits: Limits,
     publish: Publish,
 ) -> Invite:
-    """
+    """Make an invite into a group that the viewer is an owner or admin of.
+
     Raises:
         Refused: NOT_FOUND, FORBIDDEN; INVALID_INPUT also when the group has as many as it may have.
     """
@@ -156,8 +157,8 @@ async def revoke_invite(database: Database, viewer_id: str, token: str, *, publi
 async def list_invites(
     database: Database, viewer_id: str, channel_ids: Sequence[str]
 ) -> dict[str, list[Invite]]:
-    """The invites in force, the newest first, of each of the groups in which the viewer is an owner
-    or admin.
+    """Return the invites in force, the newest first, by group id, for those of the groups that the
+    viewer is an owner or admin of.
     """
     rows = await database.fetch(
         f"""
@@ -191,7 +192,7 @@ def _invite_of(row: asyncpg.Record) -> Invite:
 
 
 async def find_preview(database: Database, token: str) -> InvitePreview | None:
-    """What the invite leads to; None unless it is in force."""
+    """Return what the invite leads to; None unless it is in force."""
     channel_id = parse_token(token)
     if channel_id is None:
         return None
@@ -232,8 +233,8 @@ async def join_group(
 async def _is_in(
     database: Database, viewer_id: str, channel_id: str, token: str, limits: Limits
 ) -> bool:
-    """Whether the viewer is in the group already. Locks nothing: whom the invite does not let in
-    neither waits for the group nor holds it.
+    """Return True if the viewer is in the group already. It locks nothing: whoever the invite does
+    not let in neither waits for the group nor holds it.
 
     Raises:
         Refused: as `join_group`.

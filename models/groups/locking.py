@@ -42,7 +42,7 @@ class LockedGroup:
         return self.log.connection
 
     def get_seat(self, user_id: str, least: MemberRole = MemberRole.MEMBER) -> Seat:
-        """The seat of the viewer, who must be in the group, and at least of this role.
+        """Return the seat of the viewer, who must be in the group and have at least this role.
 
         Raises:
             Refused: NOT_FOUND, FORBIDDEN.
@@ -59,7 +59,8 @@ def no_such_group(field: str = "groupId") -> Refused:
 
 
 def require_role(role: MemberRole, least: MemberRole) -> None:
-    """
+    """Check that a role is at least another.
+
     Raises:
         Refused: FORBIDDEN.
     """
@@ -69,7 +70,8 @@ def require_role(role: MemberRole, least: MemberRole) -> None:
 
 
 def require_seats(members: int, limits: Limits) -> None:
-    """
+    """Check that a group may have so many members.
+
     Raises:
         Refused: GROUP_FULL when a group cannot have so many.
     """
@@ -111,10 +113,10 @@ async def lock_own_group(
     publish: Publish,
     least: MemberRole = MemberRole.MEMBER,
 ) -> AsyncIterator[LockedGroup]:
-    """`lock_group` for a member of at least this role.
+    """Hold a group for a member of at least this role, as `lock_group` does.
 
-    Others are refused before anything is locked: they can neither hold a group up, nor tell by
-    the time it takes whether there is one.
+    Others are refused before anything is locked: they can neither hold a group up, nor tell by the
+    time it takes whether there is one.
 
     Raises:
         Refused: NOT_FOUND, FORBIDDEN.
@@ -128,7 +130,8 @@ async def lock_own_group(
 async def require_own_group(
     database: Database, viewer_id: str, channel_id: str, least: MemberRole
 ) -> None:
-    """Locks nothing: whoever goes on to change the group looks again while it stands still.
+    """Check that the viewer is in the group, in at least this role. It locks nothing: whoever goes
+    on to change the group checks again while it is locked.
 
     Raises:
         Refused: NOT_FOUND; FORBIDDEN for a member of a lesser role.

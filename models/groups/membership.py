@@ -54,8 +54,8 @@ class Willingness(msgspec.Struct, frozen=True):
 async def read_willingness(
     database: Database, actor_id: str, user_ids: Sequence[str]
 ) -> Willingness:
-    """Whom the actor may add: as `addToGroups` of each says, and nobody where one of the two blocks
-    the other.
+    """Read which of the users the actor may add. Each user's `addToGroups` decides; nobody may be
+    added where one of the two blocks the other.
     """
     async with database.connection() as connection:
         rows = await connection.fetch(
@@ -173,7 +173,8 @@ async def add_members(
 async def remove_member(
     database: Database, viewer_id: str, channel_id: str, user_id: str, *, publish: Publish
 ) -> None:
-    """
+    """Take another member out of the group.
+
     Raises:
         Refused: NOT_FOUND, FORBIDDEN; INVALID_INPUT for oneself.
     """
@@ -192,8 +193,8 @@ async def remove_member(
 async def leave_group(
     database: Database, viewer_id: str, channel_id: str, *, publish: Publish
 ) -> None:
-    """A last owner's leave makes another the owner first, in the same transaction; the last one's
-    closes the group.
+    """Take the viewer out of the group. When the last owner leaves, another member becomes the
+    owner first, in the same transaction. When the last member leaves, the group is closed.
 
     Raises:
         Refused: NOT_FOUND.
@@ -220,7 +221,8 @@ async def set_member_role(
     *,
     publish: Publish,
 ) -> None:
-    """One entry, unless they have the role already.
+    """Give a member another role, which appends one entry. A member who has the role already keeps
+    it, without an entry.
 
     Raises:
         Refused: NOT_FOUND, FORBIDDEN, LAST_OWNER.
@@ -250,8 +252,8 @@ def _has_owner(seats: Sequence[Seat]) -> bool:
 
 
 async def _lock_members(group: LockedGroup, user_ids: Sequence[str]) -> None:
-    """Before several members' rows are written: in the order in which acknowledgements lock
-    them.
+    """Lock several members' rows before they are written, in the order in which acknowledgements
+    lock them.
     """
     await group.connection.execute(
         "SELECT FROM members WHERE channel_id = $1 AND user_id = ANY ($2) "
@@ -262,7 +264,7 @@ async def _lock_members(group: LockedGroup, user_ids: Sequence[str]) -> None:
 
 
 async def _close(group: LockedGroup) -> None:
-    """Nobody is in it any more, and nobody can come back."""
+    """Close a group that has no member left: nobody can come back."""
     channel_id, now = group.log.channel_id, group.log.now
     await group.connection.execute(
         "UPDATE groups SET closed_at = $2 WHERE channel_id = $1", channel_id, now

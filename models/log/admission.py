@@ -77,7 +77,7 @@ class LookReader:
         return item
 
     def absorb(self, leader: Look, follower: Look) -> None:
-        """The same question has the same answer."""
+        """Do nothing: the same question has the same answer."""
 
     def follow(self, leader: Look, result: Standing, follower: Look) -> Standing:
         return result
@@ -86,7 +86,7 @@ class LookReader:
         return 1
 
     def note_again(self, item: Look) -> None:
-        """To look twice does no harm."""
+        """Do nothing: looking twice does no harm."""
 
     async def write(
         self, connection: Connection, items: Sequence[Look], *, wait: bool
@@ -141,8 +141,8 @@ class Admission:
         self._waiting: dict[Pair, deque[_Waiting]] = {}
 
     def submit(self, draft: Draft) -> "asyncio.Future[Sent]":
-        """Answers as `sends` does, or raises Refused: NOT_FOUND for one who is not in the
-        channel, UNAVAILABLE past the deadline.
+        """Hand in a draft; the future answers as that of `sends` does. It raises Refused: NOT_FOUND
+        for a sender who is not in the channel, UNAVAILABLE past the deadline.
         """
         pair = (draft.sender.id, draft.channel_id)
         if pair in self._remembered:
@@ -156,11 +156,13 @@ class Admission:
         return waiting.answer
 
     def forget(self, draft: Draft) -> None:
-        """The sender turned out not to be in the channel any more."""
+        """Forget that the sender was in the channel: the last send found that they are not."""
         self._remembered.pop((draft.sender.id, draft.channel_id), None)
 
     def _look(self, pair: Pair) -> None:
-        """About the first of those that wait; its answer goes on with the others."""
+        """Look at the sender for the first of the drafts that wait. `_take` goes on with the
+        others.
+        """
         first = self._waiting[pair][0]
         look = Look(first.draft.channel_id, first.draft.sender.id, first.draft.client_message_id)
         found = self._looks.submit(look, deadline=first.deadline)
@@ -203,7 +205,8 @@ class Admission:
 
 
 async def require_sender(database: Database, user_id: str, channel_id: str) -> None:
-    """For what is written before a draft is handed in. Locks nothing.
+    """Check that the user may send to the channel, for what is written before a draft is handed in.
+    It locks nothing.
 
     Raises:
         Refused: NOT_FOUND when the user is not in the channel; BLOCKED where one of a chat blocks

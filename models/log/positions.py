@@ -139,8 +139,9 @@ ORDER BY p.ord
 async def _before_the_last(
     connection: Connection, moved: Sequence[Moved], again: Set[tuple[str, str]]
 ) -> list[Moved]:
-    """Those that went again as if they had moved their members just now, from the receipt before
-    the newest: to be told twice does no harm, and not to be told does.
+    """Return the moves as they are to be told. A move that was written again, after its answer was
+    lost, is told as if it had moved its member just now, from the receipt before the newest:
+    telling twice does no harm, telling never does.
     """
     unsure = [m for m in moved if not m.moved and (m.channel_id, m.user_id) in again]
     if not unsure:
@@ -187,7 +188,7 @@ async def advance_device(
 async def advance_device_where_left(
     database: Database, user_id: str, device_id: str, positions: dict[str, int]
 ) -> None:
-    """The same for channels that the user has left, up to the entry that took them out: once
+    """Do the same for channels that the user has left, up to the entry that took them out: once
     acknowledged, it is not replayed again. Other channels are passed over.
     """
     await database.execute(

@@ -1,4 +1,4 @@
-"""Whom a member's move concerns: the authors of the messages that their positions now cover.
+"""Receipt signals: a member's move is told to the authors of the messages that it now covers.
 
 Nobody learns more than they may fetch: in a chat, nothing while one blocks the other, and nothing
 of reading where one of the two hides it; nothing about messages from before the mover's or the
@@ -10,6 +10,7 @@ from datetime import datetime
 
 import msgspec
 
+from models.channels.channels import ChannelKind
 from models.database import Database
 from models.log.signals import ReceiptMoved, Signalled
 
@@ -33,7 +34,7 @@ class ShownMove(msgspec.Struct):
 
 
 def merge_moves(first: ShownMove, then: ShownMove) -> ShownMove:
-    """Two moves of one member in one channel as one."""
+    """Make one move of two moves of one member in one channel."""
     return ShownMove(
         first.channel_id,
         first.user_id,
@@ -46,7 +47,7 @@ def merge_moves(first: ShownMove, then: ShownMove) -> ShownMove:
 
 # $1 to $6 are parallel, one element a move; $7 the channels, each once. What is read is delivered,
 # so the messages that only the read position newly covers end where the delivered one was.
-_COVERED = """
+_COVERED = f"""
 SELECT p.ord, h.hidden, a.user_ids
 FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::integer[], $6::integer[])
     WITH ORDINALITY AS p (channel_id, user_id, delivered_before, delivered, read_before, read, ord)
@@ -55,11 +56,11 @@ JOIN members v ON v.channel_id = ANY ($7) AND v.channel_id = p.channel_id
     AND v.user_id = p.user_id AND v.left_seq IS NULL
 CROSS JOIN LATERAL (
     SELECT
-        c.kind = 1 AND EXISTS (
+        c.kind = {ChannelKind.CHAT:d} AND EXISTS (
             SELECT FROM members y
             WHERE y.channel_id = ANY ($7) AND y.channel_id = p.channel_id AND y.hides_receipts
         ) AS hidden,
-        c.kind = 1 AND EXISTS (
+        c.kind = {ChannelKind.CHAT:d} AND EXISTS (
             SELECT FROM members y
             WHERE y.channel_id = ANY ($7) AND y.channel_id = p.channel_id AND y.blocks
         ) AS blocked
@@ -95,7 +96,9 @@ WHERE a.user_ids IS NOT NULL
 async def list_receipt_signals(
     database: Database, moves: Sequence[ShownMove], *, at: datetime
 ) -> list[Signalled]:
-    """What to tell whom of these moves, each of another member or channel; one statement."""
+    """Return which signals these moves cause, and for whom. Each move is of another member or
+    channel. It takes one statement.
+    """
     if not moves:
         return []
     rows = await database.fetch(

@@ -38,7 +38,7 @@ _EMOJI = re.compile(f"{_FLAG}|{_KEYCAP}|{_REGION_FLAG}|{_ELEMENT}(?:{_JOINER}{_E
 
 
 def require_emoji(value: str, field: str) -> str:
-    """One emoji, as it came.
+    """Return the value unchanged if it is one emoji.
 
     Raises:
         Refused: INVALID_INPUT naming `field`.

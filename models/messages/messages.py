@@ -232,7 +232,7 @@ async def list_messages_at(database: Database, places: Sequence[Place]) -> dict[
 
 
 def _parallel(places: Sequence[Place]) -> tuple[list[str], list[int], list[str]]:
-    """The first three arguments of `_AT_PLACES`."""
+    """Return the first three arguments of `_AT_PLACES`."""
     channel_ids = [channel_id for channel_id, _ in places]
     return channel_ids, [seq for _, seq in places], sorted(set(channel_ids))
 

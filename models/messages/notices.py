@@ -34,7 +34,7 @@ class SystemNotice(msgspec.Struct, omit_defaults=True):
     subjects: list[User] | Unloaded = UNLOADED
 
     def takes_out(self) -> list[str]:
-        """Those who are no longer in the channel after it."""
+        """Return the ids of the users who are no longer in the channel after the notice."""
         if self.kind is NoticeKind.MEMBER_REMOVED:
             return self.subject_ids
         if self.kind is NoticeKind.MEMBER_LEFT and self.actor_id is not None:

@@ -99,7 +99,7 @@ _ALIKE = {
 
 
 def _selected(selections: Iterable[Selection]) -> Iterator[str]:
-    """The names of the fields, those of fragments included."""
+    """Return the names of the selected fields, including those of fragments."""
     for selection in selections:
         if isinstance(selection, SelectedField):
             yield selection.name

@@ -155,8 +155,8 @@ async def _receipts(
 def _fate_field(
     name: str, read: Callable[[fates.Fate], Any], description: str, graphql_type: Any
 ) -> Any:
-    """What only the sender sees: as the message holds it, else read for all messages of the
-    operation at once.
+    """Make a field that only the sender of a message sees. Its value is the message's own where it
+    is loaded; else it is read for all messages of the operation at once.
     """
 
     async def resolve(root: strawberry.Parent[Any], info: strawberry.Info) -> Any:
