@@ -29,7 +29,7 @@ REMEMBERED_PAIRS = 50_000
 Pair = tuple[str, str]
 
 
-class Standing(Enum):
+class SenderStanding(Enum):
     """How the sender of a draft stands to its channel."""
 
     IN = "in"
@@ -79,7 +79,7 @@ class LookReader:
     def absorb(self, leader: Look, follower: Look) -> None:
         """Do nothing: the same question has the same answer."""
 
-    def follow(self, leader: Look, result: Standing, follower: Look) -> Standing:
+    def follow(self, leader: Look, result: SenderStanding, follower: Look) -> SenderStanding:
         return result
 
     def weight(self, item: Look) -> int:
@@ -90,7 +90,7 @@ class LookReader:
 
     async def write(
         self, connection: Connection, items: Sequence[Look], *, wait: bool
-    ) -> Sequence[Standing | Refused | Busy]:
+    ) -> Sequence[SenderStanding | Refused | Busy]:
         rows = await connection.fetch(
             _LOOK,
             sorted({look.channel_id for look in items}),
@@ -99,7 +99,7 @@ class LookReader:
             [look.client_message_id for look in items],
             timeout=2,
         )
-        return [Standing(row["standing"]) for row in rows]
+        return [SenderStanding(row["standing"]) for row in rows]
 
 
 class _Waiting(msgspec.Struct, eq=False):
@@ -130,7 +130,7 @@ class Admission:
     def __init__(
         self,
         sends: GroupCommit[Draft, Sent],
-        looks: GroupCommit[Look, Standing],
+        looks: GroupCommit[Look, SenderStanding],
         *,
         remembered_pairs: int = REMEMBERED_PAIRS,
     ) -> None:
@@ -168,16 +168,16 @@ class Admission:
         found = self._looks.submit(look, deadline=first.deadline)
         found.add_done_callback(lambda _: self._take(pair, found))
 
-    def _take(self, pair: Pair, found: "asyncio.Future[Standing]") -> None:
+    def _take(self, pair: Pair, found: "asyncio.Future[SenderStanding]") -> None:
         """Let in or refuse, without a step in between, so that nobody comes between them."""
         waiting = self._waiting[pair]
         if found.cancelled() or found.exception() is not None:
             self._refuse(waiting, found)
-        elif found.result() is Standing.IN:
+        elif found.result() is SenderStanding.IN:
             self._remember(pair)
             while waiting:
                 self._let_in(waiting.popleft())
-        elif found.result() is Standing.OUT_WITH_MESSAGE:
+        elif found.result() is SenderStanding.OUT_WITH_MESSAGE:
             self._let_in(waiting.popleft())
         else:
             waiting.popleft().refuse(no_such_channel())
@@ -186,7 +186,7 @@ class Admission:
         else:
             del self._waiting[pair]
 
-    def _refuse(self, waiting: "deque[_Waiting]", found: "asyncio.Future[Standing]") -> None:
+    def _refuse(self, waiting: "deque[_Waiting]", found: "asyncio.Future[SenderStanding]") -> None:
         """Refuse the first, and whoever else is past the deadline. The others get another look."""
         error = asyncio.CancelledError() if found.cancelled() else found.exception()
         waiting.popleft().refuse(error)

@@ -9,7 +9,7 @@ import asyncpg
 
 from models.background import Loops
 from models.database import connect
-from models.log.admission import Admission, Look, LookReader, Standing
+from models.log.admission import Admission, Look, LookReader, SenderStanding
 from models.log.batching import GroupCommit
 from models.log.drafts import Draft, Sent
 from models.log.entries import Batch
@@ -51,7 +51,7 @@ class Committer:
         self._sends = GroupCommit[Draft, Sent](
             SendWriter(on_commit), open_connection, name="commit_sends", loops=loops
         )
-        self._looks = GroupCommit[Look, Standing](
+        self._looks = GroupCommit[Look, SenderStanding](
             LookReader(),
             open_connection,
             waiting_connections=0,

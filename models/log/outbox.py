@@ -86,7 +86,7 @@ async def delete_settled_batches(database: Database) -> None:
     )
 
 
-class Unchecked(msgspec.Struct, frozen=True):
+class UncheckedBatch(msgspec.Struct, frozen=True):
     """A batch that nobody has checked for having been received; `entry_*` are parallel."""
 
     channel_id: str
@@ -97,7 +97,7 @@ class Unchecked(msgspec.Struct, frozen=True):
 
 async def list_unchecked_batches(
     database: Database, *, older_than_s: float, most: int
-) -> list[Unchecked]:
+) -> list[UncheckedBatch]:
     """Return batches that nobody has checked yet, oldest first."""
     rows = await database.fetch(
         """
@@ -108,7 +108,7 @@ async def list_unchecked_batches(
         older_than_s,
         most,
     )
-    return [Unchecked(**row) for row in rows]
+    return [UncheckedBatch(**row) for row in rows]
 
 
 # Members who have not read the newest message of somebody else among the entries at $1 (channels)
@@ -130,7 +130,7 @@ GROUP BY b.user_id, b.channel_id
 
 
 async def list_unread(
-    database: Database, batches: Sequence[Unchecked]
+    database: Database, batches: Sequence[UncheckedBatch]
 ) -> list[tuple[str, str, int, bool]]:
     """Return (user, channel, seq, delivered) of all who have not read a message of the batches."""
     channel_ids = [channel_id for batch in batches for channel_id in batch.entry_channel_ids]
@@ -143,7 +143,7 @@ async def list_unread(
     return [(row["user_id"], row["channel_id"], row["seq"], row["delivered"]) for row in rows]
 
 
-async def note_checked(database: Database, batches: Sequence[Unchecked]) -> None:
+async def note_checked(database: Database, batches: Sequence[UncheckedBatch]) -> None:
     """Note that a worker has checked these batches."""
     await database.execute(
         f"""

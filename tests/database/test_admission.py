@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from models import ids
 from models.database import Connection, connect
-from models.log.admission import Admission, Look, LookReader, Standing
+from models.log.admission import Admission, Look, LookReader, SenderStanding
 from models.log.batch_writer import Busy
 from models.log.batching import GroupCommit
 from models.log.drafts import Draft, Sent
@@ -31,7 +31,7 @@ class CountingReader(LookReader):
 
     async def write(
         self, connection: Connection, items: Sequence[Look], *, wait: bool
-    ) -> Sequence[Standing | Refused | Busy]:
+    ) -> Sequence[SenderStanding | Refused | Busy]:
         self.batches.append(len(items))
         if self.failing:
             self.failing -= 1
@@ -48,7 +48,9 @@ class Counted:
 
         self.reader = CountingReader()
         sends = GroupCommit[Draft, Sent](SendWriter(lambda batch: None), open_connection)
-        looks = GroupCommit[Look, Standing](self.reader, open_connection, waiting_connections=0)
+        looks = GroupCommit[Look, SenderStanding](
+            self.reader, open_connection, waiting_connections=0
+        )
         self.lanes = (sends, looks)
         self.admission = Admission(sends, looks)
 

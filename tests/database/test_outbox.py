@@ -7,7 +7,7 @@ import pytest
 
 from models import ids
 from models.database import Connection, Database
-from models.log.outbox import Unchecked, delete_settled_batches, note_checked, settle_batches
+from models.log.outbox import UncheckedBatch, delete_settled_batches, note_checked, settle_batches
 from tests.waiting import eventually
 
 Key = tuple[str, str]
@@ -17,7 +17,7 @@ HOLD = "SELECT FROM outbox WHERE channel_id = $1 AND id = $2 FOR UPDATE"
 
 
 async def check(database: Database, keys: Sequence[Key]) -> None:
-    await note_checked(database, [Unchecked(*key, [], []) for key in keys])
+    await note_checked(database, [UncheckedBatch(*key, [], []) for key in keys])
 
 
 async def make_rows(database: Database, count: int) -> list[Key]:
