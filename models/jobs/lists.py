@@ -1,6 +1,4 @@
-"""The queue as people have it: what waits and what was set aside, to be counted, read, tried again
-or dropped.
-"""
+"""Lists of jobs for people: count what waits, read what was set aside, try it again or drop it."""
 
 from collections.abc import Sequence
 
@@ -32,7 +30,8 @@ class FailedJob(msgspec.Struct, frozen=True):
 async def list_job_counts(database: Database) -> list[JobCount]:
     rows = await database.fetch(
         """
-        SELECT entrypoint, state, count(*), extract(epoch FROM now() - min(since))
+        SELECT entrypoint, state, count(*) AS count,
+            extract(epoch FROM now() - min(since))::float8 AS age_s
         FROM (
             SELECT entrypoint,
                 CASE WHEN status = 'picked' THEN 'running' WHEN status = 'failed' THEN 'failed'
@@ -43,35 +42,44 @@ async def list_job_counts(database: Database) -> list[JobCount]:
         GROUP BY 1, 2 ORDER BY 1, 2
         """
     )
-    return [JobCount(row[0], row[1], row[2], max(0.0, float(row[3]))) for row in rows]
+    return [
+        JobCount(row["entrypoint"], row["state"], row["count"], max(0.0, row["age_s"]))
+        for row in rows
+    ]
 
 
 async def list_failed_jobs(database: Database, *, most: int) -> list[FailedJob]:
-    """The newest first."""
+    """List at most `most` jobs that were set aside, the newest first."""
     rows = await database.fetch(
         """
-        SELECT id, entrypoint, attempts, extract(epoch FROM now() - updated), headers
+        SELECT id, entrypoint, attempts, extract(epoch FROM now() - updated)::float8 AS age_s,
+            headers
         FROM pgqueuer WHERE status = 'failed' ORDER BY updated DESC, id DESC LIMIT $1
         """,
         most,
     )
-    return [FailedJob(row[0], row[1], row[2], float(row[3]), fault_of(row[4])) for row in rows]
+    return [
+        FailedJob(
+            row["id"], row["entrypoint"], row["attempts"], row["age_s"], fault_of(row["headers"])
+        )
+        for row in rows
+    ]
 
 
 async def list_last_faults(database: Database) -> dict[str, JobFault]:
-    """What went wrong last, by kind, of jobs that are still there."""
+    """Return what went wrong last, by kind, of jobs that are still there."""
     rows = await database.fetch(
         """
         SELECT DISTINCT ON (entrypoint) entrypoint, headers FROM pgqueuer
         WHERE headers ? 'fault' ORDER BY entrypoint, updated DESC
         """
     )
-    return {row[0]: fault_of(row[1]) for row in rows}
+    return {row["entrypoint"]: fault_of(row["headers"]) for row in rows}
 
 
 async def retry_jobs(database: Database, job_ids: Sequence[int] | None, kind: str | None) -> int:
-    """Queue what was set aside once more, by id or all of a kind; how many. One whose dedupe key
-    waits again already stays where it is.
+    """Queue once more what was set aside, by id or all of a kind; return how many. One whose dedupe
+    key waits again already stays where it is.
     """
     async with database.transaction() as connection:
         rows = await connection.fetch(
@@ -88,7 +96,7 @@ async def retry_jobs(database: Database, job_ids: Sequence[int] | None, kind: st
             None if job_ids is None else list(job_ids),
             kind,
         )
-        await _queue_again(connection, [row[0] for row in rows])
+        await _queue_again(connection, [row["id"] for row in rows])
     return len(rows)
 
 
@@ -104,7 +112,7 @@ async def _queue_again(connection: Connection, job_ids: Sequence[int]) -> None:
 
 
 async def drop_jobs(database: Database, job_ids: Sequence[int]) -> int:
-    """Delete what was set aside; how many."""
+    """Delete jobs that were set aside; return how many."""
     done = await database.execute(
         "DELETE FROM pgqueuer WHERE status = 'failed' AND id = ANY ($1::bigint[])", list(job_ids)
     )

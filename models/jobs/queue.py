@@ -13,6 +13,7 @@ Ages and times are PostgreSQL's. `headers` keeps the last error: its class and a
 import asyncio
 from collections.abc import Callable, Sequence
 
+import asyncpg
 import msgspec
 
 from models.database import CONNECTION_ERRORS, Database, connect
@@ -75,11 +76,12 @@ UNKNOWN = JobFault("Unknown", "Nothing was noted.")
 _DUE = """
 SELECT k.kind,
     EXISTS (SELECT FROM pgqueuer j WHERE j.status = 'queued' AND j.entrypoint = k.kind
-            AND j.execute_after <= now()),
+            AND j.execute_after <= now()) AS is_due,
     (SELECT extract(epoch FROM min(j.execute_after) - now())::float8 FROM pgqueuer j
-     WHERE j.status = 'queued' AND j.entrypoint = k.kind AND j.execute_after > now()),
+     WHERE j.status = 'queued' AND j.entrypoint = k.kind AND j.execute_after > now()) AS due_in_s,
     EXISTS (SELECT FROM pgqueuer j WHERE j.status = 'picked' AND j.entrypoint = k.kind
-            AND j.heartbeat < now() - make_interval(secs => $2) AND j.id <> ALL ($3))
+            AND j.heartbeat < now() - make_interval(secs => $2) AND j.id <> ALL ($3)
+    ) AS is_left_behind
 FROM unnest($1::text[]) AS k (kind)
 """
 _TAKE = """
@@ -87,7 +89,7 @@ WITH found AS ({found})
 UPDATE pgqueuer q SET status = 'picked', updated = now(), heartbeat = now(),
     queue_manager_id = $1, attempts = q.attempts + 1
 FROM found WHERE q.id = found.id
-RETURNING q.id, q.entrypoint, coalesce(q.payload, ''), q.attempts, q.priority
+RETURNING q.id, q.entrypoint, coalesce(q.payload, '') AS payload, q.attempts, q.priority
 """
 # $1 worker, $2 kind, $3 how many.
 _TAKE_DUE = _TAKE.format(
@@ -135,7 +137,7 @@ class JobQueue:
 
     @classmethod
     async def open(cls, database_url: str, worker_id: str) -> "JobQueue":
-        """On connections of its own, so that no job's statements keep heartbeats waiting."""
+        """Open the queue on its own connections: no job's statements keep heartbeats waiting."""
         return cls(await Database.open(database_url, connections=3), worker_id)
 
     async def close(self) -> None:
@@ -172,23 +174,26 @@ class JobQueue:
     async def find_due(
         self, kinds: Sequence[str], *, silent_s: float, at_hand: Sequence[int]
     ) -> dict[str, Due]:
+        """Return what waits of each of these kinds."""
         rows = await self._database.fetch(_DUE, list(kinds), silent_s, list(at_hand))
-        return {row[0]: Due(row[1], row[2], row[3]) for row in rows}
+        return {
+            row["kind"]: Due(row["is_due"], row["due_in_s"], row["is_left_behind"]) for row in rows
+        }
 
     async def take_due(self, kind: str, most: int) -> list[TakenJob]:
-        """Those that were due first."""
+        """Take at most `most` jobs, those first that have been due for longest."""
         rows = await self._database.fetch(_TAKE_DUE, self._worker_id, kind, most)
-        return [TakenJob(*row) for row in rows]
+        return [_job_of(row) for row in rows]
 
     async def take_next(self, kind: str, *, after: int, per_owner: int) -> TakenJob | None:
-        """The oldest job of the next owner: the one with the greatest number below `after`, and
-        then the greatest of all. Owners of whom workers run `per_owner` already are passed over;
-        two workers that look at the same time may take one too many.
+        """Take the oldest job of the next owner: the one with the greatest number below `after`,
+        and then the greatest of all. Owners of whom workers run `per_owner` already are passed
+        over; two workers that look at the same time may take one too many.
         """
         for bound in (after, LAST_TURN + 1):
             row = await self._database.fetchrow(_TAKE_NEXT, self._worker_id, kind, bound, per_owner)
             if row is not None:
-                return TakenJob(*row)
+                return _job_of(row)
         return None
 
     async def take_left_behind(
@@ -200,14 +205,14 @@ class JobQueue:
         taken_at_most: int,
         most: int = 1,
     ) -> list[TakenJob]:
-        """Those whose workers have been silent for so long, and not taken more often. `at_hand`
-        are jobs that this worker knows it has.
+        """Take jobs whose workers have been silent for `silent_s`, and that were taken at most
+        `taken_at_most` times. `at_hand` are jobs that this worker knows it has.
         """
         rows = await self._database.fetch(
             *(_TAKE_LEFT_BEHIND, self._worker_id, kind, silent_s, list(at_hand)),
             *(taken_at_most, most),
         )
-        return [TakenJob(*row) for row in rows]
+        return [_job_of(row) for row in rows]
 
     async def keep(self, job_ids: Sequence[int]) -> None:
         """Show that these jobs are worked on. Those that are just let go are passed over, so that
@@ -227,6 +232,7 @@ class JobQueue:
     # ---------------------------------------------------------------- letting go
 
     async def finish(self, job_ids: Sequence[int]) -> None:
+        """Delete jobs that are done."""
         await self._database.execute(
             f"DELETE FROM pgqueuer q WHERE q.id = ANY ($2::bigint[]) AND {_OURS}",
             self._worker_id,
@@ -234,6 +240,7 @@ class JobQueue:
         )
 
     async def put_off(self, jobs: Sequence[PutOff]) -> None:
+        """Queue these jobs again, each for its own time."""
         await self._database.execute(
             f"""
             UPDATE pgqueuer q SET status = 'queued', updated = now(), queue_manager_id = NULL,
@@ -276,7 +283,7 @@ class JobQueue:
         )
 
     async def delete_old_log(self, *, older_than_s: float, most: int) -> int:
-        """Of what pgqueuer notes about each job, which nobody reads; how many rows went."""
+        """Delete old rows of pgqueuer's log of jobs, which nobody reads. Return how many."""
         done = await self._database.execute(
             """
             DELETE FROM pgqueuer_log WHERE id IN (
@@ -288,6 +295,10 @@ class JobQueue:
             most,
         )
         return int(done.rpartition(" ")[2])
+
+
+def _job_of(row: asyncpg.Record) -> TakenJob:
+    return TakenJob(row["id"], row["entrypoint"], row["payload"], row["attempts"], row["priority"])
 
 
 def _headers(fault: JobFault) -> str:
@@ -303,5 +314,5 @@ def _storable(text: str) -> str:
 
 
 def fault_of(headers: str | None) -> JobFault:
-    """Of a row's headers: what went wrong last."""
+    """Return what went wrong last, from a row's headers."""
     return (None if headers is None else _decode_headers(headers).fault) or UNKNOWN

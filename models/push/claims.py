@@ -1,4 +1,4 @@
-"""What a push is decided from: a device's view of a channel, read for many jobs at once.
+"""Claim views for push jobs, and read what each push is decided from, for many jobs at once.
 
 The job is begun first (`due_at` is cleared), then the log is read, in statements of their own: who
 wants a push after that queues another job. Two jobs of one view never run at the same time: the
@@ -7,7 +7,6 @@ second finds the view claimed, and comes back later.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import asyncpg
 import msgspec
@@ -18,7 +17,7 @@ from models.limits import Limits
 from models.messages.messages import MessageKind
 from models.push.addresses import PushAddress, decode_address
 from models.push.settings import SETTINGS_COLUMNS, PushSettings, settings_of
-from models.push.states import PushKey, write_again
+from models.push.states import PushKey, key_of, write_again
 
 # More of a text than any push shows.
 READ_LENGTH = 1000
@@ -51,7 +50,7 @@ class Unread(msgspec.Struct, frozen=True):
     edited_at: datetime | None
 
     def __repr__(self) -> str:
-        """Without what must not reach a log."""
+        """Leave out what must not reach a log."""
         return f"Unread(seq={self.seq}, …)"
 
 
@@ -147,12 +146,12 @@ def _columns(keys: Sequence[PushKey]) -> tuple[list[str], list[str], list[str]]:
 
 def _claim_of(row: asyncpg.Record) -> Claim:
     return Claim(
-        PushKey(row[0], row[1], row[2]),
-        row[3],
-        row[4],
-        row[5],
-        row[6],
-        None if row[7] is None else decode_address(row[7]),
+        key_of(row),
+        row["shown_seq"],
+        row["shown_edited_at"],
+        row["device_seq"],
+        row["failures"],
+        None if row["address"] is None else decode_address(row["address"]),
         settings_of(row),
     )
 
@@ -167,19 +166,22 @@ WHERE m.channel_id = ANY ($1) AND m.channel_id = x.channel_id
 
 # $1 channels, $2 users, $3 the same as text, $4 the seqs that are shown (parallel); $5 is the time.
 _FACTS = f"""
-SELECT x.ord, c.kind, g.name, c.last_seq, greatest(v.delivered_seq, v.read_seq),
-    coalesce(v.muted_until > $5, false),
-    c.kind = 1 AND EXISTS (
+SELECT x.ord, c.kind AS channel_kind, g.name AS group_name, c.last_seq,
+    greatest(v.delivered_seq, v.read_seq) AS delivered_seq,
+    coalesce(v.muted_until > $5, false) AS muted,
+    c.kind = {ChannelKind.CHAT.value} AND EXISTS (
         SELECT FROM members b
         WHERE b.channel_id = ANY ($1) AND b.channel_id = x.channel_id AND b.blocks
-    ),
+    ) AS blocked,
     x.shown_seq > greatest(v.read_seq, v.joined_seq - 1) AND EXISTS (
         SELECT FROM messages z
         WHERE z.channel_id = ANY ($1) AND z.channel_id = x.channel_id AND z.seq = x.shown_seq
           AND z.deleted_at IS NULL
-    ),
-    n.seq, n.kind, n.sender_id, n.text, n.sent_at, n.edited_at,
-    w.seq, w.kind, w.sender_id, w.text, w.sent_at, w.edited_at
+    ) AS shown_stands,
+    n.seq AS newest_seq, n.kind AS newest_kind, n.sender_id AS newest_sender_id,
+    n.text AS newest_text, n.sent_at AS newest_sent_at, n.edited_at AS newest_edited_at,
+    w.seq AS mention_seq, w.kind AS mention_kind, w.sender_id AS mention_sender_id,
+    w.text AS mention_text, w.sent_at AS mention_sent_at, w.edited_at AS mention_edited_at
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[]) WITH ORDINALITY
     AS x (channel_id, user_id, user_text, shown_seq, ord)
 JOIN channels c ON c.id = ANY ($1) AND c.id = x.channel_id
@@ -196,7 +198,7 @@ LEFT JOIN LATERAL (
 async def list_facts(
     database: Database, claims: Sequence[Claim], *, now: datetime
 ) -> dict[PushKey, Facts]:
-    """What each claim's member finds in the channel; who is in it no longer is left out."""
+    """Read what each claim's member finds in the channel. Those who have left it are left out."""
     rows = await database.fetch(
         _FACTS,
         [claim.key.channel_id for claim in claims],
@@ -206,33 +208,41 @@ async def list_facts(
         now,
         READ_LENGTH,
     )
-    return {claims[row[0] - 1].key: _facts_of(row) for row in rows}
+    return {claims[row["ord"] - 1].key: _facts_of(row) for row in rows}
 
 
 def _facts_of(row: asyncpg.Record) -> Facts:
     return Facts(
-        ChannelKind(row[1]),
-        row[2],
-        row[3],
-        row[4],
-        row[5],
-        row[6],
-        row[7],
-        _unread_of(row[8:14]),
-        _unread_of(row[14:20]),
+        ChannelKind(row["channel_kind"]),
+        row["group_name"],
+        row["last_seq"],
+        row["delivered_seq"],
+        row["muted"],
+        row["blocked"],
+        row["shown_stands"],
+        _unread_of(row, "newest"),
+        _unread_of(row, "mention"),
     )
 
 
-def _unread_of(columns: Any) -> Unread | None:
-    if columns[0] is None:
+def _unread_of(row: asyncpg.Record, which: str) -> Unread | None:
+    """Return the message of the columns that begin with `which`; None if there is none."""
+    if row[f"{which}_seq"] is None:
         return None
-    return Unread(columns[0], MessageKind(columns[1]), *columns[2:])
+    return Unread(
+        row[f"{which}_seq"],
+        MessageKind(row[f"{which}_kind"]),
+        row[f"{which}_sender_id"],
+        row[f"{which}_text"],
+        row[f"{which}_sent_at"],
+        row[f"{which}_edited_at"],
+    )
 
 
 async def count_badges(
     database: Database, user_ids: Sequence[str], *, unread_most: int
 ) -> dict[str, int]:
-    """Unread messages over all channels of each user; of one channel at most `unread_most`."""
+    """Count each user's unread messages in all channels; of one channel at most `unread_most`."""
     listed = await database.fetch(
         "SELECT user_id, channel_id FROM user_channels "
         "WHERE user_id = ANY ($1) AND left_seq IS NULL",
@@ -240,7 +250,7 @@ async def count_badges(
     )
     rows = await database.fetch(
         """
-        SELECT x.user_id, sum(u.count)::integer
+        SELECT x.user_id, sum(u.count)::integer AS unread
         FROM unnest($1::uuid[], $2::uuid[]) AS x (user_id, channel_id)
         JOIN channels c ON c.id = ANY ($2) AND c.id = x.channel_id
         JOIN members v ON v.channel_id = ANY ($2) AND v.channel_id = x.channel_id
@@ -256,26 +266,26 @@ async def count_badges(
         ) u
         GROUP BY x.user_id
         """,
-        [row[0] for row in listed],
-        [row[1] for row in listed],
+        [row["user_id"] for row in listed],
+        [row["channel_id"] for row in listed],
         unread_most,
     )
-    return {row[0]: row[1] for row in rows}
+    return {row["user_id"]: row["unread"] for row in rows}
 
 
 async def list_views(database: Database, user_id: str, device_id: str) -> list[PushKey]:
-    """The device's views of channels in which something came since it was last shown anything."""
+    """List the device's views of channels in which messages came since it was last shown any."""
     rows = await database.fetch(
         "SELECT user_id, device_id, channel_id FROM push_states "
         "WHERE user_id = $1 AND device_id = $2 AND wanted_seq > shown_seq",
         user_id,
         device_id,
     )
-    return [PushKey(*row) for row in rows]
+    return [key_of(row) for row in rows]
 
 
 async def find_last_shown_at(database: Database, user_id: str, device_id: str) -> datetime | None:
-    """When the device was last shown anything, of whatever channel."""
+    """Return when the device was last shown anything of any channel; None if it never was."""
     at = await database.fetchval(
         "SELECT max(shown_at) FROM push_states WHERE user_id = $1 AND device_id = $2",
         user_id,

@@ -19,7 +19,7 @@ import msgspec
 from models.database import Connection, Database
 from models.limits import Limits
 from models.push.addresses import PushEndpointKind
-from models.push.states import PushKey, enqueue_views
+from models.push.states import PushKey, enqueue_views, key_of
 
 # Gates of one look; the others have their turn in the next.
 GATES_AT_ONCE = 100
@@ -54,12 +54,12 @@ async def list_closed(
         Refused: UNAVAILABLE.
     """
     rows = await database.fetch(
-        "SELECT key, closed_until <= now() FROM push_gates "
+        "SELECT key, closed_until <= now() AS is_due FROM push_gates "
         "WHERE key = ANY ($1) AND opened_at IS NULL",
         list(keys),
     )
-    closed = {row[0]: False for row in rows}
-    due = [row[0] for row in rows if row[1]]
+    closed = {row["key"]: False for row in rows}
+    due = [row["key"] for row in rows if row["is_due"]]
     if due:
         taken = await database.fetch(
             """
@@ -70,7 +70,7 @@ async def list_closed(
             due,
             probe_s,
         )
-        closed |= {row[0]: True for row in taken}
+        closed |= {row["key"]: True for row in taken}
     return closed
 
 
@@ -96,16 +96,17 @@ async def close_gates(database: Database, closed: Sequence[Closed]) -> Mapping[s
             closed_until = greatest(g.closed_until, excluded.closed_until),
             since = CASE WHEN g.opened_at IS NULL THEN g.since ELSE excluded.since END,
             opened_at = NULL
-        RETURNING g.key, extract(epoch FROM now() - g.since)::float8
+        RETURNING g.key, extract(epoch FROM now() - g.since)::float8 AS since_s
         """,
         keys,
         [after_s[key] for key in keys],
     )
-    return {row[0]: row[1] for row in rows}
+    return {row["key"]: row["since_s"] for row in rows}
 
 
 async def open_gate(database: Database, key: str) -> None:
-    """
+    """Open the gate: jobs that are parked there go on.
+
     Raises:
         Refused: UNAVAILABLE.
     """
@@ -123,7 +124,7 @@ async def park(connection: Connection, parked: Sequence[Parked]) -> None:
         "ORDER BY key FOR SHARE",
         sorted({each.gate for each in parked}),
     )
-    closed = {row[0] for row in rows}
+    closed = {row["key"] for row in rows}
     waiting = [each for each in parked if each.gate in closed]
     await connection.execute(
         """
@@ -156,7 +157,7 @@ async def look_after_gates(database: Database, *, limits: Limits, every_s: float
         "ORDER BY looked_at NULLS FIRST LIMIT $1",
         GATES_AT_ONCE,
     )
-    return sum([await _look_after(database, row[0], limits, every_s) for row in rows])
+    return sum([await _look_after(database, row["key"], limits, every_s) for row in rows])
 
 
 async def _look_after(database: Database, key: str, limits: Limits, every_s: float) -> int:
@@ -166,14 +167,14 @@ async def _look_after(database: Database, key: str, limits: Limits, every_s: flo
             UPDATE push_gates SET looked_at = now()
             WHERE key = $1 AND (opened_at IS NOT NULL OR closed_until <= now())
               AND (looked_at IS NULL OR looked_at < now() - make_interval(secs => $2))
-            RETURNING extract(epoch FROM now() - opened_at)::float8
+            RETURNING extract(epoch FROM now() - opened_at)::float8 AS open_s
             """,
             key,
             every_s * 0.9,
         )
         if gate is None:
             return 0
-        open_s: float | None = gate[0]
+        open_s: float | None = gate["open_s"]
         count = await connection.fetchval("SELECT count(*) FROM push_parked WHERE gate = $1", key)
         if count == 0 and (open_s is None or open_s > OPEN_KEPT_S):
             await connection.execute("DELETE FROM push_gates WHERE key = $1", key)
@@ -208,6 +209,6 @@ async def release(connection: Connection, gate: str, most: int) -> int:
         gate,
         most,
     )
-    keys = [(PushKey(*row[:3]), PushEndpointKind(row[3])) for row in rows]
+    keys = [(key_of(row), PushEndpointKind(row["kind"])) for row in rows]
     await enqueue_views(connection, keys, {})
     return len(rows)

@@ -14,7 +14,7 @@ from models.database import Connection, Database
 from models.jobs.jobs import enqueue
 from models.push.addresses import PushEndpointKind
 from models.push.gates import Parked, park
-from models.push.states import PushKey, PushTask, entrypoint_of, write_again
+from models.push.states import PushKey, PushTask, entrypoint_of, key_of, write_again
 
 # A view that is parked has a job for whoever looks at `due_at`.
 PARKED_S = 30 * 24 * 3600.0
@@ -63,7 +63,8 @@ WHERE s.user_id = ANY ($1) AND s.user_id = x.user_id AND s.device_id = x.device_
 
 
 async def write_results(database: Database, results: Sequence[Result]) -> None:
-    """
+    """End these jobs' claims, and note what each device has seen and shows.
+
     Raises:
         Refused: UNAVAILABLE.
     """
@@ -94,7 +95,7 @@ FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::float8[], $5::boolean[], $6:
 WHERE s.user_id = ANY ($1) AND s.user_id = x.user_id AND s.device_id = x.device_id
   AND s.channel_id = x.channel_id
 RETURNING s.user_id, s.device_id, s.channel_id,
-    s.due_at = now() + make_interval(secs => x.after_s)
+    s.due_at = now() + make_interval(secs => x.after_s) AS waits_for_it
 """
 
 
@@ -117,7 +118,7 @@ async def postpone(database: Database, laters: Sequence[Later]) -> list[bool]:
             [later.claimed for later in ordered],
             [later.failed for later in ordered],
         )
-        waiting = {PushKey(*row[:3]) for row in rows if row[3]}
+        waiting = {key_of(row) for row in rows if row["waits_for_it"]}
         ours = [each for each in ordered if each.key in waiting]
         await _enqueue(connection, [each for each in ours if each.queue])
         parked = [Parked(each.gate, each.key, each.kind) for each in ours if each.gate]

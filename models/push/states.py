@@ -53,6 +53,11 @@ class PushKey(msgspec.Struct, frozen=True, order=True):
     channel_id: str
 
 
+def key_of(row: asyncpg.Record) -> PushKey:
+    """Return the view that a row with its three columns is about."""
+    return PushKey(row["user_id"], row["device_id"], row["channel_id"])
+
+
 class PushTask(msgspec.Struct, frozen=True):
     """The payload of a job: whose view of which channel."""
 
@@ -82,7 +87,8 @@ def delays_of(limits: Limits) -> dict[PushEndpointKind, float]:
 # seen the message. $1 users, $2 channels, $3 seqs, $7 looked, $8 delivered (parallel), $4 the
 # users, each once, $6 the kinds that show.
 _WITHOUT_JOB = """
-SELECT e.user_id, e.device_id, x.channel_id, x.seq, e.kind, x.looked AND NOT x.delivered
+SELECT e.user_id, e.device_id, x.channel_id, x.seq, e.kind,
+    x.looked AND NOT x.delivered AS is_late
 FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $7::boolean[], $8::boolean[])
     AS x (user_id, channel_id, seq, looked, delivered)
 JOIN push_endpoints e ON e.user_id = ANY ($4) AND e.user_id = x.user_id AND e.confirmed
@@ -136,8 +142,8 @@ async def want_pushes(database: Database, wants: Sequence[Want], *, limits: Limi
         [want.delivered for want in wants],
     )
     # Those at which nobody knows whether they are alive have some time left.
-    now = [row for row in rows if not row[5]]
-    late = [row for row in rows if row[5]]
+    now = [row for row in rows if not row["is_late"]]
+    late = [row for row in rows if row["is_late"]]
     late_s = max(0.0, limits.push_check_s - limits.push_look_s)
     delays = delays_of(limits)
     late_delays = {kind: max(late_s, delays.get(kind, 0.0)) for kind in PushEndpointKind}
@@ -149,18 +155,22 @@ async def _want(
 ) -> int:
     if not rows:
         return 0
-    kinds = {(row[0], row[1]): PushEndpointKind(row[4]) for row in rows}
-    after_s = [delays.get(kinds[row[0], row[1]], 0.0) for row in rows]
+    keys = [key_of(row) for row in rows]
+    kinds = {key: PushEndpointKind(row["kind"]) for key, row in zip(keys, rows, strict=True)}
 
     async def write(connection: Connection) -> int:
         queued = await connection.fetch(
-            _WANT, *(list(each) for each in zip(*(row[:4] for row in rows), strict=True)),
-            after_s, LOST_S,
-        )  # fmt: skip
-        await enqueue_views(
-            connection, [(PushKey(*row), kinds[row[0], row[1]]) for row in queued], delays
+            _WANT,
+            [key.user_id for key in keys],
+            [key.device_id for key in keys],
+            [key.channel_id for key in keys],
+            [row["seq"] for row in rows],
+            [delays.get(kinds[key], 0.0) for key in keys],
+            LOST_S,
         )
-        return len(queued)
+        views = [(key, kinds[key]) for key in map(key_of, queued)]
+        await enqueue_views(connection, views, delays)
+        return len(views)
 
     return await write_again(database, write)
 
@@ -209,7 +219,7 @@ async def update_pushes(database: Database, places: Sequence[tuple[str, str]]) -
             LOST_S,
             SOON_S,
         )
-        keys = [(PushKey(*row[:3]), PushEndpointKind(row[3])) for row in rows]
+        keys = [(key_of(row), PushEndpointKind(row["kind"])) for row in rows]
         await enqueue_views(connection, keys, {})
         return len(rows)
 
@@ -231,7 +241,7 @@ async def hasten_pushes(connection: Connection, user_id: str, device_id: str) ->
     rows = await connection.fetch(
         _HASTEN, user_id, device_id, [kind.value for kind in SHOWN_KINDS], SOON_S
     )
-    keys = [(PushKey(*row[:3]), PushEndpointKind(row[3])) for row in rows]
+    keys = [(key_of(row), PushEndpointKind(row["kind"])) for row in rows]
     await enqueue_views(connection, keys, {})
 
 
