@@ -1,14 +1,14 @@
 """Background work: loops that run beside requests for as long as their process lives, and tasks
 that end by themselves.
 
-- A loop goes on after every error, also one that nobody thought of, with a pause that grows to
-  `longest_pause_s`. It ends when it is closed; whatever else ends it is *cannot go on*.
-- A cancellation is never swallowed. One that reaches a loop from something that it awaited, while
-  nobody cancelled the loop itself, is an error like others.
-- Failures are counted each, and logged once an episode: a second line comes for another class of
-  error, and one more once no round has failed for ten seconds (models/episodes.py).
-- PostgreSQL, Valkey or another service being away is expected: counted as `away`, and never a
-  reason to be not ready, since all processes would be so at once.
+- A loop goes on after every error, also an unexpected one, after a pause that grows up to
+  `longest_pause_s`. It ends only when it is closed, or by raising `CannotGoOn`.
+- A cancellation of the loop itself is never swallowed. A `CancelledError` from something that the
+  loop awaited is an error like any other.
+- Every failure is counted, and logged once an episode: another line follows for another class of
+  error, and one more when no round has failed for ten seconds (models/episodes.py).
+- It is expected that PostgreSQL, Valkey or another service is away at times: this is counted as
+  `away` and never makes the process not ready, since all processes would be so at once.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from models.episodes import AwayErrors, Episode
 logger = logging.getLogger("parley.background")
 
 LONGEST_PAUSE_S = 2.0
-# A task that took its cancellation for something else is cancelled again, so often.
+# A task that does not end by a cancellation is cancelled again after so long, so many times.
 CANCEL_AGAIN_S = 1.0
 CANCELLATIONS = 3
 
@@ -31,16 +31,16 @@ Work = Callable[[], Awaitable[object]]
 
 
 class CannotGoOn(Exception):
-    """Raised by a loop's work when this process, and not what it depends on, can no longer do it.
-    The loop ends and the process says that it is not ready, so that it is replaced.
+    """Raised by a loop's work when the fault is in this process and not in a service that it uses.
+    The loop ends and the process is not ready any more, so that it gets replaced.
     """
 
 
 class Loops:
-    """What a process knows of its loops, for `/metrics` and `/readyz`."""
+    """Counts the loops of a process and their failures, for `/metrics` and `/readyz`."""
 
     def __init__(self, on_end: Callable[[], None] = lambda: None) -> None:
-        """`on_end` is told when a loop ended that must go on."""
+        """`on_end` is called when a loop has ended that should run."""
         self._on_end = on_end
         # Loops that were begun, by name.
         self.begun: Counter[str] = Counter()
@@ -55,18 +55,18 @@ class Loops:
         return not self.ended
 
     def note_end(self, name: str) -> None:
-        """A loop ended though nobody closed it."""
+        """Note that a loop has ended though nobody closed it."""
         self.ended.add(name)
         self._on_end()
 
 
 class Background:
-    """The loops and tasks of one part of a process. Names are fixed words: they are a label of a
-    metric.
+    """Runs the loops and tasks of one part of a process. Their names are labels of metrics: use
+    fixed words.
     """
 
     def __init__(self, loops: Loops | None = None) -> None:
-        """`loops` is the process's; a part that runs without a process has one of its own."""
+        """`loops` counts for the whole process; without it, this part counts for itself."""
         self._loops = Loops() if loops is None else loops
         self._running: set[asyncio.Task[None]] = set()
         self._spawned: set[asyncio.Task[None]] = set()
@@ -81,9 +81,9 @@ class Background:
         away: AwayErrors = (),
         longest_pause_s: float = LONGEST_PAUSE_S,
     ) -> None:
-        """Do `work` again and again, until closed. Each round must wait for something by itself.
+        """Do `work` again and again until closed. `work` must wait for something by itself.
 
-        `away`: what is raised while a service other than PostgreSQL is away.
+        `away` lists the errors that say that a service other than PostgreSQL is away.
         """
         episode = self._episodes[name] = Episode(name, self._loops.failures, away, longest_pause_s)
         self._loops.begun[name] += 1
@@ -102,9 +102,9 @@ class Background:
         away: AwayErrors = (),
         longest_pause_s: float = LONGEST_PAUSE_S,
     ) -> None:
-        """Do `work` after each pause of `seconds`, more or less by the part `jitter` of it
-        (0.5: between half and one and a half of it), so that processes do not act together.
-        `at_once`: the first time without a pause.
+        """Do `work` after each pause of `seconds`. A `jitter` of 0.5 makes each pause between half
+        and one and a half of that, so that processes do not act at the same time. With `at_once`
+        there is no pause before the first round.
         """
         waits = not at_once
 
@@ -128,8 +128,8 @@ class Background:
         away: AwayErrors = (),
         longest_pause_s: float = LONGEST_PAUSE_S,
     ) -> None:
-        """Do `work` each time that the event is set, `gather_s` later so that what comes together
-        is done together. After an error it is done again without being asked.
+        """Do `work` each time that the event is set, `gather_s` later, so that requests that come
+        close together are done together. After an error it is done again by itself.
         """
 
         async def round_() -> None:
@@ -147,8 +147,8 @@ class Background:
         self.forever(name, round_, away=away, longest_pause_s=longest_pause_s)
 
     def spawn(self, name: str, work: Coroutine[Any, Any, object], *, away: AwayErrors = ()) -> None:
-        """Run something once that ends by itself; its errors are counted and logged. After `close`
-        it is not begun.
+        """Run a coroutine that ends by itself; its errors are counted and logged. After `close` it
+        is not begun.
         """
         if self._closed:
             work.close()
@@ -160,15 +160,15 @@ class Background:
         task.add_done_callback(lambda _: work.close())
 
     def note(self, name: str, error: BaseException, *, away: AwayErrors = ()) -> None:
-        """Count and log an error of background work that was dealt with where it happened."""
+        """Count and log an error of background work, which the caller has dealt with."""
         episode = self._episodes.get(name)
         if episode is None:
             episode = self._episodes[name] = Episode(name, self._loops.failures, away, 0)
         episode.note_alone(error)
 
     async def close(self, *, finish_s: float = 0) -> None:
-        """Cancel everything, and return when it has ended. What was spawned may finish first, for
-        `finish_s`.
+        """Cancel all loops and tasks, and wait until they have ended. Spawned tasks may go on for
+        up to `finish_s` seconds first.
         """
         self._closed = True
         await _cancel(self._running)

@@ -1,18 +1,18 @@
-"""Token buckets: how often somebody may do something, decided without waiting.
+"""Token buckets: limit how often a user or address may do something, without waiting.
 
 A bucket belongs to one owner (a user, an address) and one budget of `Limits`. It holds at most
-`amount` tokens, and what was taken comes back evenly, all of it in `window_s`. All processes share
-it, each with a block of tokens in hand:
+`amount` tokens; taken tokens come back evenly, all of them within `window_s`. All processes share
+it, and each has a block of its tokens in hand:
 
-- `take` is a local decrement. It never waits, whatever has become of the place where buckets are
-  shared.
-- `Refill` (subscriptions/refill.py) gets the next block when half of one is left. Somebody whom a
-  process does not know yet begins on credit: a block is taken for granted. What was used of it is
-  reported as soon as it is worth a call.
-- So a number of processes together allow at most `amount`, and a block for each of them, more or
-  fewer than that where some hold a block that they do not use. In the long run it is exact:
-  what was spent on credit is deducted, also from an empty bucket.
-- Nothing here is lasting. A bucket that is forgotten is a full one.
+- `take` only subtracts from that block. It never waits, also while Valkey, which holds the shared
+  buckets, is away.
+- `Refill` (subscriptions/refill.py) fetches the next block when half of one is left. An owner
+  that a process does not know begins on credit of one block. What was used of it is reported as
+  soon as it is worth a call.
+- So all processes together may allow up to one block each more than `amount`, or fewer where some
+  hold a block that they do not use. In the long run the count is exact: what was spent on credit is
+  deducted, also from an empty bucket.
+- Nothing is stored for good. A forgotten bucket is full again.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ from models.refusals import RefusalCode, Refused
 
 # A block is this part of a budget's amount.
 BLOCKS = 6
-# What is owed is reported once it is this part of a block: most people do something now and then.
+# A debt is reported once it is this part of a block: most users do something now and then only.
 REPORTS = 8
-# What is refused only because the next block is under way passes in so long.
+# `retryAfterMs` of a refusal that only waits for the next block.
 REFILL_MS = 100
-# Buckets that one process knows; of more, the oldest are forgotten.
+# The number of buckets that one process keeps; beyond it the oldest are forgotten.
 KEPT = 100_000
 
 
@@ -46,7 +46,7 @@ class Rate(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What one bucket is asked for: `owed` is deducted in any case, `tokens` as far as they go."""
+    """A request to a shared bucket: deduct `owed` in any case, give up to `tokens`."""
 
     key: str
     rate: Rate
@@ -55,14 +55,14 @@ class Wanted(NamedTuple):
 
 
 class Given(NamedTuple):
-    """The tokens that are now in hand, and what the bucket holds besides; below 0 it owes."""
+    """The answer: the tokens given, and what is left in the shared bucket; below 0 it is a debt."""
 
     tokens: int
     left: float
 
 
 class Takes(Protocol):
-    """What operations know of buckets."""
+    """Describes what operations use of `Buckets`."""
 
     def take(self, name: str, owner: str, amount: int = 1) -> None:
         """Take tokens from a bucket, without waiting.
@@ -73,7 +73,7 @@ class Takes(Protocol):
 
 
 class _Bucket:
-    """What this process knows of one bucket."""
+    """The state of one bucket as this process knows it."""
 
     __slots__ = ("asked", "at", "left", "name", "owed", "owner", "rate", "tokens")
 
@@ -223,7 +223,7 @@ class OwnBuckets:
         self._held: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def give(self, wanted: Iterable[Wanted]) -> list[Given]:
-        """As the script take_tokens.lua, which says what this does."""
+        """Give tokens by the rule of the script take_tokens.lua, where it is explained."""
         return [self._give(want) for want in wanted]
 
     def _give(self, want: Wanted) -> Given:
@@ -246,7 +246,7 @@ def rate_of(budget: Budget) -> Rate:
 
 
 def _refusal(bucket: _Bucket, wait_ms: float) -> Refused:
-    """`wait_ms` is the time until the tokens are there, if the bucket can ever hold so many."""
+    """Return a RATE_LIMITED to raise; `wait_ms` is the time until the bucket has enough tokens."""
     rate = bucket.rate
     return Refused(
         RefusalCode.RATE_LIMITED,

@@ -1,9 +1,9 @@
-"""Budgets: how much of something may be asked for in a window of time, counted over all processes.
+"""Budgets in PostgreSQL: at most so much in any window of time, counted over all processes.
 
-A window slides by approximation: what was spent in the fixed window before counts by the share of
-it that the sliding one still covers. A refused spend spends nothing. Several budgets are spent in
-one transaction, all or none; callers name them in one order (of kind), so that two cannot wait for
-each other.
+The sliding window is approximated: what was spent in the fixed window before counts in proportion
+to the part of it that the sliding window still covers. A refused charge spends nothing. Several
+budgets are spent in one transaction, all or none; callers charge them in one fixed order of kinds,
+so that two transactions cannot deadlock. Token buckets, which never wait, are in models/buckets.py.
 """
 
 import ipaddress
@@ -19,7 +19,7 @@ from models.refusals import RefusalCode, Refused
 # GraphQL's Int ends here.
 MAX_WAIT_MS = 2**31 - 1
 
-# The key of what is no address.
+# The key that stands for all text that is not an IP address.
 UNKNOWN = "unknown"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,7 +44,7 @@ _LOOK = f"SELECT {_SPENT} AS spent, {_SPENT_BEFORE} AS spent_before FROM budgets
 
 
 class Charge(msgspec.Struct, frozen=True):
-    """What to spend under a key; `reason` is what the refusal says."""
+    """An amount to spend from the budget of one key; `reason` is the text of the refusal."""
 
     key: str
     budget: Budget
@@ -60,11 +60,11 @@ class _Window(msgspec.Struct, frozen=True):
 
 
 async def spend(connection: Connection, charges: Sequence[Charge], *, now: datetime) -> None:
-    """Spend all of the charges, within the caller's transaction, which a refusal must roll back.
+    """Spend all charges within the caller's transaction, which a refusal must roll back.
 
     Raises:
-        Refused: RATE_LIMITED with the time after which the same charge would pass, if nothing else
-            is spent.
+        Refused: RATE_LIMITED with the time after which the charge would pass, if nothing else is
+            spent until then.
     """
     for charge in charges:
         window = _window(charge.budget, now)
@@ -107,8 +107,8 @@ async def _refusal(connection: Connection, charge: Charge, now: datetime) -> Ref
 
 
 def wait_for(charge: Charge, spent: int, before: int, *, elapsed_s: float) -> float:
-    """Seconds until the charge passes: when enough of the older window has slid out, in this window
-    or the next.
+    """Return the seconds until the charge would pass: until enough of the older window has slid
+    out, in this window or the next.
     """
     window_s = charge.budget.window_s
     room = charge.budget.amount - charge.amount
@@ -127,15 +127,15 @@ def _window(budget: Budget, now: datetime) -> _Window:
 
 
 def address_key(address: str) -> str:
-    """Return one subscriber's addresses as one key: IPv4 whole, IPv6 by the /64 that a customer
-    gets.
+    """Return one key for all addresses of one customer of a provider: the whole address of IPv4,
+    the /64 of IPv6.
     """
     return _prefix_key(address, 32, 64)
 
 
 def network_key(address: str) -> str:
-    """Return the network around an address as one key: the /24 of IPv4, and the /48 of IPv6, of
-    which a customer may get all.
+    """Return one key for the network around an address: the /24 of IPv4, and the /48 of IPv6, of
+    which one customer may have all.
     """
     return _prefix_key(address, 24, 48)
 

@@ -1,7 +1,7 @@
-"""PostgreSQL: one asyncpg pool with no session state, and ids as hex strings.
+"""PostgreSQL: a pool of asyncpg connections, for single statements and transactions.
 
-`uuid` columns travel as 32 hex characters. A connection goes back to the pool without a reset
-query, so nothing may set session state on it.
+A `uuid` column is read and written as a string of 32 hex characters. A connection goes back to the
+pool without a reset query, so nothing may set session state on it.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ SERVER_SETTINGS = {
     "jit": "off",
 }
 
-# A connection that cannot be had, or that broke: SQLSTATE classes 08, 53 and 57, and what asyncpg
-# and the kernel say. InternalClientError: the server has said goodbye on it, and it is not closed
-# yet.
+# Raised when no connection can be had, or one broke: SQLSTATE classes 08, 53 and 57, and errors of
+# asyncpg and the kernel. InternalClientError: the server has ended the connection, and asyncpg has
+# not closed it yet.
 CONNECTION_ERRORS = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -56,7 +56,7 @@ async def prepare_connection(connection: Connection) -> None:
 async def connect(
     url: str, *, settings: dict[str, str] | None = None
 ) -> "asyncpg.Connection[asyncpg.Record]":
-    """One connection of our own, outside the pool."""
+    """Open one connection outside the pool; `settings` are added to those of the pool."""
     connection = await asyncpg.connect(
         url, timeout=5, server_settings=SERVER_SETTINGS | (settings or {}), statement_cache_size=200
     )
@@ -65,16 +65,16 @@ async def connect(
 
 
 class DatabaseClosed(Exception):
-    """PostgreSQL is there and does not let us in, for a reason that does not pass by itself. The
-    text says which.
+    """Raised when PostgreSQL refuses this process for a reason that does not pass by itself, which
+    the text says.
     """
 
 
 async def wait_for_database(url: str) -> None:
-    """Return once PostgreSQL lets us in. Says in the log when it has to be waited for, once.
+    """Wait until PostgreSQL accepts a connection. The first failure is logged.
 
     Raises:
-        DatabaseClosed: it never will.
+        DatabaseClosed: it refuses this process, and waiting would not help.
     """
     away = False
     while True:
@@ -103,8 +103,8 @@ async def _keep(_: Connection) -> None:
 
 
 class Database:
-    """Runs single statements and transactions, each on a connection of the pool for just that
-    long.
+    """Runs single statements and transactions, each on a connection of the pool for as long as it
+    lasts.
     """
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str) -> None:
@@ -116,6 +116,11 @@ class Database:
     async def open(
         cls, url: str, *, connections: int = 8, statement_timeout_s: float = 5
     ) -> "Database":
+        """Open a pool and try one connection. Statements are ended after `statement_timeout_s`.
+
+        Raises:
+            CONNECTION_ERRORS: PostgreSQL is away.
+        """
         pool = await asyncpg.create_pool(
             url,
             # Else asyncpg connects again by itself while PostgreSQL is away, and logs each try.
@@ -128,7 +133,7 @@ class Database:
             | {"statement_timeout": str(int(statement_timeout_s * 1000))},
         )
         try:
-            # Who opens it is told at once if PostgreSQL is not there.
+            # So that the caller learns at once if PostgreSQL is away.
             await pool.release(await pool.acquire())
         except BaseException:
             pool.terminate()
@@ -136,6 +141,7 @@ class Database:
         return cls(pool, url)
 
     async def close(self) -> None:
+        """Close the pool; connections that are still in use after 3 s are cut."""
         try:
             await within(self.pool.close(), 3)
         except TimeoutError:
@@ -159,7 +165,7 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection of the pool.
+        """Take a connection of the pool, waiting up to 4 s for one.
 
         Raises:
             Refused: UNAVAILABLE when none can be had, or it breaks.
@@ -172,11 +178,16 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
+        """Take a connection and begin a transaction: committed at the end, rolled back by an
+        exception.
+        """
         async with self.connection() as connection, connection.transaction():
             yield connection
 
     @asynccontextmanager
     async def transaction_in_turn(self, row: str) -> AsyncIterator[Connection]:
-        """A transaction that is about to lock this row: one at a time for each."""
+        """Begin a transaction that is going to lock this row. This process runs one at a time for
+        each row, so that those that wait hold no connection.
+        """
         async with self._turns.take(row), self.transaction() as connection:
             yield connection

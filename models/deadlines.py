@@ -8,13 +8,13 @@ Value = TypeVar("Value")
 
 
 async def within(awaitable: Awaitable[Value], seconds: float) -> Value:
-    """What it gives, if it does so in time.
+    """Return the result of `awaitable`, if it comes within so many seconds.
 
-    Not `asyncio.wait_for`: before Python 3.12 that swallows a cancellation which comes in the
-    moment that the awaited is done, and a loop that was told to end goes on for ever.
+    Unlike `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that comes in the
+    moment when the result is there: a loop that was told to end would then go on for ever.
 
     Raises:
-        TimeoutError: it did not.
+        TimeoutError: it did not come in time.
     """
     async with asyncio.timeout(seconds):
         return await awaitable

@@ -1,5 +1,5 @@
-"""Every limit and budget of the product, with its unit; each is a setting, and a client reads the
-public ones.
+"""Limits and budgets of the product, each with its unit. Each is a setting (`PARLEY_…`), and
+clients can query the public ones.
 """
 
 import dataclasses
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """At most `amount` units in any window of `window_s` seconds. Of a token bucket: `amount` at
-    once, which come back evenly, all of them in `window_s`.
+    """At most `amount` units in any window of `window_s` seconds. A token bucket holds `amount`
+    tokens; used ones come back evenly, all of them within `window_s`.
     """
 
     amount: int
@@ -18,9 +18,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one person, one document and one socket may ask for. Defaults are those of
-    production.
-    """
+    """What one user, one document and one socket may use. The defaults are those of production."""
 
     # Conversation
     group_members: int = 100
@@ -33,9 +31,9 @@ class Limits:
     about_length: int = 500  # characters
     description_length: int = 500  # characters: a group's description
     label_length: int = 200  # characters: a location's label
-    mentions: int = 100  # people named in one message
+    mentions: int = 100  # users named in one message
     report_reason_length: int = 1000  # characters
-    blocked_users: int = 1000  # whom one user may have blocked
+    blocked_users: int = 1000  # users that one user may have blocked
     page_size: int = 100  # edges in one page, at most
     default_page_size: int = 50
     unread_count: int = 1000  # unread counts stop here
@@ -56,8 +54,8 @@ class Limits:
 
     # One request, one socket
     connections: int = 20_000  # of one API process, sockets included; and never more than its files
-    request_head_s: float = 10.0  # a request whose head is not here by then is ended
-    request_body_s: float = 10.0  # the same of its body, from the end of the head
+    request_head_s: float = 10.0  # a request whose headers have not arrived by then is ended
+    request_body_s: float = 10.0  # the same for its body, counted from the end of the headers
     body_bytes: int = 256 * 1024
     frame_bytes: int = 64 * 1024
     request_deadline_s: float = 5.0
@@ -73,7 +71,7 @@ class Limits:
     # server-sent events. More ends the stream (1013, or cut), and the client resumes by position.
     queued_events_per_socket: int = 1000
     queued_bytes_per_socket: int = 1024 * 1024
-    stopped_reader_s: float = 5.0  # a client that takes nothing of what waits for so long is ended
+    stopped_reader_s: float = 5.0  # a client that reads nothing for so long is disconnected
     # Objects (as `query_cost` counts them) that one event may make all live subscriptions of one
     # socket, or of one device's streams of server-sent events, give together.
     live_cost: int = 5000
@@ -102,8 +100,10 @@ class Limits:
     media_kept_days: int = 30  # after which they go in any case, where files go after delivery
 
     # Push
-    push_look_s: float = 2.0  # after a message it is looked which devices have it
-    push_check_s: float = 10.0  # who looks reachable and has not received by then is pushed to
+    push_look_s: float = 2.0  # how long after a message to check which devices have received it
+    push_check_s: float = (
+        10.0  # a device that seems online and has not received by then gets a push
+    )
     push_active_s: float = 60.0  # a device is not pushed to while its user is active at another
     push_mail_after_s: float = 600.0  # unread for so long, then e-mail; and between two e-mails
     push_sms_after_s: float = 3600.0  # unread for so long, then SMS, where SMS is on
@@ -112,13 +112,13 @@ class Limits:
     push_mail_code_interval_s: int = 60  # between two mails with a code of one user and address
     push_mail_codes_per_user: Budget = Budget(amount=5, window_s=24 * 3600)
     push_mail_codes_per_address: Budget = Budget(amount=3, window_s=24 * 3600)  # for all users
-    push_claim_s: float = 5.0  # a job that died holds up its device and channel for so long
+    push_claim_s: float = 5.0  # how long a job that died holds up its device and channel
     push_probe_s: float = 5.0  # between two tries of a provider that gives no answer
     push_recovery_s: float = 15.0  # from a provider's first answer until all that waited is sent
 
     # Presence and typing
-    presence_user_ids: int = 100  # people named in one `presence`
-    presence_followed: int = 1000  # people whose presence one viewer follows, on one process
+    presence_user_ids: int = 100  # users named in one `presence`
+    presence_followed: int = 1000  # users whose presence one viewer follows, on one process
     presence_grace_s: float = 6.0  # from the end of somebody's last stream until they are offline
     presence_idle_s: float = 30.0  # how long a request keeps its sender online
     presence_lease_s: float = 10.0  # a process that died holds nobody online for longer

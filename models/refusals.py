@@ -1,12 +1,13 @@
-"""Refusals: expected noes, as data. One exception type with a code; the edge renders it in one
-place.
+"""Refusals: expected failures of what a client asks for, as one exception type with a code.
+
+`schema/refusals.py` turns the exception into the answer.
 """
 
 from enum import Enum
 
 
 class RefusalCode(Enum):
-    """Why an operation was refused; the contract's list."""
+    """Why an operation was refused, by the codes that clients see."""
 
     INVALID_INPUT = "INVALID_INPUT"
     NOT_FOUND = "NOT_FOUND"
@@ -28,8 +29,8 @@ class RefusalCode(Enum):
 
 
 class Refused(Exception):
-    """An expected no. `reason` is a full sentence for a developer, without ids or names of
-    people.
+    """Raised when an operation is refused. `reason` is a full sentence for the client's developer,
+    without ids or names of users; `field` is the path of the input field at fault.
     """
 
     def __init__(
@@ -48,12 +49,15 @@ class Refused(Exception):
 
 
 def invalid(reason: str, field: str | None = None) -> Refused:
+    """Return an INVALID_INPUT to raise."""
     return Refused(RefusalCode.INVALID_INPUT, reason, field=field)
 
 
 def not_found(reason: str, field: str | None = None) -> Refused:
+    """Return a NOT_FOUND to raise: also for what exists and the viewer may not know of."""
     return Refused(RefusalCode.NOT_FOUND, reason, field=field)
 
 
 def unavailable(reason: str = "The server cannot do this right now; try again.") -> Refused:
+    """Return an UNAVAILABLE to raise, to be repeated after a second."""
     return Refused(RefusalCode.UNAVAILABLE, reason, retry_after_ms=1000)
