@@ -1,8 +1,8 @@
 """Calls of resolvers as strawberry makes them, with what it finds out each time found out once.
 
 That is which arguments there are, what their types are, and what else the resolver wants: its
-source, its `Info`. A field with extensions, or with an input that builds itself, has no call here
-and goes strawberry's way.
+source, its `Info`. A field with extensions, with an input that builds itself or with a
+`strawberry.Maybe` has no call here: strawberry calls its resolver.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,6 @@ from typing import Any
 
 import strawberry
 from graphql import GraphQLResolveInfo
-from strawberry.exceptions import StrawberryInputCoercionError
 from strawberry.schema import compat
 from strawberry.types.base import (
     StrawberryList,
@@ -30,7 +29,7 @@ Call = Callable[[Any, GraphQLResolveInfo[Any], Mapping[str, Any]], Any]
 Convert = Callable[[Any], Any]
 
 # A field of an input, or an argument: its GraphQL name, its Python name, and what makes its value.
-_Part = tuple[str, str, Convert | None]
+_InputValue = tuple[str, str, Convert | None]
 
 
 class _Unknown(Exception):
@@ -60,7 +59,7 @@ class CallMaker:
         resolver = field.base_resolver
         assert resolver is not None
         names = self._schema.config.name_converter
-        parts: list[_Part] = [
+        values: list[_InputValue] = [
             (names.from_argument(argument), argument.python_name, self._converter(argument.type))
             for argument in field.arguments
         ]
@@ -73,7 +72,7 @@ class CallMaker:
         function: Any = resolver.wrapped_func
 
         def call(source: Any, info: GraphQLResolveInfo[Any], given: Mapping[str, Any]) -> Any:
-            arguments = _convert_parts(parts, given)
+            arguments = _convert_values(values, given)
             for name in sources:
                 arguments[name] = source
             if info_name is not None:
@@ -91,9 +90,7 @@ class CallMaker:
         if isinstance(type_, LazyType):
             return self._converter(type_.resolve_type())
         if isinstance(type_, StrawberryMaybe):
-            return _maybe(
-                self._converter(type_.of_type), isinstance(type_.of_type, StrawberryOptional)
-            )
+            raise _Unknown
         if isinstance(type_, StrawberryOptional):
             return self._converter(type_.of_type)
         if isinstance(type_, StrawberryList):
@@ -115,17 +112,17 @@ class CallMaker:
         definition = get_object_definition(type_, strict=True)
         if definition.from_input is not None or not definition.is_input:
             raise _Unknown
-        parts: list[_Part] = []
+        values: list[_InputValue] = []
         absent: dict[str, Any] = {}
 
         def convert(value: Any) -> Any:
             if value is None or value is UNSET:
                 return value
-            return type_(**{**absent, **_convert_parts(parts, value)})
+            return type_(**{**absent, **_convert_values(values, value)})
 
-        # An input may hold itself, so its own converter must be there before its parts'.
+        # An input may hold itself, so its own converter must be there before its fields'.
         self._inputs[type_] = convert
-        parts.extend(self._input_parts(definition))
+        values.extend(self._input_values(definition))
         absent.update(
             (field.python_name, None)
             for field in definition.fields
@@ -133,7 +130,7 @@ class CallMaker:
         )
         return convert
 
-    def _input_parts(self, definition: StrawberryObjectDefinition) -> list[_Part]:
+    def _input_values(self, definition: StrawberryObjectDefinition) -> list[_InputValue]:
         names = self._schema.config.name_converter
         return [
             (
@@ -145,10 +142,10 @@ class CallMaker:
         ]
 
 
-def _convert_parts(parts: list[_Part], given: Mapping[str, Any]) -> dict[str, Any]:
+def _convert_values(values: list[_InputValue], given: Mapping[str, Any]) -> dict[str, Any]:
     return {
         python_name: given[name] if convert is None else convert(given[name])
-        for name, python_name, convert in parts
+        for name, python_name, convert in values
         if name in given
     }
 
@@ -160,12 +157,3 @@ def _list(convert: Convert | None) -> Convert:
         return list(value) if convert is None else [convert(item) for item in value]
 
     return convert_list
-
-
-def _maybe(convert: Convert | None, takes_null: bool) -> Convert:
-    def convert_maybe(value: Any) -> Any:
-        if value is None and not takes_null:
-            raise StrawberryInputCoercionError("This can be left out, but it cannot be null.")
-        return strawberry.Some(value if convert is None else convert(value))
-
-    return convert_maybe
