@@ -28,7 +28,7 @@ Possible = frozenset[str]
 Render = Callable[[Any], str | Awaitable[str]]
 
 
-class Renderer(Protocol):
+class EventRenderer(Protocol):
     def render(
         self, operation: Any, variables: Mapping[str, Any] | None, event: Any, context: Any
     ) -> str | Awaitable[str]: ...
@@ -41,7 +41,7 @@ class Keyed(Protocol):
 
 
 def make_renderer(
-    renderer: Renderer,
+    renderer: EventRenderer,
     operation: Keyed,
     variables: Mapping[str, Any] | None,
     make_context: Callable[[], Any],

@@ -17,7 +17,7 @@ class ClientMessage(msgspec.Struct):
     may_hold_nul: bool = False
 
 
-class Request(msgspec.Struct):
+class SubscribePayload(msgspec.Struct):
     """The payload of a `subscribe`."""
 
     query: str
@@ -54,7 +54,7 @@ def parse_message(message: MutableMapping[str, Any]) -> ClientMessage:
     return parsed
 
 
-def parse_request(message: ClientMessage) -> tuple[str, Request]:
+def parse_request(message: ClientMessage) -> tuple[str, SubscribePayload]:
     """The operation's id, and what is asked.
 
     Raises:
@@ -63,7 +63,7 @@ def parse_request(message: ClientMessage) -> tuple[str, Request]:
     if not message.id:
         raise Close(CloseCode.BAD_REQUEST, "A subscribe message needs an id")
     try:
-        request = msgspec.convert(message.payload, Request)
+        request = msgspec.convert(message.payload, SubscribePayload)
     except msgspec.ValidationError:
         raise Close(CloseCode.BAD_REQUEST, "Invalid subscribe payload") from None
     looks = message.may_hold_nul and request.variables

@@ -1,4 +1,4 @@
-"""The operations of one socket.
+"""Run the operations of one socket.
 
 An operation counts until its work has ended, whatever its client was told: what nobody waits for
 any more is still work. At `complete` and at the end of the socket queries and subscriptions are
@@ -24,13 +24,13 @@ from parley.engine.sharing import make_renderer
 from parley.engine.variables import refuse_text
 from parley.transport.costs import FollowedDocuments, LiveCosts
 from parley.transport.mutations import Mutations, too_slow
-from parley.transport.sockets.messages import Close, Request
+from parley.transport.sockets.messages import Close, SubscribePayload
 from parley.transport.subscription import Followed, Subscription
 from parley.transport.writer import Writer
 from schema.context import Context
 
 
-class Server(Protocol):
+class OperationsServer(Protocol):
     """What the operations of all sockets share."""
 
     engine: Engine
@@ -40,7 +40,7 @@ class Server(Protocol):
     followed: FollowedDocuments
 
 
-class Connection(Protocol):
+class OperationsSocket(Protocol):
     """The socket that the operations are on."""
 
     writer: Writer
@@ -57,14 +57,14 @@ class Connection(Protocol):
 
 
 class SocketOperations:
-    def __init__(self, server: Server, socket: Connection) -> None:
+    def __init__(self, server: OperationsServer, socket: OperationsSocket) -> None:
         self._server = server
         self._socket = socket
         # Those that the client knows of, by its ids; and all whose work has not ended.
-        self._known: dict[str, _Running] = {}
+        self._known: dict[str, _RunningOperation] = {}
         self._running: set[asyncio.Task[None]] = set()
 
-    def begin(self, operation_id: str, request: Request) -> None:
+    def begin(self, operation_id: str, request: SubscribePayload) -> None:
         """Begin an operation, or refuse it when too many have not ended.
 
         Raises:
@@ -74,7 +74,7 @@ class SocketOperations:
             raise Close(
                 CloseCode.SUBSCRIBER_EXISTS, f"Subscriber for {operation_id[:64]} already exists"
             )
-        running = _Running(self._server, self._socket, operation_id, self._forget)
+        running = _RunningOperation(self._server, self._socket, operation_id, self._forget)
         most = self._server.limits.operations_per_socket
         if len(self._running) >= most:
             reason = f"{most} operations of this socket have not ended: wait until some have."
@@ -103,7 +103,7 @@ class SocketOperations:
         if self._running:
             await asyncio.wait(self._running)
 
-    async def _run(self, running: "_Running", request: Request) -> None:
+    async def _run(self, running: "_RunningOperation", request: SubscribePayload) -> None:
         try:
             await running.run(request)
         except StreamCut as cut:
@@ -115,20 +115,20 @@ class SocketOperations:
             self._running.discard(running.task)
             self._forget(running)
 
-    def _forget(self, running: "_Running") -> None:
+    def _forget(self, running: "_RunningOperation") -> None:
         if self._known.get(running.id) is running:
             del self._known[running.id]
 
 
-class _Running:
+class _RunningOperation:
     """One operation, from its document to its end."""
 
     def __init__(
         self,
-        server: Server,
-        socket: Connection,
+        server: OperationsServer,
+        socket: OperationsSocket,
         operation_id: str,
-        forget: Callable[["_Running"], None],
+        forget: Callable[["_RunningOperation"], None],
     ) -> None:
         self.id = operation_id
         self.task: asyncio.Task[None] | None = None
@@ -150,7 +150,7 @@ class _Running:
         if self._cancellable and self.task is not None:
             self.task.cancel()
 
-    async def run(self, request: Request) -> None:
+    async def run(self, request: SubscribePayload) -> None:
         """Do what is asked, and tell the client.
 
         Raises:

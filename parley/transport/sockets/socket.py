@@ -12,7 +12,6 @@ from models.devices.sessions import Sessions, Unauthenticated
 from models.devices.viewer import Viewer
 from models.refusals import Refused
 from parley.charges import charge_frame
-from parley.transport.sockets import operations
 from parley.transport.sockets.messages import (
     ClientMessage,
     Close,
@@ -20,7 +19,7 @@ from parley.transport.sockets.messages import (
     parse_message,
     parse_request,
 )
-from parley.transport.sockets.operations import SocketOperations
+from parley.transport.sockets.operations import OperationsServer, SocketOperations
 from parley.transport.writer import Writer
 from schema.context import Context
 from subscriptions.connections import HeldConnection
@@ -33,7 +32,7 @@ Send = Callable[[Message], Awaitable[None]]
 MakeContext = Callable[[Viewer | None, str], Context]
 
 
-class Server(operations.Server, Protocol):
+class SocketServer(OperationsServer, Protocol):
     """What all sockets share."""
 
     sessions: Sessions
@@ -46,7 +45,7 @@ class Socket:
     """One connection, from its acceptance until everything that was begun on it has ended."""
 
     def __init__(
-        self, server: Server, client_address: str, connection: HeldConnection, send: Send
+        self, server: SocketServer, client_address: str, connection: HeldConnection, send: Send
     ) -> None:
         self._server = server
         self._client_address = client_address
