@@ -21,7 +21,9 @@ from schema.users.users import User
 class BlockQueries:
     @strawberry.field(
         name="blockedUsers",
-        description="Whom the viewer has blocked, the last one first. At most 1,000.",
+        description=(
+            "The users that the viewer has blocked, most recently blocked first. At most 1,000."
+        ),
         graphql_type=list[User],
         metadata={"list_size": 1000},
     )
@@ -36,10 +38,10 @@ class BlockQueries:
 class BlockMutations:
     @strawberry.mutation(
         description=(
-            "Blocks a user, or no longer; safe to repeat. While one of two has blocked the other: "
-            "no messages, edits or reactions into their chat, no presence, no receipts, no adding "
-            "to groups. What was shown stays, and groups that both are in go on. The other is not "
-            "told."
+            "Blocks or unblocks a user. Safe to repeat. While one of two users blocks the "
+            "other, neither can send, edit or react in their chat, see the other's presence or "
+            "receipts, or add the other to a group. What was already shown stays, and groups "
+            "that both are in work as before. The blocked user is not told."
         ),
         graphql_type=SetBlockedResult,
     )
@@ -48,8 +50,13 @@ class BlockMutations:
     async def set_blocked(
         self,
         info: strawberry.Info,
-        user_id: Annotated[strawberry.ID, strawberry.argument(description="Somebody else.")],
-        blocked: Annotated[bool, strawberry.argument(description="False ends it.")],
+        user_id: Annotated[
+            strawberry.ID,
+            strawberry.argument(description="The user to block or unblock. Not the viewer."),
+        ],
+        blocked: Annotated[
+            bool, strawberry.argument(description="True blocks the user, false unblocks them.")
+        ],
     ) -> SetBlockedPayload | Refusal:
         context = context_of(info)
         viewer_id = context.require_viewer().user.id

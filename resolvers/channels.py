@@ -42,8 +42,8 @@ class ChannelQueries:
     @strawberry.field(
         name="channels",
         description=(
-            "The viewer's chats and groups that have at least one entry, the one with the "
-            "newest message first."
+            "The viewer's chats and groups, the one with the newest message first. Channels "
+            "without any entry are left out."
         ),
         graphql_type=ChannelConnection,
     )
@@ -51,10 +51,18 @@ class ChannelQueries:
         self,
         info: strawberry.Info,
         first: Annotated[
-            int | None, strawberry.argument(description="1 to 100; 50 when not said.")
+            int | None,
+            strawberry.argument(description="The size of the page, 1 to 100. 50 by default."),
         ] = None,
         after: Annotated[
-            str | None, strawberry.argument(description="A cursor of this list.")
+            str | None,
+            strawberry.argument(
+                description=(
+                    "Return what comes after this cursor. Cursors are valid "
+                    "only for the list that gave "
+                    "them."
+                )
+            ),
         ] = None,
         kind: Annotated[
             ChannelKind | None, strawberry.argument(description="Only chats, or only groups.")
@@ -75,13 +83,16 @@ class ChannelQueries:
         return make_page(found, cursors, more_after=more, more_before=after is not None)
 
     @strawberry.field(
-        description="Null when there is none, or the viewer is not in it: the two look the same.",
+        description=(
+            "The channel with this id. Null if it does not exist or the viewer is not in it; "
+            "clients cannot tell these cases apart."
+        ),
         graphql_type=Channel | None,
     )
     async def channel(
         self,
         info: strawberry.Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="A chn_… id.")],
+        id: Annotated[strawberry.ID, strawberry.argument(description="A channel's id (chn_…).")],
     ) -> channels.Channel | None:
         context = context_of(info)
         context.require_viewer()
@@ -97,8 +108,8 @@ def _count_named(input: AcknowledgeInput) -> int:
 class ChannelMutations:
     @strawberry.mutation(
         description=(
-            "Opens the chat with a user; the same chat however often and from whichever side "
-            "it is asked for."
+            "Returns the chat with a user, and creates it if there is none. Safe to repeat: two "
+            "users have one chat, whoever opens it."
         ),
         graphql_type=OpenChatResult,
     )
@@ -108,7 +119,12 @@ class ChannelMutations:
         self,
         info: strawberry.Info,
         user_id: Annotated[
-            strawberry.ID, strawberry.argument(description="Whom to talk to; oneself for notes.")
+            strawberry.ID,
+            strawberry.argument(
+                description=(
+                    "The other user. Give the viewer's own id for a chat with personal notes."
+                )
+            ),
         ],
     ) -> OpenChatPayload | Refusal:
         context = context_of(info)
@@ -121,8 +137,8 @@ class ChannelMutations:
 
     @strawberry.mutation(
         description=(
-            "Moves the viewer's positions forward, in any number of channels at once. Never "
-            "back, never past the log."
+            "Moves the viewer's positions forward, in one or several channels. Safe to repeat: "
+            "a position never moves back, and never past the end of the log."
         ),
         graphql_type=AcknowledgeResult,
     )
@@ -132,7 +148,10 @@ class ChannelMutations:
         self,
         info: strawberry.Info,
         input: Annotated[
-            AcknowledgeInput, strawberry.argument(description="What was stored and seen.")
+            AcknowledgeInput,
+            strawberry.argument(
+                description="What this device has stored and what the viewer has read."
+            ),
         ],
     ) -> AcknowledgePayload | Refusal:
         context = context_of(info)
@@ -167,8 +186,9 @@ class ChannelMutations:
 
     @strawberry.mutation(
         description=(
-            "No push of this channel until a time, for the viewer alone; null ends it. A time far "
-            "off mutes for good. What is live does not change."
+            "Stops pushes of this channel for the viewer until a given time; null ends the "
+            "mute. Use a time in the far future to mute permanently. Live events are still "
+            "sent. Other members are not affected."
         ),
         graphql_type=ChannelResult,
     )
@@ -181,7 +201,8 @@ class ChannelMutations:
             strawberry.ID, strawberry.argument(description="A channel that the viewer is in.")
         ],
         until: Annotated[
-            DateTime | None, strawberry.argument(description="Later than now; null unmutes.")
+            DateTime | None,
+            strawberry.argument(description="When the mute ends, in the future. Null unmutes now."),
         ] = None,
     ) -> ChannelPayload | Refusal:
         context = context_of(info)

@@ -44,7 +44,7 @@ class DeviceQueries:
 @strawberry.type
 class DeviceMutations:
     @strawberry.mutation(
-        description="Ends this session: its sockets close and its push endpoint is forgotten.",
+        description="Ends this session. Its sockets close, and its push endpoint is deleted.",
         graphql_type=RevokeDeviceResult,
     )
     @answers_refusals
@@ -56,7 +56,8 @@ class DeviceMutations:
 
     @strawberry.mutation(
         description=(
-            "Ends the session of one of the viewer's own devices: its sockets close within 2 s."
+            "Signs out one of the viewer's own devices. Its sockets close within 2 s, and its "
+            "tokens are refused."
         ),
         graphql_type=RevokeDeviceResult,
     )
@@ -65,7 +66,9 @@ class DeviceMutations:
     async def revoke_device(
         self,
         info: strawberry.Info,
-        device_id: Annotated[strawberry.ID, strawberry.argument(description="One of `devices`.")],
+        device_id: Annotated[
+            strawberry.ID, strawberry.argument(description="The id of a device in `devices`.")
+        ],
     ) -> RevokeDevicePayload | Refusal:
         context = context_of(info)
         viewer = context.require_viewer()

@@ -41,8 +41,8 @@ GroupId = Annotated[
 class GroupQueries:
     @strawberry.field(
         description=(
-            "What a link leads to, without joining. Null unless the invite is in force: it was "
-            "never made, has expired, is used up or was revoked, or the group is closed."
+            "Shows the group that an invite leads to, without joining it. Null if the invite "
+            "does not exist, has expired, is used up or was revoked, or if the group is closed."
         ),
         graphql_type=GroupInvitePreview | None,
     )
@@ -60,9 +60,10 @@ class GroupQueries:
 class GroupMutations:
     @strawberry.mutation(
         description=(
-            "Makes a group with the viewer as its owner and all of the named as members, or none: "
-            "`field` names the first who does not exist (NOT_FOUND) or may not be added "
-            "(FORBIDDEN)."
+            "Creates a group. The viewer becomes its owner and the named users its members. If "
+            "one of them does not exist (NOT_FOUND) or may not be added (FORBIDDEN), no group "
+            "is created, and the refusal's `field` names the first such user. Safe to repeat "
+            "with the same `clientGroupId`."
         ),
         graphql_type=GroupResult,
     )
@@ -91,8 +92,8 @@ class GroupMutations:
 
     @strawberry.mutation(
         description=(
-            "Changes the name, description or picture. For owners and admins. One entry in the "
-            "log, or none where it changes nothing."
+            "Changes a group's name, description or picture. Only owners and admins may do "
+            "this. Adds one entry to the log, and none if nothing changed."
         ),
         graphql_type=GroupResult,
     )
@@ -120,8 +121,9 @@ class GroupMutations:
 
     @strawberry.mutation(
         description=(
-            "Joins by an invite. One who is in the group already gets the group, and uses nothing "
-            "of the invite. INVITE_EXPIRED for one that is no longer in force."
+            "Joins a group by an invite. A viewer who is already a member gets the group, and "
+            "the invite's uses are not counted. INVITE_EXPIRED if the invite is no longer "
+            "valid."
         ),
         graphql_type=GroupResult,
     )
@@ -145,8 +147,9 @@ class GroupMutations:
 
     @strawberry.mutation(
         description=(
-            "Leaves. A last owner who leaves hands over to the longest-serving admin, else "
-            "member; the last to leave closes the group and ends its invites."
+            "Leaves a group. If the viewer was its last owner, the admin who has been in it "
+            "longest becomes owner; without admins, the member who has. When the last member "
+            "leaves, the group is closed and its invites end."
         ),
         graphql_type=LeaveGroupResult,
     )
@@ -167,9 +170,9 @@ class GroupMutations:
 
     @strawberry.mutation(
         description=(
-            "Adds all of the named, or none: `field` names the first who does not exist "
-            "(NOT_FOUND) or may not be added (FORBIDDEN). For owners and admins. Who is in the "
-            "group already is passed over."
+            "Adds users to a group. Only owners and admins may do this. Users who are already "
+            "members are skipped. If one user does not exist (NOT_FOUND) or may not be added "
+            "(FORBIDDEN), nobody is added, and the refusal's `field` names the first such user."
         ),
         graphql_type=GroupResult,
     )
@@ -180,7 +183,7 @@ class GroupMutations:
         info: strawberry.Info,
         group_id: GroupId,
         user_ids: Annotated[
-            list[strawberry.ID], strawberry.argument(description="Whom to add. At most 99.")
+            list[strawberry.ID], strawberry.argument(description="The users to add. At most 99.")
         ],
     ) -> GroupPayload | Refusal:
         context = context_of(info)
@@ -198,8 +201,8 @@ class GroupMutations:
 
     @strawberry.mutation(
         description=(
-            "Takes a member out. For owners; admins may remove members only. Oneself is "
-            "INVALID_INPUT: use leaveGroup."
+            "Removes a member from a group. Owners may remove anyone, admins only members who "
+            "are neither owner nor admin. To remove oneself is INVALID_INPUT: use leaveGroup."
         ),
         graphql_type=GroupResult,
     )
@@ -209,7 +212,7 @@ class GroupMutations:
         self,
         info: strawberry.Info,
         group_id: GroupId,
-        user_id: Annotated[strawberry.ID, strawberry.argument(description="Whom to remove.")],
+        user_id: Annotated[strawberry.ID, strawberry.argument(description="The user to remove.")],
     ) -> GroupPayload | Refusal:
         context = context_of(info)
         channel_id = _require_group_id(group_id)
@@ -224,8 +227,8 @@ class GroupMutations:
 
     @strawberry.mutation(
         description=(
-            "Changes what a member may do. For owners. LAST_OWNER for the last one who would be "
-            "an owner no more. No entry in the log where it changes nothing."
+            "Changes a member's role. Only owners may do this. LAST_OWNER if the group would be "
+            "left without an owner. Adds one entry to the log, and none if nothing changed."
         ),
         graphql_type=GroupResult,
     )
@@ -252,8 +255,8 @@ class GroupMutations:
 
     @strawberry.mutation(
         description=(
-            "Makes a link into the group. For owners and admins. At most 20 can be in force at "
-            "once (INVALID_INPUT)."
+            "Creates an invite to a group. Only owners and admins may do this. A group can have "
+            "at most 20 valid invites at once; one more is INVALID_INPUT."
         ),
         graphql_type=CreateGroupInviteResult,
     )
@@ -279,8 +282,7 @@ class GroupMutations:
 
     @strawberry.mutation(
         description=(
-            "Ends an invite, if it has not ended. For owners and admins of its group; safe to "
-            "repeat."
+            "Ends an invite. Only owners and admins of its group may do this. Safe to repeat."
         ),
         graphql_type=GroupResult,
     )

@@ -9,6 +9,6 @@ from schema.limits import Limits
 
 @strawberry.type
 class LimitQueries:
-    @strawberry.field(description="The limits in force.", graphql_type=Limits)
+    @strawberry.field(description="The limits that this server applies.", graphql_type=Limits)
     def limits(self, info: strawberry.Info) -> limits.Limits:
         return context_of(info).resources.limits

@@ -47,8 +47,9 @@ def given_avatar(media_id: str | None) -> str | None | UnsetType:
 class MediaQueries:
     @strawberry.field(
         description=(
-            "Which parts of the viewer's upload have arrived, with new requests for all of them. "
-            "Null for what is not the viewer's own."
+            "Shows which parts of the viewer's upload have arrived, with newly signed requests "
+            "for all parts. Use it to resume an upload. Null if the file is not the viewer's "
+            "own."
         ),
         graphql_type=UploadTicket | None,
     )
@@ -68,8 +69,9 @@ class MediaQueries:
 class MediaMutations:
     @strawberry.mutation(
         description=(
-            "Begins an upload: says where to send the bytes, straight to storage. TOO_LARGE above "
-            "`limits.uploadBytes`; RATE_LIMITED above a day's budget."
+            "Starts an upload. The answer says how to send the bytes directly to storage. "
+            "TOO_LARGE if the file is larger than `limits.uploadBytes`; RATE_LIMITED if the "
+            "viewer's budget for a day is used up."
         ),
         graphql_type=CreateUploadResult,
     )
@@ -88,9 +90,10 @@ class MediaMutations:
 
     @strawberry.mutation(
         description=(
-            "Checks what arrived and starts processing it. Safe to repeat. MEDIA_NOT_READY while "
-            "something is missing, MEDIA_REJECTED when it is not what was said; a large file may "
-            "take several calls (UNAVAILABLE, with a time to wait). From then on it can be sent."
+            "Checks the uploaded bytes and starts to process the file. After this the file can "
+            "be sent. Safe to repeat. MEDIA_NOT_READY if parts are missing; MEDIA_REJECTED if "
+            "the bytes are not what createUpload announced. A large file may need several "
+            "calls: UNAVAILABLE, with `retryAfterMs`."
         ),
         graphql_type=MediaResult,
     )

@@ -23,8 +23,9 @@ MessageId = Annotated[
 class ChangeMutations:
     @strawberry.mutation(
         description=(
-            "Gives a message of the viewer's another text, for 15 minutes after it was sent "
-            "(EDIT_WINDOW_CLOSED). The text that it has changes nothing, whenever it is given."
+            "Changes the text of one of the viewer's messages. Allowed for 15 minutes after it "
+            "was sent, then EDIT_WINDOW_CLOSED. Safe to repeat: the text that the message "
+            "already has changes nothing, at any time."
         ),
         graphql_type=MessageResult,
     )
@@ -51,8 +52,9 @@ class ChangeMutations:
 
     @strawberry.mutation(
         description=(
-            "For everyone. Leaves a tombstone. The viewer's own message, or anybody's in a group "
-            "that the viewer is an owner or admin of. A deleted one stays as it is."
+            "Deletes a message for all members. Its place in the log stays, without content. "
+            "Senders may delete their own messages; a group's owners and admins may delete any "
+            "message of the group. Safe to repeat."
         ),
         graphql_type=MessageResult,
     )
@@ -72,7 +74,10 @@ class ChangeMutations:
         return MessagePayload(message=message)
 
     @strawberry.mutation(
-        description="One reaction a member, in place of an earlier one; null takes it back.",
+        description=(
+            "Sets the viewer's reaction to a message. A member has one reaction to a message: a "
+            "new one replaces it, and null removes it. Safe to repeat."
+        ),
         graphql_type=MessageResult,
     )
     @answers_refusals
@@ -82,7 +87,8 @@ class ChangeMutations:
         info: strawberry.Info,
         message_id: MessageId,
         emoji: Annotated[
-            str | None, strawberry.argument(description="One emoji, of whatever kind.")
+            str | None,
+            strawberry.argument(description="A single emoji. Null removes the viewer's reaction."),
         ] = None,
     ) -> MessagePayload | Refusal:
         context = context_of(info)

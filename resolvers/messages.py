@@ -30,8 +30,8 @@ from schema.refusals import Refusal, answers_refusals
 class MessageMutations:
     @strawberry.mutation(
         description=(
-            "Stored before it is answered. The same clientMessageId again returns the first "
-            "message, with replayed true."
+            "Sends a message. It is stored before the answer is sent. Safe to repeat: the same "
+            "clientMessageId returns the first message, with `replayed` true."
         ),
         graphql_type=SendMessageResult,
     )

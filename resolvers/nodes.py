@@ -16,7 +16,10 @@ from schema.node import Node
 @strawberry.type
 class NodeQueries:
     @strawberry.field(
-        description="Anything with a global id, if the viewer may see it; else null.",
+        description=(
+            "The object with this global id. Null if it does not exist or the viewer may not "
+            "see it."
+        ),
         graphql_type=Node | None,
     )
     async def node(
@@ -30,8 +33,8 @@ class NodeQueries:
 
     @strawberry.field(
         description=(
-            "Several at once, in the order asked; null for what the viewer may not see. At "
-            "most 100."
+            "Several objects by their global ids, in the order of the ids. Null for each that "
+            "does not exist or that the viewer may not see. At most 100."
         ),
         graphql_type=list[Node | None],
     )
@@ -39,7 +42,8 @@ class NodeQueries:
         self,
         info: strawberry.Info,
         ids: Annotated[
-            list[strawberry.ID], strawberry.argument(description="Any global ids. At most 100.")
+            list[strawberry.ID],
+            strawberry.argument(description="Global ids of any types. At most 100."),
         ],
     ) -> list[object]:
         context = context_of(info)

@@ -22,7 +22,7 @@ from schema.users.privacy import (
 @strawberry.type
 class PrivacyQueries:
     @strawberry.field(
-        name="privacy", description="The viewer's settings.", graphql_type=PrivacySettings
+        name="privacy", description="The viewer's privacy settings.", graphql_type=PrivacySettings
     )
     async def get_privacy(self, info: strawberry.Info) -> privacy.PrivacySettings:
         context = context_of(info)
@@ -33,8 +33,8 @@ class PrivacyQueries:
 class PrivacyMutations:
     @strawberry.mutation(
         description=(
-            "Changes the viewer's settings. Absent keeps; null is refused, since none of them can "
-            "be cleared."
+            "Changes the viewer's privacy settings. A field that is left out stays as it is. "
+            "Null is refused: no setting can be cleared."
         ),
         graphql_type=UpdatePrivacyResult,
     )

@@ -46,8 +46,8 @@ from schema.refusals import Refusal, answers_refusals
 class PushQueries:
     @strawberry.field(
         description=(
-            "For PushManager.subscribe: the `applicationServerKey`, in base64url; null where "
-            "there is no Web Push."
+            "The `applicationServerKey` for a browser's PushManager.subscribe, in base64url. "
+            "Null if this server has no Web Push."
         )
     )
     def web_push_key(self, info: strawberry.Info) -> str | None:
@@ -58,11 +58,12 @@ class PushQueries:
 class PushMutations:
     @strawberry.mutation(
         description=(
-            "Sets the endpoint of this device, in place of the one it had; null forgets it. A "
-            "token is of one device, the last that set it. Ends with the device. To a mail address "
-            "that the viewer has not confirmed a code is sent, and nothing else until it is given "
-            "back with `confirmPushEmail`; asking again, a minute later at the soonest, sends it "
-            "once more."
+            "Sets where this device receives pushes, and replaces its earlier endpoint; null "
+            "deletes it. A token belongs to the device that set it last. The endpoint is "
+            "deleted when the device signs out. For an e-mail address that the viewer has not "
+            "confirmed, a code is sent to it; no digest goes there before `confirmPushEmail` "
+            "returns the code. To have the code sent again, repeat this after a minute or "
+            "later."
         ),
         graphql_type=SetPushEndpointResult,
     )
@@ -92,9 +93,9 @@ class PushMutations:
 
     @strawberry.mutation(
         description=(
-            "Confirms a mail address with the code that was sent there; from then on the viewer's "
-            "devices that have it as their endpoint are written to. Each code can be tried 5 "
-            "times. Repeating it changes nothing."
+            "Confirms an e-mail address with the code that was sent to it. From then on digests "
+            "go to this address, for those of the viewer's devices that have it as their "
+            "endpoint. Each code can be tried 5 times. Safe to repeat."
         ),
         graphql_type=SetPushEndpointResult,
     )
@@ -105,9 +106,11 @@ class PushMutations:
         info: strawberry.Info,
         address: Annotated[
             str,
-            strawberry.argument(description="The address, as it was set."),
+            strawberry.argument(description="The e-mail address that was set as the endpoint."),
         ],
-        code: Annotated[str, strawberry.argument(description="The 6 digits of the mail.")],
+        code: Annotated[
+            str, strawberry.argument(description="The code of 6 digits in the e-mail.")
+        ],
     ) -> SetPushEndpointPayload | Refusal:
         context = context_of(info)
         viewer = context.require_viewer()
@@ -123,7 +126,9 @@ class PushMutations:
         return SetPushEndpointPayload(device=await _device_of(context, viewer))
 
     @strawberry.mutation(
-        description="Changes how this device is pushed to. Absent keeps.",
+        description=(
+            "Changes the push settings of this device. A field that is left out stays as it is."
+        ),
         graphql_type=SetPushSettingsResult,
     )
     @answers_refusals

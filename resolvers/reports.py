@@ -18,8 +18,8 @@ from schema.users.reports import ReportInput, ReportPayload, ReportResult
 class ReportMutations:
     @strawberry.mutation(
         description=(
-            "Reports a user or a message; the message is kept as it is now. Budgeted. Nobody else "
-            "learns of it."
+            "Reports a user or a message to the operators. A copy of the message is stored as "
+            "it is now. Nobody else is told. RATE_LIMITED if the viewer's budget is used up."
         ),
         graphql_type=ReportResult,
     )
@@ -28,7 +28,9 @@ class ReportMutations:
     async def report(
         self,
         info: strawberry.Info,
-        input: Annotated[ReportInput, strawberry.argument(description="Whom or what, and why.")],
+        input: Annotated[
+            ReportInput, strawberry.argument(description="What to report, and the reason.")
+        ],
     ) -> ReportPayload | Refusal:
         context = context_of(info)
         report_id = await report(

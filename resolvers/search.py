@@ -19,10 +19,10 @@ class SearchQueries:
     @strawberry.field(
         name="searchMessages",
         description=(
-            "The messages, in the channels that the viewer is in, with a word that begins with "
-            "each word of the query, whatever its case; the newest first. Only what came with the "
-            "viewer's membership; without SYSTEM and deleted ones. UNAVAILABLE when it takes too "
-            "long."
+            "Searches the messages of the viewer's channels, newest first. A message matches if "
+            "for each word of the query it has a word that begins with it; case does not "
+            "matter. Messages from before the viewer joined, SYSTEM messages and deleted ones "
+            "are not found. UNAVAILABLE if the search takes too long."
         ),
         graphql_type=MessageConnection,
     )
@@ -39,13 +39,21 @@ class SearchQueries:
             ),
         ],
         channel_id: Annotated[
-            strawberry.ID | None, strawberry.argument(description="Only in this channel.")
+            strawberry.ID | None, strawberry.argument(description="Search only this channel.")
         ] = None,
         first: Annotated[
-            int | None, strawberry.argument(description="1 to 100; 50 when not said.")
+            int | None,
+            strawberry.argument(description="The size of the page, 1 to 100. 50 by default."),
         ] = None,
         after: Annotated[
-            str | None, strawberry.argument(description="A cursor of this list.")
+            str | None,
+            strawberry.argument(
+                description=(
+                    "Return what comes after this cursor. Cursors are valid "
+                    "only for the list that gave "
+                    "them."
+                )
+            ),
         ] = None,
     ) -> Page[Message]:
         context = context_of(info)

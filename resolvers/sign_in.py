@@ -29,10 +29,11 @@ class SignInMutations:
     @strawberry.mutation(
         description=(
             "Sends a one-time code by SMS. The answer is the same whether the number has an "
-            "account or not. Up to 3 codes of a number are in force side by side, each with its "
-            "own `requestSecret` and 5 tries; asking again ends none of them. Limited per number "
-            "and address, per number, per address and overall; where the number's owner has "
-            "signed in before, apart from everybody else."
+            "account or not. A number can have up to 3 valid codes at once, each with its own "
+            "`requestSecret` and 5 tries; a new request does not end earlier codes. Requests "
+            "are limited for each number, for each network address, for both together and for "
+            "the whole server. A network from which the number's owner has signed in before has "
+            "a limit of its own, so that strangers cannot use it up."
         ),
         graphql_type=RequestCodeResult,
     )
@@ -62,9 +63,9 @@ class SignInMutations:
 
     @strawberry.mutation(
         description=(
-            "Trades a code and the secret of its request for a session; makes the account on "
-            "first use. A code works once, and is void after 5 wrong tries; nobody else's tries "
-            "count towards these."
+            "Signs in with a code and the secret of its request. The first sign-in with a "
+            "number creates the account. A code works once. After 5 wrong tries with its secret "
+            "it is void; tries without the secret do not count."
         ),
         graphql_type=SignInResult,
     )
@@ -98,10 +99,11 @@ class SignInMutations:
 
     @strawberry.mutation(
         description=(
-            "Trades a refresh token for a new pair. An answer may get lost, and tabs may race: "
-            "until 10 s after the new pair is first accepted anywhere, however late that is, the "
-            "old token answers with the same new refresh token; used after that, it ends the "
-            "device. Renews every open socket of the device. Needs no access token."
+            "Returns a new access token and refresh token for a refresh token. It needs no "
+            "access token, and renews every open socket of the device. If an answer is lost, or "
+            "two tabs refresh at once, repeat it: the old token returns the same new refresh "
+            "token until 10 s after the new pair was first used. An old token that is used "
+            "later signs the device out."
         ),
         graphql_type=SignInResult,
     )
@@ -112,7 +114,7 @@ class SignInMutations:
         info: strawberry.Info,
         refresh_token: Annotated[
             str,
-            strawberry.argument(description="The newest refresh token that the device was given."),
+            strawberry.argument(description="The newest refresh token that this device received."),
         ],
     ) -> sessions.Session | Refusal:
         context = context_of(info)

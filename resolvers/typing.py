@@ -16,8 +16,9 @@ from schema.refusals import Refusal, answers_refusals
 class TypingMutations:
     @strawberry.mutation(
         description=(
-            "Tells the members of a channel who are online that the viewer types, or no longer. "
-            "Nothing is stored; it ends by itself, and with the viewer's last socket."
+            "Tells the channel's members who are online that the viewer is typing or has "
+            "stopped. Nothing is stored. It ends by itself at `expiresAt`, and when the "
+            "viewer's last socket closes."
         ),
         graphql_type=SetTypingResult,
     )
@@ -30,7 +31,8 @@ class TypingMutations:
             strawberry.ID, strawberry.argument(description="A channel that the viewer is in.")
         ],
         typing: Annotated[
-            bool, strawberry.argument(description="False takes it back before it ends by itself.")
+            bool,
+            strawberry.argument(description="True while the viewer types. False ends it early."),
         ],
     ) -> SetTypingPayload | Refusal:
         context = context_of(info)

@@ -33,15 +33,15 @@ class UserQueries:
 
     @strawberry.field(
         description=(
-            "A user by id; any signed-in viewer who has the id may see them. "
-            "Null when there is none."
+            "The user with this id. Every signed-in viewer who knows the id may see the user. "
+            "Null if there is no such user."
         ),
         graphql_type=User | None,
     )
     async def user(
         self,
         info: strawberry.Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="A usr_… id.")],
+        id: Annotated[strawberry.ID, strawberry.argument(description="A user's id (usr_…).")],
     ) -> users.User | None:
         context = context_of(info)
         context.require_viewer()
@@ -50,9 +50,10 @@ class UserQueries:
 
     @strawberry.field(
         description=(
-            "Contact discovery: which of these numbers have an account. At most 100 a call, and "
-            "budgeted. In the order asked, without those that have none; from now on the viewer "
-            "sees the numbers found."
+            "Finds which of these phone numbers have an account. Returns their users in the "
+            "order of the numbers; numbers without an account are left out. From now on the "
+            "viewer sees the phone numbers of the users found. At most 100 in a call; "
+            "RATE_LIMITED if the viewer's budget is used up."
         ),
         graphql_type=list[User],
     )
@@ -61,7 +62,9 @@ class UserQueries:
         info: strawberry.Info,
         phone_numbers: Annotated[
             list[PhoneNumber],
-            strawberry.argument(description="The viewer's contacts. At most 100."),
+            strawberry.argument(
+                description="The phone numbers of the viewer's contacts. At most 100."
+            ),
         ],
     ) -> list[users.User]:
         context = context_of(info)
@@ -79,7 +82,10 @@ class UserQueries:
 @strawberry.type
 class UserMutations:
     @strawberry.mutation(
-        description="Changes the viewer's own profile. Absent keeps, null clears.",
+        description=(
+            "Changes the viewer's own profile. A field that is left out stays as it is; null "
+            "clears it."
+        ),
         graphql_type=UpdateProfileResult,
     )
     @answers_refusals

@@ -22,9 +22,10 @@ def _upload_bytes(
 
 @strawberry.type(
     description=(
-        "How often one user may do something, on all devices together. `limit` at once; what was "
-        "used comes back evenly, all of it in `seconds`. Past it there is a Refusal, or an error, "
-        "with the code RATE_LIMITED and `retryAfterMs`."
+        "How often one user may do something, over all of the user's devices. `limit` times "
+        "at once; what was used comes back evenly, all of it within `seconds`. Beyond that "
+        "the server returns a Refusal or an error with the code RATE_LIMITED and "
+        "`retryAfterMs`."
     )
 )
 class Budget:
@@ -64,6 +65,8 @@ class Limits:
     )
     budgets: list[Budget] = strawberry.field(
         resolver=_budgets,
-        description="What a person could meet; not what is counted by number or address.",
+        description=(
+            "The budgets of a user. Budgets of phone numbers and network addresses are not listed."
+        ),
         metadata={"list_size": 25},
     )

@@ -5,13 +5,13 @@ from typing import Any
 
 import strawberry
 
-ID_DESCRIPTION = "The global id. It carries its type; treat it as opaque."
+ID_DESCRIPTION = "The global id. Do not take it apart: its form may change."
 
 
 @strawberry.interface(
     description=(
-        "Anything with a global id. Ids carry their type: usr_…, chn_…, msg_…_<seq>, mbr_…, med_…, "
-        "dev_…. Clients treat them as opaque."
+        "An object with a global id. Ids begin with their type (usr_…, chn_…, msg_…_<seq>, "
+        "mbr_…, med_…, dev_…), but clients must not take them apart."
     )
 )
 class Node:

@@ -31,7 +31,7 @@ class PageFacts(msgspec.Struct, frozen=True):
 
 
 @describes(PageFacts)
-@strawberry.type(description="What lies around a page.")
+@strawberry.type(description="Whether there are more pages, and the cursors to fetch them.")
 class PageInfo:
     has_next_page: bool = strawberry.field(description="Whether more follows `endCursor`.")
     has_previous_page: bool = strawberry.field(

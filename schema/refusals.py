@@ -45,20 +45,29 @@ describe_enum(
 
 @strawberry.type(
     description=(
-        "An expected no. Unexpected failures are top-level errors, with no detail but an id to "
-        "report."
+        "Why a mutation did not do what was asked. Expected failures are returned as this "
+        "type, not raised as errors. Unexpected failures are top-level errors: they carry "
+        "no detail, only an id to report."
     )
 )
 class Refusal:
-    code: RefusalCode = strawberry.field(description="Why; for a program to act on.")
+    code: RefusalCode = strawberry.field(
+        description="The reason as a code. Let programs decide by this."
+    )
     reason: str = strawberry.field(
-        description="A full sentence for a developer; show your own words to people."
+        description="The reason as a sentence for developers. Show users a text of your own."
     )
     field: str | None = strawberry.field(
-        description="The input field at fault, as a path: userIds.3", default=None
+        description=(
+            "The path of the input field that caused the refusal, for example userIds.3. Null "
+            "when no single field did."
+        ),
+        default=None,
     )
     retry_after_ms: int | None = strawberry.field(
-        description="Milliseconds after which it may be asked again, when that can be said.",
+        description=(
+            "How many milliseconds to wait before the next try. Null when the server cannot say."
+        ),
         default=None,
     )
 

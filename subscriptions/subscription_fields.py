@@ -40,7 +40,7 @@ none is given. Completes when the viewer leaves the channel. Too far behind ends
 with the error code RESYNC_REQUIRED."""
 
 
-@strawberry.type(description="What a client follows.")
+@strawberry.type(description="Streams of events that a client can follow.")
 class Subscription:
     @strawberry.subscription(description=_INBOX, graphql_type=AsyncGenerator[InboxEvent, None])
     async def inbox(
@@ -48,7 +48,7 @@ class Subscription:
         info: strawberry.Info,
         after: Annotated[
             list[PositionInput] | None,
-            strawberry.argument(description="What the client holds, by channel. At most 1,000."),
+            strawberry.argument(description="The client's positions, by channel. At most 1,000."),
         ] = None,
     ) -> Any:
         context = context_of(info)
@@ -64,7 +64,10 @@ class Subscription:
             strawberry.ID, strawberry.argument(description="A channel that the viewer is in.")
         ],
         after_seq: Annotated[
-            int | None, strawberry.argument(description="The last entry that the client holds.")
+            int | None,
+            strawberry.argument(
+                description="The seq of the last entry that the client has stored."
+            ),
         ] = None,
     ) -> Any:
         context = context_of(info)
@@ -78,8 +81,8 @@ class Subscription:
 
     @strawberry.subscription(
         description=(
-            "One channel's receipts for the viewer's messages, as they happen; at most one a "
-            "second for each member. Completes when the viewer leaves the channel."
+            "Receipts for the viewer's messages in one channel, live, at most one a second for "
+            "each member. The stream completes when the viewer leaves the channel."
         ),
         graphql_type=AsyncGenerator[ReceiptUpdated, None],
     )
@@ -99,8 +102,8 @@ class Subscription:
 
     @strawberry.subscription(
         description=(
-            "Who types in one channel, and who no longer does. Completes when the viewer leaves "
-            "the channel."
+            "Which members of one channel start and stop typing, live. The stream completes "
+            "when the viewer leaves the channel."
         ),
         graphql_type=AsyncGenerator[TypingUpdated, None],
     )
@@ -120,8 +123,9 @@ class Subscription:
 
     @strawberry.subscription(
         description=(
-            "Online and last seen of up to 100 people: first as it is, then as it changes. Who "
-            "hides theirs from the viewer is left out; who begins to is shown offline once more."
+            "The presence of up to 100 users: first as it is now, then each change. Users who "
+            "hide their presence from the viewer are left out; a user who starts to hide it is "
+            "sent as offline once more."
         ),
         graphql_type=AsyncGenerator[Presence, None],
     )
@@ -131,7 +135,7 @@ class Subscription:
         user_ids: Annotated[
             list[strawberry.ID],
             strawberry.argument(
-                description="Whom to follow. At most 100; unknown ones are left out."
+                description="The users to follow. At most 100; unknown ids are ignored."
             ),
         ],
     ) -> Any:

@@ -26,7 +26,7 @@ from schema.users.users import User
 describe_enum(
     ChannelKind,
     "What a channel is.",
-    {"CHAT": "Two people, or one with their own notes.", "GROUP": "Up to 100 people."},
+    {"CHAT": "Two users, or one user with personal notes.", "GROUP": "Up to 100 people."},
 )
 describe_enum(
     MemberRole,
@@ -40,19 +40,20 @@ describe_enum(
 
 
 @describes(members.MemberPosition)
-@strawberry.type(description="How far a member has got in the channel's log.")
+@strawberry.type(description="How much of a channel's log a member has received and read.")
 class MemberPosition:
     user_id: strawberry.ID = derived_field(
         lambda position: ids.user_global_id(position.user_id),
         description="The member's user id.",
         graphql_type=strawberry.ID,
     )
-    delivered_seq: int = strawberry.field(description="They have everything up to here.")
+    delivered_seq: int = strawberry.field(
+        description="The member has received all entries up to this seq."
+    )
     read_seq: int = strawberry.field(
         description=(
-            "They have read everything up to here. In a chat, the other person's is 0 where "
-            "either of the two hides "
-            "read receipts. One's own never is."
+            "The member has read all entries up to this seq. In a chat, 0 for the other user if "
+            "either of the two hides read receipts. The viewer's own position is never hidden."
         )
     )
 
@@ -64,7 +65,7 @@ class Member(Node):
         lambda member: ids.member_global_id(member.channel_id, member.user_id)
     )
 
-    @strawberry.field(description="Who it is.", graphql_type=User)
+    @strawberry.field(description="The user.", graphql_type=User)
     async def user(
         root: strawberry.Parent[members.Member], info: strawberry.Info
     ) -> users.User | None:
@@ -72,16 +73,20 @@ class Member(Node):
 
     role: MemberRole = strawberry.field(description="What they may do.")
     joined_at: datetime = strawberry.field(
-        description="When they (last) joined.", graphql_type=DateTime
+        description="When the user joined; if they joined several times, the last time.",
+        graphql_type=DateTime,
     )
     joined_seq: int = strawberry.field(
         description=(
-            "The entry that (last) brought them in; 1 in a chat. They may see it and what "
-            "comes after it."
+            "The seq of the entry with which the user last joined; 1 in a chat. The user may "
+            "see this entry and all later ones."
         )
     )
     position: members.MemberPosition = strawberry.field(
-        description="As of the fetch. Live only where it covers the viewer's own messages.",
+        description=(
+            "The member's position when it was fetched. Changes are sent live only as they "
+            "concern the viewer's own messages (ReceiptUpdated)."
+        ),
         graphql_type=MemberPosition,
     )
 
@@ -89,7 +94,7 @@ class Member(Node):
 @describes(Edge)
 @strawberry.type(description="A member in a page.")
 class MemberEdge:
-    cursor: str = strawberry.field(description="Its place, for `after`.")
+    cursor: str = strawberry.field(description="The cursor of this item, for `after`.")
     node: members.Member = strawberry.field(description="The member.", graphql_type=Member)
 
 
@@ -98,7 +103,9 @@ class MemberEdge:
 class MemberConnection:
     edges: list[MemberEdge] = strawberry.field(description="The members with their cursors.")
     nodes: list[Member] = strawberry.field(description="The members.")
-    page_info: PageInfo = strawberry.field(description="What lies around the page.")
+    page_info: PageInfo = strawberry.field(
+        description="Whether there are more pages, and the cursors to fetch them."
+    )
 
 
 async def _last_message(
@@ -115,9 +122,19 @@ async def _members(
     root: strawberry.Parent[Any],
     info: strawberry.Info,
     first: Annotated[
-        int | None, strawberry.argument(description="1 to 100; 50 when not said.")
+        int | None,
+        strawberry.argument(description="The size of the page, 1 to 100. 50 by default."),
     ] = None,
-    after: Annotated[str | None, strawberry.argument(description="A cursor of this list.")] = None,
+    after: Annotated[
+        str | None,
+        strawberry.argument(
+            description=(
+                "Return what comes after this cursor. Cursors are valid "
+                "only for the list that gave "
+                "them."
+            )
+        ),
+    ] = None,
 ) -> Page[members.Member]:
     context = context_of(info)
     limits = context.resources.limits
@@ -149,7 +166,7 @@ async def _messages(
         str | None, strawberry.argument(description="Only what comes before this cursor.")
     ] = None,
     around_seq: Annotated[
-        int | None, strawberry.argument(description="Opens at a place in the log.")
+        int | None, strawberry.argument(description="Return the messages around this seq.")
     ] = None,
 ) -> Page[messages.Message]:
     return await open_timeline(
@@ -182,34 +199,40 @@ def _id_of(channel: channels.Channel) -> str:
 class Channel(Node):
     id: strawberry.ID = strawberry.field(description=ID_DESCRIPTION)
     kind: ChannelKind = strawberry.field(description="What it is.")
-    created_at: datetime = strawberry.field(description="When it was made.", graphql_type=DateTime)
+    created_at: datetime = strawberry.field(
+        description="When it was created.", graphql_type=DateTime
+    )
     last_seq: int = strawberry.field(
         description=(
-            "The number of the newest entry in the channel's log. Gapless from 1; 0 while it "
-            "is empty."
+            "The seq of the newest entry in the channel's log. Entries are numbered from 1 "
+            "without gaps; 0 if the log is empty."
         )
     )
     last_message: Message | None = strawberry.field(
         resolver=_last_message,
-        description="The newest message that the viewer may see, SYSTEM ones included.",
+        description=(
+            "The newest message that the viewer may see, including SYSTEM messages. Null if "
+            "there is none."
+        ),
         graphql_type=Message | None,
     )
     unread_count: int = strawberry.field(
         resolver=_unread_count,
         description=(
-            "Messages by others after the viewer's read position, without SYSTEM and deleted "
-            "ones. Counted up to 1,000."
+            "How many messages of others the viewer has not read. SYSTEM and deleted messages "
+            "are not counted. At most 1,000."
         ),
     )
     position: MemberPosition = strawberry.field(
-        description="Where the viewer has got to, over all of the viewer's devices."
+        description="How much the viewer has received and read, over all of the viewer's devices."
     )
     muted_until: datetime | None = strawberry.field(
-        description="A time far off mutes for good.", graphql_type=DateTime | None
+        description="When the viewer's mute of this channel ends. Null if it is not muted.",
+        graphql_type=DateTime | None,
     )
     members: MemberConnection = strawberry.field(
         resolver=_members,
-        description="Who is in it. At most 100 a page; 50 when not said.",
+        description="The channel's members, 50 in a page by default, at most 100.",
         graphql_type=MemberConnection,
     )
     messages: MessageConnection = strawberry.field(
@@ -218,12 +241,13 @@ class Channel(Node):
 
 
 @describes(channels.Chat)
-@strawberry.type(description="Two people, or one with their own notes.")
+@strawberry.type(description="A chat of two users, or of one user with personal notes.")
 class Chat(Channel, Node):
     id: strawberry.ID = global_id_field(_id_of)
 
     @strawberry.field(
-        description="The other person; the viewer, in a chat with oneself.", graphql_type=User
+        description="The other user of the chat. In a chat with oneself, the viewer.",
+        graphql_type=User,
     )
     async def peer(
         root: strawberry.Parent[channels.Chat], info: strawberry.Info
@@ -234,7 +258,7 @@ class Chat(Channel, Node):
 @describes(Edge)
 @strawberry.type(description="A channel in a page.")
 class ChannelEdge:
-    cursor: str = strawberry.field(description="Its place, for `after`.")
+    cursor: str = strawberry.field(description="The cursor of this item, for `after`.")
     node: channels.Channel = strawberry.field(description="The channel.", graphql_type=Channel)
 
 
@@ -243,7 +267,9 @@ class ChannelEdge:
 class ChannelConnection:
     edges: list[ChannelEdge] = strawberry.field(description="The channels with their cursors.")
     nodes: list[Channel] = strawberry.field(description="The channels.")
-    page_info: PageInfo = strawberry.field(description="What lies around the page.")
+    page_info: PageInfo = strawberry.field(
+        description="Whether there are more pages, and the cursors to fetch them."
+    )
 
 
 @strawberry.type(description="The chat of the two people.")
@@ -254,11 +280,11 @@ class OpenChatPayload:
 
 OpenChatResult = Annotated[
     OpenChatPayload | Refusal,
-    strawberry.union("OpenChatResult", description="The chat, or why there is none."),
+    strawberry.union("OpenChatResult", description="The chat, or a Refusal."),
 ]
 
 
-@strawberry.type(description="The channel was changed for the viewer.")
+@strawberry.type(description="The answer if the channel was changed for the viewer.")
 class ChannelPayload:
     channel: channels.Channel = strawberry.field(
         description="The channel as it is now.", graphql_type=Channel
@@ -267,40 +293,48 @@ class ChannelPayload:
 
 ChannelResult = Annotated[
     ChannelPayload | Refusal,
-    strawberry.union("ChannelResult", description="The channel, or why it was refused."),
+    strawberry.union("ChannelResult", description="The channel, or a Refusal."),
 ]
 
 
 @strawberry.input(description="A place in a channel's log.")
 class PositionInput:
     channel_id: strawberry.ID = strawberry.field(description="The channel.")
-    seq: int = strawberry.field(description="Everything up to this entry. Not negative.")
+    seq: int = strawberry.field(
+        description="The position includes all entries up to this seq. Not negative."
+    )
 
 
-@strawberry.input(description="How far this device, and the viewer, have got.")
+@strawberry.input(
+    description="How much this device has stored and how much the viewer has read, by channel."
+)
 class AcknowledgeInput:
     delivered: list[PositionInput] | None = strawberry.field(
-        description="Stored by this device: its inbox resumes after it.", default=None
+        description="Entries that this device has stored. Its inbox resumes after them.",
+        default=None,
     )
     read: list[PositionInput] | None = strawberry.field(
         description=(
-            "Seen by the viewer. Counts as delivered in receipts, but does not move where this "
-            "device resumes."
+            "Entries that the viewer has read. Receipts count them as delivered, too, but they "
+            "do not change where this device's inbox resumes."
         ),
         default=None,
     )
     stored_media_ids: list[strawberry.ID] | None = strawberry.field(
         description=(
-            "Media files that this device has stored for itself: a server may let go of what all "
-            "members have. At most 200; those of no message that the viewer can read are passed "
-            "over."
+            "Media files that this device has stored. A server may delete files that all "
+            "members have stored. At most 200; files that are in no message that the viewer can "
+            "read are ignored."
         ),
         default=None,
     )
 
 
 @strawberry.type(
-    description="Over all of the viewer's devices; a device resumes from what it holds itself."
+    description=(
+        "The viewer's position in a channel, over all of the viewer's devices. A device's "
+        "inbox resumes from what that device has stored."
+    )
 )
 class ChannelPosition:
     channel_id: strawberry.ID = strawberry.field(description="The channel.")
@@ -308,10 +342,15 @@ class ChannelPosition:
     read_seq: int = strawberry.field(description="The viewer has read everything up to here.")
 
 
-@strawberry.type(description="Channels the viewer is not in are left out.")
+@strawberry.type(
+    description=(
+        "The viewer's positions after an acknowledgement. Channels that the viewer is not "
+        "in are left out."
+    )
+)
 class AcknowledgePayload:
     positions: list[ChannelPosition] = strawberry.field(
-        description="The positions now in force, in the channels named."
+        description="The viewer's positions now, in the channels that were named."
     )
 
 

@@ -34,27 +34,32 @@ def _channel_id_field() -> Any:
     )
 
 
-@strawberry.interface(description="Something that happened to the viewer.")
+@strawberry.interface(description="An event of the viewer's inbox.")
 class InboxEvent:
     at: datetime = strawberry.field(description=_AT, graphql_type=DateTime)
 
 
-@strawberry.interface(description="An event with a place in a channel's log.")
+@strawberry.interface(description="An event that has a number (seq) in a channel's log.")
 class LogEvent(InboxEvent):
     channel_id: strawberry.ID = strawberry.field(description="The channel.")
     seq: int = strawberry.field(
-        description="Its place in the channel's log. Gapless: the next event has the next one."
+        description=(
+            "The event's number in the channel's log. The channel's next event has the next "
+            "number, without gaps."
+        )
     )
 
 
 @describes(events.MessageAdded)
-@strawberry.type(description="A member said something.")
+@strawberry.type(description="A member sent a message.")
 class MessageAdded(LogEvent, InboxEvent):
     at: datetime = strawberry.field(description=_AT, graphql_type=DateTime, metadata=SHARED)
     channel_id: strawberry.ID = _channel_id_field()
-    seq: int = strawberry.field(description="Its place in the channel's log.", metadata=SHARED)
+    seq: int = strawberry.field(
+        description="The event's number in the channel's log.", metadata=SHARED
+    )
     message: messages.Message = strawberry.field(
-        description="What was said.", graphql_type=Message, metadata=SHARED
+        description="The new message.", graphql_type=Message, metadata=SHARED
     )
 
 
@@ -72,12 +77,16 @@ describe_enum(
 
 
 @describes(events.MessageUpdated)
-@strawberry.type(description="A message changed. It comes whole.")
+@strawberry.type(description="A message was changed. The event holds the whole message.")
 class MessageUpdated(LogEvent, InboxEvent):
     at: datetime = strawberry.field(description=_AT, graphql_type=DateTime, metadata=SHARED)
     channel_id: strawberry.ID = _channel_id_field()
-    seq: int = strawberry.field(description="Its place in the channel's log.", metadata=SHARED)
-    change: Change = strawberry.field(description="What was done.", metadata=SHARED)
+    seq: int = strawberry.field(
+        description="The event's number in the channel's log.", metadata=SHARED
+    )
+    change: Change = strawberry.field(
+        description="What was changed in the message.", metadata=SHARED
+    )
     message: messages.Message = strawberry.field(
         description="The message as it is now.", graphql_type=Message, metadata=SHARED
     )
@@ -122,20 +131,22 @@ async def _channel(
 @describes(events.ChannelUpdated)
 @strawberry.type(
     description=(
-        "Name, picture, members or roles changed. Comes in place of MessageAdded for the SYSTEM "
-        "message that says so."
+        "A channel's name, picture, members or roles changed. It is sent instead of "
+        "MessageAdded for the SYSTEM message about the change."
     )
 )
 class ChannelUpdated(LogEvent, InboxEvent):
     at: datetime = strawberry.field(description=_AT, graphql_type=DateTime, metadata=SHARED)
     channel_id: strawberry.ID = _channel_id_field()
-    seq: int = strawberry.field(description="Its place in the channel's log.", metadata=SHARED)
+    seq: int = strawberry.field(
+        description="The event's number in the channel's log.", metadata=SHARED
+    )
     message: messages.Message = strawberry.field(
         description="The SYSTEM message.", graphql_type=Message, metadata=SHARED
     )
     channel: channels.Channel | None = strawberry.field(
         resolver=_channel,
-        description="The channel as it is now. Null for those whom this entry takes out.",
+        description="The channel as it is now. Null if this change removed the viewer from it.",
         graphql_type=Channel | None,
         metadata=SHARED,
     )
@@ -144,14 +155,16 @@ class ChannelUpdated(LogEvent, InboxEvent):
 @describes(events.LogAdvanced)
 @strawberry.type(
     description=(
-        "A change to something the viewer may not see, as a message from before they joined. Only "
-        "moves the position."
+        "A change of something that the viewer may not see, such as a message from before "
+        "the viewer joined. Only store the new position."
     )
 )
 class LogAdvanced(LogEvent, InboxEvent):
     at: datetime = strawberry.field(description=_AT, graphql_type=DateTime, metadata=SHARED)
     channel_id: strawberry.ID = _channel_id_field()
-    seq: int = strawberry.field(description="Its place in the channel's log.", metadata=SHARED)
+    seq: int = strawberry.field(
+        description="The event's number in the channel's log.", metadata=SHARED
+    )
 
 
 def _user_id_field() -> Any:
@@ -166,12 +179,12 @@ def _user_id_field() -> Any:
 @describes(events.ReceiptUpdated)
 @strawberry.type(
     description=(
-        "Someone's position now covers more of the viewer's messages in a channel. The first comes "
-        "at once, then at most one a second for each member and channel, with where they are then: "
-        "in a group of 100 in which all acknowledge every message, an author gets at most 99 a "
-        "second, however many messages there are. One who comes back after more than 2,000 entries "
-        "is told to every member. Not sent in a chat for reading that one of the two hides, nor "
-        "while one blocks the other."
+        "A member has received or read more of the viewer's messages in a channel. The "
+        "first event is sent at once, later ones at most once a second for each member and "
+        "channel, with the member's newest position. So an author in a group of 100 gets at "
+        "most 99 a second. If a member moves by more than 2,000 entries at once, all "
+        "members get the event. In a chat, reading is not reported if either user hides "
+        "read receipts, and nothing is reported while one blocks the other."
     )
 )
 class ReceiptUpdated(InboxEvent):
@@ -179,31 +192,40 @@ class ReceiptUpdated(InboxEvent):
     channel_id: strawberry.ID = _channel_id_field()
     user_id: strawberry.ID = _user_id_field()
     delivered_seq: int = strawberry.field(
-        description="They have everything up to here.", metadata=SHARED
+        description="The member has received all entries up to this seq.", metadata=SHARED
     )
     read_seq: int = strawberry.field(
-        description="They have read everything up to here; 0 where reading is hidden.",
+        description=(
+            "The member has read all entries up to this seq. 0 if read receipts are hidden."
+        ),
         metadata=SHARED,
     )
 
 
 @describes(events.TypingUpdated)
-@strawberry.type(description="Ends by itself at expiresAt; typing false ends it sooner.")
+@strawberry.type(
+    description=(
+        "A member is typing or has stopped. Show it until `expiresAt`, or until an event "
+        "with `typing` false."
+    )
+)
 class TypingUpdated(InboxEvent):
     at: datetime = strawberry.field(description=_AT, graphql_type=DateTime, metadata=SHARED)
     channel_id: strawberry.ID = _channel_id_field()
     user_id: strawberry.ID = _user_id_field()
-    typing: bool = strawberry.field(description="Whether they type.", metadata=SHARED)
+    typing: bool = strawberry.field(description="Whether the member is typing.", metadata=SHARED)
     expires_at: datetime = strawberry.field(
-        description="When it ends by itself.", graphql_type=DateTime, metadata=SHARED
+        description="When to stop showing that the member types.",
+        graphql_type=DateTime,
+        metadata=SHARED,
     )
 
 
 @describes(events.ViewerChannelUpdated)
 @strawberry.type(
     description=(
-        "The viewer's position or mute in a channel changed, on any of their devices. New messages "
-        "do not send it: count those."
+        "The viewer's position or mute in a channel changed, on any of the viewer's "
+        "devices. It is not sent for new messages: add those to the unread count yourself."
     )
 )
 class ViewerChannelUpdated(InboxEvent):
@@ -211,20 +233,26 @@ class ViewerChannelUpdated(InboxEvent):
     channel_id: strawberry.ID = _channel_id_field()
     position: members.MemberPosition = derived_field(
         lambda event: members.MemberPosition(event.user_id, event.delivered_seq, event.read_seq),
-        description="Where the viewer has got to.",
+        description="How much the viewer has received and read.",
         graphql_type=MemberPosition,
     )
-    unread_count: int = strawberry.field(description="Messages by others that are not read.")
-    last_seq: int = strawberry.field(description="unreadCount counts up to here.")
+    unread_count: int = strawberry.field(
+        description="How many messages of others the viewer has not read."
+    )
+    last_seq: int = strawberry.field(
+        description="The seq of the newest entry that unreadCount includes."
+    )
     muted_until: datetime | None = strawberry.field(
-        description="Until when it is muted.", graphql_type=DateTime | None
+        description="When the viewer's mute of the channel ends. Null if it is not muted.",
+        graphql_type=DateTime | None,
     )
 
 
 @describes(events.ViewerUpdated)
 @strawberry.type(
     description=(
-        "The viewer's profile, privacy, blocks or devices changed: fetch what you show of them."
+        "The viewer's profile, privacy settings, blocks or devices changed. Fetch again "
+        "what you show of them."
     )
 )
 class ViewerUpdated(InboxEvent):
@@ -235,9 +263,9 @@ class ViewerUpdated(InboxEvent):
 @describes(events.InboxReady)
 @strawberry.type(
     description=(
-        "All that was missed has been sent; what follows is live. Comes again after the server "
-        "repaired a loss: fetch "
-        "again what is in no log."
+        "All missed events have been sent, and live events follow. It is sent again after "
+        "the server repaired a loss. Each time, fetch again the state that is in no log "
+        "(positions, unread counts, mutes, profile, privacy, blocks, devices)."
     )
 )
 class InboxReady(InboxEvent):
@@ -246,18 +274,23 @@ class InboxReady(InboxEvent):
 
 
 @describes(events.ResyncRequired)
-@strawberry.type(description="Drop what you hold of this channel, fetch it, and go on from seq.")
+@strawberry.type(
+    description=(
+        "The device's position in this channel cannot be resumed. Delete what you have "
+        "stored of the channel, fetch it again, and continue from `seq`."
+    )
+)
 class ResyncRequired(InboxEvent):
     at: datetime = strawberry.field(description=_AT, graphql_type=DateTime)
     channel_id: strawberry.ID = _channel_id_field()
-    seq: int = strawberry.field(description="The stream goes on after this entry.")
+    seq: int = strawberry.field(description="The stream continues after this entry.")
 
 
 @describes(events.SessionExpiring)
 @strawberry.type(
     description=(
-        "The socket closes with 4401 at expiresAt unless refreshSession is called, on any "
-        "connection of the device."
+        "The session ends soon. Call refreshSession on any connection of the device, or the "
+        "socket closes with 4401 at `expiresAt`."
     )
 )
 class SessionExpiring(InboxEvent):

@@ -27,15 +27,21 @@ def _seats_left(info: strawberry.Info, member_count: int) -> int:
 
 
 @describes(invites.Invite)
-@strawberry.type(description="A link into a group. Whoever has the token may join.")
+@strawberry.type(description="An invite to a group. Everyone who has its token may join.")
 class GroupInvite:
-    token: str = strawberry.field(description="For `joinGroup` and `groupInvite`: a secret.")
+    token: str = strawberry.field(
+        description=(
+            "The secret for `joinGroup` and `groupInvite`. Give it only to people who may join."
+        )
+    )
     group_id: strawberry.ID = derived_field(
         lambda invite: ids.channel_global_id(invite.channel_id),
         description="The group that it leads into.",
         graphql_type=strawberry.ID,
     )
-    created_at: datetime = strawberry.field(description="When it was made.", graphql_type=DateTime)
+    created_at: datetime = strawberry.field(
+        description="When it was created.", graphql_type=DateTime
+    )
 
     @strawberry.field(description="Who made it.", graphql_type=User)
     async def created_by(
@@ -67,7 +73,7 @@ async def _invites(
 
 
 @describes(channels.Group, channels.GroupFacts)
-@strawberry.type(description="Up to 100 people under a name.")
+@strawberry.type(description="A channel with a name, for up to 100 users.")
 class Group(Channel, Node):
     id: strawberry.ID = global_id_field(lambda group: ids.channel_global_id(group.id), shared=True)
     name: str = strawberry.field(
@@ -77,21 +83,21 @@ class Group(Channel, Node):
         description="What it is about. At most 500 characters.", metadata=SHARED
     )
     avatar: media.Media | None = strawberry.field(
-        description="Its picture, READY when it became one.",
+        description="The group's picture. Null if there is none.",
         graphql_type=Media | None,
         metadata=SHARED,
     )
-    member_count: int = strawberry.field(description="How many are in it.", metadata=SHARED)
+    member_count: int = strawberry.field(description="The number of members.", metadata=SHARED)
     seats_left: int = strawberry.field(
-        resolver=_group_seats_left, description="How many may still join.", metadata=SHARED
+        resolver=_group_seats_left, description="How many more users may join.", metadata=SHARED
     )
     viewer_role: MemberRole = strawberry.field(description="What the viewer may do.")
 
     invites: list[GroupInvite] | None = strawberry.field(
         resolver=_invites,
         description=(
-            "The invites in force, the newest first; at most 20. Null unless the viewer is an "
-            "owner or admin."
+            "The valid invites, newest first. At most 20. Null if the viewer is neither owner "
+            "nor admin."
         ),
         graphql_type=list[GroupInvite] | None,
     )
@@ -104,12 +110,12 @@ async def _preview_seats_left(
 
 
 @describes(invites.InvitePreview)
-@strawberry.type(description="What a link leads to, without joining.")
+@strawberry.type(description="What an invite shows of its group to someone who has not joined.")
 class GroupInvitePreview:
     name: str = strawberry.field(description="What the group is called.")
-    member_count: int = strawberry.field(description="How many are in it.")
+    member_count: int = strawberry.field(description="The number of members.")
     seats_left: int = strawberry.field(
-        resolver=_preview_seats_left, description="How many may still join."
+        resolver=_preview_seats_left, description="How many more users may join."
     )
     avatar: media.Media | None = strawberry.field(
         description="The group's picture.", graphql_type=Media | None
@@ -128,18 +134,23 @@ class CreateGroupInput:
         description="An IMAGE that the viewer can see, READY: the group's picture.", default=None
     )
     member_ids: list[strawberry.ID] = strawberry.field(
-        description="The other members, at most 99: all of them, or there is no group."
+        description="The other members. At most 99. If one cannot be added, no group is created."
     )
     client_group_id: strawberry.ID | None = strawberry.field(
         description=(
-            "Made by the client, at most 64 characters: creating again with the same one and the "
-            "same input answers with the first group; with another input, CONFLICT."
+            "An id made by the client, at most 64 characters. It makes createGroup safe to "
+            "repeat: the same id with the same input returns the first group; with another "
+            "input, CONFLICT."
         ),
         default=None,
     )
 
 
-@strawberry.input(description="What to change of a group. Absent keeps, null clears.")
+@strawberry.input(
+    description=(
+        "What to change of a group. A field that is left out stays as it is; null clears it."
+    )
+)
 class UpdateGroupInput:
     group_id: strawberry.ID = strawberry.field(
         description="A group of which the viewer is an owner or admin."

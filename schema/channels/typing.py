@@ -9,12 +9,15 @@ from schema.refusals import Refusal
 from schema.scalars import DateTime
 
 
-@strawberry.type(description="The other members were told, or had been just before.")
+@strawberry.type(
+    description="The answer if the other members were told, now or within the last seconds."
+)
 class SetTypingPayload:
     expires_at: datetime = strawberry.field(
         description=(
-            "When they take it back by themselves; say it again before, as long as it goes on. "
-            "They are told at most once in three seconds."
+            "When clients stop showing that the viewer types. Call setTyping again before that "
+            "while the viewer goes on typing. The other members are told at most once in three "
+            "seconds."
         ),
         graphql_type=DateTime,
     )
@@ -22,7 +25,5 @@ class SetTypingPayload:
 
 SetTypingResult = Annotated[
     SetTypingPayload | Refusal,
-    strawberry.union(
-        "SetTypingResult", description="When it ends by itself, or why it was refused."
-    ),
+    strawberry.union("SetTypingResult", description="When typing ends, or a Refusal."),
 ]

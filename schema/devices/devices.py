@@ -56,18 +56,23 @@ class Device(Node):
     platform: Platform = strawberry.field(description="What it runs on.")
     created_at: datetime = strawberry.field(description="When it signed in.", graphql_type=DateTime)
     last_active_at: datetime = strawberry.field(
-        description="When it last asked for anything, to the minute.", graphql_type=DateTime
+        description="When it last sent a request, to the minute.", graphql_type=DateTime
     )
-    is_current: bool = strawberry.field(description="Whether it is the device that asks.")
+    is_current: bool = strawberry.field(
+        description="Whether this is the device that sends this request."
+    )
     push_endpoint: PushEndpointKind | None = strawberry.field(
-        description="How it is reached while it follows nothing; null: not at all."
+        description=(
+            "How the device receives pushes while it has no open subscription. Null if it "
+            "receives none."
+        )
     )
     push_email: devices.PushEmail | None = strawberry.field(
         description="The mailbox of an EMAIL endpoint; null for any other.",
         graphql_type=PushEmail | None,
     )
     push_settings: Settings = strawberry.field(
-        description="How it wants that.", graphql_type=PushSettings
+        description="The device's push settings.", graphql_type=PushSettings
     )
 
 

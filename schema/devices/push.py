@@ -36,14 +36,16 @@ class EmailEndpointInput:
     address: str = strawberry.field(description="The viewer's e-mail address.")
 
 
-@strawberry.input(description="An SMS, where nothing else reaches.")
+@strawberry.input(description="A digest by SMS, for phones that no other push can reach.")
 class SmsEndpointInput:
     phone_number: str = strawberry.field(
         description="The number that the viewer has signed in with.", graphql_type=PhoneNumber
     )
 
 
-@strawberry.input(description="Exactly one.", one_of=True)
+@strawberry.input(
+    description="Where a device receives pushes. Give exactly one field.", one_of=True
+)
 class PushEndpointInput:
     fcm: FcmEndpointInput | None = strawberry.field(
         description="An Android phone, or whatever else uses it.", default=strawberry.UNSET
@@ -55,7 +57,7 @@ class PushEndpointInput:
         description="A browser.", default=strawberry.UNSET
     )
     email: EmailEndpointInput | None = strawberry.field(
-        description="Somebody's mailbox.", default=strawberry.UNSET
+        description="An e-mail address.", default=strawberry.UNSET
     )
     sms: SmsEndpointInput | None = strawberry.field(
         description="The viewer's own phone.", default=strawberry.UNSET

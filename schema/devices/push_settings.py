@@ -67,7 +67,8 @@ class PushSettings:
     preview: PushPreview = strawberry.field(description=_PREVIEW)
     mentions_when_muted: bool = strawberry.field(description=_MENTIONS)
     quiet_hours: settings.QuietHours | None = strawberry.field(
-        description="When it is left in peace; null: never.", graphql_type=QuietHours | None
+        description="When nothing is pushed to this device. Null if there are no quiet hours.",
+        graphql_type=QuietHours | None,
     )
 
 
@@ -78,12 +79,13 @@ class QuietHoursInput:
     time_zone: str = strawberry.field(description=_ZONE)
 
 
-@strawberry.input(description="What to change. Absent keeps.")
+@strawberry.input(description="What to change. A field that is left out stays as it is.")
 class PushSettingsInput:
     preview: PushPreview | None = strawberry.field(description=_PREVIEW, default=strawberry.UNSET)
     mentions_when_muted: bool | None = strawberry.field(
         description=_MENTIONS, default=strawberry.UNSET
     )
     quiet_hours: QuietHoursInput | None = strawberry.field(
-        description="When the device is left in peace; null ends that.", default=strawberry.UNSET
+        description="When nothing is pushed to this device. Null ends the quiet hours.",
+        default=strawberry.UNSET,
     )

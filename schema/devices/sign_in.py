@@ -44,15 +44,15 @@ class RequestCodePayload:
     )
     next_request_at: datetime = strawberry.field(
         description=(
-            "When the next code for this number may be asked for, if nobody else asks for one. "
-            "This code stays in force beside it."
+            "When the next code for this number may be requested, if nobody else requests one. "
+            "This code stays valid then."
         ),
         graphql_type=DateTime,
     )
     request_secret: str = strawberry.field(
         description=(
-            "Belongs to this code: give it back with the code. Without it nobody can try the code, "
-            "so keep it on the device that asked. At most 100 characters."
+            "The secret that signIn needs together with this code. Nobody can try the code "
+            "without it, so keep it on this device. At most 100 characters."
         )
     )
     development_code: str | None = strawberry.field(
@@ -93,13 +93,16 @@ class SignInInput:
 @strawberry.type(description="A signed-in device and its tokens.")
 class Session:
     access_token: str = strawberry.field(
-        description="Shown with every request: `Authorization: Bearer <accessToken>`."
+        description=(
+            "Send it with every request, in the header `Authorization: Bearer <accessToken>`."
+        )
     )
     access_token_expires_at: datetime = strawberry.field(
-        description="When the access token ends. Refresh before.", graphql_type=DateTime
+        description="When the access token expires. Call refreshSession before.",
+        graphql_type=DateTime,
     )
     refresh_token: str = strawberry.field(
-        description="Traded for the next pair by refreshSession within 60 days. Keep it secret."
+        description="Give it to refreshSession within 60 days to get new tokens. Keep it secret."
     )
     user: users.User = strawberry.field(description="Who is signed in.", graphql_type=User)
     device: devices.Device = strawberry.field(

@@ -58,8 +58,9 @@ describe_enum(
 @describes(SignedRendition)
 @strawberry.type(
     description=(
-        "One stored form of a file. None has what its maker never meant to tell: where a picture "
-        "was taken, and with what. A FILE is as it was uploaded."
+        "One stored form of a file. Metadata, such as the place where a picture was taken "
+        "and the camera, has been removed. A `FILE` is stored unchanged: its metadata is "
+        "not removed."
     )
 )
 class Rendition:
@@ -72,9 +73,9 @@ class Rendition:
     height: int | None = strawberry.field(description="In pixels.", metadata=SHARED)
     url: str = strawberry.field(
         description=(
-            "Where to fetch it, without any header; a FILE is saved under its name. Signed: ask "
-            "again after urlExpiresAt. Never under another type than that of a picture, video or "
-            "sound, or application/octet-stream."
+            "The signed URL to fetch it from, without any header. Query the media again for a "
+            "new URL after `urlExpiresAt`. Storage serves it with the type of a picture, video "
+            "or sound, or as application/octet-stream; a FILE is saved under its file name."
         ),
         metadata=SHARED,
     )
@@ -96,8 +97,9 @@ def _file_name_of(source: StoredMedia) -> str | None:
 @describes(StoredMedia)
 @strawberry.type(
     description=(
-        "A file, as of the fetch. Seen by its owner, by those who can read a message that holds "
-        "it, and by those who see whose picture it is."
+        "A file, as it was when fetched. Its owner may see it, everyone who can read a "
+        "message that holds it, and everyone who sees the user or group whose picture it "
+        "is."
     )
 )
 class Media(Node):
@@ -105,23 +107,28 @@ class Media(Node):
     kind: MediaKind = strawberry.field(description="What it is shown as.", metadata=SHARED)
     state: MediaState = strawberry.field(
         description=(
-            "How far it has got. A message's files change it with a MessageUpdated of the "
-            "message (MEDIA)."
+            "Whether the file is uploaded, processed and ready. When the state of a message's "
+            "file changes, the message's members get MessageUpdated (MEDIA)."
         ),
         metadata=SHARED,
     )
-    failure: str | None = strawberry.field(description="Why, when FAILED.", metadata=SHARED)
+    failure: str | None = strawberry.field(
+        description="Why the file cannot be used. Null unless the state is FAILED.", metadata=SHARED
+    )
     file_name: str | None = derived_field(
         _file_name_of,
         description=(
-            "What a FILE is called. Null for the other kinds, whose names are for their owner: "
-            "they tell of a phone, a day or a place."
+            "The file name of a FILE. Null for the other kinds, because their names can tell "
+            "a phone, a day or a place."
         ),
         graphql_type=str | None,
         shared=True,
     )
     content_type: str = strawberry.field(
-        description="What it is: as its owner said; by its content once it is READY.",
+        description=(
+            "The media type, for example image/jpeg: as its owner gave it, and by the content "
+            "once it is READY."
+        ),
         metadata=SHARED,
     )
     byte_size: int = strawberry.field(
@@ -146,8 +153,8 @@ class Media(Node):
     renditions: list[SignedRendition] = strawberry.field(
         resolver=_renditions,
         description=(
-            "The forms in which it is stored. Empty until it is READY; and while the server has "
-            "no key to sign addresses with."
+            "The stored forms of the file. Empty until it is READY, and while the server has no "
+            "key to sign URLs."
         ),
         graphql_type=list[Rendition],
         metadata=SHARED,

@@ -132,9 +132,19 @@ async def _receipts(
     root: strawberry.Parent[messages.Message],
     info: strawberry.Info,
     first: Annotated[
-        int | None, strawberry.argument(description="1 to 100; 50 when not said.")
+        int | None,
+        strawberry.argument(description="The size of the page, 1 to 100. 50 by default."),
     ] = None,
-    after: Annotated[str | None, strawberry.argument(description="A cursor of this list.")] = None,
+    after: Annotated[
+        str | None,
+        strawberry.argument(
+            description=(
+                "Return what comes after this cursor. Cursors are valid "
+                "only for the list that gave "
+                "them."
+            )
+        ),
+    ] = None,
 ) -> Page[receipts.Receipt] | None:
     context = context_of(info)
     if root.sender_id != context.require_viewer().user.id:
@@ -177,7 +187,9 @@ def _fate_field(
 
 
 @describes(messages.Message)
-@strawberry.type(description="What a member said, or what happened to the channel.")
+@strawberry.type(
+    description="A message of a member, or a notice (SYSTEM) about a change of the channel."
+)
 class Message(Node):
     id: strawberry.ID = global_id_field(_id_of, shared=True)
     channel_id: strawberry.ID = derived_field(
@@ -190,13 +202,16 @@ class Message(Node):
         strawberry.field(
             resolver=_channel,
             description=(
-                "Null where the viewer is no longer in it: the entry that takes them out, a "
-                "repeated send."
+                "The channel. Null if the viewer is no longer in it, for example in the entry that "
+                "removes the viewer, or in the answer to a repeated send."
             ),
         )
     )
     seq: int = strawberry.field(
-        description="Its place in the channel's log. Order by this, never by time.", metadata=SHARED
+        description=(
+            "The message's number in the channel's log. Sort messages by this, never by time."
+        ),
+        metadata=SHARED,
     )
     kind: MessageKind = strawberry.field(description="What it is.", metadata=SHARED)
     sender: users.User | None = strawberry.field(
@@ -229,7 +244,10 @@ class Message(Node):
     )
     reply_to: messages.Message | None = strawberry.field(
         resolver=_reply_to,
-        description="What it replies to. Null also when it is older than the viewer's membership.",
+        description=(
+            "The message that this one answers. Null if there is none, or if it is from before "
+            "the viewer joined."
+        ),
         graphql_type=Annotated["Message", strawberry.lazy("schema.messages.messages")] | None,
         metadata={"plan": "reply_to", **OUTERMOST},
     )
@@ -241,7 +259,10 @@ class Message(Node):
     )
     reactions: list[messages.Reaction] = derived_field(
         messages.reactions_of,
-        description="What members answered with, one a member, by emoji; the oldest emoji first.",
+        description=(
+            "The members' reactions, grouped by emoji, the oldest emoji first. Each member has "
+            "at most one."
+        ),
         graphql_type=list[Reaction],
         shared=True,
     )
@@ -251,14 +272,17 @@ class Message(Node):
         metadata=SHARED,
     )
     sent_at: datetime = strawberry.field(
-        description="When the server took it.", graphql_type=DateTime, metadata=SHARED
+        description="When the server accepted the message.", graphql_type=DateTime, metadata=SHARED
     )
     edited_at: datetime | None = strawberry.field(
-        description="When its text was last changed.", graphql_type=DateTime | None, metadata=SHARED
+        description="When the text was last changed. Null if it never was.",
+        graphql_type=DateTime | None,
+        metadata=SHARED,
     )
     deleted_at: datetime | None = strawberry.field(
         description=(
-            "A deleted message stays in the log as a tombstone, without text, media or reactions."
+            "When the message was deleted. Null if it was not. A deleted message keeps its "
+            "place in the log, without text, media or reactions."
         ),
         graphql_type=DateTime | None,
         metadata=SHARED,
@@ -295,8 +319,8 @@ class Message(Node):
     receipts: ReceiptConnection | None = strawberry.field(
         resolver=_receipts,
         description=(
-            "Who has received and read it, member by member of the audience. Null unless the "
-            "viewer sent the message. At most 100 a page; 50 when not said."
+            "Which members of the audience have received and read the message. Null unless the "
+            "viewer sent it. 50 in a page by default, at most 100."
         ),
         graphql_type=ReceiptConnection | None,
     )
@@ -316,7 +340,9 @@ class MessageEdge:
 class MessageConnection:
     edges: list[MessageEdge] = strawberry.field(description="The messages with their cursors.")
     nodes: list[Message] = strawberry.field(description="The messages.")
-    page_info: PageInfo = strawberry.field(description="What lies around the page.")
+    page_info: PageInfo = strawberry.field(
+        description="Whether there are more pages, and the cursors to fetch them."
+    )
 
 
 @strawberry.input(description="A place, in degrees (WGS 84).")
@@ -328,21 +354,26 @@ class LocationInput:
     )
 
 
-@strawberry.input(description="A message: text, files, a location; of the last two only one.")
+@strawberry.input(
+    description=(
+        "A message: text with or without files or a location. Files and a location cannot "
+        "be in one message."
+    )
+)
 class SendMessageInput:
     channel_id: strawberry.ID = strawberry.field(description="A channel that the viewer is in.")
     client_message_id: strawberry.ID = strawberry.field(
         description=(
-            "Made by the client, unique for the sender in the channel, at most 64 characters: "
-            "makes sending safe to "
-            "repeat."
+            "An id made by the client, unique for the sender in the channel, at most 64 "
+            "characters. It makes sending safe to repeat."
         )
     )
     text: str | None = strawberry.field(description="1 to 4,096 characters.", default=None)
     media_ids: list[strawberry.ID] | None = strawberry.field(
         description=(
-            "Files: the sender's own uploads, completed, or media of any message the sender can "
-            "read (forwarding). At most 10, each once; the first says what the message is."
+            "The files of the message: the sender's own completed uploads, or media of any "
+            "message that the sender can read (to forward them). At most 10, each once. The "
+            "first one decides the message's kind."
         ),
         default=None,
     )
@@ -362,7 +393,8 @@ class SendMessagePayload:
     )
     replayed: bool = strawberry.field(
         description=(
-            "Whether it had been stored before, by an earlier send with the same clientMessageId."
+            "True if the message was already stored by an earlier send with the same "
+            "clientMessageId."
         )
     )
 

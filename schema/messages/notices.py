@@ -49,9 +49,10 @@ async def _subjects(
 @describes(notices.SystemNotice)
 @strawberry.type(
     description=(
-        "One mutation makes one notice: who did it, to whom, and the new name or role. Only a last "
-        "owner's leave makes two (ROLE_CHANGED, MEMBER_LEFT). An update is GROUP_RENAMED when the "
-        "name changed, else GROUP_CHANGED."
+        "What happened to a group: who did it, to whom, and the new name or role. One "
+        "mutation makes one notice; only when the last owner leaves there are two "
+        "(ROLE_CHANGED, MEMBER_LEFT). An update is GROUP_RENAMED if the name changed, else "
+        "GROUP_CHANGED."
     )
 )
 class SystemNotice:

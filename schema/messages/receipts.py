@@ -14,22 +14,24 @@ from schema.users.users import User
 
 
 @describes(receipts.Receipt)
-@strawberry.type(description="How far one of a message's audience has got with it.")
+@strawberry.type(
+    description="Whether and when one member of a message's audience has received and read it."
+)
 class Receipt:
-    @strawberry.field(description="Who it is.", graphql_type=User)
+    @strawberry.field(description="The user.", graphql_type=User)
     async def user(
         root: strawberry.Parent[receipts.Receipt], info: strawberry.Info
     ) -> users.User | None:
         return await context_of(info).loaders.users.load(root.user_id)
 
     delivered_at: datetime | None = strawberry.field(
-        description="When they received it. Null while they have not.",
+        description="When the member received the message. Null if they have not.",
         graphql_type=DateTime | None,
     )
     read_at: datetime | None = strawberry.field(
         description=(
-            "When they read it. Null while they have not; in a chat, also where either of the two "
-            "hides read receipts."
+            "When the member read the message. Null if they have not, and in a chat if either "
+            "user hides read receipts."
         ),
         graphql_type=DateTime | None,
     )
@@ -38,7 +40,7 @@ class Receipt:
 @describes(Edge)
 @strawberry.type(description="A receipt in a page.")
 class ReceiptEdge:
-    cursor: str = strawberry.field(description="Its place, for `after`.")
+    cursor: str = strawberry.field(description="The cursor of this item, for `after`.")
     node: receipts.Receipt = strawberry.field(description="The receipt.", graphql_type=Receipt)
 
 
@@ -47,4 +49,6 @@ class ReceiptEdge:
 class ReceiptConnection:
     edges: list[ReceiptEdge] = strawberry.field(description="The receipts with their cursors.")
     nodes: list[Receipt] = strawberry.field(description="The receipts.")
-    page_info: PageInfo = strawberry.field(description="What lies around the page.")
+    page_info: PageInfo = strawberry.field(
+        description="Whether there are more pages, and the cursors to fetch them."
+    )

@@ -9,12 +9,14 @@ from schema.refusals import Refusal
 from schema.users.users import User
 
 
-@strawberry.type(description="They are blocked, or no longer.")
+@strawberry.type(description="The answer if the user was blocked or unblocked.")
 class SetBlockedPayload:
-    user: users.User = strawberry.field(description="Whom it is about.", graphql_type=User)
+    user: users.User = strawberry.field(
+        description="The user that was blocked or unblocked.", graphql_type=User
+    )
 
 
 SetBlockedResult = Annotated[
     SetBlockedPayload | Refusal,
-    strawberry.union("SetBlockedResult", description="Whom it is about, or why it was refused."),
+    strawberry.union("SetBlockedResult", description="The user, or a Refusal."),
 ]

@@ -14,8 +14,8 @@ from schema.sources import describes
 @describes(presence.Presence)
 @strawberry.type(
     description=(
-        "Whether a person is online. They are while a device of theirs has an open socket or "
-        "stream, and for half a minute after a request."
+        "Whether a user is online. A user is online while one of their devices has an open "
+        "socket or stream, and for half a minute after a request."
     )
 )
 class Presence:
@@ -28,7 +28,9 @@ class Presence:
         description="Whether they are online.", metadata={"plan": "online"}
     )
     last_seen_at: datetime | None = strawberry.field(
-        description="When they were last online. Null while they are, or when never seen.",
+        description=(
+            "When the user was last online. Null while they are online, or if they never were."
+        ),
         graphql_type=DateTime | None,
         metadata={"plan": "last_seen_at"},
     )

@@ -39,7 +39,11 @@ class PrivacySettings:
     add_to_groups: Audience = strawberry.field(description=_ADD_TO_GROUPS)
 
 
-@strawberry.input(description="What to change. Absent keeps; none of these can be cleared.")
+@strawberry.input(
+    description=(
+        "What to change. A field that is left out stays as it is. No setting can be cleared."
+    )
+)
 class UpdatePrivacyInput:
     last_seen: Audience | None = strawberry.field(description=_LAST_SEEN, default=strawberry.UNSET)
     read_receipts: bool | None = strawberry.field(

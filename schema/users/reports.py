@@ -13,14 +13,15 @@ class ReportInput:
         description="Whom it is about. With a message, its sender.", default=None
     )
     message_id: strawberry.ID | None = strawberry.field(
-        description="A message that the viewer may see; it is kept as it is now.", default=None
+        description="A message that the viewer may see. A copy of it is stored as it is now.",
+        default=None,
     )
     reason: str = strawberry.field(description="In the viewer's words. 1 to 1,000 characters.")
 
 
 @strawberry.type(description="The report is stored.")
 class ReportPayload:
-    report_id: strawberry.ID = strawberry.field(description="To refer to it.")
+    report_id: strawberry.ID = strawberry.field(description="The id of the report, to refer to it.")
 
 
 ReportResult = Annotated[

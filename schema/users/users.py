@@ -27,28 +27,34 @@ def _id_of(user: users.User) -> str:
 class User(Node):
     id: strawberry.ID = global_id_field(_id_of, shared=True)
     name: str = strawberry.field(
-        description="What they call themselves. 1 to 100 characters.",
+        description="The user's name, 1 to 100 characters.",
         metadata={"plan": "name", "shared": True},
     )
     about: str | None = strawberry.field(
-        description="A line about themselves. At most 500 characters.",
+        description="What the user says about themselves, at most 500 characters. Null if nothing.",
         metadata={"plan": "about", "shared": True},
     )
     avatar: media.Media | None = strawberry.field(
-        description="Their picture, READY when it became one.",
+        description="The user's picture. Null if there is none.",
         graphql_type=Media | None,
         metadata=SHARED,
     )
 
     @strawberry.field(
-        description="Whether the viewer has blocked them. Whether they did is not told.",
+        description=(
+            "Whether the viewer has blocked this user. Whether this user has blocked the viewer "
+            "is not told."
+        ),
         graphql_type=bool,
     )
     async def is_blocked(root: strawberry.Parent[users.User], info: strawberry.Info) -> bool:
         return await context_of(info).loaders.blocked.load(root.id)
 
     @strawberry.field(
-        description="Null unless it is the viewer's own number or the viewer already knew it.",
+        description=(
+            "The phone number, if it is the viewer's own or the viewer already knew it. "
+            "Otherwise null."
+        ),
         graphql_type=PhoneNumber | None,
     )
     async def phone_number(
@@ -58,8 +64,8 @@ class User(Node):
 
     @strawberry.field(
         description=(
-            "Null when this user hides it from the viewer, or the viewer hides theirs; and while "
-            "it cannot be known."
+            "Whether the user is online, and when last. Null if this user hides it from the "
+            "viewer, if the viewer hides their own, or while the server cannot know it."
         ),
         graphql_type=Presence | None,
     )
