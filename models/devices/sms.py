@@ -60,6 +60,41 @@ class SnsClient(Protocol):
     ) -> Any: ...
 
 
+def open_sns_client(
+    *,
+    region: str,
+    endpoint_url: str | None,
+    access_key_id: str | None,
+    secret_access_key: str | None,
+    connect_s: float,
+    read_s: float,
+    connections: int,
+) -> SnsClient:
+    """Open a client of Amazon SNS that tries each call once. Without keys, boto3 finds its own (a
+    role, a profile).
+    """
+    config = Config(
+        connect_timeout=connect_s,
+        read_timeout=read_s,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=connections,
+    )
+    client: SnsClient = boto3.client(
+        "sns",
+        region_name=region,
+        endpoint_url=endpoint_url,
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret_access_key,
+        config=config,
+    )
+    return client
+
+
+def sms_attributes(sms_type: str) -> dict[str, Any]:
+    """Return SNS's attributes for an SMS of the type `Transactional` or `Promotional`."""
+    return {"AWS.SNS.SMS.SMSType": {"DataType": "String", "StringValue": sms_type}}
+
+
 class DevelopmentSmsSender:
     """Sends nothing: in development the answer to `requestCode` holds the code."""
 
@@ -85,24 +120,19 @@ class SnsSmsSender:
         """Open a client that tries each SMS once, well within a request's deadline (5 s). Without
         keys, boto3 looks for them itself (a role, a profile).
         """
-        config = Config(
-            connect_timeout=1.5,
-            read_timeout=3,
-            retries={"total_max_attempts": 1},
-            max_pool_connections=32,
-        )
-        client: SnsClient = boto3.client(
-            "sns",
-            region_name=region,
+        client = open_sns_client(
+            region=region,
             endpoint_url=endpoint_url,
-            aws_access_key_id=access_key_id,
-            aws_secret_access_key=secret_access_key,
-            config=config,
+            access_key_id=access_key_id,
+            secret_access_key=secret_access_key,
+            connect_s=1.5,
+            read_s=3,
+            connections=32,
         )
         return cls(client)
 
     async def send(self, number: str, text: str) -> None:
-        kind = {"AWS.SNS.SMS.SMSType": {"DataType": "String", "StringValue": "Transactional"}}
+        kind = sms_attributes("Transactional")
         try:
             await asyncio.to_thread(
                 self._client.publish, PhoneNumber=number, Message=text, MessageAttributes=kind

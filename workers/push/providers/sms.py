@@ -9,11 +9,9 @@ import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from models.devices.sms import SnsClient
+from models.devices.sms import SnsClient, open_sns_client, sms_attributes
 from models.push.addresses import PushAddress, PushEndpointKind, SmsAddress
 from models.refusals import Refused
 from models.users.sms_numbers import SmsRules, require_sms_number
@@ -31,7 +29,7 @@ CONNECT_S = 3.0
 
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _CODE = re.compile(r"[A-Za-z.]{1,60}", re.ASCII)
-_KIND = {"AWS.SNS.SMS.SMSType": {"DataType": "String", "StringValue": "Promotional"}}
+_KIND = sms_attributes("Promotional")
 _OPTED_OUT = frozenset({"OptedOut", "OptedOutException"})
 _INVALID = frozenset({"InvalidParameter", "InvalidParameterValue", "ValidationException"})
 _LATER = frozenset(
@@ -69,22 +67,15 @@ class Sms:
         concurrency: int = 8,
         deadline_s: float = 10.0,
     ) -> "Sms":
-        """Without keys, boto3 finds its own (a role, a profile). One try: what fails is sent again
-        by who sends.
-        """
-        config = Config(
-            connect_timeout=min(CONNECT_S, deadline_s),
-            read_timeout=deadline_s,
-            retries={"total_max_attempts": 1},
-            max_pool_connections=concurrency,
-        )
-        client: SnsClient = boto3.client(
-            "sns",
-            region_name=region,
+        """Open a client of SNS. It tries once: the job sends again what failed."""
+        client = open_sns_client(
+            region=region,
             endpoint_url=endpoint_url,
-            aws_access_key_id=access_key_id,
-            aws_secret_access_key=secret_access_key,
-            config=config,
+            access_key_id=access_key_id,
+            secret_access_key=secret_access_key,
+            connect_s=min(CONNECT_S, deadline_s),
+            read_s=deadline_s,
+            connections=concurrency,
         )
         return cls(client, rules=rules, concurrency=concurrency, deadline_s=deadline_s)
 
