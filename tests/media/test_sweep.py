@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+from sqlmodel import SQLModel
 
 from models import ids
 from models.log.committer import Committer
 from models.media.media import MediaState
 from models.media.processing import folder_of
+from models.tables.media import MediaRow
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from tests.jobs.running import run_command
@@ -185,3 +187,11 @@ async def test_the_command_says_whether_rows_and_storage_agree(
 
     assert code == 1
     assert f"1 objects that rows name and storage lacks\n  {lost}\n" in said
+
+
+def test_the_index_of_old_media_is_of_those_that_are_ready() -> None:
+    table = SQLModel.metadata.tables[str(MediaRow.__tablename__)]
+    (index,) = (each for each in table.indexes if each.name == "ix_media_completed_at")
+    condition = index.dialect_options["postgresql"]["where"]
+
+    assert str(condition) == f"state = {MediaState.READY:d}"

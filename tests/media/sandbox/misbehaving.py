@@ -165,10 +165,14 @@ def _look(about: str, source: BinaryIO) -> bytes:
 
 
 def _lie(about: str, source: BinaryIO) -> bytes:
-    """Says that it has made a preview."""
-    preview = Rendition(RenditionName.PREVIEW, "preview.jpg", "image/jpeg", 1, 1, 1)
-    said = Rendered("image/png", [preview])
-    return msgspec.msgpack.encode(said)
+    """Say that it has made a preview; the file's content may name another file for it."""
+    name = "elsewhere.jpg" if source.read() == b"elsewhere" else "preview.jpg"
+    byte_size = 1
+    with contextlib.suppress(OSError):
+        # Honest in this, so that nothing but the lie is wrong.
+        byte_size = os.lstat(name).st_size
+    preview = Rendition(RenditionName.PREVIEW, name, "image/jpeg", byte_size, 1, 1)
+    return msgspec.msgpack.encode(Rendered("image/png", [preview]))
 
 
 ACTS: dict[str, Callable[[str, BinaryIO], bytes]] = {

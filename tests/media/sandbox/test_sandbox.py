@@ -198,19 +198,29 @@ async def test_a_closed_sandbox_leaves_no_process(source: Path, tmp_path: Path) 
 # ------------------------------------------------------------------ what it says
 
 
-@pytest.mark.parametrize("lies_with", ["link", "second name", "nothing", "empty file"])
+@pytest.mark.parametrize(
+    "lies_with", ["link", "second name", "nothing", "empty file", "other name"]
+)
 async def test_what_a_child_says_is_not_believed(
     sandbox: Sandbox, source: Path, tmp_path: Path, lies_with: str
 ) -> None:
-    made = tmp_path / "preview.jpg"
+    _lay_out(tmp_path, source, lies_with)
+    with pytest.raises(Unusable):
+        await MediaRenderer(sandbox=sandbox).render(MediaKind.IMAGE, source, tmp_path)
+
+
+def _lay_out(folder: Path, source: Path, lies_with: str) -> None:
+    """Put what the child lies about into its folder."""
+    made = folder / "preview.jpg"
     if lies_with == "link":
         made.symlink_to("/etc/passwd")
     elif lies_with == "second name":
         made.hardlink_to(source)
     elif lies_with == "empty file":
         made.touch()
-    with pytest.raises(Unusable):
-        await MediaRenderer(sandbox=sandbox).render(MediaKind.IMAGE, source, tmp_path)
+    elif lies_with == "other name":
+        source.write_bytes(b"elsewhere")
+        (folder / "elsewhere.jpg").write_bytes(b"!")
 
 
 def _pid_in(folder: Path) -> int:

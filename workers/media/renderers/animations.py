@@ -1,8 +1,8 @@
-"""Pictures that move: kept moving, as WebP, within caps of frames, size and bytes.
+"""Renders animated pictures: kept animated, as WebP, within limits of frames, size and bytes.
 
-One frame at a time is in memory. Frames beyond the cap are left out evenly, and those that stay
-are shown for longer; what is longer still ends early. From where the file is damaged the picture
-stands still.
+One frame at a time is in memory. Frames beyond the limit are left out evenly, and the remaining
+ones are shown for longer; what is longer still ends early. From the point where the file is
+damaged, the picture stands still.
 """
 
 import os

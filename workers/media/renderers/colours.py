@@ -95,7 +95,7 @@ SDR = Colours(BT709, BT709, BT709, full_range=False)
 
 
 def colours_of(frame: VideoFrame) -> Colours:
-    """What a frame says, and what goes with that where it says nothing."""
+    """Return the colours that a frame names, and the usual ones where it names none."""
     is_rgb = frame.format.is_rgb
     matrix = frame.colorspace
     if matrix not in MATRICES or is_rgb:
@@ -113,7 +113,7 @@ def colours_of(frame: VideoFrame) -> Colours:
 
 
 def knows(primaries: int, transfer: int) -> bool:
-    """Whether `as_sdr` can be asked for these."""
+    """Return whether `as_sdr` can convert these colours."""
     return primaries in _PRIMARIES and (transfer in _TRANSFERS or transfer in _LIGHT)
 
 
@@ -134,14 +134,14 @@ def as_sdr(colours: Colours) -> Callable[[Triple], Triple]:
 
 
 def lut_of(colours: Colours) -> Iterator[Triple]:
-    """`as_sdr` of `LUT_SIZE` values of each colour, red first."""
+    """Return `as_sdr` of `LUT_SIZE` values of each colour, red first."""
     convert = as_sdr(colours)
     steps = [at / (LUT_SIZE - 1) for at in range(LUT_SIZE)]
     return (convert((red, green, blue)) for blue in steps for green in steps for red in steps)
 
 
 def write_lut(path: str, colours: Colours) -> None:
-    """As a file that FFmpeg's `lut3d` reads."""
+    """Write the table as a file that FFmpeg's `lut3d` reads."""
     rows = (f"{red:.6f} {green:.6f} {blue:.6f}\n" for red, green, blue in lut_of(colours))
     with open(path, "w") as file:
         file.write(f"LUT_3D_SIZE {LUT_SIZE}\n")
@@ -204,7 +204,7 @@ def _encoded(light: float) -> float:
 
 
 def _between(source: int, target: int) -> Matrix:
-    """From light of some primaries to that of others."""
+    """Return the matrix from light of some primaries to that of others."""
     return _product(_inverse(_to_xyz(target)), _to_xyz(source))
 
 

@@ -42,11 +42,7 @@ def _open_nothing(*_: object, **__: object) -> None:
 
 
 def open_container(source: BinaryIO, demuxer: str) -> InputContainer:
-    """By this demuxer alone, whatever the file would rather be.
-
-    Playlists are other demuxers; what is nested all the same asks `_open_nothing`, and knows no
-    protocol.
-    """
+    """Open the file with this demuxer only, whatever else the file could be."""
     return av.open(
         source,
         "r",
@@ -64,7 +60,7 @@ def open_container(source: BinaryIO, demuxer: str) -> InputContainer:
 
 
 def find_video(container: InputContainer) -> VideoStream | None:
-    """The first, where it is one: the cover of a record is none."""
+    """Return the first video stream that is one: the cover picture of a record is not."""
     for stream in container.streams.video:
         if not stream.disposition & (Disposition.attached_pic | Disposition.still_image):
             return stream
@@ -76,7 +72,7 @@ def find_sound(container: InputContainer) -> AudioStream | None:
 
 
 def decoded(container: InputContainer, streams: list[VideoStream | AudioStream]) -> Iterator[Frame]:
-    """Frames in the order of the file. Damage is passed over, up to a point."""
+    """Yield frames in the order of the file. Skip damage, up to a point."""
     damaged = 0
     packets = container.demux(streams)
     while True:
@@ -98,12 +94,14 @@ def decoded(container: InputContainer, streams: list[VideoStream | AudioStream])
 
 
 def time_of(frame: Frame) -> Fraction | None:
-    """In seconds; exact, where a float would lose the order of frames."""
+    """Return the time of the frame in seconds, as a fraction: a float would lose the order of
+    frames.
+    """
     if frame.pts is None or frame.time_base is None:
         return None
     return frame.pts * frame.time_base
 
 
 def length_of(container: InputContainer) -> float:
-    """In seconds, as the file says; 0 when it does not."""
+    """Return the length in seconds as the file says; 0 when it says nothing."""
     return (container.duration or 0) / 1_000_000

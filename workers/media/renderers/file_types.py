@@ -89,7 +89,7 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def content_type_of(head: bytes) -> str:
-    """By a file's first `HEAD_BYTES`; `UNKNOWN` when it is on no list."""
+    """Return the content type by the file's first `HEAD_BYTES`; `UNKNOWN` when it is on no list."""
     for signature, content_type in _SIGNATURES:
         if head.startswith(signature):
             return content_type
@@ -140,7 +140,9 @@ def _in_matroska(head: bytes) -> str | None:
 
 
 def _in_zip(head: bytes) -> str | None:
-    """By the names at its beginning; nothing is unpacked."""
+    """Return the type of a ZIP archive by the names at its beginning, without unpacking
+    anything.
+    """
     if not head.startswith(b"PK\x03\x04"):
         return None
     stored = _STORED_TYPE.match(head)
@@ -154,7 +156,7 @@ def _in_zip(head: bytes) -> str | None:
 
 
 def _in_frames(head: bytes) -> str | None:
-    """MPEG audio without a tag: the first frame's header, which must make sense."""
+    """Tell MPEG audio without a tag by the first frame's header, which must make sense."""
     if len(head) < 4 or head[0] != 0xFF:
         return None
     if head[1] & 0xF6 == 0xF0:
@@ -165,7 +167,7 @@ def _in_frames(head: bytes) -> str | None:
 
 
 def _as_text(head: bytes) -> str | None:
-    """UTF-8 without control characters and without a trace of markup."""
+    """Tell UTF-8 text without control characters and without a trace of markup."""
     if not head or _CONTROL.search(head) or _MARKUP.search(head.removeprefix(b"\xef\xbb\xbf")):
         return None
     try:

@@ -30,10 +30,8 @@ _ON_ITS_SIDE = {(1, -1): "clock", (-1, 1): "cclock", (1, 1): "cclock_flip", (-1,
 
 
 def turns_of(frame: VideoFrame) -> tuple[str, ...]:
-    """The filters that show it as its display matrix says: upright, and not mirrored.
-
-    Whoever is asked for what lies beside a frame keeps it until garbage is collected, so this is
-    for few of them.
+    """Return the filters that show the frame as its display matrix says: upright and not
+    mirrored.
     """
     try:
         matrix = frame.side_data[Type.DISPLAYMATRIX]  # type: ignore[typeddict-item]
@@ -50,7 +48,7 @@ def lies_on_its_side(turns: tuple[str, ...]) -> bool:
 
 
 def shape_of(frame: VideoFrame) -> Shape:
-    """What filters are made for: frames alike in this go through the same."""
+    """Return what filters depend on: frames that are equal in this can share filters."""
     return frame.width, frame.height, frame.format.name, colours_of(frame), frame.rotation
 
 
@@ -120,7 +118,9 @@ def _recoloured(
 
 
 def lut_filters(graph: av.filter.Graph, colours: Colours) -> list[FilterContext]:
-    """To R'G'B' of SDR in BT.709, by a table that is written in the present folder."""
+    """Return the filters to R'G'B' of SDR in BT.709, by a table that is written into the present
+    folder.
+    """
     write_lut(_LUT, colours)
     return [
         graph.add("format", "gbrp12"),

@@ -1,8 +1,7 @@
-"""Pictures: shrunk, turned upright and written anew, without anything that the file says besides
-its pixels.
+"""Renders pictures: shrunk, turned upright and written anew, without any metadata of the file.
 
-Runs in the sandbox's child. The header is believed for what it costs, before anything is decoded;
-only the one decoder that the content asks for is opened.
+Runs in the sandbox's child. The header decides what decoding would cost, before anything is
+decoded, and only the one decoder that the content asks for is opened.
 """
 
 import io
@@ -75,10 +74,10 @@ WEBP_QUALITIES = (78, 70, 60, 50, 40)
 
 
 def render_picture(source: BinaryIO, limits: MediaLimits) -> Rendered:
-    """Writes its renditions in the present folder.
+    """Write the renditions of a picture into the present folder.
 
     Raises:
-        Unusable
+        Unusable: it is not a picture, is damaged, or costs too much.
     """
     head = source.read(SAID_WITHIN_BYTES)
     content_type = content_type_of(head[:HEAD_BYTES])
@@ -102,7 +101,11 @@ def render_picture(source: BinaryIO, limits: MediaLimits) -> Rendered:
 
 
 def open_picture(source: BinaryIO, decoder: str, limits: MediaLimits) -> ImageFile.ImageFile:
-    """Its header only. A picture for which the child has not the memory counts as too large."""
+    """Open the picture and read its header only.
+
+    Raises:
+        Unusable: it is damaged, or too large for the memory of the child.
+    """
     Image.MAX_IMAGE_PIXELS = limits.picture_pixels
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     try:
@@ -130,8 +133,8 @@ def _require_scans(source: BinaryIO, pixels: int, limits: MediaLimits) -> None:
 def shrink(
     picture: Image.Image, orientation: int, side_px: int, limits: MediaLimits
 ) -> Image.Image:
-    """Upright, at most `side_px` on the longer side, never larger than it was, in sRGB, as RGB or
-    RGBA, and with nothing else.
+    """Return the picture upright, in sRGB, as RGB or RGBA, with at most `side_px` on its longer
+    side and never larger than it was.
     """
     size = fit(picture.size, side_px)
     profile = picture.info.get("icc_profile")
@@ -154,8 +157,8 @@ def shrink(
 
 
 def _coded_colours(picture: Image.Image, head: bytes) -> Colours | None:
-    """Those that the file says by numbers. A profile goes before, except for HDR, which it cannot
-    say.
+    """Return the colours that the file names by numbers. A colour profile is preferred, except for
+    HDR, which a profile cannot describe.
     """
     if picture.format not in {"HEIF", "AVIF", "PNG"}:
         return None
@@ -165,7 +168,9 @@ def _coded_colours(picture: Image.Image, head: bytes) -> Colours | None:
 
 
 def fit(size: Size, side_px: int) -> Size:
-    """The size within a square of that side; the same when it is within."""
+    """Return the size that fits within a square of this side; a size that fits already is returned
+    unchanged.
+    """
     longer = max(size)
     if longer <= side_px:
         return size
@@ -174,8 +179,8 @@ def fit(size: Size, side_px: int) -> Size:
 
 
 def write_still(picture: Image.Image, limits: MediaLimits) -> tuple[list[Rendition], str]:
-    """PREVIEW and THUMBNAIL of an upright picture that has the preview's size; and its
-    placeholder.
+    """Write PREVIEW and THUMBNAIL of an upright picture that has the preview's size. Return them
+    and the placeholder.
     """
     thumbnail = picture.resize(
         fit(picture.size, limits.thumbnail_px), Image.Resampling.BICUBIC, reducing_gap=2.0
@@ -187,7 +192,7 @@ def write_still(picture: Image.Image, limits: MediaLimits) -> tuple[list[Renditi
 
 
 def write_poster(picture: Image.Image, limits: MediaLimits) -> tuple[list[Rendition], str]:
-    """The same of a video's frame."""
+    """Write PREVIEW and THUMBNAIL of a video's frame. Return them and the placeholder."""
     size = fit(picture.size, limits.poster_px)
     return write_still(picture.resize(size, Image.Resampling.BICUBIC), limits)
 
@@ -200,7 +205,7 @@ def _moves(picture: ImageFile.ImageFile) -> bool:
 
 
 def _orientation_of(picture: Image.Image) -> int:
-    """1 when it says nothing that makes sense."""
+    """Return the EXIF orientation; 1 when there is none that makes sense."""
     try:
         found = picture.getexif().get(_ORIENTATION, 1)
     except (SyntaxError, ValueError, KeyError, TypeError, IndexError, OSError):
@@ -212,7 +217,7 @@ def _orientation_of(picture: Image.Image) -> int:
 
 
 def _plain(picture: Image.Image) -> Image.Image:
-    """In a mode that can be shrunk: no palettes, and eight bits."""
+    """Return the picture in a mode that can be shrunk: without a palette, with eight bits."""
     if picture.mode.startswith("I"):
         # 16 bits of grey; `convert` would cut off what is above 255.
         return picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
@@ -224,7 +229,7 @@ def _plain(picture: Image.Image) -> Image.Image:
 
 
 def _to_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
-    """As it is when the profile makes no sense."""
+    """Return the picture in sRGB; unchanged when its profile makes no sense."""
     try:
         described = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(described).lower():
@@ -254,7 +259,7 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 def _write_within(
     picture: Image.Image, name: RenditionName, most_bytes: int, *, as_webp: bool
 ) -> Rendition:
-    """At the best quality that keeps within the size, else at the least."""
+    """Write the picture at the best quality that stays within the size, else at the lowest."""
     content_type = "image/webp" if as_webp else "image/jpeg"
     for encoded in _encodings(picture, as_webp=as_webp):
         if len(encoded) <= most_bytes:

@@ -17,14 +17,14 @@ Row = Sequence[float]
 
 
 def placeholder_of(picture: Image.Image) -> str:
-    """The ThumbHash of an upright picture, base64."""
+    """Return the ThumbHash of an upright picture, base64."""
     small = picture.convert("RGBA")
     small.thumbnail((SIDE_PX, SIDE_PX), Image.Resampling.BOX)
     return base64.b64encode(thumb_hash(*small.size, small.tobytes())).decode()
 
 
 def thumb_hash(width: int, height: int, rgba: bytes) -> bytes:
-    """Of `width` x `height` pixels of four bytes."""
+    """Return the ThumbHash of `width` x `height` pixels of four bytes."""
     alpha = [byte / 255 for byte in rgba[3::4]]
     total = sum(alpha)
     has_alpha = total < width * height
@@ -60,7 +60,7 @@ def thumb_hash(width: int, height: int, rgba: bytes) -> bytes:
 
 
 def _channels(rgba: bytes, alpha: Row, total: float) -> tuple[Row, Row, Row]:
-    """Lightness, yellow against blue, red against green, over the average colour."""
+    """Return lightness, yellow against blue, and red against green, over the average colour."""
     over = [_over(rgba[at::4], alpha, total) for at in range(3)]
     pixels = list(zip(*over, strict=True))
     return (
@@ -76,7 +76,7 @@ def _over(colour: bytes, alpha: Row, total: float) -> Row:
 
 
 def _waves(channel: Row, width: int, height: int, nx: int, ny: int) -> tuple[float, Row, float]:
-    """The average, the waves from 0 to 1 around 0.5, and what they were divided by."""
+    """Return the average, the waves from 0 to 1 around 0.5, and what they were divided by."""
     across = [_cosines(width, cx) for cx in range(nx)]
     rows = [channel[y * width : (y + 1) * width] for y in range(height)]
     by_row = [[_dot(row, wave) for row in rows] for wave in across]
@@ -105,5 +105,5 @@ def _nibbles(waves: Row) -> bytes:
 
 
 def _round(value: float) -> int:
-    """As the original rounds: halves go up."""
+    """Round halves up, as the original does."""
     return math.floor(value + 0.5)

@@ -13,7 +13,9 @@ _SCAN, _END = 0xDA, 0xD9
 
 
 def count_scans(source: BinaryIO, most: int) -> int:
-    """Up to the end of the first picture in the file; counts no further than one above `most`."""
+    """Return the number of scans up to the end of the first picture in the file; count no further
+    than one above `most`.
+    """
     with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
         scans, at = 0, 0
         while scans <= most and (found := _MARKER.search(content, at)):

@@ -1,4 +1,5 @@
-"""Sound recordings: written anew as Opus, without cover, titles or anything else besides the sound.
+"""Renders sound recordings: written anew as Opus, without cover, titles or anything else besides
+the sound.
 
 Runs in the sandbox's child.
 """
@@ -41,10 +42,10 @@ BITEXACT = {"fflags": "+bitexact"}
 
 
 def render_sound(source: BinaryIO, limits: MediaLimits) -> Rendered:
-    """Writes its rendition in the present folder.
+    """Write the rendition of a recording into the present folder.
 
     Raises:
-        Unusable
+        Unusable: it is not a recording, is damaged, or is too long.
     """
     found = content_type_of(source.read(HEAD_BYTES))
     content_type = SOUND_OF.get(found, found)
@@ -79,8 +80,8 @@ def render_sound(source: BinaryIO, limits: MediaLimits) -> Rendered:
 
 
 def _most_s(source: BinaryIO, limits: MediaLimits) -> float:
-    """How long it may be, in seconds, for the bytes that it has: a gap or a silence that a file
-    only names costs as much to write as a sound.
+    """Return how many seconds a file of this size may last. A gap or a silence that a file only
+    names costs as much to write as a sound.
     """
     byte_size = source.seek(0, io.SEEK_END)
     return min(limits.sound_s, limits.sound_free_s + byte_size / limits.sound_bytes_per_s)

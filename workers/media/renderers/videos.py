@@ -55,10 +55,10 @@ _FRAME_S = Fraction(1, 30)
 
 
 def render_video(source: BinaryIO, limits: MediaLimits) -> Rendered:
-    """Writes its renditions in the present folder.
+    """Write the renditions of a video into the present folder.
 
     Raises:
-        Unusable
+        Unusable: it is not a video, is damaged, too large or too long.
     """
     content_type = content_type_of(source.read(HEAD_BYTES))
     if content_type not in VIDEOS:
@@ -159,7 +159,7 @@ class _Film:
         self._last_ticks = -1
 
     def write(self, frame: VideoFrame, at_s: Fraction) -> None:
-        """Unless it comes too soon after the last one.
+        """Write the frame, unless it comes too soon after the last one.
 
         Raises:
             Unusable: it is too large, or too late.
@@ -212,7 +212,9 @@ class _Film:
 
 
 def _poster_of(frame: VideoFrame, colours: Colours) -> Image.Image:
-    """With the same R'G'B', which a picture has without a word."""
+    """Return the frame as a picture with the same R'G'B', which a picture has without any colour
+    information.
+    """
     picture: Image.Image = frame.to_image(  # type: ignore[no-untyped-call]
         src_colorspace=colours.matrix, src_color_range=LIMITED_RANGE
     )
@@ -220,12 +222,12 @@ def _poster_of(frame: VideoFrame, colours: Colours) -> Image.Image:
 
 
 def _square(frame: VideoFrame, ratio: Fraction | None) -> Size:
-    """The size in square pixels; a ratio that no camera has is not believed."""
+    """Return the size in square pixels; a pixel ratio that no camera has is ignored."""
     if not ratio or not Fraction(1, 4) <= ratio <= 4:
         return frame.width, frame.height
     return max(1, round(frame.width * ratio)), frame.height
 
 
 def _even(side: float) -> int:
-    """As the encoder needs it."""
+    """Return an even number of pixels, which the encoder needs."""
     return max(2, int(side) // 2 * 2)

@@ -44,7 +44,9 @@ class Bounds(msgspec.Struct, frozen=True):
 
 
 def give_up_network() -> bool:
-    """For this process and its children; whether the kernel let us."""
+    """Give up the network for this process and its children. Return whether the kernel allowed
+    it.
+    """
     if sys.platform != "linux":
         return False
     flags = _CLONE_NEWNET if os.geteuid() == 0 else _CLONE_NEWUSER | _CLONE_NEWNET

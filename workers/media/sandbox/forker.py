@@ -200,7 +200,7 @@ def _be_child(
     answer: int,
     forker_pid: int,
 ) -> None:
-    """Never returns."""
+    """Do the work of the child and exit. Never returns."""
     try:
         die_with_parent(forker_pid)
         os.setsid()
@@ -221,7 +221,7 @@ def _restore_signals() -> None:
 
 
 def _keep_only(source: int, answer: int) -> tuple[int, int]:
-    """Closes all but these two; standard input, output and errors lead nowhere."""
+    """Close all files but these two. Standard input, output and errors lead nowhere."""
     first = fcntl.fcntl(source, fcntl.F_DUPFD, 10)
     second = fcntl.fcntl(answer, fcntl.F_DUPFD, 10)
     with open(os.devnull, "r+b", buffering=0) as nowhere:
@@ -246,7 +246,7 @@ def _answer(run: Run, request: ForkRequest, layers: list[str], source: int) -> C
 
 
 def main() -> None:
-    """With a socket as standard input."""
+    """Serve requests from the socket that is standard input."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     run: Run = importlib.import_module(sys.argv[1]).run

@@ -7,7 +7,9 @@ libc.syscall.restype = ctypes.c_long
 
 
 def prctl(option: int, one: int, other: bytes | None = None) -> bool:
-    """Whether it was done. The kernel wants whole words, and zero in those that say nothing."""
+    """Call prctl and return whether it succeeded. The kernel wants whole words, and zero in those
+    that are not used.
+    """
     nothing = ctypes.c_ulong(0)
     done = libc.prctl(ctypes.c_int(option), ctypes.c_ulong(one), other or nothing, nothing, nothing)
     return bool(done == 0)

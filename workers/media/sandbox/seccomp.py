@@ -103,7 +103,7 @@ _ARCHITECTURES = {
 
 
 def filter_calls() -> bool:
-    """For good; whether the kernel and the architecture let us."""
+    """Filter system calls for good. Return whether the kernel and the architecture allowed it."""
     architecture = _ARCHITECTURES.get(os.uname().machine)
     if architecture is None:
         return False
@@ -111,7 +111,9 @@ def filter_calls() -> bool:
 
 
 def install(program: list[Line]) -> bool:
-    """Of this thread and those that it will make. Wants no new privileges, or root."""
+    """Install the filter for this thread and those that it starts. It needs no new privileges, or
+    root.
+    """
     code = b"".join(struct.pack("=HBBI", *line) for line in program)
     buffer = ctypes.create_string_buffer(code, len(code))
     filters = struct.pack("@HP", len(program), ctypes.addressof(buffer))
@@ -152,7 +154,7 @@ def _program(architecture: _Architecture) -> list[Line]:
 
 
 def _only(number: int, argument: int, values: tuple[int, ...]) -> list[Line]:
-    """This call, with one of these values."""
+    """Return the lines that allow this call with one of these values only."""
     checks: list[Line] = []
     for value in values:
         checks += [(_EQUAL, 0, 1, value), (_RETURN, 0, 0, _ALLOW)]
