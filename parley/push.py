@@ -11,9 +11,10 @@ from workers.push.providers.web_push import WebPush
 
 
 def open_push_providers(settings: Settings) -> Providers:
-    """
+    """Open the clients of the providers that are configured.
+
     Raises:
-        SettingsError: a key is none.
+        SettingsError: a key cannot be read.
     """
     try:
         return open_providers(settings.providers)
@@ -22,7 +23,7 @@ def open_push_providers(settings: Settings) -> Providers:
 
 
 async def read_push_rules(settings: Settings) -> PushRules:
-    """What devices may be reached by, as far as this installation can.
+    """Return which kinds of endpoint devices may set here, and their rules.
 
     Raises:
         SettingsError: a key is none.

@@ -71,7 +71,7 @@ class JobKind(msgspec.Struct):
         return self.concurrency - self.running
 
     async def take(self, queue: JobQueue) -> list[TakenJob]:
-        """Some that are due, at most as many as there are places for."""
+        """Take jobs that are due, at most as many as there are places for."""
         if self.per_owner is None:
             free = self.free
             jobs = await queue.take_due(self.name, free)
@@ -90,8 +90,8 @@ class JobKind(msgspec.Struct):
 
 
 def fault_of(error: BaseException) -> JobFault:
-    """Its class, and a sentence of ours: its own where it has one; else where it was raised,
-    without its text, which may quote what the job was about.
+    """Return the error's class and a sentence: a refusal's own, or else where it was raised.
+    Its text is left out, since it may quote what the job was about.
     """
     return JobFault(type(error).__name__, _sentence(error))
 

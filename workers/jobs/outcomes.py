@@ -1,5 +1,5 @@
-"""What becomes of jobs, written in bulk: done, put off, set aside. And the beat that keeps those at
-hand from being taken by others.
+"""Write what becomes of jobs in bulk (done, put off, set aside), and the heartbeats that keep jobs
+at hand from being taken by others.
 
 What cannot be written while PostgreSQL is away is written when it is back; until then the job is
 still at hand, and is not taken again here.

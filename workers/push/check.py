@@ -1,4 +1,4 @@
-"""The check: of each batch, a moment after it was sent, which devices have it.
+"""Check a moment after each batch was sent which devices have it, and push to the others.
 
 - A phone that does not have what another device of its user has is pushed to: that one may be open
   with nobody there.
@@ -44,7 +44,7 @@ class PushCheck:
             continue
 
     async def check(self) -> int:
-        """Look at the batches that are due; how many these were.
+        """Check the batches that are due, and return how many these were.
 
         Raises:
             Refused: UNAVAILABLE.

@@ -1,5 +1,5 @@
-"""What is right for a device's screen, by what is unread now: the one place that decides whether a
-push is sent.
+"""Decide what a device's screen should show, by what is unread now. No other place decides whether
+a push is sent.
 
 A push is a view of unread state. Nothing is shown that was read, deleted, that the device has by
 itself, or that its reader has no part in; what is shown and should not be is taken back. While its
@@ -37,7 +37,7 @@ class Wait(msgspec.Struct, frozen=True):
 
 
 class Nothing(msgspec.Struct, frozen=True):
-    """All is as it should be."""
+    """Do nothing: the screen shows what it should."""
 
 
 Verdict = Show | TakeBack | Wait | Nothing
@@ -51,8 +51,11 @@ def decide(
     elsewhere_until: datetime | None = None,
     counts_elsewhere: bool = False,
 ) -> Verdict:
-    """`facts` is None for one who is not in the channel any more. Until `elsewhere_until` its user
-    counts as active at another device. `counts_elsewhere`: what any device has is received.
+    """Return what to do with the claimed view.
+
+    `facts` is None for a user who has left the channel. Until `elsewhere_until` the user counts as
+    active at another device. `counts_elsewhere`: a message that any of the user's devices has
+    counts as received.
     """
     if claim.address is None:
         return Nothing()
@@ -71,7 +74,7 @@ def decide(
 def _find_wait(
     claim: Claim, show: Show, now: datetime, elsewhere_until: datetime | None
 ) -> datetime | None:
-    """What changes on the screen without a sound disturbs nobody elsewhere."""
+    """Return until when to wait, or None. A change without a sound waits for quiet hours only."""
     ends = [
         quiet_until(claim.settings.quiet_hours, now),
         None if show.again else elsewhere_until,
@@ -80,7 +83,7 @@ def _find_wait(
 
 
 def _find_show(claim: Claim, facts: Facts, there_seq: int) -> Show | None:
-    """The newest message that may be shown, if the screen does not have it as it is now."""
+    """Return the newest message that may be shown; None if the screen shows it as it is now."""
     message = facts.newest
     if facts.muted:
         message = facts.mention if claim.settings.mentions_when_muted else None
@@ -96,4 +99,5 @@ def _find_show(claim: Claim, facts: Facts, there_seq: int) -> Show | None:
 
 
 def seconds_until(at: datetime, now: datetime) -> float:
+    """Return the seconds from `now` until `at`, at least one."""
     return max(1.0, (at - now) / timedelta(seconds=1))

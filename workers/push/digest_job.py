@@ -1,4 +1,4 @@
-"""The digest job: writes to a device once for all that is unread, and not again for as long.
+"""Run digest jobs: each writes to a device once about all that is unread, then not for a while.
 
 Jobs are queued as for any push, by channel, but due later. The first that is due speaks for all
 channels of its device; the others find that nothing is left to say.
@@ -33,7 +33,7 @@ from workers.push.retries import BUSY_S, find_digest_retry_s, forget_endpoint
 
 
 class DigestJobs:
-    """Those of one provider. `note` is told of each outcome, for metrics."""
+    """Runs the jobs of one provider. `note` is told each outcome, for metrics."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class DigestJobs:
         on_forgotten: Callable[[str], None],
         links: MailLinks | None = None,
     ) -> None:
-        """`links`: how whoever reads a mailbox ends the mails."""
+        """`links` makes the links that end the mails."""
         self._database = database
         self._provider = provider
         self._renewal = renewal
@@ -60,9 +60,10 @@ class DigestJobs:
         self._locks = KeyLocks()
 
     async def run(self, key: PushKey) -> None:
-        """
+        """Send one digest for all unread channels of the device, if it is time.
+
         Raises:
-            RetryLater: the provider has failed, or another process is at the same view.
+            RetryLater: the provider has failed, or another process has claimed the view.
             SetAside: the provider will not have it, or has failed for hours.
             Refused: UNAVAILABLE.
         """
@@ -100,7 +101,7 @@ class DigestJobs:
         await postpone(self._database, [later])
 
     async def _gather(self, first: Claim, now: datetime) -> Digest:
-        """Begin the jobs of all other channels of the device, too."""
+        """Claim the device's other channels as well, and gather what is unread in all of them."""
         views = await list_views(self._database, *_device_of(first.key))
         others = [view for view in views if view != first.key]
         claimed = await claim_pushes(self._database, others, limits=self._limits)
@@ -149,7 +150,7 @@ class DigestJobs:
 
 
 def _decide(claim: Claim, facts: Mapping[PushKey, Facts], now: datetime) -> Verdict:
-    """Nobody is written to about what any of their devices has."""
+    """Decide as for a push, but send nothing that any device of the user has received."""
     return decide(claim, facts.get(claim.key), now, counts_elsewhere=True)
 
 

@@ -1,4 +1,4 @@
-"""What a digest says: one e-mail (or SMS) for all that a device's user has not read for a while."""
+"""Write digests: one e-mail or SMS about all that a device's user has not read for a while."""
 
 from collections.abc import Mapping
 
@@ -32,7 +32,7 @@ class Digest(msgspec.Struct):
     shown: dict[PushKey, Show]
 
     def results(self, *, sent: bool) -> list[Result]:
-        """What came of each view's job."""
+        """Return the result of each view's job."""
         return [self._result(claim.key, sent) for claim in self.claims]
 
     def _result(self, key: PushKey, sent: bool) -> Result:
@@ -48,7 +48,7 @@ class Digest(msgspec.Struct):
 async def write_digest(
     database: Database, kind: PushEndpointKind, digest: Digest, *, unread_most: int
 ) -> Push:
-    """How much is unread, and where, as the device's preview allows. An SMS never says where."""
+    """Say how much is unread, and where if the preview allows it; an SMS never says where."""
     first = digest.claims[0]
     newest = max(digest.shown, key=lambda key: digest.shown[key].message.sent_at)
     message = digest.shown[newest].message

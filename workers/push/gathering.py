@@ -1,4 +1,4 @@
-"""Gathering: what many jobs ask at nearly the same time is done at once."""
+"""Gather what many jobs ask at nearly the same time, and do it in one call."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

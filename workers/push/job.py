@@ -1,5 +1,5 @@
-"""The push job: one device's view of one channel, from "it may have changed" to what the provider
-answered.
+"""Run push jobs: each decides what one device should show of one channel now, sends that, and notes
+what the provider answered.
 
 Many run at once; what they read and write is gathered. What is decided right before sending is all
 that counts: a job for what was read meanwhile sends nothing. A job is done once what came of it is
@@ -34,8 +34,8 @@ from workers.push.retries import (
 
 
 class PushJobs:
-    """Those of one provider. `note` is told of each push's kind and outcome, for metrics;
-    `on_forgotten` of each user one of whose endpoints was gone.
+    """Runs the jobs of one provider. `note` is told each push's kind and outcome, for metrics;
+    `on_forgotten` each user whose endpoint was gone.
     """
 
     def __init__(
@@ -66,9 +66,10 @@ class PushJobs:
         self._locks = KeyLocks()
 
     async def run(self, key: PushKey) -> None:
-        """
+        """Bring what the device shows of the channel up to date.
+
         Raises:
-            RetryLater: the provider has failed, or another process is at the same view.
+            RetryLater: the provider has failed, or another process has claimed the view.
             SetAside: the provider will not have it, or has failed for hours.
             Refused: UNAVAILABLE.
         """
@@ -127,7 +128,7 @@ class PushJobs:
             await self._end(claim, plan.seen_seq, answer)
 
     def _is_given_up(self, claim: Claim, hold: Hold) -> bool:
-        """Whether nothing else can be hoped for: of what strangers name, after some hours."""
+        """Return True if no try is worth it any more: for servers of strangers, after hours."""
         if claim.failures >= MOST_FAILURES:
             return True
         return self._kind is PushEndpointKind.WEB_PUSH and hold.since_s > GIVEN_UP_S

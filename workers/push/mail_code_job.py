@@ -1,5 +1,5 @@
-"""The job that sends a code to a mail address: what it says is found in the row, so that one that
-runs twice sends the same code, and one that is late sends none.
+"""Run the job that sends a code to a mail address. It finds the code by the row: a job that runs
+twice sends the same code, and one that is late sends none.
 """
 
 from collections.abc import Callable
@@ -51,9 +51,10 @@ class MailCodeJobs:
         )
 
     async def run(self, job: TakenJob) -> None:
-        """
+        """Send the code, if it is still in force.
+
         Raises:
-            RetryLater: the mail server has failed; until the code is in force no more.
+            RetryLater: the mail server has failed.
             SetAside: it will not have the mail.
             Refused: UNAVAILABLE.
         """

@@ -1,4 +1,4 @@
-"""Planning pushes: from what is unread now, for many jobs at once."""
+"""Plan pushes from what is unread now, for many jobs at once."""
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -64,7 +64,7 @@ class PushPlanner:
         self._limits = limits
 
     async def plan_all(self, keys: Sequence[PushKey]) -> list[PushPlan]:
-        """Begin these jobs, and say what each has to do.
+        """Claim the views of these jobs, and return what each job has to do.
 
         Raises:
             Refused: UNAVAILABLE.
@@ -156,8 +156,8 @@ def show_push(claim: Claim, facts: Facts, show: Show, sender_name: str | None, b
 
 
 def _what(claim: Claim, show: Show) -> str:
-    """What tells this push from all others of the channel: a message that is shown once more is
-    another push, which an app must not take for the one that it had.
+    """Return what tells this push from all others of the channel: a message that is shown again is
+    another push, which an app must not take for the first.
     """
     message = show.message
     if not show.again:

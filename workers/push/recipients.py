@@ -1,5 +1,5 @@
-"""Whom committed entries concern on devices that follow nothing: who is to hear of a message, and
-who may be shown what has changed.
+"""Find the recipients of pushes among committed entries: the users to tell of a message, and those
+whose devices may show what has changed.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,7 +12,7 @@ _CHANGES = (Change.EDITED, Change.DELETED)
 
 
 def list_wants(batches: Sequence[Batch], away: Collection[str]) -> list[Want]:
-    """For each of those away, and each channel: the newest message by somebody else."""
+    """Return for each user who is away, and each channel, the newest message by somebody else."""
     return [
         want
         for batch in batches
@@ -48,8 +48,8 @@ def _wants_of(
 
 
 def list_changes(batches: Sequence[Batch]) -> list[tuple[str, str]]:
-    """(user, channel) of those who may be shown a message that was edited or deleted, or a channel
-    that they are in no longer.
+    """Return (user, channel) where a device may show a message that was edited or deleted, or a
+    channel that its user has left.
     """
     places = []
     for batch in batches:

@@ -1,6 +1,4 @@
-"""Which jobs of push a worker runs: a kind for each provider, so that one that hangs holds up no
-other.
-"""
+"""Register the jobs of push: a kind for each provider, so that one that hangs holds up no other."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
@@ -47,7 +45,7 @@ class PushTies(msgspec.Struct):
 
 
 class PushLoops:
-    """What runs beside push jobs. `start` it with them, and `close` it after them."""
+    """The loops beside push jobs. `start` them with the jobs, and `close` them after."""
 
     def __init__(self, gates: Gates, renewal: ClaimRenewal) -> None:
         self._gates = gates

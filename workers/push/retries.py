@@ -1,4 +1,4 @@
-"""What follows from a provider's answer, whatever was sent."""
+"""Decide when a push is tried again after an answer, and forget endpoints that are gone."""
 
 import logging
 import random
@@ -27,18 +27,18 @@ MOST_DIGEST_FAILURES = 60
 
 
 def can_retry(claim: Claim, answer: ProviderAnswer) -> bool:
-    """Whether to try it again: not where that would not help, or has not for hours."""
+    """Return True if it should be tried again: it may help, and has not failed for hours."""
     return answer.outcome is PushOutcome.RETRY and claim.failures < MOST_FAILURES
 
 
 def retry_after_s(failures: int, longest_s: float = LONGEST_RETRY_S) -> float:
-    """Spread out, so that those whose provider failed do not all come back at once."""
+    """Return the seconds until the next try: doubled each time, and spread by chance."""
     longest = min(longest_s, FIRST_RETRY_S * float(2 ** min(failures, 20)))
     return longest * random.uniform(0.5, 1.0)
 
 
 def find_digest_retry_s(claim: Claim, answer: ProviderAnswer) -> float | None:
-    """When to try a digest again; None where that would not help, or has not for hours."""
+    """Return the seconds until a digest is tried again; None if that would not help."""
     if answer.outcome is not PushOutcome.RETRY or claim.failures >= MOST_DIGEST_FAILURES:
         return None
     after_s = retry_after_s(claim.failures, LONGEST_DIGEST_RETRY_S)
@@ -46,7 +46,7 @@ def find_digest_retry_s(claim: Claim, answer: ProviderAnswer) -> float | None:
 
 
 async def forget_endpoint(database: Database, claim: Claim, answer: ProviderAnswer) -> None:
-    """The provider knows it no more."""
+    """Delete the endpoint: its provider does not know it any more."""
     assert claim.address is not None
     kind = kind_of(claim.address).value
     logger.info("An endpoint is gone", extra={"kind": kind, "said": answer.said})

@@ -1,4 +1,4 @@
-"""What is sent to an endpoint, and what its provider says to it.
+"""The types of providers: the push that is sent, and the answer of the provider.
 
 Neither shows its address or its text in a `repr`: they must not reach a log.
 """
@@ -101,7 +101,7 @@ class ShowingProvider(Provider, Protocol):
 
 
 def find_fields(push: Push) -> dict[str, str]:
-    """What the app is given with each push, to open the right message or to clear the right
+    """Return what the app is given with each push, to open the right message or to clear the right
     channel; all strings, as FCM demands.
     """
     fields = {
@@ -123,8 +123,8 @@ def find_fields(push: Push) -> dict[str, str]:
 
 
 def fit(push: Push, over: int) -> Push:
-    """The push with as much less text as takes `over` bytes off its JSON: of the body first, then
-    of the title.
+    """Return the push with as much less text as takes `over` bytes off its JSON: of the body
+    first, then of the title.
     """
     body, over = _cut(push.body or "", over)
     title, _ = _cut(push.title or "", over)
@@ -132,7 +132,7 @@ def fit(push: Push, over: int) -> Push:
 
 
 def _cut(text: str, over: int) -> tuple[str, int]:
-    """The text, and what of `over` is left to cut elsewhere."""
+    """Return the text, and how much of `over` is left to cut elsewhere."""
     if over <= 0:
         return text, 0
     length = _json_bytes(text)
