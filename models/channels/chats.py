@@ -43,8 +43,8 @@ async def open_chat(database: Database, viewer_id: str, peer_id: str) -> tuple[C
 async def lock_chat(
     connection: Connection, one: str, other: str, *, now: datetime, make: bool = True
 ) -> str | None:
-    """Hold the row of the two people's channel, made where there is none (None unless `make`); its
-    id.
+    """Lock the channel's row of the chat of two users, and return the channel's id. Where there is
+    no chat, make one; without `make`, return None.
     """
     channel_id = ids.chat_id(one, other)
     made = make and await connection.fetchval(
@@ -73,7 +73,7 @@ async def lock_chat(
 
 
 async def make_chat(database: Database, one: str, other: str, *, now: datetime) -> bool:
-    """Open the chat of two people who exist; whether this call did, and no earlier one."""
+    """Open the chat of two users who exist. Return True if this call opened it."""
     for _ in range(TRIES):
         try:
             return await _open(database, one, other, now)

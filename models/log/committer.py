@@ -33,8 +33,10 @@ def _tell_nobody(_: Sequence[Moved]) -> None:
 
 
 class Committer:
-    """Answers after the commit. `on_commit` is told of each stored batch, `on_moved` of each batch
-    of moves, in commit order; neither may raise.
+    """Writes sends and acknowledgements, and answers after the commit.
+
+    `on_commit` is called with each stored batch, `on_moved` with each batch of moves, in the order
+    of their commits. Neither may raise.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class Committer:
         self._moves.start()
 
     async def close(self) -> None:
-        # Who is still being looked at is handed on to the sends.
+        # First: drafts whose senders are still being looked at go on to the sends.
         await self._looks.close()
         await asyncio.gather(self._sends.close(), self._moves.close())
 

@@ -31,7 +31,9 @@ class MessageUpdated(msgspec.Struct, frozen=True):
 
 
 class ChannelUpdated(msgspec.Struct, frozen=True):
-    """`gone`: the entry takes its recipient out, who sees the channel no more."""
+    """A notice changed the channel. `gone` is true when it takes its recipient out, who does not
+    see the channel any more.
+    """
 
     at: datetime
     channel_id: str
@@ -85,7 +87,7 @@ class ViewerUpdated(msgspec.Struct, frozen=True):
 
 
 class InboxReady(msgspec.Struct, frozen=True):
-    """All that was missed has been sent; comes again after a loss was repaired."""
+    """Everything that was missed has been sent. It is sent again after a loss was repaired."""
 
     at: datetime
     replayed: int

@@ -17,19 +17,19 @@ from models.refusals import Refused
 
 
 class Move(msgspec.Struct):
-    """A member's wish to move forward in one channel; 0 where a position is not named."""
+    """What a member asks for in one channel: to move forward to these seqs; 0 for no move."""
 
     channel_id: str
     user_id: str
     delivered_seq: int = 0
     read_seq: int = 0
-    # It may have been written already, and nobody been told.
+    # It may have been written before, without anybody having been told: the answer was lost.
     again: bool = False
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """A member's positions in force, whether this moved them, and what others are shown of them,
-    now and before.
+    """A member's positions after a move, and whether the move changed them. `shown_*` is what
+    others are shown of them, after the move and before.
     """
 
     channel_id: str
@@ -44,8 +44,10 @@ class Moved(msgspec.Struct, frozen=True):
 
 
 class MoveWriter:
-    """Writes batches of moves by `models/sql/advance_positions.sql`; moves of one member that wait
-    together are one. `on_moved` is told of each batch after its commit, each move once.
+    """Writes batches of moves by `models/sql/advance_positions.sql`.
+
+    Moves of one member that wait together become one. `on_moved` is called with each batch after
+    its commit.
     """
 
     def __init__(self, on_moved: Callable[[Sequence[Moved]], None]) -> None:
