@@ -41,12 +41,12 @@ PATH = "/graphql"
 # Answered before the parts are open, too.
 HEALTH = ("/healthz", "/readyz")
 EXPLORER_DIR = Path(__file__).resolve().parent.parent / "explorer"
-# Most often all is there at once; else the process is alive, and not ready, until it is.
+# Start-up waits so long for the parts. After that the process is alive, and ready once they open.
 OPEN_WITHIN_S = 1.0
 
 
 class App:
-    """Opens its parts at start-up; `drain` ends its streams as a deploy ends them."""
+    """Open the process's parts at start-up; `drain` ends its streams for a deploy."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -61,7 +61,7 @@ class App:
         )
         self._engine.metrics = self._metrics
         self._draining = False
-        # Why it cannot be opened: the process is to end.
+        # Why the parts could not be opened. The process then has to end.
         self.failure: BaseException | None = None
         self._opened = False
         assert settings.database_url is not None
@@ -104,7 +104,7 @@ class App:
         return explorer_page(EXPLORER_DIR) if self._settings.explorer else plain_page()
 
     async def drain(self) -> None:
-        """Not ready; sockets close with 1012, other streams are cut, and mutations end."""
+        """Stop being ready, close sockets with 1012, cut other streams, and let mutations end."""
         self._draining = True
         if not self._opened:
             return
@@ -128,7 +128,7 @@ class App:
             self.failure = opening.exception()
 
     async def _open(self, parts: Parts) -> None:
-        """Open all parts, as soon as PostgreSQL is there."""
+        """Open all parts as soon as PostgreSQL can be reached."""
         settings = self._settings
         assert settings.database_url is not None
         parts.add(self._readiness)
@@ -191,11 +191,17 @@ class App:
             metrics.serve(self._settings.metrics_port, self._settings.metrics_host)
 
     async def _healthz(self, _: Request) -> PlainTextResponse:
-        """The process is alone asked: a restart would not mend what it depends on."""
+        """Answer that the process is alive.
+
+        It asks nothing of PostgreSQL or Valkey: a restart would not bring those back.
+        """
         return PlainTextResponse("alive\n")
 
     async def _readyz(self, _: Request) -> JSONResponse:
-        """PostgreSQL takes writes and has the newest migration. Valkey away only slows delivery."""
+        """Answer 200 when PostgreSQL takes writes and has the newest migration, else 503.
+
+        Valkey is not asked: without it, delivery is only slower.
+        """
         able = self._opened and not self._draining and self._process.loops.can_go_on
         ready = able and await self._readiness.ask()
         return JSONResponse({"ready": ready}, 200 if ready else 503)
@@ -216,7 +222,7 @@ def _hosts_of(settings: Settings) -> Hosts:
 
 
 def _wants_page(scope: Scope) -> bool:
-    """A browser that comes to look, and asks for no query's answer."""
+    """Return whether a browser asks for the page, and not for the answer to a query."""
     if scope["method"] != "GET" or b"query=" in scope["query_string"]:
         return False
     return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])

@@ -1,4 +1,4 @@
-"""Metrics for operators, at `/metrics` on a port of their own (`PARLEY_METRICS_PORT`).
+"""Measure for operators, and answer `/metrics` on a port of its own (`PARLEY_METRICS_PORT`).
 
 Labels are bounded: kinds, root fields of the schema, outcomes and close codes; never an id, an
 operation's name or its text.
@@ -27,7 +27,7 @@ WATCH_EVERY_S = 5.0
 
 
 class Metrics:
-    """One process's figures; gauges are read when they are asked for."""
+    """Hold the metrics of one process. Gauges are read when a scrape asks for them."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -57,7 +57,7 @@ class Metrics:
         )
 
     def gauge(self, name: str, description: str, read: Callable[[], float]) -> None:
-        """A figure that is read when the metrics are asked for."""
+        """Add a gauge that is read at each scrape."""
         Gauge(f"parley_{name}", description, registry=self.registry).set_function(read)
 
     def show_loops(self, loops: Loops) -> None:
@@ -70,10 +70,10 @@ class Metrics:
         self._latency.labels(operation.kind, field).observe(seconds)
 
     def serve(self, port: int, host: str) -> None:
-        """Answer scrapes, from a thread of its own, until closed.
+        """Answer scrapes in a thread of its own until `close`.
 
         Raises:
-            SettingsError: the address cannot be had.
+            SettingsError: the port cannot be listened on.
         """
         try:
             self._server, _ = start_http_server(port, addr=host, registry=self.registry)
@@ -93,7 +93,7 @@ class Metrics:
     def start(
         self, database: Database, background: Background, *, every_s: float = WATCH_EVERY_S
     ) -> None:
-        """Refresh what takes a question to find out, until the background is closed."""
+        """Refresh the gauges that need a query, every `every_s` seconds."""
         background.forever("metrics", lambda: self._refresh(database, every_s))
 
     async def _refresh(self, database: Database, every_s: float) -> None:
@@ -127,7 +127,7 @@ class _LoopFigures(Collector):
 
 
 class MeasuredEngine(Engine):
-    """The engine, with each operation's time and outcome noted."""
+    """Measure the time and the outcome of each operation of the engine."""
 
     metrics: Metrics
 

@@ -1,6 +1,6 @@
-"""The engine: prepares the operations of one schema, and executes them by plans or by graphql-core.
+"""Prepare the operations of one schema, and execute them by plans or by graphql-core.
 
-Nothing of one execution or event is kept for the next but what belongs to the operation itself.
+Nothing is kept from one execution or event to the next, except what belongs to the operation.
 """
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
@@ -62,7 +62,8 @@ class Engine:
         )
 
     def prepare(self, query: str, operation_name: str | None, context: Any = None) -> Operation:
-        """
+        """Return the operation of a document, parsed, validated and kept for the next request.
+
         Raises:
             DocumentRefused: the document cannot be executed.
         """
@@ -86,7 +87,7 @@ class Engine:
         return result_answer(await result if not isinstance(result, ExecutionResult) else result)
 
     def cost_of(self, operation: Operation, variables: Mapping[str, Any] | None) -> int:
-        """How many objects one answer to the operation, or one event of it, may hold.
+        """Return how many objects one answer to the operation, or one event of it, may hold.
 
         Raises:
             DocumentRefused: the variables are not right.
@@ -114,7 +115,7 @@ class Engine:
         event: Any,
         context: Any,
     ) -> str | Awaitable[str]:
-        """The answer for one event of a subscription, as JSON: at once where the plan covers it."""
+        """Return the JSON for one event of a subscription: at once if a plan covers the event."""
         shape = operation.only_shape
         if shape is not None and shape.planned:
             shape.stay()

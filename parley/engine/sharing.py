@@ -46,7 +46,9 @@ def make_renderer(
     variables: Mapping[str, Any] | None,
     make_context: Callable[[], Any],
 ) -> Render:
-    """How one subscription gets the texts of its events: what another of its class got, if one did.
+    """Return the function that renders the events of one subscription.
+
+    It takes the text that another subscription of its class got, if there is one.
 
     A context is made for an event only where it has to be rendered.
     """

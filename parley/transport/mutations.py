@@ -1,4 +1,4 @@
-"""Mutations under way: one that has begun runs to its end, whether anybody waits for it or not."""
+"""Keep track of running mutations. Each runs to its end, even when its client has gone."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -9,14 +9,17 @@ from parley.engine.answers import Answer
 
 
 def too_slow(kind: str) -> Refused:
-    """What is told at the deadline of a query, or of a mutation, which goes on."""
+    """Return the refusal for an operation that is not done at its deadline.
+
+    A mutation goes on after it; a query is cancelled.
+    """
     if kind == "mutation":
         return unavailable("The answer takes too long; what was asked may still be done.")
     return unavailable("The answer takes too long; ask for less.")
 
 
 class Mutations:
-    """Those of one transport; `wait` is for the end of the process."""
+    """Hold the running mutations of one transport, until they have ended."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Answer]] = set()

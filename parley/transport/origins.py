@@ -1,4 +1,4 @@
-"""Which browser origins may ask.
+"""Decide which browser origins may ask.
 
 An origin is allowed when its host is the one that was asked, or when it is on the list, letter for
 letter. What comes without an `Origin` header is no browser, and holds a token or nothing.
@@ -29,7 +29,8 @@ class Hosts(Enum):
 
 
 class Origins:
-    """
+    """Knows the allowed origins and hosts, and the trusted proxies.
+
     Raises:
         ValueError: a trusted proxy is neither an address nor a network.
     """
@@ -70,7 +71,7 @@ class Origins:
         return is_local or name in self._allowed_hosts
 
     def client_address(self, scope: Scope) -> str:
-        """The nearest address that is not a trusted proxy's."""
+        """Return the nearest address that is not a trusted proxy's."""
         return self._proxies.client_address(scope)
 
 

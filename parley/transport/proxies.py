@@ -1,8 +1,13 @@
-"""From which address somebody asks, behind which proxies.
+"""Find the address of a client that asks through trusted proxies.
 
-`X-Forwarded-For` counts only as far as it was written by trusted proxies. One that comes from
-somebody else is passed over, and said once: behind a proxy that nobody named, all clients would
-count as one address, and share its budgets.
+`X-Forwarded-For` is read only as far as trusted proxies wrote it. When another sender sends the
+header, it is ignored, and a warning is logged once: behind a proxy that is not in the settings, all
+clients would count as one address and share its budgets.
+
+uvicorn's `ProxyHeadersMiddleware` is not used, because it fails cases of
+`tests/engine/test_origins.py`: it does not recognise a trusted proxy by its IPv4-mapped address
+(`::ffff:10.0.0.1`), returns a client's mapped address as it is (a second address, with budgets of
+its own, for one client), does not read quoted hops, and returns a hop that is no address at all.
 """
 
 import ipaddress
@@ -22,7 +27,8 @@ _WRITTEN_BY_PROXIES = (b"x-forwarded-for", b"forwarded")
 
 
 class Proxies:
-    """
+    """Knows the trusted proxies.
+
     Raises:
         ValueError: a trusted proxy is neither an address nor a network.
     """
@@ -32,7 +38,7 @@ class Proxies:
         self._has_warned = False
 
     def client_address(self, scope: Scope) -> str:
-        """The nearest address that is not a trusted proxy's."""
+        """Return the nearest address that is not a trusted proxy's."""
         client = scope.get("client")
         address = client[0] if client else ""
         if not self._is_trusted(address):
@@ -75,8 +81,9 @@ def _forwarded_for(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
 
 
 def parse_address(text: str) -> Address | None:
-    """An address, perhaps in brackets and with a port; one of IPv4 in IPv6's clothes as what it
-    is.
+    """Return the address in the text, or None when there is none.
+
+    It may be in brackets and have a port. An IPv4-mapped IPv6 address is returned as IPv4.
     """
     found = _HOP.fullmatch(text)
     if found is not None:

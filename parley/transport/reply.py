@@ -1,4 +1,4 @@
-"""The answer to one HTTP request: its headers, and how each kind of answer is written."""
+"""Write the response to one HTTP request: its headers, and a body that is whole or in parts."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +27,7 @@ class ClientGone(Exception):
 
 
 class Reply:
-    """Knows what the client takes, and whether the answer has begun."""
+    """Write one response. `begun` tells whether its head has been sent."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._send = send
@@ -40,7 +40,7 @@ class Reply:
 
     @property
     def headers(self) -> HeaderList:
-        """What every answer to this request bears."""
+        """Return the headers that every response to this request has."""
         return self._headers
 
     def allow_origin(self, origin: bytes) -> None:
@@ -49,10 +49,10 @@ class Reply:
 
     @contextmanager
     def while_awaited(self) -> Iterator[None]:
-        """Cancel what runs in it when the client goes.
+        """Cancel the work in this context when the client closes the connection.
 
         Raises:
-            ClientGone: it has gone.
+            ClientGone: the client closed the connection.
         """
         task = asyncio.current_task()
         assert task is not None
@@ -94,12 +94,12 @@ class Reply:
         await self._send({"type": "http.response.body", "body": body})
 
     async def begin(self, headers: HeaderList) -> None:
-        """Begin an answer of unknown length."""
+        """Begin a response of unknown length."""
         self.begun = True
         await self._send(
             {"type": "http.response.start", "status": 200, "headers": [*self._headers, *headers]}
         )
 
     async def write_part(self, body: bytes, *, last: bool = False) -> None:
-        """Write a part of it, at the client's pace."""
+        """Write a part of the body; wait while the client does not read."""
         await self._send({"type": "http.response.body", "body": body, "more_body": not last})

@@ -24,7 +24,7 @@ _HEADERS = [(b"content-type", EVENT_STREAM), (b"x-accel-buffering", b"no")]
 
 
 class EventStream:
-    """The answer to one request."""
+    """Write the server-sent events of one request."""
 
     def __init__(self, receive: Receive, reply: Reply, limits: Limits, heartbeat_s: float) -> None:
         self._receive = receive
@@ -50,7 +50,7 @@ class EventStream:
         await self._reply.write_part((_next(answer.body.decode()) + _COMPLETE).encode(), last=True)
 
     async def follow(self, feed: Followed, render: Render) -> None:
-        """Every event of the feed, until it ends, the client goes, or the stream is cut."""
+        """Write every event of the feed until it ends, the client goes, or the stream is cut."""
         following = Subscription(
             feed, render, _next, self._writer, queued_events=self._limits.queued_events_per_socket
         )
@@ -80,8 +80,9 @@ class EventStream:
                 self._writer.write(_HEARTBEAT)
 
     async def _end(self, running: asyncio.Task[None], gone: asyncio.Future[None]) -> None:
-        """The last words, after what the client is still to have; none where it is to come back,
-        or has gone.
+        """Write what the client still has to get, then the last event.
+
+        A client that has gone, or that is to connect again, gets no last event.
         """
         last_words = _last_words(running)
         if last_words != _COMPLETE:
@@ -107,7 +108,7 @@ class EventStream:
 
 
 def _last_words(running: asyncio.Task[None]) -> str | None:
-    """What a stream that has ended by itself says; None where it says nothing."""
+    """Return the last events of a stream that ended by itself, or None when there are none."""
     if not running.done():
         return None
     error = running.exception()
