@@ -17,7 +17,8 @@ from parley.schema import make_schema
 from tests.client import SocketStream
 from tests.make import AnotherDevice, MakePerson, Person
 from tests.serving import Server
-from tests.snapshots import CASES, EXEMPT, Case, make_world
+from tests.snapshots.cases import CASES, EXEMPT
+from tests.snapshots.world import Case, make_world
 
 WITHIN_S = 5.0
 VIEWER = """query { viewer { id name about avatar { id } } blockedUsers { id }
