@@ -11,7 +11,7 @@ from models.refusals import not_found
 from resolvers.messages import require_message_text
 from schema.budgets import spends
 from schema.context import context_of
-from schema.messages.messages import MessagePayload, MessageResult
+from schema.messages.sending import MessagePayload, MessageResult
 from schema.refusals import Refusal, answers_refusals
 
 MessageId = Annotated[

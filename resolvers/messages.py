@@ -17,7 +17,7 @@ from models.text import require_text
 from models.users.users import User
 from schema.budgets import spends
 from schema.context import context_of
-from schema.messages.messages import (
+from schema.messages.sending import (
     LocationInput,
     SendMessageInput,
     SendMessagePayload,
