@@ -1,68 +1,19 @@
 """APNs: what a fake that checks as Apple does accepts, and what becomes of its answers."""
 
 import asyncio
-import json
 import uuid
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from models.push.addresses import ApnsAddress
-from tests.push.fakes.apns import KEY_ID, TEAM_ID, TOPIC, FakeApns
+from tests.push.fakes.apns import TOPIC, FakeApns
 from tests.push.fakes.http2 import Reply
 from tests.push.fakes.tls import make_tls
+from tests.push.providers.conftest import DEVICE, MakeApns, endpoint, refusal
 from tests.push.providers.pushing import CHANNEL, MESSAGE, Clock, make_push
-from tests.waiting import eventually
 from workers.push.providers.apns import RENEW_TOKEN_AFTER_S, Apns, payload
-from workers.push.providers.pushes import DELIVERED, ProviderAnswer, PushOutcome
-
-DEVICE = "ab" * 32
-MakeApns = Callable[..., Apns]
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest_asyncio.fixture
-async def apple(clock: Clock) -> AsyncIterator[FakeApns]:
-    fake = FakeApns(clock=clock)
-    await fake.start()
-    yield fake
-    await fake.close()
-
-
-@pytest_asyncio.fixture
-async def make_apns(apple: FakeApns, clock: Clock) -> AsyncIterator[MakeApns]:
-    opened: list[Apns] = []
-
-    def make(**changes: Any) -> Apns:
-        known = {"key": apple.key, "key_id": KEY_ID, "team_id": TEAM_ID, "clock": clock}
-        apns = Apns(**{**known, "url": apple.url, "sandbox_url": "http://127.0.0.1:9", **changes})
-        opened.append(apns)
-        return apns
-
-    yield make
-    for apns in opened:
-        await apns.close()
-
-
-@pytest.fixture
-def apns(make_apns: MakeApns) -> Apns:
-    return make_apns()
-
-
-def endpoint(token: str = DEVICE, topic: str = TOPIC, *, sandbox: bool = False) -> ApnsAddress:
-    return ApnsAddress(token, topic, sandbox)
-
-
-def refusal(status: int, reason: str, **headers: str) -> Reply:
-    return Reply(status, headers, json.dumps({"reason": reason}).encode())
-
+from workers.push.providers.pushes import DELIVERED, PushOutcome
 
 # -------------------------------------------------------------------- what is sent
 
@@ -288,123 +239,6 @@ async def test_goes_on_when_apple_has_recovered(apns: Apns, apple: FakeApns) -> 
         PushOutcome.RETRY,
         PushOutcome.DELIVERED,
     ]
-
-
-# -------------------------------------------------------------------- the connection
-
-
-async def test_sends_everything_over_one_connection_at_once(apns: Apns, apple: FakeApns) -> None:
-    answers = await asyncio.gather(*(apns.send(endpoint(), make_push()) for _ in range(500)))
-    assert set(answers) == {DELIVERED}
-    assert apple.opened == 1
-    assert len({one.id for one in apple.accepted}) == 500
-
-
-async def test_asks_no_more_at_once_than_it_may(make_apns: MakeApns, apple: FakeApns) -> None:
-    apns = make_apns(concurrency=4, deadline_s=0.2)
-    await apns.send(endpoint(), make_push())
-    apple.hang()
-    answers = await asyncio.gather(*(apns.send(endpoint(), make_push()) for _ in range(20)))
-    assert {one.outcome for one in answers} == {PushOutcome.RETRY}
-    assert apple.most_at_once == 4
-
-
-async def test_gives_up_in_time_what_is_not_answered_and_takes_its_stream_back(
-    make_apns: MakeApns, apple: FakeApns
-) -> None:
-    apns = make_apns(deadline_s=0.5)
-    await apns.send(endpoint(), make_push())
-    apple.hang(times=1)
-    hanging = asyncio.create_task(apns.send(endpoint(), make_push()))
-    await eventually(lambda: apple.at_once)
-    while not hanging.done():
-        assert await apns.send(endpoint(), make_push()) == DELIVERED
-    answer = hanging.result()
-    assert (answer.outcome, answer.said) == (PushOutcome.RETRY, "no answer in time")
-    await eventually(lambda: apple.reset == 1)
-    assert apple.opened == 1
-
-
-async def test_leaves_a_connection_on_which_nothing_is_heard(
-    make_apns: MakeApns, apple: FakeApns
-) -> None:
-    apns = make_apns(deadline_s=0.1)
-    await apns.send(endpoint(), make_push())
-    apple.hang()
-    async with asyncio.timeout(5):
-        assert (await apns.send(endpoint(), make_push())).said == "no answer in time"
-    apple.recover()
-    assert await apns.send(endpoint(), make_push()) == DELIVERED
-    assert apple.opened == 2
-
-
-async def test_asks_again_at_once_what_apple_did_not_take(apns: Apns, apple: FakeApns) -> None:
-    await apns.send(endpoint(), make_push())
-    apple.refuse(times=2)
-    assert await apns.send(endpoint(), make_push()) == DELIVERED
-    apple.refuse(times=9)
-    assert (await apns.send(endpoint(), make_push())).said == "turned away"
-
-
-async def test_reaches_nobody_and_says_so(make_apns: MakeApns) -> None:
-    answer = await make_apns(url="http://127.0.0.1:9").send(endpoint(), make_push())
-    assert (answer.outcome, answer.said) == (PushOutcome.RETRY, "not reached")
-
-
-async def test_opens_another_connection_when_apple_goes_away(apns: Apns, apple: FakeApns) -> None:
-    await apns.send(endpoint(), make_push())
-    apple.go_away()
-    assert await apns.send(endpoint(), make_push()) == DELIVERED
-    assert apple.opened == 2
-
-
-async def test_loses_nothing_when_apple_goes_away_under_load(apns: Apns, apple: FakeApns) -> None:
-    sending = asyncio.gather(*(apns.send(endpoint(), make_push()) for _ in range(600)))
-    for round_ in (1, 2, 3):
-        await eventually(lambda at=round_ * 100: len(apple.accepted) >= at)  # type: ignore[misc]
-        apple.go_away()
-    assert set(await sending) == {DELIVERED}
-    assert len(apple.accepted) == 600
-
-
-async def test_waits_for_what_apple_still_answers_when_it_goes_away(
-    apns: Apns, apple: FakeApns
-) -> None:
-    await apns.send(endpoint(), make_push())
-    apple.hang(times=1)
-    taken = asyncio.create_task(apns.send(endpoint(), make_push()))
-    await eventually(lambda: apple.at_once)
-    apple.go_away()
-    assert await apns.send(endpoint(), make_push()) == DELIVERED
-    apple.answer_late()
-    assert await taken == DELIVERED
-    assert [one.connection for one in apple.accepted] == [1, 2, 1]
-
-
-async def test_waits_until_apple_has_room(apns: Apns, apple: FakeApns) -> None:
-    """Flow control: more at once than the connection's window holds."""
-    await apns.send(endpoint(), make_push())
-    pushes = [make_push(body="x" * 3500) for _ in range(100)]
-    answers = await asyncio.gather(*(apns.send(endpoint(), push) for push in pushes))
-    assert set(answers) == {DELIVERED}
-
-
-async def test_tries_later_what_was_cut_off(apns: Apns, apple: FakeApns) -> None:
-    await apns.send(endpoint(), make_push())
-    apple.hang()
-    sending = asyncio.create_task(apns.send(endpoint(), make_push()))
-    await eventually(lambda: apple.at_once)
-    apple.cut()
-    assert await sending == ProviderAnswer(PushOutcome.RETRY, said="cut off")
-
-
-async def test_stops_when_it_is_told_to(make_apns: MakeApns, apple: FakeApns) -> None:
-    apns = make_apns()
-    apple.hang()
-    sending = asyncio.create_task(apns.send(endpoint(), make_push()))
-    await eventually(lambda: apple.at_once)
-    await apns.close()
-    assert (await sending).outcome is PushOutcome.RETRY
 
 
 def test_keeps_addresses_and_texts_out_of_reprs() -> None:
