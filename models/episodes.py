@@ -11,7 +11,7 @@ from models.refusals import RefusalCode, Refused
 logger = logging.getLogger("parley.background")
 
 FIRST_PAUSE_S = 0.05
-# An episode has ended when no failure came for so long.
+# An episode ends when no failure came for so long.
 QUIET_S = 10.0
 
 AwayErrors = tuple[type[BaseException], ...]
@@ -40,14 +40,14 @@ class Episode:
         self._begun_at = asyncio.get_running_loop().time()
 
     def note_alone(self, error: BaseException) -> None:
-        """Count and log an error of what has no rounds."""
+        """Count and log an error of work that has no rounds."""
         if asyncio.get_running_loop().time() - self._failed_at > QUIET_S:
             self._end()
         self.begin_round()
         self.note_failure(error)
 
     def note_failure(self, error: BaseException) -> float:
-        """Count and log it; return for how many seconds to pause."""
+        """Count the error, log it if it is new in this episode, and return the seconds to pause."""
         now = asyncio.get_running_loop().time()
         if self._told and now - self._begun_at > QUIET_S:
             # The round went well for as long.

@@ -18,23 +18,27 @@ _MEMBER = re.compile(rf"mbr_({_HEX})_({_HEX})")
 
 
 def new_id() -> str:
-    """A random id (UUID version 4): nothing about its row can be derived from it."""
+    """Make a random id (UUID version 4), which tells nothing about its row."""
     return uuid.uuid4().hex
 
 
 def chat_id(one: str, other: str) -> str:
-    """The id of the chat of two users (or of one with themselves): opening it cannot race."""
+    """Return the id of the chat of two users, or of one with themselves. It follows from theirs, so
+    that two openings of it cannot make two chats.
+    """
     low, high = sorted((one, other))
     return _hashed_id(b"parley chat " + bytes.fromhex(low + high))
 
 
 def group_id(creator_id: str, client_group_id: str) -> str:
-    """The id of the group that its creator knows by an id of their own: making it cannot race."""
+    """Return the id of the group that its creator named by an id of their own, so that a repeated
+    creation cannot make two groups.
+    """
     return _hashed_id(b"parley group " + bytes.fromhex(creator_id) + client_group_id.encode())
 
 
 def _hashed_id(content: bytes) -> str:
-    """SHA-256 as a UUID of version 8 (RFC 9562, section 5.8)."""
+    """Return the SHA-256 of the content as a UUID of version 8 (RFC 9562, section 5.8)."""
     digest = bytearray(hashlib.sha256(content).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x80
     digest[8] = digest[8] & 0x3F | 0x80
@@ -70,13 +74,13 @@ def member_global_id(channel_id: str, user_id: str) -> str:
 
 
 def parse_plain(prefix: str, global_id: str) -> str | None:
-    """The inner id of a `usr_`, `chn_`, `dev_` or `med_` id; None for anything else."""
+    """Return the inner id of a `usr_`, `chn_`, `dev_` or `med_` id; None for anything else."""
     found = _PLAIN.fullmatch(global_id)
     return found[2] if found and found[1] == prefix else None
 
 
 def parse_message(global_id: str) -> tuple[str, int] | None:
-    """(channel id, seq) of a `msg_` id; None for anything else."""
+    """Return (channel id, seq) of a `msg_` id; None for anything else."""
     found = _MESSAGE.fullmatch(global_id)
     if not found or int(found[2]) > MAX_SEQ:
         return None
@@ -84,6 +88,6 @@ def parse_message(global_id: str) -> tuple[str, int] | None:
 
 
 def parse_member(global_id: str) -> tuple[str, str] | None:
-    """(channel id, user id) of an `mbr_` id; None for anything else."""
+    """Return (channel id, user id) of an `mbr_` id; None for anything else."""
     found = _MEMBER.fullmatch(global_id)
     return (found[1], found[2]) if found else None

@@ -1,4 +1,4 @@
-"""Names of people, groups, devices and files: one line, in which every character can be seen.
+"""Names of users, groups, devices and files: one line, in which every character is visible.
 
 What cannot be seen (or only moves what stands beside it) could make one name look like another, or
 like none. Some of it is part of how names are written, and is allowed just there: joiners between
@@ -45,8 +45,7 @@ _JOINERS = "\u200c\u200d"
 
 
 def require_name(value: str, field: str, max_length: int) -> str:
-    """A name without the white space around it: 1 to `max_length` characters, all of which can be
-    seen.
+    """Return the name without white space around it: 1 to `max_length` characters, all visible.
 
     Raises:
         Refused: INVALID_INPUT naming `field`, and the first character that is not allowed.
@@ -59,7 +58,7 @@ def require_name(value: str, field: str, max_length: int) -> str:
 
 
 def remove_hidden(value: str, field: str) -> str:
-    """A name that comes from elsewhere, as a file's does: what cannot be seen is left out.
+    """Return a name that comes from elsewhere, as a file's does, without its invisible characters.
 
     Raises:
         Refused: INVALID_INPUT naming `field` where nothing is left.
@@ -70,7 +69,7 @@ def remove_hidden(value: str, field: str) -> str:
 
 
 def _list_hidden(name: str) -> list[int]:
-    """The places of what cannot be seen and composes nothing."""
+    """Return the places of the invisible characters that are not part of a letter or an emoji."""
     composing = {
         place for found in _COMPOSING.finditer(name) for place in range(found.start(), found.end())
     }

@@ -1,8 +1,8 @@
-"""Whether PostgreSQL takes writes, asked over a connection that serves nothing else.
+"""Readiness: ask whether PostgreSQL takes writes, over a connection for nothing else.
 
-So it is known also while all connections of the pool are in use, and within a second when
-PostgreSQL stands still: a question that is not answered is not taken back (PostgreSQL would have to
-answer that), its connection is dropped.
+So the answer comes also while all connections of the pool are in use, and within a second when
+PostgreSQL hangs: a query without an answer is not cancelled (which PostgreSQL would have to
+answer), but its connection is dropped.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class Readiness:
         self._answered_at = float("-inf")
 
     async def ask(self) -> bool:
-        """Return within a second whether it does; those who ask at once share the question."""
+        """Return whether it does, within a second. Callers at the same time share one query."""
         if time.monotonic() - self._answered_at < FRESH_S:
             return self._answer
         asking = self._asking
@@ -45,7 +45,7 @@ class Readiness:
         return not asking.cancelled() and asking.exception() is None and asking.result()
 
     async def close(self) -> None:
-        """Drop the connection, and what is asked."""
+        """Drop the connection and the query that is under way."""
         self._drop()
         if self._asking is not None:
             self._asking.cancel()

@@ -1,5 +1,5 @@
-"""Reports: what a user wants a person of the service to look at, with a copy of the message as it
-was when they reported it.
+"""Reports: users tell the operator of a user or message. A copy of the message is stored as it was
+when it was reported.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ from models.users.users import find_user
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What `report` was given: a user, a message (by channel and seq), or a message and its
+    """The arguments of `report`: a user, a message (by channel id and seq), or a message and its
     sender.
     """
 
@@ -29,7 +29,7 @@ class Report(msgspec.Struct, frozen=True):
 async def report(
     database: Database, reporter_id: str, reported: Report, *, limits: Limits, now: datetime
 ) -> str:
-    """Store the report; its id.
+    """Store the report, and return its id.
 
     Raises:
         Refused: INVALID_INPUT; NOT_FOUND for a user who does not exist and a message that the
@@ -57,7 +57,7 @@ async def _get_message(database: Database, reporter_id: str, reported: Report) -
 
 
 async def _get_user_id(database: Database, reported: Report, message: Message | None) -> str | None:
-    """Whom the report is about: the message's sender, who must be the one that is named."""
+    """Return the id of the reported user, who must have sent the message if there is one."""
     if reported.user_id is None:
         return None if message is None else message.sender_id
     if await find_user(database, reported.user_id) is None:
@@ -91,9 +91,7 @@ async def _store(
 
 
 def _copy_of(message: Message) -> str:
-    """The message as JSON, whatever it will become: no look-ups, none of what only its sender
-    sees.
-    """
+    """Return the message as JSON, without what only its sender sees and what needs look-ups."""
     return msgspec.json.encode(
         {
             "kind": message.kind.name,

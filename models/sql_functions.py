@@ -15,14 +15,14 @@ def list_functions() -> dict[str, str]:
 
 
 def body_of(statement: str) -> str:
-    """What PostgreSQL keeps of it in `pg_proc.prosrc`."""
+    """Return the part of the statement that PostgreSQL keeps in `pg_proc.prosrc`."""
     return statement.split("$body$")[1]
 
 
 async def list_installed_functions(database: Database) -> dict[str, str]:
-    """Name to body, of those that migrations put into the database."""
+    """Return the bodies, by name, of the functions that migrations put into the database."""
     rows = await database.fetch(
         "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND "
         "probin IS NULL AND proname NOT LIKE '%pgqueuer%'"
     )
-    return {row[0]: row[1] for row in rows}
+    return {row["proname"]: row["prosrc"] for row in rows}

@@ -1,13 +1,13 @@
-"""What may be deleted because its time is over. Ages are compared by PostgreSQL's clock."""
+"""Sweeping: delete rows whose time is over. Ages are compared by PostgreSQL's clock."""
 
 from models.database import Database
 
-# A revoked device is kept a while, so that late refreshes of it are known for what they are.
+# A revoked device is kept for 90 days, so that a late refresh of it is recognised.
 _STATEMENTS = (
     "DELETE FROM sign_in_codes WHERE expires_at < now() - interval '1 day'",
-    # A network where nobody was let in for half a year is a stranger's again.
+    # A network from which the user was not let in for half a year is not known any more.
     "DELETE FROM known_networks WHERE seen_at < now() - interval '180 days'",
-    # Addresses that were never confirmed, but those that want to be left in peace.
+    # Addresses that were never confirmed, except those that refused all mail.
     "DELETE FROM push_mails WHERE confirmed_at IS NULL AND refused_at IS NULL "
     "AND expires_at < now() - interval '30 days'",
     "DELETE FROM budgets WHERE window_start < now() - interval '3 days'",
@@ -16,5 +16,6 @@ _STATEMENTS = (
 
 
 async def delete_ended_rows(database: Database) -> None:
+    """Delete ended codes, networks, unconfirmed addresses, budgets and devices. Safe to repeat."""
     for statement in _STATEMENTS:
         await database.execute(statement)

@@ -1,4 +1,4 @@
-"""Text from outside: what it may hold, and how long it may be. Lengths are counted in code points.
+"""Text of clients: which characters it may hold, and how many. Lengths are in code points.
 
 What passes can be stored by PostgreSQL and printed as UTF-8: no NUL, no lone surrogate, no other
 control character. Names may hold less (models/names.py).
@@ -8,7 +8,7 @@ import re
 
 from models.refusals import invalid
 
-# Of a one-time code.
+# The length of a one-time code.
 CODE_DIGITS = 6
 # Everything of category Cc, and lone surrogates; the second keeps tab, line feed and carriage
 # return.
@@ -19,7 +19,7 @@ _CONTROLS_BUT_NEWLINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-
 def require_text(
     value: str, field: str, max_length: int, *, allow_newlines: bool = False, min_length: int = 0
 ) -> str:
-    """The text as it came.
+    """Return the text unchanged, if it is allowed.
 
     Raises:
         Refused: INVALID_INPUT naming `field`: too long, too short, or with a control character.
@@ -31,7 +31,8 @@ def require_text(
 
 
 def require_length(value: str, field: str, max_length: int, min_length: int) -> None:
-    """
+    """Refuse text of a wrong length.
+
     Raises:
         Refused: INVALID_INPUT naming `field`.
     """
@@ -47,7 +48,7 @@ def require_length(value: str, field: str, max_length: int, min_length: int) -> 
 
 
 def require_code_shape(code: str) -> None:
-    """Refuse what cannot be a one-time code, before it costs a try.
+    """Refuse text that cannot be a one-time code, before it costs a try.
 
     Raises:
         Refused: INVALID_INPUT.

@@ -1,4 +1,4 @@
-"""Tokens: what a device shows to be let in, made and read without a database.
+"""Tokens: make and read the proof of who a device is, without a database.
 
 An access token is a JWT (HS256 and nothing else); a refresh token is a MAC over user, device and
 generation, so that the same next one can be answered again though none is stored. Each purpose has
@@ -34,6 +34,8 @@ _UNSUBSCRIBE = re.compile(r"pu([cd])_([0-9a-f]{32})([0-9a-f]{64})_[0-9a-f]{40}")
 
 
 class AccessClaims(msgspec.Struct, frozen=True):
+    """The claims of an access token."""
+
     user_id: str
     device_id: str
     generation: int
@@ -41,13 +43,17 @@ class AccessClaims(msgspec.Struct, frozen=True):
 
 
 class RefreshClaims(msgspec.Struct, frozen=True):
+    """The claims of a refresh token. It holds no time: the device's row says when it is too old."""
+
     user_id: str
     device_id: str
     generation: int
 
 
 class UnsubscribeClaims(msgspec.Struct, frozen=True):
-    """Whose mails are to stop, and the digest of the address. `refuse`: it came with a code."""
+    """The claims of a link that stops mails: the user and the digest of the address. `refuse` says
+    that the link came in a mail with a code.
+    """
 
     user_id: str
     digest: bytes
@@ -76,7 +82,7 @@ class Tokens:
     def make_access(
         self, user_id: str, device_id: str, generation: int, *, now: datetime
     ) -> tuple[str, datetime]:
-        """The token and when it ends."""
+        """Return an access token and when it expires."""
         issued_at = int(now.timestamp())
         expires_at = issued_at + self.limits.access_token_ttl_s
         claims = {
@@ -92,7 +98,9 @@ class Tokens:
         return token, datetime.fromtimestamp(expires_at, UTC)
 
     def read_access(self, token: str, *, now: datetime) -> AccessClaims | None:
-        """What the token says; None when it is not ours, or has ended. There is no leeway."""
+        """Return the claims of an access token; None if it is not ours, or has expired. There is no
+        leeway for clocks.
+        """
         if (
             len(token) > MAX_ACCESS_LENGTH
             or not token.isascii()
@@ -106,11 +114,11 @@ class Tokens:
         return None
 
     def make_refresh(self, user_id: str, device_id: str, generation: int) -> str:
-        """The refresh token of the device's pair of this generation: always the same one."""
+        """Return the refresh token of the device's pair of this generation: always the same one."""
         return _refresh_token(self._refresh_keys[0], user_id, device_id, generation)
 
     def read_refresh(self, token: str) -> RefreshClaims | None:
-        """What the token says; None when it is not ours."""
+        """Return the claims of the token; None if it is not ours."""
         found = _REFRESH.fullmatch(token) if len(token) <= MAX_REFRESH_LENGTH else None
         if found is None:
             return None
@@ -146,7 +154,7 @@ class Tokens:
         return _unsubscribe_token(self._unsubscribe_keys[0], claims)
 
     def read_unsubscribe(self, token: str) -> UnsubscribeClaims | None:
-        """What the token says; None when it is not ours."""
+        """Return the claims of the token; None if it is not ours."""
         found = _UNSUBSCRIBE.fullmatch(token) if len(token) <= MAX_REFRESH_LENGTH else None
         if found is None:
             return None

@@ -1,7 +1,7 @@
-"""Turns: of what would wait for one row anyway, one at a time in a process.
+"""Turns: let a process run one transaction at a time for each row that is locked often.
 
-Who waits for a row in the database holds a connection of the pool meanwhile. Taken in turn, all
-that wait for one row hold one connection: a row that stays held leaves the rest to everybody else.
+A transaction that waits for a row's lock holds a connection of the pool meanwhile. By taking turns,
+all that wait for one row hold one connection, and the others stay free for everybody else.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from models.deadlines import within
 from models.refusals import unavailable
 
-# As long as somebody waits for a connection of the pool.
+# Equal to how long `Database.connection` waits for a connection of the pool.
 TURN_WITHIN_S = 4
 
 
@@ -22,15 +22,17 @@ class _Turn:
 
 
 class Turns:
+    """Holds the queues of those that wait, by key."""
+
     def __init__(self) -> None:
         self._turns: dict[str, _Turn] = {}
 
     @asynccontextmanager
     async def take(self, key: str) -> AsyncIterator[None]:
-        """First come, first served. Not to be nested.
+        """Wait for the turn of this key, first come, first served. Must not be nested.
 
         Raises:
-            Refused: UNAVAILABLE when those before take too long.
+            Refused: UNAVAILABLE when the turn did not come within `TURN_WITHIN_S`.
         """
         turn = self._turns.setdefault(key, _Turn())
         turn.takers += 1

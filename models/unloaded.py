@@ -1,6 +1,6 @@
-"""The mark of an attribute that its struct does not hold yet: whoever needs it loads it.
+"""UNLOADED: the mark of an attribute that was not loaded yet.
 
-It is msgspec's own, so that an attribute which is not loaded is left out when its struct travels.
+It is msgspec's UNSET, so that the attribute is left out when its struct is sent.
 """
 
 from msgspec import UNSET as UNLOADED
