@@ -1,4 +1,4 @@
-"""Messages: what members said, and how to say something."""
+"""Messages: what members said, with media, reactions, receipts and how they fared."""
 
 from collections.abc import Callable
 from datetime import datetime
