@@ -21,7 +21,7 @@ ENDING = {
     "parley/worker/process.py": "waiting for PostgreSQL, or for the order to stop",
     "workers/jobs/runner.py": "a job, which ends by its deadline",
     "workers/push/providers/public_network.py": "connecting to a push service",
-    "workers/push/providers/fcm.py": "asking Google for a token, which jobs wait for",
+    "workers/push/providers/google_tokens.py": "asking Google for a token, which jobs wait for",
     "workers/push/gathering.py": "a round of questions, which jobs wait for",
     "parley/transport/": "a request, or an operation of a connection",
 }
