@@ -48,7 +48,7 @@ class Live(Protocol):
         """What the viewer may see of the users' presence: first as it is, then as it changes.
 
         Raises:
-            Refused: RATE_LIMITED when the viewer follows too many people.
+            Refused: RATE_LIMITED when the viewer follows too many users.
         """
 
     async def list_presences(

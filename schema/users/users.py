@@ -1,4 +1,4 @@
-"""People: users as others see them, and what the viewer changes of their own profile."""
+"""Users: as others see them, and what the viewer changes of their own profile."""
 
 from typing import Annotated
 
