@@ -1,6 +1,6 @@
 """What every operation takes from budgets, besides what its mutations take for themselves."""
 
-from parley.engine.documents import Operation
+from parley.engine.operation import Operation
 from schema.context import Context
 
 # What the least operation costs: answering one takes as long as some hundred fields do.

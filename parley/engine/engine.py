@@ -12,9 +12,10 @@ from graphql import ExecutionResult, GraphQLError
 
 from models.limits import Limits
 from parley.engine.answers import Answer, error_answer, result_answer
-from parley.engine.documents import MAX_KEPT_BYTES, Documents, Operation
+from parley.engine.documents import MAX_KEPT_BYTES, Documents
 from parley.engine.errors import DocumentRefused
 from parley.engine.facts import SchemaFacts
+from parley.engine.operation import Operation
 from parley.engine.plan_executor import PlanExecutor
 from parley.engine.shapes import MAX_SHAPE_BYTES, Shape, ShapeMemory
 

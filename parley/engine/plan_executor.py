@@ -26,9 +26,9 @@ from graphql.language import FieldNode
 from graphql.pyutils import Path, gather_with_cancel
 from strawberry.execution import optimized_is_awaitable
 
-from parley.engine.documents import Operation
 from parley.engine.errors import INVALID_INPUT, with_code
 from parley.engine.facts import SchemaFacts
+from parley.engine.operation import Operation
 from parley.engine.shapes import Shape
 
 

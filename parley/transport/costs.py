@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from parley.engine.documents import Operation
 from parley.engine.errors import exceeded
+from parley.engine.operation import Operation
 
 
 class LiveCosts:

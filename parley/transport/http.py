@@ -21,9 +21,9 @@ from models.limits import Limits
 from models.refusals import RefusalCode, Refused, unavailable
 from parley.charges import LARGE_BODY_BYTES, charge_body
 from parley.engine.answers import Answer, error_answer, exception_answer
-from parley.engine.documents import Operation
 from parley.engine.engine import Engine
 from parley.engine.errors import DocumentRefused
+from parley.engine.operation import Operation
 from parley.engine.sharing import make_renderer
 from parley.engine.variables import refuse_text
 from parley.transport.costs import FollowedDocuments, LiveCosts

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from parley.engine.documents import MAX_SHAPES
 from parley.engine.engine import Engine
 from parley.engine.errors import DocumentRefused
+from parley.engine.operation import MAX_SHAPES
 from parley.engine.shapes import ShapeMemory
 from tests.engine.fill_documents import KINDS
 from tests.engine.toy import Author, Book, Context, make_engine

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from models.log.events import Occurrence
-from parley.engine.documents import Operation
+from parley.engine.operation import Operation
 from parley.engine.sharing import make_renderer
 from tests.engine.toy import Author, Book, Context, Film, make_engine
 

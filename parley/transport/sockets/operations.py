@@ -17,9 +17,9 @@ from models.limits import Limits
 from models.log.events import StreamCut
 from models.refusals import unavailable
 from parley.engine.answers import Answer
-from parley.engine.documents import Operation
 from parley.engine.engine import Engine
 from parley.engine.errors import DocumentRefused, format_errors, wrap_error
+from parley.engine.operation import Operation
 from parley.engine.sharing import make_renderer
 from parley.engine.variables import refuse_text
 from parley.transport.costs import FollowedDocuments, LiveCosts
