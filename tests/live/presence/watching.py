@@ -1,0 +1,97 @@
+"""Watch the presence of people, and change who may see it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from redis.asyncio import Redis
+
+from tests.client import Json, SocketStream
+from tests.make import Person
+from tests.serving import Server
+from tests.waiting import eventually
+
+QUICK: dict[str, Any] = {
+    "presence_grace_s": 0.5,
+    "presence_idle_s": 1.0,
+    "presence_lease_s": 1.5,
+    "presence_poll_s": 0.5,
+    "presence_settle_s": 1.5,
+    "ping_interval_s": 0.3,
+    "ping_timeout_s": 0.3,
+}
+
+# What passes between measuring how long ago it was and PostgreSQL's clock. Less than the grace.
+SLACK = timedelta(seconds=0.3)
+
+PRESENCE = "subscription ($ids: [ID!]!) { presence(userIds: $ids) { userId online lastSeenAt } }"
+LOOK = "query ($id: ID!) { user(id: $id) { presence { userId online lastSeenAt } } }"
+LOOK_AT_ALL = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on User { presence { online } } } }"
+UPDATE_PRIVACY = """mutation ($input: UpdatePrivacyInput!) {
+    updatePrivacy(input: $input) { __typename } }"""
+SET_BLOCKED = """mutation ($id: ID!, $blocked: Boolean!) {
+    setBlocked(userId: $id, blocked: $blocked) { __typename } }"""
+ANYTHING = "{ viewer { id } }"
+
+Clock = Callable[[], Awaitable[datetime]]
+
+
+@asynccontextmanager
+async def watching(viewer: Person, *people: Person) -> AsyncIterator[SocketStream]:
+    """Follows the presence of people who are not online and were not seen."""
+    async with viewer.follow(PRESENCE, ids=[each.id for each in people]) as stream:
+        for _ in people:
+            event = await stream.event()
+            assert (event["online"], event["lastSeenAt"]) == (False, None)
+        yield stream
+
+
+def online(person: Person) -> Json:
+    return {"userId": person.id, "online": True, "lastSeenAt": None}
+
+
+async def offline(stream: SocketStream, person: Person, within_s: float = 5) -> datetime:
+    """The next event says that the person is offline; since when."""
+    event = await stream.event(within_s)
+    assert (event["userId"], event["online"]) == (person.id, False), event
+    return datetime.fromisoformat(event["lastSeenAt"])
+
+
+async def passes(seconds: float) -> None:
+    """The time in which something would be shown, if it were."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    await eventually(lambda: loop.time() >= until, within_s=seconds + 5)
+
+
+async def look(viewer: Person, person: Person) -> Any:
+    return (await viewer.query(LOOK, id=person.id))["user"]["presence"]
+
+
+async def hide(person: Person, audience: str) -> None:
+    changed = await person.mutate(UPDATE_PRIVACY, input={"lastSeen": audience})
+    assert changed["__typename"] == "UpdatePrivacyPayload"
+
+
+async def block(person: Person, other: Person, blocked: bool = True) -> None:
+    changed = await person.mutate(SET_BLOCKED, id=other.id, blocked=blocked)
+    assert changed["__typename"] == "SetBlockedPayload"
+
+
+def holds_of(node: Server) -> Any:
+    return node.app._process.presence._holds
+
+
+async def nodes_known(valkey: Redis) -> set[bytes]:
+    """Those that live, and those that nobody has buried."""
+    nodes: Any = await valkey.zrange("parley:{presence}:nodes", 0, -1)
+    return set(nodes)
+
+
+async def is_settled(valkey: Redis) -> bool:
+    since = await valkey.get("parley:{presence}:since")
+    seconds, micros = await valkey.time()
+    now_ms = seconds * 1000 + micros // 1000
+    return since is not None and now_ms - int(since) > QUICK["presence_settle_s"] * 1000
