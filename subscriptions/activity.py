@@ -29,14 +29,14 @@ AWAY_S = 5.0
 
 
 class Active(msgspec.Struct, frozen=True):
-    """The device at which a user was active last, and for how many seconds that counts still."""
+    """Name the device at which a user was active last; that counts for `left_s` more seconds."""
 
     device_id: str
     left_s: float
 
 
 class Activity:
-    """This process's part: notes who does something, and writes it."""
+    """Note who does something in this process, and write it to Valkey."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Activity:
         await self._background.close()
 
     def note(self, user_id: str, device_id: str) -> None:
-        """A user does something at this device."""
+        """Note that a user does something at this device."""
         who = user_id, device_id
         self._noted.pop(who, None)
         self._noted[who] = self._clock()
@@ -95,14 +95,14 @@ class Activity:
                 del self._noted[who]
 
     def _forget(self, now: float) -> None:
-        """What is over counts no longer."""
+        """Drop what is too old to count."""
         for kept, longest_s in ((self._noted, self._active_s), (self._written, WRITE_EVERY_S)):
             while kept and now - kept[oldest := next(iter(kept))] > longest_s:
                 del kept[oldest]
 
 
 class ActiveDevices:
-    """What all processes have written."""
+    """Read what all processes have written."""
 
     def __init__(self, valkey: Redis) -> None:
         self._valkey = valkey

@@ -45,7 +45,7 @@ _HOLD_CONNECTIONS = read_script("hold_connections")
 
 
 class Owner(NamedTuple):
-    """Whose connections are counted, by which limit (a field of `Limits`)."""
+    """Name whose connections are counted, and the limit (a field of `Limits`)."""
 
     limit: str
     id: str
@@ -58,7 +58,7 @@ class _Opening(NamedTuple):
 
 
 class Connections:
-    """One node's connections."""
+    """Count the connections that one node holds, and ask for more."""
 
     def __init__(
         self, valkey: Redis, node_id: str, limits: Limits, loops: Loops | None = None
@@ -81,7 +81,7 @@ class Connections:
         self._background.every("connections_again", WRITE_AGAIN_S, self._write_again, jitter=0.1)
 
     async def close(self) -> None:
-        """What is held ends with the node's lease."""
+        """Stop asking. The counts end with the node's lease."""
         await self._background.close()
 
     @contextlib.asynccontextmanager
@@ -239,7 +239,7 @@ class Connections:
         return [owners[place - 1] if place else None for place in answer]
 
     def _decide_here(self, openings: Sequence[_Opening]) -> list[Owner | None]:
-        """While Valkey is away: by what this node holds."""
+        """Decide by what this node holds, while Valkey is away."""
         taken: dict[Owner, int] = {}
         decided: list[Owner | None] = []
         for opening in openings:
@@ -256,7 +256,7 @@ class Connections:
 
 
 class HeldConnection:
-    """One connection: who is on it, from its begin to its end."""
+    """Count one connection for whoever is on it, from its beginning to its end."""
 
     def __init__(self, connections: Connections, address: str) -> None:
         self._connections = connections

@@ -35,20 +35,20 @@ class FeedSource(Protocol):
     """Where a feed's past comes from, and who reads what it lacks."""
 
     def replay(self, feed: "Feed") -> AsyncIterator[Occurrence]:
-        """What was missed, then whatever marks the end of it. Calls `feed.go_live()` when nothing
+        """Yield what was missed, then what marks the end of it. Calls `feed.go_live()` when nothing
         is lacking.
         """
 
     def want_gap(self, feed: "Feed", channel_id: str) -> None:
-        """The feed holds entries of the channel that do not follow its position."""
+        """Read the entries that the feed lacks: it holds some that do not follow its position."""
 
     def detach(self, feed: "Feed") -> None:
-        """The feed has ended."""
+        """Forget the feed: it has ended."""
 
 
 class Feed:
-    """Positions by channel; entries held back until those before them came; a queue while nobody
-    takes.
+    """Keep a position for each channel, hold entries back until those before them came, and queue
+    occurrences while no sink is attached.
     """
 
     # Held-back entries while replaying; past it they are forgotten and read again.
@@ -92,7 +92,9 @@ class Feed:
     # ---------------------------------------------------------------- what comes in
 
     def offer(self, entry: LiveEntry, joined_seq: int) -> None:
-        """An entry for this user: next in order, seen already, or ahead of its turn."""
+        """Take an entry for this user: give it if it is the next, drop it if it was seen, and hold
+        it back if it is ahead of its turn.
+        """
         channel_id, seq = entry.channel_id, entry.seq
         if self.kind == "presence" or self.only_channel not in (None, channel_id):
             return
@@ -116,7 +118,7 @@ class Feed:
             self._source.want_gap(self, channel_id)
 
     def _rejoin(self, channel_id: str, joined_seq: int) -> None:
-        """A membership that began later than the one known here."""
+        """Go on with a membership that began later than the one known here."""
         saw_the_end = self.left.pop(channel_id, None) is not None
         self.joined_seqs[channel_id] = joined_seq
         position = self.positions.get(channel_id)
@@ -136,8 +138,8 @@ class Feed:
             self._lost[channel_id] = joined_seq - 1
 
     def take_lost(self) -> dict[str, int]:
-        """Channels in which a membership ended and another began during the replay, with the place
-        from which they go on.
+        """Return, once, the channels in which a membership ended and another began during the
+        replay, with the seq after which each goes on.
         """
         lost, self._lost = self._lost, {}
         return lost
@@ -167,8 +169,8 @@ class Feed:
             self.known.pop(channel_id, None)
 
     def lacks(self, channel_id: str) -> tuple[int, int] | None:
-        """The seqs (after, up to) that must be read before what is held can be given; None when
-        nothing lacks.
+        """Return the seqs (after, up to) that must be read before what is held can be given, or
+        None if nothing is missing.
         """
         if channel_id not in self.held:
             return None
@@ -183,7 +185,7 @@ class Feed:
         self.release(channel_id)
 
     def go_live(self) -> None:
-        """From now on entries are given as they come, those held back first."""
+        """Give those held back, and from now on each entry as it comes."""
         self.live = True
         for channel_id in tuple(self.held):
             self.release(channel_id)
@@ -191,7 +193,7 @@ class Feed:
                 self._source.want_gap(self, channel_id)
 
     def put(self, occurrence: Occurrence) -> None:
-        """Something that has no place in a log."""
+        """Give, or queue, an occurrence. A feed whose queue is full ends (TRY_AGAIN_LATER)."""
         if self._sink is not None:
             self._sink(occurrence)
             return
@@ -202,8 +204,8 @@ class Feed:
         self._wake.set()
 
     def put_signal(self, signal: ReceiptMoved | Typed, occurrence: Occurrence) -> None:
-        """Something without a place in a log, if this feed follows it. Of a channel that the user
-        has left, nothing, until the entry that brings them back was given.
+        """Give a signal's occurrence if this feed follows it. Nothing is given of a channel that
+        the user has left, until the entry that brings them back was given.
         """
         channel_id = signal.channel_id
         joined_seq = self.joined_seqs.get(channel_id, 1)
@@ -225,7 +227,7 @@ class Feed:
         return entry.for_inbox(self.user_id, joined_seq)
 
     def take(self, entry: LiveEntry) -> Occurrence | None:
-        """Move the position to the entry, and give what the subscriber is to see of it."""
+        """Move the position to the entry; return what the subscriber sees of it, or None."""
         channel_id = entry.channel_id
         if entry.seq <= self.positions.get(channel_id, 0):
             return None  # Read before it was known that a later membership had begun.
@@ -273,6 +275,7 @@ class Feed:
         self._sink = sink
 
     async def __aiter__(self) -> AsyncIterator[Occurrence]:
+        """Yield the replay, then what comes: the Subscription fields are typed as iterables."""
         try:
             async for occurrence in self.replay():
                 yield occurrence

@@ -58,7 +58,7 @@ class Following:
         self._presence_watch.announce(signals)
 
     def receive(self, signals: Sequence[Signalled]) -> None:
-        """What another node announced."""
+        """Take in what another node announced."""
         self._signaller.receive(signals)
         self._presence_watch.receive(signals)
 
@@ -141,8 +141,8 @@ class Following:
             raise
 
     def announce_repair(self) -> None:
-        """After a repair: what is in no log may have been missed, so clients are to fetch it
-        again.
+        """Send `InboxReady` once more after a repair: signals may have been missed, so clients are
+        to fetch what is in no log again.
         """
         for feed in self._hub.feeds():
             if feed.live and feed.kind == "inbox":
@@ -150,7 +150,7 @@ class Following:
 
 
 class FeedSession:
-    """Tells a feed of its session."""
+    """Tell a feed that its session is about to end, or has ended."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed

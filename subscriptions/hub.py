@@ -119,7 +119,7 @@ class Hub:
         return 0
 
     def _give_up(self, channel_id: str, lacking: Iterable[Feed]) -> None:
-        """More is missing than would be replayed: say so, and go on from the newest known entry."""
+        """Tell feeds that more is missing than is replayed; go on from the newest known entry."""
         for feed in lacking:
             resync(feed, channel_id, feed.known[channel_id])
 

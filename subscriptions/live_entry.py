@@ -1,5 +1,5 @@
-"""A log entry as it reaches this node: decoded once, made into an event once per class of
-recipient.
+"""Live entries: a log entry as it reaches this node. It is decoded once, and made into an event
+once for each class of recipients.
 
 Classes: the sender's devices; the others; those who may not see what the
 entry refers to; those whom it takes out. *The sender* is that of the entry's message, not who
@@ -18,8 +18,8 @@ RecipientClass = Literal["sender", "others", "reply_hidden", "sender_reply_hidde
 
 
 class LiveEntry:
-    """An entry on this node, shared by all feeds. `fresh`: published by whoever wrote it, so
-    nobody has received it.
+    """Hold an entry for all feeds of this node. It is `fresh` when the process that wrote it has
+    published it: then nobody has received it yet.
     """
 
     __slots__ = ("_made", "channel_id", "entry", "fresh", "seq")
@@ -39,7 +39,7 @@ class LiveEntry:
 
     @property
     def is_message(self) -> bool:
-        """Whether the entry adds a message; others change one."""
+        """Return True if the entry adds a message, False if it changes one."""
         return self.entry.change is None
 
     def recipient_class(self, user_id: str, joined_seq: int) -> RecipientClass:

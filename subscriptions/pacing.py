@@ -1,5 +1,5 @@
-"""Pacing: of what comes often under one key, the first at once, then at most one an interval, the
-last one always.
+"""Pacing: of values that come often under one key, give the first at once, then at most one in an
+interval, and always the last.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class Pacer(Generic[Key, Value]):
         self._emit([value])
 
     def close(self) -> None:
-        """What is held is dropped."""
+        """Drop what is held, and emit nothing more."""
         if self._timer is not None:
             self._timer.cancel()
         self._until.clear()

@@ -62,7 +62,7 @@ class Receipts:
         await self._background.close()
 
     def on_moved(self, moves: Sequence[Moved]) -> None:
-        """Told of each batch of acknowledgements after its commit; never waits, never raises."""
+        """Take in a committed batch of acknowledgements. Never waits, never raises."""
         self._announce(
             [Signalled(ViewerChannelChanged(m.channel_id), [m.user_id]) for m in moves if m.moved]
         )

@@ -20,7 +20,7 @@ SLICE_S = 0.001
 
 
 class RotatingTurns:
-    """At most `at_once` have a turn; who waits gets one in rotation over the users."""
+    """Give at most `at_once` turns at a time, to those who wait in rotation over the users."""
 
     def __init__(self, at_once: int) -> None:
         self._free = at_once
@@ -53,7 +53,7 @@ class RotatingTurns:
 
 
 class Replays:
-    """What all replays of a node share."""
+    """Hold the turns that all replays of a node share."""
 
     def __init__(self, *, reads_at_once: int = READS_AT_ONCE, slice_s: float = SLICE_S) -> None:
         self.reads = RotatingTurns(reads_at_once)
@@ -62,7 +62,7 @@ class Replays:
 
 
 class Pace:
-    """The pace of one user's replay."""
+    """Slow one user's replay down to its share."""
 
     def __init__(self, replays: Replays, user_id: str) -> None:
         self._replays = replays
@@ -71,7 +71,7 @@ class Pace:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """For what uses a connection of the pool. Not for what waits for a client."""
+        """Take a turn for what uses a connection of the pool, not for what waits for a client."""
         reads = self._replays.reads
         await reads.take(self._user_id)
         try:

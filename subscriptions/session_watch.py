@@ -25,10 +25,10 @@ OVERLAP_S = 5.0
 
 class Listener(Protocol):
     def session_expiring(self, expires_at: datetime) -> None:
-        """The session ends then, unless it is refreshed."""
+        """Hear that the session ends at that time, unless it is refreshed."""
 
     def session_over(self) -> None:
-        """The session has ended: revoked, or expired without a refresh."""
+        """Hear that the session has ended: revoked, or expired without a refresh."""
 
 
 class _Watched:
@@ -102,7 +102,7 @@ class SessionWatch:
         self._set_timer(device_id, watched)
 
     async def _check(self, device_id: str, watched: _Watched) -> None:
-        """The notice or the end is due, unless the device was refreshed meanwhile."""
+        """Give the notice or end the streams, unless the device was refreshed meanwhile."""
         try:
             expires_at = await self._sessions.find_access_expiry(watched.user_id, device_id)
         except Exception:

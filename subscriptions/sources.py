@@ -27,7 +27,7 @@ PIECE_ENTRIES = 100
 
 
 class _LogSource:
-    """The common part: pieces of the log, in order, each entry once."""
+    """Read the log in pieces, in order, each entry once: the part that all sources share."""
 
     def __init__(self, database: Database, hub: Hub, node: Node, limits: Limits) -> None:
         self._database = database
@@ -43,7 +43,7 @@ class _LogSource:
         self._node.remove_user(feed.user_id)
 
     async def _read(self, feed: Feed, channel_id: str, up_to_seq: int) -> AsyncIterator[Occurrence]:
-        """Everything from the feed's position up to a seq; moves the position."""
+        """Yield everything from the feed's position up to a seq, and move the position."""
         while (position := feed.positions[channel_id]) < up_to_seq and not feed.ended.done():
             async with feed.pace.turn():
                 entries = await list_entries(
@@ -63,8 +63,8 @@ class _LogSource:
                     return
 
     async def _read_what_is_lacking(self, feed: Feed) -> AsyncIterator[Occurrence]:
-        """What was committed during the replay and is not held back whole; then the feed goes live,
-        without a pause.
+        """Yield what was committed during the replay and is not held back whole; then let the feed
+        go live, without a pause.
         """
         while not feed.ended.done():
             if lost := feed.take_lost():
@@ -113,8 +113,8 @@ class InboxSource(_LogSource):
     def _set_positions(
         self, feed: Feed, standings: Iterable[Standing], device: Mapping[str, int]
     ) -> Iterable[tuple[str, int]]:
-        """Where each channel begins; those whose position is of no use begin at their end, and are
-        given back.
+        """Set where each channel begins. Channels whose position cannot be used begin at their end;
+        yield those, with that seq.
         """
         for at in standings:
             known_joined_seq = feed.joined_seqs.get(at.channel_id, 1)
@@ -142,7 +142,7 @@ class InboxSource(_LogSource):
 
 
 class PresenceSource(_LogSource):
-    """Nothing is missed: the watch gives what is, as the first change."""
+    """Replay nothing: the presence watch gives the present state as the first change."""
 
     async def replay(self, feed: Feed) -> AsyncIterator[Occurrence]:
         feed.go_live()

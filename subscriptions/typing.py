@@ -30,7 +30,7 @@ _ANNOUNCE = read_script("announce_typing")
 
 
 class _Announced(msgspec.Struct):
-    """The last one that this process knows of. `begun_at` is monotonic."""
+    """Keep the last announcement that this process knows of. `begun_at` is monotonic, seconds."""
 
     typing: bool
     begun_at: float
@@ -65,7 +65,7 @@ class Typing:
         await self._background.close()
 
     async def set_typing(self, user_id: str, channel_id: str, typing: bool) -> datetime:
-        """Tell the channel's other members; when what they were told ends by itself.
+        """Tell the channel's other members; return when what they were told ends by itself.
 
         Raises:
             Refused: NOT_FOUND, BLOCKED.
@@ -81,9 +81,7 @@ class Typing:
         return expires_at
 
     def end(self, user_id: str) -> None:
-        """The user's last stream on this node has ended: whatever they typed here, they no longer
-        do.
-        """
+        """Tell that the user no longer types: their last stream on this node has ended."""
         for channel_id, known in self._known.get(user_id, {}).items():
             if known.typing:
                 self._background.spawn("typing_end", self._stop(user_id, channel_id))

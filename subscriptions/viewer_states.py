@@ -47,7 +47,7 @@ class ViewerStates:
         await self._background.close()
 
     def want(self, user_id: str, channel_id: str = OWN) -> None:
-        """The viewer's state in the channel (or their own) changed. Never waits."""
+        """Read, soon, the viewer's state in the channel, or their own. Never waits."""
         if not self._hub.feeds_of(user_id):
             return
         wanted = self._wanted.get(user_id)
@@ -100,7 +100,7 @@ class ViewerStates:
 
 
 def _put_on_inbox(feed: Feed, event: ViewerChannelUpdated | ViewerUpdated) -> None:
-    """Of a channel that the viewer has left, nothing."""
+    """Put the event on an inbox, unless it is of a channel that the viewer has left."""
     if feed.kind != "inbox":
         return
     if isinstance(event, ViewerChannelUpdated) and event.channel_id in feed.left:

@@ -24,8 +24,8 @@ LONGEST_PAUSE_S = 0.5
 
 
 class ValkeyBackend(BroadcastBackend):
-    """Subscribing only edits what is wanted, so that it never suspends; one task reads, and
-    connects again.
+    """Keep one connection that is subscribed to the wanted topics. Subscribing only edits what is
+    wanted, so it never suspends; one task reads, and connects again.
     """
 
     def __init__(
@@ -63,8 +63,8 @@ class ValkeyBackend(BroadcastBackend):
         await self.publish_all([channel], message)
 
     async def publish_all(self, channels: Sequence[str], message: bytes) -> list[int]:
-        """Publish one message on several topics in one round trip; how many subscribers each
-        reached.
+        """Publish one message on several topics in one round trip; return how many subscribers it
+        reached on each.
         """
         pipeline = self._valkey.pipeline(transaction=False)
         for channel in channels:
@@ -112,8 +112,8 @@ class ValkeyBackend(BroadcastBackend):
                 self._confirm(topic, subscribed)
 
     def _confirm(self, topic: str, subscribed: set[str]) -> None:
-        """redis-py connects again by itself and says nothing, but every topic is then confirmed
-        once more.
+        """Note that a topic is subscribed. redis-py connects again by itself and says nothing, but
+        then confirms every topic once more: that is a gap.
         """
         if topic in self._confirmed:
             self._gap = True
@@ -144,7 +144,7 @@ async def _close(pubsub: PubSub) -> None:
 
 
 class Broker:
-    """A node's link to the others: one topic of its own, and publishing to theirs."""
+    """Link a node to the others: follow one topic of its own, and publish on theirs."""
 
     def __init__(
         self, valkey: Redis, on_gap: Callable[[], None], *, loops: Loops | None = None

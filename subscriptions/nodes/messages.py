@@ -41,7 +41,7 @@ class UnknownKind(Exception):
 
 
 class Received(msgspec.Struct):
-    """What a message says, as far as it could be read. `skipped`: why the rest could not."""
+    """Hold what could be read of a message; `skipped` has an error for each item that could not."""
 
     beat: bool = False
     batches: list[Batch] = []

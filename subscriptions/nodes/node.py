@@ -115,8 +115,8 @@ class Node:
     # ---------------------------------------------------------------- users on this node
 
     async def add_user(self, user_id: str) -> None:
-        """Returns when the registry knows that this node holds a feed of the user, or when Valkey
-        is away.
+        """Register a user; return when the registry knows that this node holds a feed of theirs, or
+        when Valkey is away.
 
         Whoever reads the log after this sees what was committed before a look-up that did not see
         the user.
@@ -267,8 +267,8 @@ class Node:
             await self._broker.wait_connected(AWAY_REPAIR_S)
 
     async def _register_again(self) -> bool:
-        """Subscribed, leased and all users registered: whoever looks up from now on finds them
-        here.
+        """Subscribe, take the lease and register all users, so that a look-up finds them here;
+        return False if Valkey is away.
         """
         try:
             if not await self._broker.wait_connected(0.5):

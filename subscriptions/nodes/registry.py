@@ -25,7 +25,9 @@ _LOOK_UP = read_script("registry_look_up")
 
 
 class Registry:
-    """Raises what redis-py raises when Valkey is away; callers decide what that means."""
+    """Register the users of one node, and look up the nodes of any. Raises what redis-py raises
+    when Valkey is away; callers decide what that means.
+    """
 
     def __init__(self, valkey: Redis, node_id: str, *, tag: str = TAG, name: str = "users") -> None:
         self._valkey = valkey
@@ -50,7 +52,7 @@ class Registry:
             )
 
     async def look_up(self, user_ids: Sequence[str]) -> list[list[str]]:
-        """For each user the ids of the living nodes that hold feeds of theirs."""
+        """Return for each user the ids of the living nodes that hold feeds of theirs."""
         found = await self._look_up(keys=[self._users], args=[self._node_prefix, *user_ids])
         return [nodes.decode().split() if nodes else [] for nodes in found]
 

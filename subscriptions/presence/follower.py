@@ -8,7 +8,7 @@ from subscriptions.feed import Feed
 
 
 class Follower:
-    """One feed: whom it follows, and what it was last shown of each; None for nothing."""
+    """Remember for one feed what it was last shown of each user it follows; None for nothing."""
 
     def __init__(self, feed: Feed, user_ids: Iterable[str]) -> None:
         self.feed = feed
@@ -16,7 +16,7 @@ class Follower:
         self.shown: dict[str, Presence | None] = dict.fromkeys(user_ids)
 
     def show(self, user_id: str, presence: Presence | None) -> None:
-        """None: hidden from this viewer."""
+        """Show a change to the feed; None means that the user is hidden from this viewer."""
         before = self.shown[user_id]
         if presence == before or self.feed.ended.done():
             return
@@ -26,6 +26,6 @@ class Follower:
             self.feed.put(Occurrence(told))
 
     def believes_online(self, user_id: str) -> bool | None:
-        """None for who is not shown."""
+        """Return what the feed was last shown of the user, or None if nothing was shown."""
         before = self.shown[user_id]
         return None if before is None else before.online

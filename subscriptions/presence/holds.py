@@ -33,7 +33,7 @@ class Holds:
         return list(self._holds)
 
     def add_stream(self, user_id: str, now: float) -> bool:
-        """Whether the user was not held before."""
+        """Count one more stream; return True if the user was not held before."""
         new = user_id not in self._holds
         hold = self._holds.setdefault(user_id, _Hold(now))
         hold.streams += 1
@@ -41,7 +41,7 @@ class Holds:
         return new
 
     def end_stream(self, user_id: str, now: float) -> bool:
-        """Whether that was the user's last stream here."""
+        """Count one stream less; return True if it was the user's last one here."""
         hold = self._holds[user_id]
         hold.streams -= 1
         hold.seen_at = now
@@ -51,7 +51,7 @@ class Holds:
         return hold.streams == 0
 
     def touch(self, user_id: str, now: float) -> bool:
-        """The user made a request; whether they were not held before."""
+        """Hold the user after a request; return True if they were not held before."""
         new = user_id not in self._holds
         hold = self._holds.setdefault(user_id, _Hold(now))
         hold.seen_at = now
@@ -61,11 +61,11 @@ class Holds:
         return new
 
     def list_ended(self, now: float) -> list[str]:
-        """Those whose time is over. They are held until they are dropped."""
+        """Return the users whose time is over. They are held until they are dropped."""
         return [user_id for user_id in self._ending if self._holds[user_id].until <= now]
 
     def drop_ended(self, user_ids: Iterable[str], now: float) -> list[str]:
-        """Let go of those of the users whose time is still over; them."""
+        """Drop those of the users whose time is still over, and return them."""
         ended = [
             user_id
             for user_id in user_ids
@@ -81,8 +81,8 @@ class Holds:
         return now if hold.streams else hold.seen_at
 
     def left_s(self, user_id: str, now: float) -> float:
-        """For how long the user is held if nothing more comes: a stream that is open now ends
-        now.
+        """Return for how many seconds the user is held if all their streams end now and nothing
+        more comes.
         """
         hold = self._holds[user_id]
         return max(hold.until - now, self._grace_s if hold.streams else 0)

@@ -27,15 +27,15 @@ _LIST = read_script("leases", "leases_list")
 
 
 class DeadNode(msgspec.Struct, frozen=True):
-    """`renewed_s`: it renewed its lease so long ago, and lived."""
+    """Name a node that died; `renewed_s` seconds ago it renewed its lease, so it lived then."""
 
     id: str
     renewed_s: float
 
 
 class Held(msgspec.Struct, frozen=True):
-    """Who of those asked for is held. `kept_s`: for how long Valkey has kept all of it: it lost
-    everything that long ago.
+    """Say who of those asked for is held. Valkey lost everything `kept_s` seconds ago, and has kept
+    everything since.
     """
 
     users: set[str]
@@ -43,7 +43,7 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Leases:
-    """One node's part in it. Raises what redis-py raises when Valkey is away."""
+    """Hold and look up users for one node. Raises what redis-py raises when Valkey is away."""
 
     def __init__(self, valkey: Redis, node_id: str) -> None:
         self._node_id = node_id
@@ -68,15 +68,15 @@ class Leases:
         return bool(await self._run(_RENEW, self._node_id, _ms(life_s), 1))
 
     async def hold(self, user_ids: Sequence[str]) -> list[str]:
-        """Hold users online; those who were not."""
+        """Hold users online; return those who were offline before."""
         return await self._in_pieces(_HOLD, self._node_id, (), user_ids)
 
     async def let_go(self, user_ids: Sequence[str]) -> list[str]:
-        """Those who are now offline."""
+        """Hold users no longer; return those who are now offline."""
         return await self._in_pieces(_LET_GO, self._node_id, (0,), user_ids)
 
     async def list_own(self) -> set[str]:
-        """Whom this node holds, as Valkey has it."""
+        """Return the users that this node holds according to Valkey."""
         members = await self._run(_LIST, self._node_id, 0)
         return {member.decode() for member in members}
 
@@ -92,7 +92,9 @@ class Leases:
     # ---------------------------------------------------------------- all nodes
 
     async def look_up(self, user_ids: Sequence[str], *, burial_s: float = 0) -> Held:
-        """Who is held. A node whose lease has ended counts for `burial_s`, if nobody buried it."""
+        """Return who is held. A node whose lease has ended counts for `burial_s` more seconds,
+        unless somebody buried it.
+        """
         held: set[str] = set()
         kept_s = float("inf")
         for start in range(0, len(user_ids), AT_ONCE):
@@ -103,26 +105,26 @@ class Leases:
         return Held(held, kept_s)
 
     async def find_dead(self, busy_s: float) -> DeadNode | None:
-        """A node that died with users, for this process to bury; nobody else is given it for
-        `busy_s`.
+        """Return a node that died with users, for this process to bury, or None. No other process
+        is given it for `busy_s` seconds.
         """
         found = await self._run(_FIND_DEAD, "", _ms(busy_s))
         return None if not found else DeadNode(found[0].decode(), found[1] / 1000)
 
     async def list_some_of(self, node: DeadNode) -> list[str]:
-        """At most `AT_ONCE` of those whom it held."""
+        """Return at most `AT_ONCE` of the users that it held."""
         members = await self._run(_LIST, node.id, AT_ONCE)
         return [member.decode() for member in members]
 
     async def bury(self, node: DeadNode, user_ids: Sequence[str]) -> list[str] | None:
-        """Forget that the node held these (at most `AT_ONCE`): those who are now offline. None if
-        it came back.
+        """Forget that the node held these users (at most `AT_ONCE`); return those who are now
+        offline, or None if the node came back.
         """
         gone = await self._run(_LET_GO, node.id, 1, *user_ids)
         return None if gone is None else [user_id.decode() for user_id in gone]
 
     async def forget(self, node: DeadNode) -> None:
-        """It held nobody."""
+        """Forget a node that holds nobody any more."""
         await self._run(_LET_GO, node.id, 1)
 
 

@@ -91,7 +91,9 @@ class NodePresence:
         background.every("presence_bury", life_s / BURIALS, self._bury, away=AWAY)
 
     async def close(self) -> None:
-        """What is held outlives this node by the grace, so that a deploy shows nothing."""
+        """Leave what is held to leases that outlive this node by the grace, so that a deploy shows
+        nothing.
+        """
         await self._background.close()
         now = time.monotonic()
         self._unnoted |= {user: self._holds.seen_at(user, now) for user in self._holds.users()}
@@ -120,7 +122,7 @@ class NodePresence:
         return end
 
     def touch(self, user_id: str) -> None:
-        """A user made a request."""
+        """Hold a user online for a while after a request."""
         if self._holds.touch(user_id, time.monotonic()):
             self._hold_soon(user_id)
 
@@ -129,8 +131,9 @@ class NodePresence:
         self._wake.set()
 
     async def look_up(self, user_ids: Sequence[str]) -> dict[str, bool | None]:
-        """Who is online; None for who seems not to be, so soon after Valkey lost everything that
-        nodes may not hold them again yet. Raises what `AWAY` lists.
+        """Return True for users who are online, False for others. None is for a user who seems to
+        be offline so soon after Valkey lost everything that their node may not hold them again yet.
+        Raises what `AWAY` lists.
         """
         asked = [user_id for user_id in user_ids if user_id not in self._holds]
         if not asked:
@@ -143,7 +146,7 @@ class NodePresence:
         return found | {user: user in held.users or absent for user in asked}
 
     def look_up_here(self, user_ids: Sequence[str]) -> dict[str, bool | None]:
-        """What this node knows by itself: those whom it holds."""
+        """Return True for each of the users whom this node holds itself."""
         return {user_id: True for user_id in user_ids if user_id in self._holds}
 
     # ---------------------------------------------------------------- what Valkey knows of it
@@ -248,7 +251,7 @@ class NodePresence:
             await self._bury_one(node)
 
     async def _bury_one(self, node: DeadNode) -> None:
-        """Its users were last seen when it last renewed its lease."""
+        """Note that its users were last seen when it renewed its lease last, and forget them."""
         found_at = time.monotonic()
         while users := await self._leases.list_some_of(node):
             if not node.id.startswith(LEFT_BEHIND):

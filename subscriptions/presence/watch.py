@@ -123,7 +123,7 @@ class PresenceWatch:
         self._wake.set()
 
     def announce(self, signals: Iterable[Signalled]) -> None:
-        """What changed by an operation of this node: of who sees whom, tell the followers."""
+        """Tell the followers of users whose privacy or blocks an operation of this node changed."""
         for signalled in signals:
             if isinstance(signalled.signal, ViewerChanged):
                 self._read_for_viewers(signalled.user_ids)
@@ -137,7 +137,7 @@ class PresenceWatch:
             self._wake_teller.set()
 
     def receive(self, signals: Iterable[Signalled]) -> None:
-        """What another node tells."""
+        """Take in what another node tells."""
         for signalled in signals:
             match signalled.signal:
                 case PresenceChanged():
@@ -167,7 +167,7 @@ class PresenceWatch:
     # ---------------------------------------------------------------- what is shown
 
     async def list_presences(self, viewer_id: str, user_ids: Sequence[str]) -> dict[str, Presence]:
-        """Of those whom the viewer may see, as far as it is known now."""
+        """Return the presence of those whom the viewer may see, as far as it is known now."""
         try:
             online = await self._presence.look_up(user_ids)
         except AWAY:
@@ -185,7 +185,7 @@ class PresenceWatch:
             await self._read_some(list(islice(self._due, PAIRS_AT_ONCE)))
 
     async def _register(self) -> None:
-        """Other nodes are to know whom this one watches, before it reads."""
+        """Tell the registry whom this node watches, before anything is read."""
         self._interest_changed = False
         try:
             if new := list(self._followers.keys() - self._registered):
@@ -259,7 +259,7 @@ class PresenceWatch:
             )
 
     def register_again(self) -> None:
-        """Valkey may not know whom this node watches."""
+        """Register everybody whom this node watches again: Valkey may have lost it."""
         self._registered.clear()
         self._interest_changed = True
         self._wake.set()

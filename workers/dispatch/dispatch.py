@@ -80,11 +80,11 @@ class Dispatcher:
         await self.settle_all()
 
     def waiting(self) -> int:
-        """How many batches wait to be dispatched."""
+        """Return how many batches wait to be dispatched."""
         return self._queue.qsize()
 
     def on_commit(self, batch: Batch) -> None:
-        """Called by the committer for each stored batch, in commit order."""
+        """Take a stored batch from the committer, which calls this in commit order."""
         if any(_lacks_something(entry) for entry in batch.entries):
             self._background.spawn("hydrate", self._hydrate(batch))
         else:

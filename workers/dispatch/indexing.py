@@ -28,7 +28,7 @@ class Indexing:
         await self._background.close()
 
     def on_commit(self, batch: Batch) -> None:
-        """Told of each committed batch. Never waits, never raises."""
+        """Note the blocks that a committed batch made whole. Never waits, never raises."""
         for entry in batch.entries:
             if entry.seq % BLOCK_ENTRIES == 0:
                 self._waiting[entry.channel_id] = None

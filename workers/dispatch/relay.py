@@ -52,8 +52,8 @@ class Relay:
             continue
 
     async def _relay(self) -> bool:
-        """Whether to go on at once. Not with a node that was killed, and whose lease still lives:
-        its batches would come again and again.
+        """Dispatch one round again; return True if there may be more to do at once. That is not so
+        while a node that was killed still has its lease: its batches would come again and again.
         """
         batches = await list_unsettled_batches(
             self._database, older_than_s=UNSETTLED_S, most=ROUND_BATCHES
