@@ -72,7 +72,8 @@ def settings_of(row: asyncpg.Record) -> PushSettings:
 
 
 def parse_quiet_hours(from_time: str, until_time: str, time_zone: str) -> QuietHours:
-    """
+    """Read quiet hours from times as "22:00" and a time zone's name.
+
     Raises:
         Refused: INVALID_INPUT naming the field: no time of the day, no time zone, or no time
             between the two.

@@ -20,7 +20,8 @@ class Health:
         self._server: asyncio.Server | None = None
 
     async def open(self, port: int) -> None:
-        """
+        """Listen on this port of the loopback address.
+
         Raises:
             OSError: the port is in use.
         """

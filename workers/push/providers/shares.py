@@ -46,7 +46,8 @@ class Shares:
 
     @asynccontextmanager
     async def place(self, origin: str) -> AsyncIterator[None]:
-        """
+        """Hold one of the places until the block ends; wait for one within the origin's share.
+
         Raises:
             NoPlace: come back later.
         """
