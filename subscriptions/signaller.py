@@ -61,7 +61,10 @@ class Signaller:
         self._states = states
         self._on_viewer_changed = on_viewer_changed
         self._receipts = Pacer[tuple[str, str, str], _Receipt](
-            self._put_receipts, _merge_receipts, every_s=RECEIPTS_EVERY_S
+            self._put_receipts,
+            _merge_receipts,
+            every_s=RECEIPTS_EVERY_S,
+            goes_on=_says_more,
         )
         self._waiting: asyncio.Queue[Signalled] = asyncio.Queue(WAITING_SIGNALS)
         self._background = Background(loops)
@@ -160,3 +163,11 @@ def _merge_receipts(first: _Receipt, then: _Receipt) -> _Receipt:
         return then
     merged = msgspec.structs.replace(other, delivered_seq=delivered_seq, read_seq=read_seq)
     return _Receipt(then.author_id, merged, _occurrence_of(merged))
+
+
+def _says_more(given: _Receipt, then: _Receipt) -> bool:
+    """Return whether positions changed: what was overtaken by a receipt of another node is no
+    news, and what hides reading is.
+    """
+    one, other = given.signal, then.signal
+    return (one.delivered_seq, one.read_seq) != (other.delivered_seq, other.read_seq)

@@ -91,3 +91,23 @@ async def test_closing_drops_what_is_held() -> None:
     await eventually(lambda: len(other.values) == 2)
 
     assert emitted.values == [("a", 1)]
+
+
+def test_what_was_overtaken_on_its_way_is_not_given_after_what_overtook_it() -> None:
+    in_virtual_time(_offer_an_overtaken_one())
+
+
+async def _offer_an_overtaken_one() -> None:
+    given: list[int] = []
+    pacer = Pacer[str, int](given.extend, max, every_s=1, goes_on=lambda one, other: other > one)
+
+    pacer.offer("a", 135)
+    pacer.offer("a", 134)
+    await asyncio.sleep(1.5)
+    assert given == [135]
+    pacer.offer("a", 136)
+    pacer.offer("a", 134)
+    pacer.offer("a", 137)
+    await asyncio.sleep(1.5)
+
+    assert given == [135, 136, 137]
