@@ -12,6 +12,7 @@ from models import ids
 from models.jobs.queue import Due, JobQueue, TakenJob
 from models.limits import Limits
 from models.log.entries import Batch, Recipients
+from models.log.signals import Signalled
 from models.messages.search import BLOCK_ENTRIES
 from models.push.states import PushKey, Want
 from parley.metrics import Metrics
@@ -96,6 +97,9 @@ class NobodyElse:
     async def publish(self, by_node: Mapping[str, Sequence[Batch]]) -> set[str]:
         assert not by_node
         return set()
+
+    async def publish_signals(self, by_node: Mapping[str, Sequence[Signalled]]) -> None:
+        assert not by_node
 
 
 def some_batch() -> Batch:
