@@ -30,6 +30,10 @@ RELEASED = {
     "sql/0002/pgqueuer/uninstall.sql": "4f081f01551564b6",
     "versions/0001_first_tables.py": "3367b3375a85d7a6",
     "versions/0002_media_jobs_push.py": "0eb83f10768d93ba",
+    "versions/0003_push_shown_edits.py": "3ccd9d91f47064f4",
+    "versions/0004_codes_side_by_side.py": "0cc764f40865d27d",
+    "versions/0005_push_gates.py": "6de6090dd23e14b3",
+    "versions/0006_confirmed_mail.py": "cff430b84215192e",
 }
 # A value for a column of each type, which no revision's rules refuse.
 SAMPLES = {
