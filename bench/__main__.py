@@ -22,9 +22,9 @@ from typing import Any
 from bench.contestants import Contestant, Naive, Parley, make_naive_database
 from bench.report import PARLEY, Row, below_floor, median_row, ratios, table
 from bench.works import WORKS
-from parley.embedded import EmbeddedServers, StartError
+from parley.embedded import EmbeddedServers
 from parley.settings import SettingsError
-from parley.supervision.part import CHECKOUT, start_and_wait
+from parley.supervision.part import CHECKOUT, StartError, start_and_wait
 
 
 def main(arguments: Sequence[str]) -> int:

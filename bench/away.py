@@ -30,8 +30,8 @@ from models.push.addresses import ApnsAddress
 from models.push.endpoints import set_endpoint
 from models.tokens import Tokens
 from parley.embedded import EmbeddedServers
-from parley.embedded.ports import free_port
 from parley.migrations import migrate
+from parley.ports import free_port
 from parley.settings import DEVELOPMENT_LIMITS
 from parley.supervision.probes import http_status
 from tests.client import open_socket

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from bench.wire import HOST
-from parley.embedded import EmbeddedServers, Part, StartError
-from parley.embedded.ports import free_port
+from parley.embedded import EmbeddedServers
+from parley.ports import free_port
 from parley.settings import read_environment
-from parley.supervision.part import CHECKOUT
+from parley.supervision.part import CHECKOUT, Part, StartError
 from parley.supervision.probes import http_status
 
 PROFILES = Path(__file__).with_name("profiles")

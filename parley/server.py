@@ -23,7 +23,7 @@ from starlette.types import ASGIApp
 
 from models.deadlines import within
 from models.limits import Limits
-from parley.embedded.ports import LOOPBACK, listening_socket, reserve
+from parley.ports import LOOPBACK, listening_socket, reserve
 from parley.settings import Settings
 from parley.transport.http_protocol import Configuration, HttpProtocol
 from parley.transport.sockets.protocol import ABORT_AFTER_S, SocketProtocol

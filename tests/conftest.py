@@ -21,8 +21,8 @@ from models.storage.bucket import Storage
 from models.tables import metadata
 from models.tokens import Tokens
 from parley.embedded import EmbeddedServers
-from parley.embedded.ports import free_port
 from parley.migrations import migrate
+from parley.ports import free_port
 from parley.resources import open_storage
 from parley.settings import DEVELOPMENT_LIMITS, Settings
 from tests.make import AnotherDevice, MakePerson, Person, make_device, make_person

@@ -13,7 +13,7 @@ import httpx2
 import uvicorn
 
 from parley.app import App, build_app
-from parley.embedded.ports import LOOPBACK, listening_socket
+from parley.ports import LOOPBACK, listening_socket
 from parley.server import bound_readers, configuration
 from parley.settings import Settings
 from tests.waiting import eventually

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 from parley.commands.terminal import address, announce, say
 from parley.embedded.folder import Folder
-from parley.embedded.ports import Ports, reserve
+from parley.embedded.kept_ports import KeptPorts
 from parley.embedded.servers import Servers
+from parley.embedded.services import ServicesFile
+from parley.ports import reserve
 from parley.settings import Settings, read_environment
 from parley.supervision.processes import Migrations, Worker, api_parts
-from parley.supervision.services import ServicesFile
 from parley.supervision.supervisor import Plan, Supervisor
 
 # Would lead our S3 client to other credentials than those of the embedded endpoint.
@@ -38,7 +39,7 @@ def run(settings: Settings, arguments: Sequence[str], *, told: bool) -> int:
 def _plan(settings: Settings, folder: Folder, servers: Servers, port: int) -> Plan:
     environment = _environment(settings, folder, servers, port)
     names = [f"api {number}" for number in range(1, settings.api_processes + 1)]
-    *own_ports, worker_port = Ports(folder.ports_path).assign([*names, "worker"]).values()
+    *own_ports, worker_port = KeptPorts(folder.ports_path).assign([*names, "worker"]).values()
     return Plan(
         servers=servers.parts,
         migrations=Migrations(environment),

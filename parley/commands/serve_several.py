@@ -4,8 +4,8 @@ import logging
 from collections.abc import Sequence
 
 from parley.commands.terminal import address, announce
-from parley.embedded.ports import free_port, reserve
 from parley.logs import configure_logging
+from parley.ports import free_port, reserve
 from parley.settings import Settings, read_environment, require_services
 from parley.supervision.processes import api_parts
 from parley.supervision.supervisor import Plan, Supervisor

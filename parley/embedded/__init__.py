@@ -1,10 +1,11 @@
-"""Real PostgreSQL, Valkey and S3 from wheels, in the data directory, as children of this process.
+"""The embedded servers: real PostgreSQL, Valkey and S3 from wheels, in the data directory.
 
-What is set by DATABASE_URL, REDIS_URL or S3_ENDPOINT_URL is somebody else's and is not started
-here. Nothing outside the data directory is written. Liveness is decided by connecting.
+They run as children of this process (`parley/supervision`), which `serve` uses without them.
+
+A server that DATABASE_URL, REDIS_URL or S3_ENDPOINT_URL names is not started here. Nothing outside
+the data directory is written. A server is alive if it answers a connection.
 """
 
 from parley.embedded.servers import EmbeddedServers
-from parley.supervision.part import Part, StartError
 
-__all__ = ["EmbeddedServers", "Part", "StartError"]
+__all__ = ["EmbeddedServers"]

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from parley.embedded.folder import Credentials, Folder
-from parley.embedded.ports import Ports
+from parley.embedded.kept_ports import KeptPorts
 from parley.embedded.postgresql import PostgreSQL
 from parley.embedded.s3 import S3
 from parley.embedded.valkey import Valkey
@@ -32,7 +32,7 @@ class Servers:
     ) -> None:
         self.settings = settings
         self.credentials: Credentials = folder.credentials()
-        ports = Ports(folder.ports_path).assign(ALL)
+        ports = KeptPorts(folder.ports_path).assign(ALL)
         self.postgresql = PostgreSQL(
             folder.path,
             folder.log_path("postgresql"),

@@ -1,1 +1,4 @@
-"""Supervision: children of this process that are started, asked, started again and stopped."""
+"""The supervisor: start child processes, ask whether they answer, restart and stop them.
+
+It knows no embedded server: production's `serve` uses it with API processes alone.
+"""

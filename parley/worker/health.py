@@ -6,7 +6,7 @@ It is answered by the event loop that works, so that a worker which hangs does n
 import asyncio
 from collections.abc import Callable
 
-from parley.embedded.ports import LOOPBACK
+from parley.ports import LOOPBACK
 
 # A question is one short line; whoever takes longer to ask is no supervisor.
 ASK_WITHIN_S = 5.0

@@ -12,7 +12,7 @@ import pytest
 
 from models.close_codes import CloseCode
 from models.database import Database
-from parley.embedded.ports import LOOPBACK
+from parley.ports import LOOPBACK
 from tests.client import Ended, Json, codes_of
 from tests.make import ACKNOWLEDGE, OPEN_CHAT, REFUSAL, SEND, Person
 

@@ -14,7 +14,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from parley.embedded import EmbeddedServers
-from parley.embedded.ports import free_port
+from parley.ports import free_port
 from parley.supervision.part import CHECKOUT
 from parley.supervision.probes import http_status
 from tests.embedded.process_table import descendants, living

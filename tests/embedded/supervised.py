@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 from parley.cli import refused
 from parley.commands.terminal import say
 from parley.embedded.folder import Folder
-from parley.embedded.ports import free_port
 from parley.embedded.servers import Servers
+from parley.embedded.services import ServicesFile
+from parley.ports import free_port
 from parley.settings import Settings
 from parley.supervision.part import BARE_ENVIRONMENT
 from parley.supervision.processes import Api
-from parley.supervision.services import ServicesFile
 from parley.supervision.supervisor import HUNG_S, Plan, Supervisor
 
 

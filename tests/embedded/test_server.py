@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosedError
 
 from models.close_codes import CloseCode
 from models.limits import Limits
-from parley.embedded.ports import is_free
+from parley.ports import is_free
 from tests.embedded.conftest import Serve
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from examples.client import Api
 from examples.server import ROOT, RunningServer
-from parley.embedded.ports import free_port
+from parley.ports import free_port
 from parley.supervision.probes import http_status
 from tests.waiting import eventually
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx2
 
 from parley.embedded import EmbeddedServers
-from parley.embedded.ports import free_port
+from parley.ports import free_port
 from parley.settings import Settings
 from tests.jobs.running import queue_jobs, real_worker
 from tests.media.making import Files, picture

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import httpx2
 
-from parley.embedded.ports import LOOPBACK, free_port
+from parley.ports import LOOPBACK, free_port
 from parley.settings import Settings
 from parley.supervision.part import CHECKOUT
 from parley.supervision.probes import http_status

@@ -15,7 +15,7 @@ import pytest_asyncio
 from models.database import Database
 from models.storage.bucket import Storage
 from parley.embedded import EmbeddedServers
-from parley.embedded.ports import free_port
+from parley.ports import free_port
 from tests.media.making import Files, files_in
 from tests.media.storage.storing import Opened, open_at, open_nanio
 from tests.media.studio import Studio

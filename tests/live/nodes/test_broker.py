@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from parley.embedded import EmbeddedServers
-from parley.embedded.ports import free_port
+from parley.ports import free_port
 from subscriptions.nodes.broker import Broker
 from tests.waiting import eventually
 

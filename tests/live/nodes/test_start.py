@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from models.close_codes import CloseCode
-from parley.embedded.ports import LOOPBACK, free_port, is_free, listening_socket
+from parley.ports import LOOPBACK, free_port, is_free, listening_socket
 from parley.settings import Settings
 from parley.supervision.part import CHECKOUT
 from parley.supervision.probes import http_status

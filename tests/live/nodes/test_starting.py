@@ -14,7 +14,7 @@ import pytest
 from models.background import CannotGoOn
 from models.database import Database
 from parley.app import build_app
-from parley.embedded.ports import LOOPBACK, free_port, listening_socket
+from parley.ports import LOOPBACK, free_port, listening_socket
 from parley.resources import open_process
 from parley.settings import Settings
 from parley.variables import SettingsError

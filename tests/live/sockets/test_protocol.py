@@ -8,7 +8,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
-from parley.embedded.ports import LOOPBACK
+from parley.ports import LOOPBACK
 from tests.api.test_http import ORIGINS
 from tests.client import Ended, Json, Socket, added, codes_of, ending, open_socket, until
 from tests.live.feeds import live

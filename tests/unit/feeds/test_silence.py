@@ -4,7 +4,7 @@ import socket
 import sys
 
 from models.limits import Limits
-from parley.embedded.ports import LOOPBACK, listening_socket
+from parley.ports import LOOPBACK, listening_socket
 from parley.server import UNSENT_BYTES, bound_readers
 
 

@@ -1,14 +1,11 @@
-"""Ports on loopback for parts, and the one that the API processes share."""
+"""Find free ports on loopback, bind sockets, and reserve the port that all API processes share."""
 
 import errno
-import json
 import random
 import socket
 import time
-from collections.abc import Collection, Iterable
-from pathlib import Path
+from collections.abc import Collection
 
-from parley.embedded.folder import write_whole
 from parley.settings import SettingsError
 
 LOOPBACK = "127.0.0.1"
@@ -20,31 +17,11 @@ PORT_RANGE = range(20_000, 30_000)
 FREED_WITHIN_S = 1.0
 
 
-class Ports:
-    """The port of each part, the same one again after a restart of the whole if it is free."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._kept: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
-
-    def assign(self, names: Iterable[str]) -> dict[str, int]:
-        names = list(names)
-        deadline = time.monotonic() + FREED_WITHIN_S
-        while any(name in self._kept and not is_free(self._kept[name]) for name in names):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.02)
-        for name in names:
-            if name not in self._kept or not is_free(self._kept[name]):
-                self._kept[name] = free_port(self._kept.values())
-        write_whole(self._path, json.dumps(self._kept))
-        return {name: self._kept[name] for name in names}
-
-
 def free_port(besides: Collection[int] = ()) -> int:
-    """
+    """Return a free port of `PORT_RANGE` on loopback that is none of `besides`.
+
     Raises:
-        SettingsError: all are taken.
+        SettingsError: none of 1,000 ports that were tried is free.
     """
     for port in random.sample(PORT_RANGE, 1000):
         if port not in besides and is_free(port):
@@ -53,6 +30,7 @@ def free_port(besides: Collection[int] = ()) -> int:
 
 
 def is_free(port: int) -> bool:
+    """Return True if this process could bind the port on loopback now."""
     try:
         listening_socket(LOOPBACK, port, shared=False).close()
     except OSError:
@@ -61,7 +39,11 @@ def is_free(port: int) -> bool:
 
 
 def listening_socket(host: str, port: int, *, shared: bool) -> socket.socket:
-    """A bound TCP socket; a shared one may be bound by several processes of this user."""
+    """Return a bound TCP socket. Several processes of this user may bind a shared one.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -78,11 +60,12 @@ def listening_socket(host: str, port: int, *, shared: bool) -> socket.socket:
 
 
 def reserve(host: str, port: int) -> socket.socket:
-    """Take the shared port for our API processes: bound, never listening, so nobody else can take
-    it meanwhile.
+    """Bind the port that our API processes share, so that no other program can take it.
+
+    The socket never listens: it only holds the port while API processes come and go.
 
     Raises:
-        SettingsError: somebody has it, or it cannot be had.
+        SettingsError: another program has the port, or this user cannot bind it.
     """
     deadline = time.monotonic() + FREED_WITHIN_S
     while True:

@@ -1,5 +1,6 @@
-"""`services.json`: what a supervisor runs now, for operators and outside tests; it is gone when
-nothing runs.
+"""Keep `services.json`, which tells operators and outside tests what `dev` runs now, and where.
+
+The file is in the data directory, and gone when nothing runs.
 """
 
 import json
