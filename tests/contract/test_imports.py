@@ -1,0 +1,21 @@
+"""The import contracts of pyproject.toml hold, also for those who run only the tests."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+
+def test_every_import_contract_is_kept() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", LINT_IMPORTS],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
