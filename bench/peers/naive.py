@@ -8,20 +8,23 @@ receipts, blocks or repeated sends to care for. Run by `uvicorn bench.peers.naiv
 import asyncio
 import json
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import strawberry
-from broadcaster import Broadcast
+from broadcaster import Broadcast, Event
 from sqlalchemy import BigInteger, Column, DateTime, Identity
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
-from sqlalchemy.orm import selectinload
-from sqlmodel import Field, Relationship, SQLModel, select
+from sqlalchemy.orm import QueryableAttribute, selectinload
+from sqlmodel import Field, Relationship, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.dataloader import DataLoader
 
@@ -112,13 +115,13 @@ def shown(message: Message) -> MessageType:
 
 async def load_members(channel_ids: list[int]) -> Sequence[list[Member]]:
     async with Session() as session:
-        rows = await session.exec(select(Member).where(Member.channel_id.in_(channel_ids)))
+        rows = await session.exec(select(Member).where(col(Member.channel_id).in_(channel_ids)))
         members = rows.all()
     return [[each for each in members if each.channel_id == key] for key in channel_ids]
 
 
 def viewer_of(info: strawberry.Info) -> int:
-    user_id = info.context["user_id"]
+    user_id: int | None = info.context["user_id"]
     if user_id is None:
         raise Exception("unauthenticated")
     return user_id
@@ -140,8 +143,8 @@ class Query:
             query = (
                 select(Message)
                 .where(Message.channel_id == int(channel_id))
-                .options(selectinload(Message.sender))
-                .order_by(Message.seq.desc())
+                .options(selectinload(cast(QueryableAttribute[Users], Message.sender)))
+                .order_by(col(Message.seq).desc())
                 .limit(last)
             )
             if before_seq:
@@ -173,7 +176,7 @@ class Mutation:
             )
             session.add(message)
             await session.commit()
-            message.sender = await session.get(Users, user_id)
+            message.sender = await session.get_one(Users, user_id)
             stored = shown(message)
         event = {
             "id": stored.id,
@@ -197,13 +200,16 @@ class Subscription:
         if user_of(parameters.get("authorization")) is None:
             raise Exception("unauthenticated")
         async with broadcast.subscribe(channel=f"channel.{channel_id}") as subscriber:
-            async for event in subscriber:
+            # Its own annotation is wrong: it declares that iterating may give None.
+            async for event in cast(AsyncIterable[Event], subscriber):
                 fields = json.loads(event.message)
                 yield MessageType(**{**fields, "sender": User(**fields["sender"])})
 
 
-class App(GraphQL):
-    async def get_context(self, request: Any, response: Any = None) -> dict[str, Any]:
+class App(GraphQL[dict[str, Any], None]):
+    async def get_context(
+        self, request: Request | WebSocket, response: Response | WebSocket
+    ) -> dict[str, Any]:
         return {
             "request": request,
             "response": response,
