@@ -40,7 +40,7 @@ Number = TypeVar("Number", int, float)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What operators set; see the table in README.md. `None` for a service's address means:
+    """What operators set; see the table in docs/settings.md. `None` for a service's address means:
     embedded.
     """
 

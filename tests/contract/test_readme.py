@@ -1,4 +1,6 @@
-"""The README says what is true: every setting, its default, documents that the API accepts."""
+"""The README and docs/settings.md say what is true: every setting, its default, documents that the
+API accepts.
+"""
 
 import dataclasses
 import re
@@ -14,7 +16,8 @@ from parley.settings import DEVELOPMENT_LIMITS, Settings, read_settings
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 ROW = re.compile(r"^\| `([A-Z0-9_]+)`( †)? \| *`?([^|`]*?)`? *\|", re.MULTILINE)
-ROWS = {name: (bool(mark), default) for name, mark, default in ROW.findall(README)}
+SETTINGS = (ROOT / "docs" / "settings.md").read_text("utf-8")
+ROWS = {name: (bool(mark), default) for name, mark, default in ROW.findall(SETTINGS)}
 
 
 class Recording(Mapping[str, str]):
@@ -81,7 +84,22 @@ def test_document_fits_the_schema(document: str) -> None:
     assert validate(schema, parse(document)) == []
 
 
-def test_every_linked_file_is_there() -> None:
-    links = re.findall(r"\]\(([\w./-]+)\)", README)
+def test_rows_of_the_readme_are_rows_of_the_table_of_settings() -> None:
+    rows = re.findall(r"^\| `(?:[A-Z0-9]+_)*[A-Z0-9]+`.*$", README, re.MULTILINE)
 
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert len(rows) == 10
+    assert [row for row in rows if row not in SETTINGS.splitlines()] == []
+
+
+def test_every_variable_has_one_row() -> None:
+    names = [name for name, _, _ in ROW.findall(SETTINGS)]
+
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/settings.md"])
+def test_every_linked_file_is_there(page: str) -> None:
+    links = re.findall(r"\]\(([\w./-]+)\)", (ROOT / page).read_text("utf-8"))
+
+    assert links
+    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
