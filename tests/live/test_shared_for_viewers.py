@@ -6,8 +6,7 @@ or a signal read for it alone.
 A forgotten mark costs only speed and is not noticed here; a wrong one is.
 """
 
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,13 +16,6 @@ from typing import Any
 import orjson
 import pytest_asyncio
 from graphql import (
-    GraphQLField,
-    GraphQLNamedType,
-    GraphQLObjectType,
-    GraphQLSchema,
-    get_named_type,
-    is_abstract_type,
-    is_leaf_type,
     parse,
 )
 from graphql.execution import execute_subscription_event
@@ -32,16 +24,11 @@ from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.log.entries import Entry, hydrate_entries, list_entries_at
 from models.log.events import (
-    ChannelUpdated,
-    LogAdvanced,
-    MessageAdded,
-    MessageUpdated,
     Occurrence,
     ReceiptUpdated,
     TypingUpdated,
 )
 from parley.engine.engine import Engine
-from parley.engine.facts import SchemaFacts
 from parley.engine.sharing import make_renderer
 from parley.resources import Process, open_process
 from parley.schema import PUBLIC_FIELDS, make_schema
@@ -52,92 +39,26 @@ from tests.changes import DELETE, EDIT, REACT
 from tests.client import Json, Socket, added, until
 from tests.engine.reference import Reference, formatted, is_same
 from tests.groups import ADD, SET_ROLE, UPDATE, inner_id, make_group, make_invite, promote
+from tests.live.every_field import (
+    ELSEWHERE,
+    FACTS,
+    LOG_EVENTS,
+    NAMES,
+    SCHEMA,
+    fields_of,
+    make_documents,
+)
 from tests.make import MakePerson, Person
 from tests.uploading import PROFILE, make_media, send_media
 from tests.waiting import eventually
 
 ENGINE = Engine(make_schema(), limits=Limits(), public_fields=PUBLIC_FIELDS)
-FACTS = SchemaFacts(make_schema())
-SCHEMA: GraphQLSchema = FACTS.schema
-LOG_EVENTS = (MessageAdded, MessageUpdated, ChannelUpdated, LogAdvanced)
 SIGNALS = (ReceiptUpdated, TypingUpdated)
-NAMES = [event.__name__ for event in LOG_EVENTS]
-# Who is online is each node's own look; that it is not marked is asserted.
-ELSEWHERE = {("User", "presence")}
 BLOCK = "mutation ($id: ID!) { setBlocked(userId: $id, blocked: true) { __typename } }"
 TYPE = "mutation ($id: ID!) { setTyping(channelId: $id, typing: true) { __typename } }"
 HIDE_READING = "mutation { updatePrivacy(input: {readReceipts: false}) { __typename } }"
 # Operations of one socket.
 AT_ONCE = 90
-
-
-def fields_of(name: str) -> dict[str, GraphQLField]:
-    type_ = SCHEMA.type_map[name]
-    assert isinstance(type_, GraphQLObjectType)
-    fields: dict[str, GraphQLField] = type_.fields
-    return fields
-
-
-def possible(type_: GraphQLNamedType) -> list[str]:
-    if is_abstract_type(type_):
-        return [each.name for each in SCHEMA.get_possible_types(type_)]
-    return [type_.name]
-
-
-Path = tuple[str, ...]
-
-
-def list_paths(names: Sequence[str]) -> Iterator[tuple[bool, Path]]:
-    """The shortest selection that leads to each field from one of these events, once above and once
-    below the original of a reply; and whether all on the way are marked.
-    """
-    pending = deque((name, True, False, (f"... on {name}",)) for name in names)
-    seen: set[tuple[str, str, bool]] = set()
-    while pending:
-        type_name, marked, inner, way = pending.popleft()
-        for name, field in fields_of(type_name).items():
-            place = (type_name, name)
-            if (*place, inner) in seen or place in ELSEWHERE:
-                continue
-            seen.add((*place, inner))
-            mark = FACTS.shared.get(place, False)
-            now_marked = marked and bool(mark) and not (inner and mark == "outermost")
-            below = inner or place == ("Message", "replyTo")
-            type_ = get_named_type(field.type)
-            if is_leaf_type(type_):
-                yield now_marked, (*way, name)
-                continue
-            for each in possible(type_):
-                inside = (f"... on {each}",) if is_abstract_type(type_) else ()
-                pending.append((each, now_marked, below, (*way, name, *inside)))
-
-
-def make_documents(names: Sequence[str]) -> list[str]:
-    """All that is marked together, then each field by itself."""
-    paths = list(list_paths(names))
-    selections = [[path for marked, path in paths if marked], *([path] for _, path in paths)]
-    return [
-        f"subscription ($after: [PositionInput!]) {{ inbox(after: $after) {_merged(selected)} }}"
-        for selected in selections
-    ]
-
-
-def _merged(paths: list[Path]) -> str:
-    tree: dict[str, Any] = {"__typename": {}, "... on LogEvent": {"channelId": {}, "seq": {}}}
-    for path in paths:
-        of_a_message = path[:2] == ("... on MessageAdded", "message")
-        # What is asked of one event's message is asked of every event's.
-        events = NAMES[:3] if of_a_message else [path[0].removeprefix("... on ")]
-        for event in events:
-            here = tree
-            for name in (f"... on {event}", *path[1:]):
-                here = here.setdefault(name, {})
-    return _printed(tree)
-
-
-def _printed(tree: dict[str, Any]) -> str:
-    parts = (f"{name} {_printed(below)}" if below else name for name, below in tree.items())
-    return "{ " + " ".join(parts) + " }"
 
 
 DOCUMENTS = make_documents(NAMES)
