@@ -19,7 +19,7 @@ from models.refusals import unavailable
 from parley.embedded import EmbeddedServers
 from parley.migrations import migrate
 from tests.jobs.running import list_states, queue_jobs, running, worker_process
-from tests.waiting import eventually
+from tests.waiting import eventually, steps
 from workers.jobs.runner import RetryLater, SetAside
 
 
@@ -152,7 +152,7 @@ async def test_jobs_that_were_left_behind_twice_run_alone_all_the_same(
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
-        await asyncio.sleep(0.01)
+        await steps(50)
         at_once -= 1
 
     await queue_jobs(queue, "work", *range(8))
