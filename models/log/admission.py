@@ -18,9 +18,9 @@ import msgspec
 
 from models.channels.refusals import blocked_chat, no_such_channel
 from models.database import Connection, Database
-from models.log.batch_writer import Busy
-from models.log.batching import GroupCommit
 from models.log.drafts import Draft, Sent
+from models.log.group_commit.batch_writer import Busy
+from models.log.group_commit.batching import GroupCommit
 from models.refusals import Refused
 
 # (user, channel) pairs that are remembered; some 330 bytes each.

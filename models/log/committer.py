@@ -10,9 +10,9 @@ import asyncpg
 from models.background import Loops
 from models.database import connect
 from models.log.admission import Admission, Look, LookReader, SenderStanding
-from models.log.batching import GroupCommit
 from models.log.drafts import Draft, Sent
 from models.log.entries import Batch
+from models.log.group_commit.batching import GroupCommit
 from models.log.positions import Move, Moved, MoveWriter
 from models.log.send_writer import SendWriter
 from models.refusals import RefusalCode, Refused

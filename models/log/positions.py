@@ -10,7 +10,7 @@ import msgspec
 
 from models.channels.refusals import no_such_channel
 from models.database import Connection, Database
-from models.log.batch_writer import Busy
+from models.log.group_commit.batch_writer import Busy
 from models.log.outcomes import MoveOutcome
 from models.messages.receipts import ReceiptKind
 from models.refusals import Refused

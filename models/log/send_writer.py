@@ -7,9 +7,9 @@ import asyncpg
 from models import ids
 from models.channels.refusals import blocked_chat, no_such_channel
 from models.database import Connection
-from models.log.batch_writer import Busy
 from models.log.drafts import Draft, Sent
 from models.log.entries import Batch, Entry, Recipients
+from models.log.group_commit.batch_writer import Busy
 from models.log.outcomes import AppendOutcome
 from models.messages.messages import Message
 from models.refusals import RefusalCode, Refused, invalid, not_found

@@ -10,9 +10,9 @@ import pytest_asyncio
 from models import ids
 from models.database import Connection, connect
 from models.log.admission import Admission, Look, LookReader, SenderStanding
-from models.log.batch_writer import Busy
-from models.log.batching import GroupCommit
 from models.log.drafts import Draft, Sent
+from models.log.group_commit.batch_writer import Busy
+from models.log.group_commit.batching import GroupCommit
 from models.log.send_writer import SendWriter
 from models.messages.messages import MessageKind
 from models.refusals import RefusalCode, Refused

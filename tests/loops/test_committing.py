@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 
 from models.background import Loops
-from models.log.batch_writer import Busy
-from models.log.batching import GroupCommit
+from models.log.group_commit.batch_writer import Busy
+from models.log.group_commit.batching import GroupCommit
 from models.refusals import Refused
 from tests.loops.failing import Cases, Failing, Ground, Trigger, goes_on
 

@@ -5,8 +5,8 @@ from collections import OrderedDict, deque
 from collections.abc import Hashable, Sequence
 from typing import Any, Generic, TypeVar
 
-from models.log.batch_writer import BatchWriter
-from models.log.pending import Pending
+from models.log.group_commit.batch_writer import BatchWriter
+from models.log.group_commit.pending import Pending
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

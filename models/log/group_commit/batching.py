@@ -2,9 +2,9 @@
 
 A `GroupCommit` has one batch under way at a time, over a connection of its own; what arrives
 meanwhile is the next batch. An item whose row somebody else holds is put aside, and later items for
-that row wait behind it (models/log/held_rows.py): their order holds, and a held row holds up nobody
-else. After a lost connection or a shutdown of the database the whole batch goes again, because it
-may have been committed; writers make a repeat harmless.
+that row wait behind it (models/log/group_commit/held_rows.py): their order holds, and a held row
+holds up nobody else. After a lost connection or a shutdown of the database the whole batch goes
+again, because it may have been committed; writers make a repeat harmless.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from typing import Generic, TypeVar
 import asyncpg
 
 from models.background import Background, Loops
-from models.log.batch_writer import BatchWriter, Busy
-from models.log.connection_slot import Connect, ConnectionSlot
-from models.log.held_rows import HeldRows
-from models.log.pending import Pending
+from models.log.group_commit.batch_writer import BatchWriter, Busy
+from models.log.group_commit.connection_slot import Connect, ConnectionSlot
+from models.log.group_commit.held_rows import HeldRows
+from models.log.group_commit.pending import Pending
 from models.refusals import Refused, unavailable
 
 Item = TypeVar("Item")

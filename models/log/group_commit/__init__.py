@@ -1,0 +1,3 @@
+"""Group commit: many callers' items, written together by one call, with the rows that others hold
+kept apart.
+"""
