@@ -20,6 +20,7 @@ from models.log.group_commit.batch_writer import BatchWriter, Busy
 from models.log.group_commit.connection_slot import Connect, ConnectionSlot
 from models.log.group_commit.held_rows import HeldRows
 from models.log.group_commit.pending import Pending
+from models.log.group_commit.retries import pause_before_retry
 from models.refusals import Refused, unavailable
 
 Item = TypeVar("Item")
@@ -157,7 +158,7 @@ class GroupCommit(Generic[Item, Result]):
                 connection = await self._slot.get()
                 results = await self._writer.write(connection, [p.item for p in batch], wait=False)
             except Exception as error:
-                if await self._slot.recover(error, attempt):
+                if await pause_before_retry(self._slot, error, attempt):
                     attempt += 1
                     self._note_again(batch)
                 elif len(batch) == 1:
@@ -219,7 +220,7 @@ class GroupCommit(Generic[Item, Result]):
         except asyncpg.LockNotAvailableError:
             self._held.give_back(key, batch)
         except Exception as error:
-            if await slot.recover(error, slot.failures):
+            if await pause_before_retry(slot, error, slot.failures):
                 slot.failures += 1
                 self._note_again(batch)
                 self._held.give_back(key, batch)

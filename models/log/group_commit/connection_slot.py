@@ -1,20 +1,11 @@
-"""A connection that a loop keeps for itself; and when a batch goes again after an error."""
+"""A connection that a loop keeps for itself."""
 
-import asyncio
-import logging
-import random
 from collections.abc import Awaitable, Callable
 
 import asyncpg
 
-from models.database import CONNECTION_ERRORS, Connection
+from models.database import Connection
 from models.deadlines import within
-
-logger = logging.getLogger("parley.commit")
-
-# SQLSTATE classes after which a batch goes again: connection, read-only, rollback, resources, lock,
-# operator.
-RETRIED_CLASSES = ("08", "25", "40", "53", "55", "57")
 
 Connect = Callable[[], Awaitable["asyncpg.Connection[asyncpg.Record]"]]
 
@@ -39,17 +30,3 @@ class ConnectionSlot:
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
-
-    async def recover(self, error: Exception, attempt: int) -> bool:
-        """Return True after a pause when the batch is to go again; False for an error of its data.
-
-        The pause grows with `attempt`, from 10 ms to 0.5 s. A connection that broke is dropped.
-        """
-        state = getattr(error, "sqlstate", None) or ""
-        if isinstance(error, CONNECTION_ERRORS):
-            self.drop()
-        elif not state.startswith(RETRIED_CLASSES):
-            return False
-        logger.warning("A batch goes again after %s %s.", type(error).__name__, state)
-        await asyncio.sleep(min(0.5, 0.01 * 2**attempt) * random.uniform(0.5, 1))
-        return True
