@@ -19,7 +19,7 @@ from models.database import Database
 from models.log.outbox import find_oldest_unsettled_s
 from parley.engine.answers import Answer
 from parley.engine.engine import Engine, Operation
-from parley.engine.errors import DocumentRefused
+from parley.engine.errors import OperationRefused
 from parley.settings import SettingsError
 
 LATENCY_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -152,7 +152,7 @@ class MeasuredEngine(Engine):
             stream = await super().subscribe(operation, variables, context)
             outcome = "followed"
             return stream
-        except DocumentRefused:
+        except OperationRefused:
             outcome = "errors"
             raise
         finally:

@@ -62,7 +62,7 @@ class Cost:
         """Return the cost.
 
         Raises:
-            DocumentRefused: LIMIT_EXCEEDED.
+            OperationRefused: LIMIT_EXCEEDED.
         """
         total = self.total(variables)
         if total > self._limits.query_cost:

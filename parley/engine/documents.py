@@ -18,7 +18,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from models.limits import Limits
-from parley.engine.errors import VALIDATION_FAILED, DocumentRefused, with_code
+from parley.engine.errors import VALIDATION_FAILED, OperationRefused, with_code
 from parley.engine.facts import SchemaFacts
 from parley.engine.limits import parse_document, require_modest
 from parley.engine.operation import Operation
@@ -79,7 +79,7 @@ class Documents:
         """The operation of that name, or the only one.
 
         Raises:
-            DocumentRefused: the document, or the name, is not right.
+            OperationRefused: the document, or the name, is not right.
         """
         kept = self._kept.get(text)
         if kept is None:
@@ -91,7 +91,7 @@ class Documents:
             return next(iter(operations.values()))
         operation = operations.get(name) if name is not None else None
         if operation is None:
-            raise DocumentRefused([with_code(_no_operation(operations, name), VALIDATION_FAILED)])
+            raise OperationRefused([with_code(_no_operation(operations, name), VALIDATION_FAILED)])
         return operation
 
     def _read(self, text: str) -> dict[str | None, Operation]:
@@ -135,7 +135,7 @@ class Documents:
             hide_suggestions=self._hide_suggestions,
         )
         if errors:
-            raise DocumentRefused([with_code(error, VALIDATION_FAILED) for error in errors])
+            raise OperationRefused([with_code(error, VALIDATION_FAILED) for error in errors])
 
     def _keep(
         self, text: str, document: DocumentNode, operations: dict[str | None, Operation]

@@ -13,7 +13,7 @@ from graphql import ExecutionResult, GraphQLError
 from models.limits import Limits
 from parley.engine.answers import Answer, error_answer, result_answer
 from parley.engine.documents import MAX_KEPT_BYTES, Documents
-from parley.engine.errors import DocumentRefused
+from parley.engine.errors import OperationRefused
 from parley.engine.facts import SchemaFacts
 from parley.engine.operation import Operation
 from parley.engine.plan_executor import PlanExecutor
@@ -66,7 +66,7 @@ class Engine:
         """Return the operation of a document, parsed, validated and kept for the next request.
 
         Raises:
-            DocumentRefused: the document cannot be executed.
+            OperationRefused: the document cannot be executed.
         """
         if self._charge_reading is not None and self.charges_reading(query):
             self._charge_reading(len(query), context)
@@ -82,7 +82,7 @@ class Engine:
         """Execute a query or mutation. An operation that cannot be executed is answered, too."""
         try:
             executor = self._executor(operation, variables, context, None, charge=self._charge)
-        except DocumentRefused as refused:
+        except OperationRefused as refused:
             return error_answer(refused.errors)
         result = executor.run()
         return result_answer(await result if not isinstance(result, ExecutionResult) else result)
@@ -91,7 +91,7 @@ class Engine:
         """Return how many objects one answer to the operation, or one event of it, may hold.
 
         Raises:
-            DocumentRefused: the variables are not right.
+            OperationRefused: the variables are not right.
         """
         return operation.cost.total(operation.variables.coerce(variables).coerced)
 
@@ -101,13 +101,13 @@ class Engine:
         """Return the stream that the root field's resolver returned, as it is.
 
         Raises:
-            DocumentRefused: the variables are not right, or the resolver raised.
+            OperationRefused: the variables are not right, or the resolver raised.
         """
         executor = self._executor(operation, variables, context, None, charge=self._charge)
         try:
             return await executor.open_stream()
         except GraphQLError as error:
-            raise DocumentRefused([error]) from error
+            raise OperationRefused([error]) from error
 
     def render(
         self,
@@ -130,7 +130,7 @@ class Engine:
     ) -> str | Awaitable[str]:
         try:
             executor = self._executor(operation, variables, context, event)
-        except DocumentRefused as refused:
+        except OperationRefused as refused:
             return error_answer(refused.errors).body.decode()
         text = _render_planned(executor.shape, event) if executor.shape.planned else None
         if text is not None:

@@ -33,8 +33,8 @@ _MAX_CAUSES = 3
 logger = logging.getLogger("parley.engine")
 
 
-class DocumentRefused(Exception):
-    """The request cannot be executed; each error has its code."""
+class OperationRefused(Exception):
+    """The operation cannot be executed; each error has its code."""
 
     def __init__(self, errors: list[GraphQLError]) -> None:
         super().__init__(f"{len(errors)} errors")
@@ -47,8 +47,8 @@ def with_code(error: GraphQLError, code: str) -> GraphQLError:
     return error
 
 
-def exceeded(message: str, node: Any = None) -> DocumentRefused:
-    return DocumentRefused([GraphQLError(message, node, extensions={"code": LIMIT_EXCEEDED})])
+def exceeded(message: str, node: Any = None) -> OperationRefused:
+    return OperationRefused([GraphQLError(message, node, extensions={"code": LIMIT_EXCEEDED})])
 
 
 def format_errors(errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:

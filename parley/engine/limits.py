@@ -23,7 +23,7 @@ from parley.engine.errors import (
     INVALID_INPUT,
     LIMIT_EXCEEDED,
     PARSE_FAILED,
-    DocumentRefused,
+    OperationRefused,
     exceeded,
     with_code,
 )
@@ -41,7 +41,7 @@ def parse_document(text: str, limits: Limits) -> DocumentNode:
     """The document as a tree.
 
     Raises:
-        DocumentRefused: LIMIT_EXCEEDED or GRAPHQL_PARSE_FAILED.
+        OperationRefused: LIMIT_EXCEEDED or GRAPHQL_PARSE_FAILED.
     """
     if len(text) > MAX_TEXT_LENGTH:
         raise exceeded(f"A document may have {MAX_TEXT_LENGTH} characters at most.")
@@ -50,7 +50,7 @@ def parse_document(text: str, limits: Limits) -> DocumentNode:
     except GraphQLSyntaxError as error:
         # graphql-core says so of its limits: tokens, comments, nesting.
         limit = error.message.endswith("Parsing aborted.")
-        raise DocumentRefused(
+        raise OperationRefused(
             [with_code(error, LIMIT_EXCEEDED if limit else PARSE_FAILED)]
         ) from None
 
@@ -59,7 +59,7 @@ def require_modest(document: DocumentNode, limits: Limits) -> None:
     """Count what is written in the document, fragments once.
 
     Raises:
-        DocumentRefused: LIMIT_EXCEEDED; INVALID_INPUT for text that cannot be stored.
+        OperationRefused: LIMIT_EXCEEDED; INVALID_INPUT for text that cannot be stored.
     """
     operations = [
         each for each in document.definitions if isinstance(each, OperationDefinitionNode)
@@ -75,7 +75,7 @@ def require_modest(document: DocumentNode, limits: Limits) -> None:
         if directives > limits.query_directives:
             raise exceeded(f"At most {limits.query_directives} directives are allowed.", node)
         if isinstance(node, StringValueNode) and is_bad_text(node.value):
-            raise DocumentRefused(
+            raise OperationRefused(
                 [GraphQLError(BAD_TEXT, node, extensions={"code": INVALID_INPUT})]
             )
 

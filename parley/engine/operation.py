@@ -17,7 +17,7 @@ from graphql.language import (
 from models.devices.sessions import Unauthenticated
 from models.limits import Limits
 from parley.engine.cost import Cost
-from parley.engine.errors import INVALID_INPUT, VALIDATION_FAILED, DocumentRefused, with_code
+from parley.engine.errors import INVALID_INPUT, VALIDATION_FAILED, OperationRefused, with_code
 from parley.engine.facts import SchemaFacts
 from parley.engine.limits import walk
 from parley.engine.outline import Outline
@@ -91,25 +91,25 @@ class Operation:
         return self._shapes.get(()) or self.shape(VariableValues({}, {}))
 
     def refusal_of_anonymous(self) -> Exception:
-        """Why one without a viewer does not get this: `Unauthenticated`; a `DocumentRefused` where
+        """Why one without a viewer does not get this: `Unauthenticated`; a `OperationRefused` where
         introspection is for viewers only.
         """
         if _INTROSPECTION.isdisjoint(self.root_fields):
             return Unauthenticated()
         error = GraphQLError("Introspection needs a viewer here.", self.node)
-        return DocumentRefused([with_code(error, VALIDATION_FAILED)])
+        return OperationRefused([with_code(error, VALIDATION_FAILED)])
 
     def shape(self, values: VariableValues) -> Shape:
         """What the operation selects, given its variables.
 
         Raises:
-            DocumentRefused: a variable of @skip or @include is null.
+            OperationRefused: a variable of @skip or @include is null.
         """
         key = tuple(values.coerced.get(name) for name in self._switches)
         shape = self._shapes.get(key)
         if shape is None:
             if None in key:
-                raise DocumentRefused([_null_switch(self._switches[key.index(None)])])
+                raise OperationRefused([_null_switch(self._switches[key.index(None)])])
             switches = VariableValues(
                 {name: values.sources[name] for name in self._switches},
                 {name: values.coerced[name] for name in self._switches},

@@ -56,7 +56,7 @@ class Outliner:
     """Outlines the operations of one document.
 
     Raises:
-        DocumentRefused: LIMIT_EXCEEDED.
+        OperationRefused: LIMIT_EXCEEDED.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ from graphql.language import VariableDefinitionNode
 from graphql.utilities import coerce_input_value
 from graphql.utilities.coerce_input_value import coerce_default_value
 
-from parley.engine.errors import INVALID_INPUT, DocumentRefused, with_code
+from parley.engine.errors import INVALID_INPUT, OperationRefused, with_code
 
 MAX_ERRORS = 10
 
@@ -61,7 +61,7 @@ class Variables:
         """The values as the resolvers want them.
 
         Raises:
-            DocumentRefused: INVALID_INPUT, for every value that is not of its type.
+            OperationRefused: INVALID_INPUT, for every value that is not of its type.
         """
         if not self._variables:
             return VariableValues({}, {})
@@ -104,7 +104,7 @@ class Variables:
             hide_suggestions=self._hide_suggestions,
         )
         if isinstance(values, list):
-            raise DocumentRefused([with_code(error, INVALID_INPUT) for error in values])
+            raise OperationRefused([with_code(error, INVALID_INPUT) for error in values])
         return values
 
 
@@ -113,9 +113,9 @@ def is_bad_text(text: str) -> bool:
     return "\0" in text if text.isascii() else _BAD_CHARACTER.search(text) is not None
 
 
-def refuse_text(where: str) -> DocumentRefused:
+def refuse_text(where: str) -> OperationRefused:
     """Why nothing is done with variables of which one, at that place, holds such a text."""
-    return DocumentRefused(
+    return OperationRefused(
         [
             GraphQLError(
                 f"Variable '${where}' has invalid value: {BAD_TEXT}",

@@ -23,7 +23,7 @@ class LiveCosts:
         """Count the cost while a subscription lives.
 
         Raises:
-            DocumentRefused: LIMIT_EXCEEDED; it would be too much together.
+            OperationRefused: LIMIT_EXCEEDED; it would be too much together.
         """
         held = self._held.get(holder, 0)
         if held + cost > self._most:
@@ -60,7 +60,7 @@ class FollowedDocuments:
         """Count the operation's document while a subscription of the user lives.
 
         Raises:
-            DocumentRefused: LIMIT_EXCEEDED; it would be too much together.
+            OperationRefused: LIMIT_EXCEEDED; it would be too much together.
         """
         held = self._held.get(user, Counter())
         if operation not in held:

@@ -22,7 +22,7 @@ from models.refusals import RefusalCode, Refused, unavailable
 from parley.charges import LARGE_BODY_BYTES, charge_body
 from parley.engine.answers import Answer, error_answer, exception_answer
 from parley.engine.engine import Engine
-from parley.engine.errors import DocumentRefused
+from parley.engine.errors import OperationRefused
 from parley.engine.operation import Operation
 from parley.engine.sharing import make_renderer
 from parley.engine.variables import refuse_text
@@ -125,7 +125,7 @@ class GraphQLHTTP:
         try:
             operation = await self._prepare(request, scope, headers)
             viewer = await self._find_viewer(operation, headers)
-        except DocumentRefused as refused:
+        except OperationRefused as refused:
             await _write_answer(error_answer(refused.errors), reply, stream)
             return
         address = self._origins.client_address(scope)
@@ -136,7 +136,7 @@ class GraphQLHTTP:
             try:
                 async with self._hold_connection(viewer, address):
                     await self._follow(operation, request, viewer, address, stream)
-            except DocumentRefused as refused:
+            except OperationRefused as refused:
                 await stream.write_answer(error_answer(refused.errors))
             return
         context = self._make_context(viewer, address)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from parley.engine.engine import Engine
-from parley.engine.errors import DocumentRefused
+from parley.engine.errors import OperationRefused
 from parley.engine.operation import MAX_SHAPES
 from parley.engine.shapes import ShapeMemory
 from tests.engine.fill_documents import KINDS
@@ -145,7 +145,7 @@ def test_a_null_setting_is_refused_and_keeps_nothing() -> None:
     engine = make_engine()
     query = "query ($a: Boolean) { book { id @include(if: $a) } }"
 
-    with pytest.raises(DocumentRefused):
+    with pytest.raises(OperationRefused):
         engine.prepare(query, None)
 
     assert len(shapes_of(engine)) == 0

@@ -9,7 +9,7 @@ from models.limits import Limits
 from parley.engine import documents
 from parley.engine.documents import Documents
 from parley.engine.engine import Engine
-from parley.engine.errors import DocumentRefused
+from parley.engine.errors import OperationRefused
 from parley.engine.facts import SchemaFacts
 from tests.engine.toy import make_engine, make_schema
 
@@ -17,7 +17,7 @@ TWO = "query One { version } mutation Two { signIn } query Three { book { id } }
 
 
 def refusals(engine: Engine, text: str, name: str | None = None) -> list[GraphQLError]:
-    with pytest.raises(DocumentRefused) as refused:
+    with pytest.raises(OperationRefused) as refused:
         engine.prepare(text, name)
     return refused.value.errors
 
@@ -95,7 +95,7 @@ def test_what_is_refused_is_not_kept() -> None:
     for text in ("{ nothing }", "{", "{ version " + "#" + "x" * documents.MAX_KEPT_TEXT + "\n}"):
         try:
             engine.prepare(text, None)
-        except DocumentRefused:
+        except OperationRefused:
             continue
 
     assert len(engine.documents) == 0

@@ -7,7 +7,7 @@ from graphql import get_introspection_query
 
 from models.limits import Limits
 from parley.engine.engine import Engine
-from parley.engine.errors import DocumentRefused
+from parley.engine.errors import OperationRefused
 from tests.engine.processor import least_cpu_s
 from tests.engine.test_documents import codes
 from tests.engine.toy import make_engine
@@ -145,7 +145,7 @@ def test_what_is_slow_within_the_limits_is_not_that_slow(text: str) -> None:
 
     def prepare() -> None:
         # Each engine keeps what it has prepared.
-        with contextlib.suppress(DocumentRefused):
+        with contextlib.suppress(OperationRefused):
             next(engines).prepare(text, None)
 
     assert least_cpu_s(prepare, times=3) < 0.2

@@ -18,7 +18,7 @@ from models.log.events import StreamCut
 from models.refusals import unavailable
 from parley.engine.answers import Answer
 from parley.engine.engine import Engine
-from parley.engine.errors import DocumentRefused, format_errors, wrap_error
+from parley.engine.errors import OperationRefused, format_errors, wrap_error
 from parley.engine.operation import Operation
 from parley.engine.sharing import make_renderer
 from parley.engine.variables import refuse_text
@@ -257,5 +257,5 @@ def _error(message: str, code: str) -> list[dict[str, Any]]:
 
 def _errors_of(error: Exception) -> list[dict[str, Any]]:
     """The payload of an `error` message."""
-    errors = error.errors if isinstance(error, DocumentRefused) else [wrap_error(error)]
+    errors = error.errors if isinstance(error, OperationRefused) else [wrap_error(error)]
     return format_errors(errors)
