@@ -50,6 +50,9 @@ class Limits:
     query_aliases: int = 15
     query_root_fields: int = 10
     query_tokens: int = 1000
+    document_bytes: int = (
+        64 * 1024
+    )  # of a document's text: a thousand tokens take some ten thousand
     query_directives: int = 5
 
     # One request, one socket

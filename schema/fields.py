@@ -16,17 +16,19 @@ def derived_field(
     description: str,
     graphql_type: Any,
     shared: object = False,
+    list_size: int | None = None,
 ) -> Any:
     """A field that `make` computes from the source, without waiting and without knowing the
-    viewer.
+    viewer. `list_size`: how many objects a list counts for in the cost of a document.
     """
 
     def resolve(root: strawberry.Parent[Any]) -> Any:
         return make(root)
 
+    sizes = {} if list_size is None else {"list_size": list_size}
     return strawberry.field(
         resolver=resolve,
         description=description,
         graphql_type=graphql_type,
-        metadata={"plan": make, "shared": shared},
+        metadata={"plan": make, "shared": shared, **sizes},
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from graphql import GraphQLError, GraphQLSyntaxError, parse
 from graphql.language import (
     DocumentNode,
+    FieldNode,
     ListValueNode,
     Node,
     ObjectValueNode,
@@ -29,9 +30,6 @@ from parley.engine.errors import (
 )
 from parley.engine.variables import BAD_TEXT, is_bad_text
 
-# Characters of a document: a thousand tokens take some ten thousand, and reading padding costs time
-# too.
-MAX_TEXT_LENGTH = 64 * 1024
 MAX_COMMENTS = 200
 # Validation follows the fragments of each operation anew: 60 of each take 27 ms.
 MAX_OPERATIONS = 20
@@ -43,8 +41,8 @@ def parse_document(text: str, limits: Limits) -> DocumentNode:
     Raises:
         OperationRefused: LIMIT_EXCEEDED or GRAPHQL_PARSE_FAILED.
     """
-    if len(text) > MAX_TEXT_LENGTH:
-        raise exceeded(f"A document may have {MAX_TEXT_LENGTH} characters at most.")
+    if _count_bytes(text) > limits.document_bytes:
+        raise exceeded(f"A document may have {limits.document_bytes} bytes at most.")
     try:
         return parse(text, max_lexical_tokens=limits.query_tokens, max_comments=MAX_COMMENTS)
     except GraphQLSyntaxError as error:
@@ -53,6 +51,10 @@ def parse_document(text: str, limits: Limits) -> DocumentNode:
         raise OperationRefused(
             [with_code(error, LIMIT_EXCEEDED if limit else PARSE_FAILED)]
         ) from None
+
+
+def _count_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode(errors="replace"))
 
 
 def require_modest(document: DocumentNode, limits: Limits) -> None:
@@ -66,18 +68,28 @@ def require_modest(document: DocumentNode, limits: Limits) -> None:
     ]
     if len(operations) > MAX_OPERATIONS:
         raise exceeded(f"A document may have {MAX_OPERATIONS} operations at most.", operations[-1])
-    aliases = directives = 0
+    aliases = 0
     for node in walk(*document.definitions):
-        directives += len(getattr(node, "directives", None) or ())
-        aliases += getattr(node, "alias", None) is not None
+        aliases += _is_costly_alias(node)
+        directives = len(getattr(node, "directives", None) or ())
         if aliases > limits.query_aliases:
             raise exceeded(f"At most {limits.query_aliases} aliases are allowed.", node)
         if directives > limits.query_directives:
-            raise exceeded(f"At most {limits.query_directives} directives are allowed.", node)
+            raise exceeded(
+                f"At most {limits.query_directives} directives are allowed in one place.", node
+            )
         if isinstance(node, StringValueNode) and is_bad_text(node.value):
             raise OperationRefused(
                 [GraphQLError(BAD_TEXT, node, extensions={"code": INVALID_INPUT})]
             )
+
+
+def _is_costly_alias(node: Node) -> bool:
+    """Return whether the node gives a field another name. `__typename` costs nothing, and some
+    clients give it a name in each selection.
+    """
+    alias = getattr(node, "alias", None)
+    return alias is not None and isinstance(node, FieldNode) and node.name.value != "__typename"
 
 
 def walk(*definitions: Node) -> Iterator[Node]:

@@ -95,8 +95,15 @@ class Outliner:
             if node.selection_set
         ]
         entry.children = self._group(below)
+        below_depth = depth if self._is_step_of_a_page(entry) else depth + 1
         for child in entry.children:
-            self._fill(child, depth + 1, max_depth)
+            self._fill(child, below_depth, max_depth)
+
+    def _is_step_of_a_page(self, entry: Outline) -> bool:
+        """Return whether the field only leads from a connection to its nodes: `edges`."""
+        return entry.field_name == "edges" and all(
+            parent is not None and parent.name.endswith("Connection") for _, parent in entry.nodes
+        )
 
     def _group(
         self, pending: list[tuple[SelectionSetNode, GraphQLNamedType | None]]

@@ -157,7 +157,8 @@ class Media(Node):
             "key to sign URLs."
         ),
         graphql_type=list[Rendition],
-        metadata=SHARED,
+        # They are a part of the file's own row.
+        metadata={"list_size": 1, **SHARED},
     )
 
 

@@ -233,7 +233,8 @@ class Message(Node):
         resolver=_media,
         description="The files that it holds, in the sender's order; at most 10.",
         graphql_type=list[Media],
-        metadata={"plan": "media", **SHARED},
+        # Most messages hold one file or none; an album counts for less than it holds.
+        metadata={"plan": "media", "list_size": 2, **SHARED},
     )
     location: messages.Location | None = derived_field(
         _location_of,
@@ -264,6 +265,7 @@ class Message(Node):
         ),
         graphql_type=list[Reaction],
         shared=True,
+        list_size=1,
     )
     system: notices.SystemNotice | None = strawberry.field(
         description="What happened, for SYSTEM messages.",

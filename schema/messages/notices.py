@@ -67,7 +67,7 @@ class SystemNotice:
         resolver=_subjects,
         description="To whom it was done.",
         graphql_type=list[User],
-        metadata={"plan": "subjects", **SHARED},
+        metadata={"plan": "subjects", "list_size": 1, **SHARED},
     )
     value: str | None = strawberry.field(
         description="The new name, or the new role.", metadata=SHARED

@@ -24,6 +24,23 @@ async def test_anybody_may_ask_for_them(server: Server) -> None:
     }
 
 
+async def test_nothing_that_a_client_could_meet_is_kept_from_it(server: Server) -> None:
+    limits = await ApiClient(server).mutate(
+        "{ limits { featureLevel aliases directives documentBytes editWindowSeconds "
+        "mediaPerMessage mentions } }"
+    )
+
+    assert limits == {
+        "featureLevel": 2,
+        "aliases": 15,
+        "directives": 5,
+        "documentBytes": 65_536,
+        "editWindowSeconds": 900,
+        "mediaPerMessage": 10,
+        "mentions": 100,
+    }
+
+
 async def test_they_are_those_of_the_settings(alice: Person, served_with: ServedWith) -> None:
     async with served_with(message_length=5, page_size=7) as server:
         limits = await ApiClient(server).mutate(LIMITS)
@@ -61,7 +78,7 @@ TOO_MUCH = {
         "replyTo { seq }", "... on Message { ... { replyTo { seq } } }"
     ),
     "cost": "{ channels(first: 100) { nodes { messages(first: 100) { nodes { seq } } } } }",
-    "6 directives": "{ viewer { id" + " @include(if: true)" * 6 + " } }",
+    "6 directives in one place": "{ viewer { id" + " @include(if: true)" * 6 + " } }",
     "3,000 duplicates": "{ viewer {" + " id" * 3000 + " } }",
     "500 fragments": chain(500),
     "400 kB of commas": "{ viewer {" + "," * 60_000 + " id } }" + "," * 100_000,
@@ -87,6 +104,51 @@ async def test_a_document_at_the_limits_is_executed(alice: Person) -> None:
     assert (
         await alice.errors("{ channels(first: 49) { nodes { members { nodes { id } } } } }") == []
     )
+
+
+async def test_what_costs_nothing_is_not_counted(alice: Person) -> None:
+    """Directives are counted in one place, `edges` is no level, and `__typename` has free names."""
+    places = " ".join(f"a{n}: name @include(if: true) @skip(if: false)" for n in range(10))
+    names = " ".join(f"t{n}: __typename" for n in range(100))
+    steps = deep(10).replace("nodes {", "edges { node {", 1) + "}"
+
+    for document in (f"{{ viewer {{ {places} }} }}", f"{{ viewer {{ {names} }} }}", steps):
+        assert await alice.errors(document) == []
+
+
+MEDIA = (
+    "{ id kind state failure fileName contentType byteSize width height durationMs placeholder "
+    "renditions { name contentType byteSize width height url urlExpiresAt } }"
+)
+USER = (
+    f"{{ id name about avatar {MEDIA} isBlocked phoneNumber "
+    "presence { userId online lastSeenAt } }"
+)
+SAID = (
+    f"id channelId seq kind sender {USER} clientMessageId text media {MEDIA} "
+    "location { latitude longitude label } mentions reactions { emoji count userIds } "
+    f"system {{ kind actor {USER} subjects {USER} value }} sentAt editedAt deletedAt status "
+    "deliveredAt seenAt deliveredCount readCount"
+)
+LIST_SCREENS = {
+    "messages": f"query ($id: ID!) {{ channel(id: $id) {{ messages(last: 100) {{ nodes "
+    f"{{ {SAID} replyTo {{ {SAID} }} }} }} }} }}",
+    "channels": f"{{ channels(first: 100) {{ nodes {{ id unreadCount lastMessage {{ {SAID} }} "
+    f"members(first: 2) {{ nodes {{ user {USER} }} }} "
+    f"... on Group {{ name avatar {MEDIA} }} }} }} }}",
+    "members": f"query ($id: ID!) {{ channel(id: $id) {{ members(first: 100) {{ nodes "
+    f"{{ role user {USER} }} }} }} }}",
+}
+
+
+@pytest.mark.parametrize("screen", LIST_SCREENS)
+async def test_a_list_may_show_its_largest_page_with_every_field(
+    alice: Person, bob: Person, screen: str
+) -> None:
+    chat = await alice.open_chat(bob)
+    variables = {"id": chat} if "$id" in LIST_SCREENS[screen] else {}
+
+    assert await alice.errors(LIST_SCREENS[screen], **variables) == []
 
 
 async def test_aliases_of_one_mutation_run_nothing(alice: Person, bob: Person) -> None:
