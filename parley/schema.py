@@ -16,12 +16,12 @@ from strawberry.tools import merge_types
 from resolvers.blocks import BlockMutations, BlockQueries
 from resolvers.channels import ChannelMutations, ChannelQueries
 from resolvers.devices import DeviceMutations, DeviceQueries
+from resolvers.global_ids import GlobalIdQueries
 from resolvers.groups import GroupMutations, GroupQueries
 from resolvers.limits import LimitQueries
 from resolvers.media import MediaMutations, MediaQueries
 from resolvers.message_changes import ChangeMutations
 from resolvers.messages import MessageMutations
-from resolvers.nodes import NodeQueries
 from resolvers.privacy import PrivacyMutations, PrivacyQueries
 from resolvers.push import PushMutations, PushQueries
 from resolvers.reports import ReportMutations
@@ -53,7 +53,7 @@ PUBLIC_FIELDS = frozenset({"requestCode", "signIn", "refreshSession", "limits"})
 
 QUERIES = (
     UserQueries,
-    NodeQueries,
+    GlobalIdQueries,
     ChannelQueries,
     GroupQueries,
     SearchQueries,

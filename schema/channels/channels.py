@@ -14,9 +14,9 @@ from models.users import users
 from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import derived_field
+from schema.global_ids import ID_DESCRIPTION, ObjectWithId, global_id_field
 from schema.messages.messages import Message, MessageConnection
 from schema.messages.timeline import open_timeline
-from schema.node import ID_DESCRIPTION, Node, global_id_field
 from schema.paging import Edge, Page, PageInfo, id_cursor, make_page, parse_id_cursor, require_count
 from schema.refusals import Refusal
 from schema.scalars import DateTime
@@ -60,7 +60,7 @@ class MemberPosition:
 
 @describes(members.Member)
 @strawberry.type(description="A user in a channel.")
-class Member(Node):
+class Member(ObjectWithId):
     id: strawberry.ID = global_id_field(
         lambda member: ids.member_global_id(member.channel_id, member.user_id)
     )
@@ -196,7 +196,7 @@ def _id_of(channel: channels.Channel) -> str:
 @strawberry.interface(
     description="A chat (two people, or one with their own notes) or a group (up to 100)."
 )
-class Channel(Node):
+class Channel(ObjectWithId):
     id: strawberry.ID = strawberry.field(description=ID_DESCRIPTION)
     kind: ChannelKind = strawberry.field(description="What it is.")
     created_at: datetime = strawberry.field(
@@ -242,7 +242,7 @@ class Channel(Node):
 
 @describes(channels.Chat)
 @strawberry.type(description="A chat of two users, or of one user with personal notes.")
-class Chat(Channel, Node):
+class Chat(Channel, ObjectWithId):
     id: strawberry.ID = global_id_field(_id_of)
 
     @strawberry.field(

@@ -14,8 +14,8 @@ from models.users import users
 from schema.channels.channels import Channel
 from schema.context import context_of
 from schema.fields import SHARED, derived_field
+from schema.global_ids import ObjectWithId, global_id_field
 from schema.media.media import Media
-from schema.node import Node, global_id_field
 from schema.refusals import Refusal
 from schema.scalars import DateTime
 from schema.sources import describes
@@ -74,7 +74,7 @@ async def _invites(
 
 @describes(channels.Group, channels.GroupFacts)
 @strawberry.type(description="A channel with a name, for up to 100 users.")
-class Group(Channel, Node):
+class Group(Channel, ObjectWithId):
     id: strawberry.ID = global_id_field(lambda group: ids.channel_global_id(group.id), shared=True)
     name: str = strawberry.field(
         description="What it is called. 1 to 100 characters.", metadata=SHARED

@@ -12,7 +12,7 @@ from models.push.addresses import PushEndpointKind
 from models.push.settings import PushSettings as Settings
 from schema.devices.push_settings import PushSettings
 from schema.enums import describe_enum
-from schema.node import Node, global_id_field
+from schema.global_ids import ObjectWithId, global_id_field
 from schema.refusals import Refusal
 from schema.scalars import DateTime
 from schema.sources import describes
@@ -48,7 +48,7 @@ def _id_of(device: devices.Device) -> str:
 
 @describes(devices.Device)
 @strawberry.type(description="One signed-in installation of the viewer.")
-class Device(Node):
+class Device(ObjectWithId):
     id: strawberry.ID = global_id_field(_id_of)
     name: str = strawberry.field(
         description="What it called itself at sign-in. 1 to 100 characters."

@@ -14,7 +14,7 @@ from models.media.signed_renditions import SignedRendition, sign_renditions
 from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import SHARED, derived_field
-from schema.node import Node, global_id_field
+from schema.global_ids import ObjectWithId, global_id_field
 from schema.refusals import Refusal
 from schema.scalars import DateTime
 from schema.sources import describes
@@ -102,7 +102,7 @@ def _file_name_of(source: StoredMedia) -> str | None:
         "is."
     )
 )
-class Media(Node):
+class Media(ObjectWithId):
     id: strawberry.ID = global_id_field(lambda source: ids.media_global_id(source.id), shared=True)
     kind: MediaKind = strawberry.field(description="What it is shown as.", metadata=SHARED)
     state: MediaState = strawberry.field(

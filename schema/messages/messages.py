@@ -17,10 +17,10 @@ from models.users import users
 from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import OUTERMOST, SHARED, derived_field
+from schema.global_ids import ObjectWithId, global_id_field
 from schema.media.media import Media
 from schema.messages.notices import SystemNotice
 from schema.messages.receipts import ReceiptConnection
-from schema.node import Node, global_id_field
 from schema.paging import Edge, Page, PageInfo, id_cursor, make_page, parse_id_cursor, require_count
 from schema.scalars import DateTime
 from schema.sources import describes
@@ -189,7 +189,7 @@ def _fate_field(
 @strawberry.type(
     description="A message of a member, or a notice (SYSTEM) about a change of the channel."
 )
-class Message(Node):
+class Message(ObjectWithId):
     id: strawberry.ID = global_id_field(_id_of, shared=True)
     channel_id: strawberry.ID = derived_field(
         _channel_id_of,

@@ -10,8 +10,8 @@ from models.users import users
 from models.users.presence import Presence as PresenceValue
 from schema.context import context_of
 from schema.fields import SHARED
+from schema.global_ids import ObjectWithId, global_id_field
 from schema.media.media import Media
-from schema.node import Node, global_id_field
 from schema.refusals import Refusal
 from schema.scalars import PhoneNumber
 from schema.sources import describes
@@ -24,7 +24,7 @@ def _id_of(user: users.User) -> str:
 
 @describes(users.User)
 @strawberry.type(description="A person with an account, as of the fetch.")
-class User(Node):
+class User(ObjectWithId):
     id: strawberry.ID = global_id_field(_id_of, shared=True)
     name: str = strawberry.field(
         description="The user's name, 1 to 100 characters.",

@@ -1,4 +1,4 @@
-"""Anything by its global id, as the viewer may see it; null for everything else."""
+"""Queries of objects by their global ids: each as the viewer may see it, else null."""
 
 from typing import Annotated, Any
 
@@ -10,17 +10,17 @@ from models.devices.devices import find_device
 from models.media.uses import list_visible
 from models.refusals import invalid
 from schema.context import Context, context_of
-from schema.node import Node
+from schema.global_ids import ObjectWithId
 
 
 @strawberry.type
-class NodeQueries:
+class GlobalIdQueries:
     @strawberry.field(
         description=(
             "The object with this global id. Null if it does not exist or the viewer may not "
             "see it."
         ),
-        graphql_type=Node | None,
+        graphql_type=ObjectWithId | None,
     )
     async def node(
         self,
@@ -36,7 +36,7 @@ class NodeQueries:
             "Several objects by their global ids, in the order of the ids. Null for each that "
             "does not exist or that the viewer may not see. At most 100."
         ),
-        graphql_type=list[Node | None],
+        graphql_type=list[ObjectWithId | None],
     )
     async def nodes(
         self,
