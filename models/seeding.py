@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from models import ids
-from models.channels.channels import ChannelKind
+from models.channel_kinds import ChannelKind
 from models.channels.members import MemberRole
 from models.database import Connection
 from models.devices.devices import Platform

@@ -7,8 +7,9 @@ from typing import Annotated
 import strawberry
 
 from models import ids
+from models.channel_kinds import ChannelKind
 from models.channels import channels
-from models.channels.channels import ChannelKind, find_channel, page_channels
+from models.channels.channels import find_channel, page_channels
 from models.channels.chats import open_chat
 from models.channels.mutes import mute_channel
 from models.channels.refusals import no_such_channel

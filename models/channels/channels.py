@@ -6,19 +6,14 @@ cannot tell a channel that they are not in from one that does not exist.
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import IntEnum
 
 import asyncpg
 import msgspec
 
+from models.channel_kinds import ChannelKind
 from models.channels.members import MemberPosition, MemberRole
 from models.database import Database
 from models.media.media import Media, picture_of
-
-
-class ChannelKind(IntEnum):
-    CHAT = 1
-    GROUP = 2
 
 
 class _ViewersChannel(msgspec.Struct, frozen=True):

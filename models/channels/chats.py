@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import asyncpg
 
 from models import ids
-from models.channels.channels import ChannelKind, Chat, find_channel
+from models.channel_kinds import ChannelKind
+from models.channels.channels import Chat, find_channel
 from models.channels.members import MemberRole
 from models.database import Connection, Database
 from models.refusals import not_found, unavailable

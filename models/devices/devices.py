@@ -59,7 +59,8 @@ class Device(msgspec.Struct, frozen=True):
 
 # Columns and tables of a query of devices, whose $1 is the user's id; `device_of` reads its rows.
 DEVICE_COLUMNS = f"""d.id, d.name, d.platform, d.created_at, d.last_active_at,
-e.kind AS push_kind, CASE WHEN e.kind = 'EMAIL' THEN e.address ->> 'address' END AS push_mail,
+e.kind AS push_kind,
+CASE WHEN e.kind = '{PushEndpointKind.EMAIL.value}' THEN e.address ->> 'address' END AS push_mail,
 e.confirmed AS push_confirmed, {SETTINGS_COLUMNS}"""
 DEVICES = """devices d
 LEFT JOIN push_endpoints e ON e.user_id = $1 AND e.device_id = d.id

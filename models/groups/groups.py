@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from models import ids
-from models.channels.channels import ChannelKind
+from models.channel_kinds import ChannelKind
 from models.channels.members import MemberRole
 from models.database import Database
 from models.groups.locking import (

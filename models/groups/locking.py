@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from models.channels.channels import ChannelKind
+from models.channel_kinds import ChannelKind
 from models.channels.members import MemberRole
 from models.database import Connection, Database
 from models.limits import Limits

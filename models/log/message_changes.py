@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from models.channels.channels import ChannelKind
+from models.channel_kinds import ChannelKind
 from models.channels.members import MemberRole
 from models.channels.refusals import blocked_chat
 from models.database import Connection, Database

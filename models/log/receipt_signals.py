@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from models.channels.channels import ChannelKind
+from models.channel_kinds import ChannelKind
 from models.database import Database
 from models.log.signals import ReceiptMoved, Signalled
 

@@ -11,7 +11,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from models.channels.channels import ChannelKind
+from models.channel_kinds import ChannelKind
 from models.database import Connection, Database
 from models.limits import Limits
 from models.messages.messages import MessageKind

@@ -16,6 +16,7 @@ from models.budgets import Charge, spend
 from models.database import Connection, Database
 from models.jobs.jobs import enqueue
 from models.limits import Limits
+from models.push.addresses import PushEndpointKind
 from models.refusals import RefusalCode, Refused, invalid
 from models.text import require_code_shape
 from models.tokens import Tokens
@@ -47,9 +48,9 @@ _CONFIRM = """
 UPDATE push_mails SET confirmed_at = $3, nonce = ''::bytea, tries_left = 0
 WHERE user_id = $1 AND digest = $2
 """
-_ACTIVATE = """
+_ACTIVATE = f"""
 UPDATE push_endpoints SET confirmed = true
-WHERE user_id = $1 AND kind = 'EMAIL' AND address ->> 'address' = $2
+WHERE user_id = $1 AND kind = '{PushEndpointKind.EMAIL.value}' AND address ->> 'address' = $2
 """
 
 

@@ -3,20 +3,23 @@
 from datetime import datetime
 
 from models.database import Database
+from models.push.addresses import PushEndpointKind
 from models.push.endpoints import end_endpoint
 from models.push.mails import end_mail
 from models.tokens import UnsubscribeClaims
 
 # The same locks in the same order as whoever sets an endpoint.
-_LOCK = """
+_LOCK = f"""
 SELECT id FROM devices WHERE user_id = $1 AND id IN (
     SELECT e.device_id FROM push_endpoints e JOIN push_mails m ON m.user_id = $1 AND m.digest = $2
-    WHERE e.user_id = $1 AND e.kind = 'EMAIL' AND e.address ->> 'address' = m.address
+    WHERE e.user_id = $1 AND e.kind = '{PushEndpointKind.EMAIL.value}'
+      AND e.address ->> 'address' = m.address
 ) ORDER BY id FOR NO KEY UPDATE
 """
-_AT_THE_ADDRESS = """
+_AT_THE_ADDRESS = f"""
 SELECT device_id FROM push_endpoints
-WHERE user_id = $1 AND kind = 'EMAIL' AND address ->> 'address' = $2 ORDER BY device_id
+WHERE user_id = $1 AND kind = '{PushEndpointKind.EMAIL.value}' AND address ->> 'address' = $2
+ORDER BY device_id
 """
 
 

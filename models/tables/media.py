@@ -33,7 +33,7 @@ class MediaRow(SQLModel, table=True):
 
     __tablename__ = "media"
     __table_args__: ClassVar[Any] = (
-        # The sweep asks for what nothing uses, and for what is kept too long.
+        # The sweep asks for what nothing uses, and for what is kept too long; state 3 is READY.
         Index("ix_media_unused", "created_at", postgresql_where=text("used_at IS NULL")),
         Index("ix_media_completed_at", "completed_at", postgresql_where=text("state = 3")),
         Index("ix_media_content_digest", "content_digest"),

@@ -13,6 +13,7 @@ import asyncpg
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from models.channel_kinds import ChannelKind
 from models.database import Connection, Database
 from models.refusals import not_found
 
@@ -105,11 +106,11 @@ async def _mark_chats(connection: Connection, user_id: str, *, hides: bool) -> N
         "SELECT channel_id FROM user_channels WHERE user_id = $1", user_id
     )
     await connection.execute(
-        """
+        f"""
         UPDATE members b SET hides_receipts = $3
         FROM channels c
         WHERE b.channel_id = ANY ($1) AND b.user_id = $2 AND b.hides_receipts <> $3
-          AND c.id = ANY ($1) AND c.id = b.channel_id AND c.kind = 1
+          AND c.id = ANY ($1) AND c.id = b.channel_id AND c.kind = {ChannelKind.CHAT:d}
         """,
         [row["channel_id"] for row in listed],
         user_id,

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import strawberry
 
 from models import ids
+from models.channel_kinds import ChannelKind
 from models.channels import channels, members
-from models.channels.channels import ChannelKind
 from models.channels.members import MemberRole
 from models.messages import messages
 from models.users import users

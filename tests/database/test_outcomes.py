@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import models
-from models.channels.channels import ChannelKind
+from models.channel_kinds import ChannelKind
 from models.log.outcomes import AppendOutcome, MoveOutcome
 from models.messages.messages import MessageKind
 from models.messages.receipts import ReceiptKind

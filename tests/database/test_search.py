@@ -7,6 +7,7 @@ import pytest
 from models import ids
 from models.database import Database
 from models.log.message_changes import delete_message, edit_message
+from models.messages.messages import MessageKind
 from models.messages.search import BLOCK_ENTRIES, Hit, search_messages
 from models.refusals import RefusalCode, Refused
 from tests.database.searching import PATIENT, VIEWER, Said, at, find, index, make_channel, seqs
@@ -163,7 +164,9 @@ async def test_what_one_has_left_is_not_looked_into(database: Database) -> None:
 
 async def test_notices_and_deleted_messages_are_not_found(database: Database) -> None:
     channel_id = await make_channel(database, [at("word", n) for n in range(200)])
-    await database.execute("UPDATE messages SET kind = 7 WHERE seq IN (3, 150)")
+    await database.execute(
+        "UPDATE messages SET kind = $1 WHERE seq IN (3, 150)", MessageKind.SYSTEM
+    )
     await index(database, channel_id)
     await database.execute("UPDATE messages SET deleted_at = now() WHERE seq IN (4, 151)")
 

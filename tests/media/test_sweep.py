@@ -54,7 +54,9 @@ async def plant(files: Files, key: str, folder: Path) -> str:
 async def begin_upload(files: Files) -> str:
     media_id = await files.add(picture())
     await files.database.execute(
-        "UPDATE media SET state = 1, content_id = NULL WHERE id = $1", media_id
+        "UPDATE media SET state = $2, content_id = NULL WHERE id = $1",
+        media_id,
+        MediaState.AWAITING_UPLOAD,
     )
     return media_id
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from models.channels.channels import ChannelKind
+from models.channel_kinds import ChannelKind
 from models.messages.messages import MessageKind
 from models.push.claims import Facts, Unread
 from models.push.settings import PushPreview

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from models import ids
-from models.channels.channels import ChannelKind
+from models.channel_kinds import ChannelKind
 from models.channels.viewer_states import count_unread
 from models.database import Database
 from models.push.addresses import PushEndpointKind

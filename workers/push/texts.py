@@ -6,7 +6,7 @@ English words stand for messages without text; apps have the ids to say it in th
 
 import re
 
-from models.channels.channels import ChannelKind
+from models.channel_kinds import ChannelKind
 from models.messages.messages import MessageKind
 from models.push.claims import Facts, Unread
 from models.push.settings import PushPreview
