@@ -25,6 +25,7 @@ from parley.worker.job_metrics import JobMetrics
 from workers.jobs.runner import Jobs
 from workers.media.job import MediaJob
 from workers.media.releases import MediaReleases
+from workers.media.rendition_sizes import RenditionSizes
 from workers.media.renditions import MediaRenderer, SandboxFailed
 from workers.media.sandbox.confinement import LAYERS
 from workers.media.sandbox.protocol import MIB, MediaLimits
@@ -124,7 +125,7 @@ async def open_renderer(settings: Settings) -> MediaRenderer:
         SettingsError: this machine lacks what the settings require.
     """
     limits = MediaLimits(
-        preview_format=settings.media_preview_format,
+        sizes=RenditionSizes(preview_format=settings.media_preview_format),
         video_s=settings.media_video_s,
         child_memory_bytes=settings.media_child_megabytes * MIB,
     )

@@ -23,6 +23,7 @@ from tests.media.files import (
 from tests.media.hostile_files import png
 from tests.media.studio import Studio, check_says_nothing, find, get, path_of, shown
 from workers.media.renderers.placeholder import thumb_hash
+from workers.media.rendition_sizes import RenditionSizes
 from workers.media.renditions import MediaLimits, Unusable
 
 THUMBNAIL, PREVIEW, FULL = RenditionName.THUMBNAIL, RenditionName.PREVIEW, RenditionName.FULL
@@ -136,7 +137,8 @@ async def test_an_alpha_channel_of_nothing_makes_no_webp(studio: Studio) -> None
 
 
 async def test_a_setting_makes_previews_webp(studio: Studio) -> None:
-    rendered = await studio.make(IMAGE, telling_photo(), MediaLimits(preview_format="WEBP"))
+    limits = MediaLimits(sizes=RenditionSizes(preview_format="WEBP"))
+    rendered = await studio.make(IMAGE, telling_photo(), limits)
     preview = get(rendered, PREVIEW)
     assert preview.content_type == "image/webp"
     assert preview.byte_size <= 300_000
@@ -180,7 +182,8 @@ async def test_a_moving_picture_is_shrunk(studio: Studio) -> None:
 
 
 async def test_one_that_stays_too_large_is_shown_still(studio: Studio) -> None:
-    rendered = await studio.make(IMAGE, moving("GIF"), MediaLimits(animation_bytes=50))
+    limits = MediaLimits(sizes=RenditionSizes(animation_bytes=50))
+    rendered = await studio.make(IMAGE, moving("GIF"), limits)
     assert [made.name for made in rendered.renditions] == [PREVIEW, THUMBNAIL]
     assert not (path_of(rendered, PREVIEW).parent / "full.webp").exists()
 

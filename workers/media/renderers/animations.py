@@ -37,7 +37,7 @@ def write_animation(picture: ImageFile.ImageFile, limits: MediaLimits) -> list[R
     frames = min(frames, step * limits.animation_frames)
     path = file_name(RenditionName.FULL, _WEBP)
     for share, quality in _TRIES:
-        film = _Film(picture, frames, step, round(limits.animation_px * share))
+        film = _Film(picture, frames, step, round(limits.sizes.animation_px * share))
         film.save(
             path,
             "WEBP",
@@ -49,7 +49,7 @@ def write_animation(picture: ImageFile.ImageFile, limits: MediaLimits) -> list[R
             background=(0, 0, 0, 0),
         )
         picture.seek(0)
-        if os.path.getsize(path) <= limits.animation_bytes:
+        if os.path.getsize(path) <= limits.sizes.animation_bytes:
             return [rendition_of(RenditionName.FULL, _WEBP, *film.size)]
     os.unlink(path)
     return []

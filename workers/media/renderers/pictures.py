@@ -29,6 +29,7 @@ from workers.media.renderers.colours import Colours
 from workers.media.renderers.file_types import HEAD_BYTES, PICTURES, content_type_of
 from workers.media.renderers.placeholder import placeholder_of
 from workers.media.renderers.scans import count_scans
+from workers.media.rendition_sizes import RenditionSizes
 from workers.media.sandbox.protocol import (
     DAMAGED,
     NOT_A_PICTURE,
@@ -89,10 +90,10 @@ def render_picture(source: BinaryIO, limits: MediaLimits) -> Rendered:
     orientation = _orientation_of(picture)
     # Before it is drafted.
     width, height = picture.size
-    still = shrink(picture, orientation, limits.preview_px, limits)
+    still = shrink(picture, orientation, limits.sizes.preview_px, limits)
     if (coded := _coded_colours(picture, head)) is not None:
         still = shown_as_sdr(still, coded)
-    stills, placeholder = write_still(still, limits)
+    stills, placeholder = write_still(still, limits.sizes)
     if orientation >= 5:
         width, height = height, width
     return Rendered(
@@ -178,23 +179,23 @@ def fit(size: Size, side_px: int) -> Size:
     return width, height
 
 
-def write_still(picture: Image.Image, limits: MediaLimits) -> tuple[list[Rendition], str]:
+def write_still(picture: Image.Image, sizes: RenditionSizes) -> tuple[list[Rendition], str]:
     """Write PREVIEW and THUMBNAIL of an upright picture that has the preview's size. Return them
     and the placeholder.
     """
     thumbnail = picture.resize(
-        fit(picture.size, limits.thumbnail_px), Image.Resampling.BICUBIC, reducing_gap=2.0
+        fit(picture.size, sizes.thumbnail_px), Image.Resampling.BICUBIC, reducing_gap=2.0
     )
-    as_webp = picture.mode == "RGBA" or limits.preview_format == "WEBP"
-    preview = _write_within(picture, RenditionName.PREVIEW, limits.preview_bytes, as_webp=as_webp)
-    small = _write_within(thumbnail, RenditionName.THUMBNAIL, limits.preview_bytes, as_webp=True)
+    as_webp = picture.mode == "RGBA" or sizes.preview_format == "WEBP"
+    preview = _write_within(picture, RenditionName.PREVIEW, sizes.preview_bytes, as_webp=as_webp)
+    small = _write_within(thumbnail, RenditionName.THUMBNAIL, sizes.preview_bytes, as_webp=True)
     return [preview, small], placeholder_of(thumbnail)
 
 
-def write_poster(picture: Image.Image, limits: MediaLimits) -> tuple[list[Rendition], str]:
+def write_poster(picture: Image.Image, sizes: RenditionSizes) -> tuple[list[Rendition], str]:
     """Write PREVIEW and THUMBNAIL of a video's frame. Return them and the placeholder."""
-    size = fit(picture.size, limits.poster_px)
-    return write_still(picture.resize(size, Image.Resampling.BICUBIC), limits)
+    size = fit(picture.size, sizes.poster_px)
+    return write_still(picture.resize(size, Image.Resampling.BICUBIC), sizes)
 
 
 # ------------------------------------------------------------------ what the file says

@@ -72,7 +72,7 @@ def render_video(source: BinaryIO, limits: MediaLimits) -> Rendered:
             _transcode(container, film, made, limits)
     if film.poster is None:
         raise Unusable(DAMAGED)
-    stills, placeholder = write_poster(film.poster, limits)
+    stills, placeholder = write_poster(film.poster, limits.sizes)
     width, height = film.poster.size
     return Rendered(
         content_type,
@@ -139,7 +139,7 @@ class _Film:
         self._limits = limits
         self._stream = made.add_stream(
             "libx264",
-            rate=limits.video_fps,
+            rate=limits.sizes.video_fps,
             options={
                 "preset": "veryfast",
                 "crf": "26",
@@ -151,7 +151,7 @@ class _Film:
         )
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = Fraction(1, _TICKS)
-        self._stream.codec_context.gop_size = 4 * limits.video_fps
+        self._stream.codec_context.gop_size = 4 * limits.sizes.video_fps
         self._filters: FilmFilters | None = None
         self._colours = SDR
         self._size: Size = (0, 0)
@@ -166,7 +166,7 @@ class _Film:
         """
         if at_s > self._limits.video_s:
             raise Unusable(TOO_LONG)
-        slot = int(at_s * self._limits.video_fps + Fraction(1, 4))
+        slot = int(at_s * self._limits.sizes.video_fps + Fraction(1, 4))
         ticks = int(at_s * _TICKS)
         if at_s < 0 or slot <= self._last_slot or ticks <= self._last_ticks:
             return
@@ -197,7 +197,8 @@ class _Film:
             width, height = height, width
         self.shown_size = (width, height)
         shorter, longer = min(width, height), max(width, height)
-        scale = min(1, self._limits.video_px / shorter, self._limits.video_long_px / longer)
+        sizes = self._limits.sizes
+        scale = min(1, sizes.video_px / shorter, sizes.video_long_px / longer)
         self._size = (_even(width * scale), _even(height * scale))
         self._stream.width, self._stream.height = self._size
         self._colours = colours_of(frame).made()

@@ -7,6 +7,7 @@ import os
 import msgspec
 
 from models.media.renditions import Rendition, RenditionName
+from workers.media.rendition_sizes import RenditionSizes
 
 MIB = 1024 * 1024
 
@@ -23,7 +24,9 @@ TOO_MUCH = "The file takes too much work to read."
 
 
 class MediaLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits of one file, and the sizes of its renditions; in bytes and pixels."""
+    """The limits of one file, in bytes and pixels, and the sizes of its renditions."""
+
+    sizes: RenditionSizes = RenditionSizes()
 
     # Pictures
     picture_pixels: int = 50_000_000
@@ -31,21 +34,11 @@ class MediaLimits(msgspec.Struct, frozen=True, kw_only=True):
     scanned_pixels: int = 2_000_000_000  # pixels times scans
     animation_frames: int = 300  # more are thinned out
     animation_pixels: int = 400_000_000  # over all frames that are looked at; the rest is left out
-    animation_px: int = 640  # the longer side of a moving picture
-    animation_bytes: int = 5_000_000
     profile_bytes: int = 2 * MIB  # a longer colour profile is not applied
-    thumbnail_px: int = 320
-    preview_px: int = 1600
-    preview_format: str = "JPEG"  # or WEBP
-    preview_bytes: int = 300_000  # aimed at, down to a quality that is still good
 
     # Video and sound
     video_s: float = 900
     video_pixels: int = 9_500_000  # of one frame
-    video_px: int = 720  # the shorter side of what is made
-    video_long_px: int = 1920
-    video_fps: int = 30
-    poster_px: int = 1280
     sound_s: float = 4 * 3600
     sound_least_hz: int = 4000  # below, a few bytes make hours
     sound_free_s: float = 60  # so much of a sound may come from no bytes at all
