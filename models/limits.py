@@ -50,6 +50,7 @@ class Limits:
     query_aliases: int = 15
     query_root_fields: int = 10
     query_tokens: int = 1000
+    persisted_documents: int = 1000  # documents that clients may name by hash alone; 0: none
     document_bytes: int = (
         64 * 1024
     )  # of a document's text: a thousand tokens take some ten thousand

@@ -16,6 +16,7 @@ from parley.engine.documents import MAX_KEPT_BYTES, Documents
 from parley.engine.errors import OperationRefused
 from parley.engine.facts import SchemaFacts
 from parley.engine.operation import Operation
+from parley.engine.persisted import PersistedDocuments
 from parley.engine.plan_executor import PlanExecutor
 from parley.engine.shapes import MAX_SHAPE_BYTES, Shape, ShapeMemory
 
@@ -45,6 +46,7 @@ class Engine:
         development: bool = False,
         charge: Charge | None = None,
         charge_reading: ChargeReading | None = None,
+        trusted_documents: Mapping[str, str] | None = None,
         max_kept_bytes: int = MAX_KEPT_BYTES,
         max_shape_bytes: int = MAX_SHAPE_BYTES,
     ) -> None:
@@ -52,6 +54,7 @@ class Engine:
         self._charge = charge
         self._charge_reading = charge_reading
         self._hide_suggestions = not development
+        self._persisted = PersistedDocuments(limits.persisted_documents, trusted_documents)
         self.documents = Documents(
             self._facts,
             limits,
@@ -61,6 +64,21 @@ class Engine:
             memory=ShapeMemory(max_shape_bytes),
             max_kept_bytes=max_kept_bytes,
         )
+
+    def find_text(self, text: str | None, document_id: str | None) -> str:
+        """Return the text of a document that is given by its text, its hash or id, or both.
+
+        Raises:
+            OperationRefused: it is not known, not trusted, or hash and text differ.
+        """
+        if document_id is None and not self._persisted.trusts_few:
+            assert text is not None
+            return text
+        return self._persisted.find_text(text, document_id)
+
+    def keep_text(self, text: str, document_id: str) -> None:
+        """Keep the text of a document that was prepared, for those who will send its hash alone."""
+        self._persisted.keep(text, document_id)
 
     def prepare(self, query: str, operation_name: str | None, context: Any = None) -> Operation:
         """Return the operation of a document, parsed, validated and kept for the next request.

@@ -181,10 +181,13 @@ class GraphQLHTTP:
         if request.bad_variable is not None:
             raise refuse_text(request.bad_variable)
         context = None
-        if self._engine.charges_reading(request.query):
+        text = self._engine.find_text(request.query, request.document_id)
+        if self._engine.charges_reading(text):
             address = self._origins.client_address(scope)
             context = self._make_context(await self._guess_viewer(headers), address)
-        operation = self._engine.prepare(request.query, request.operation_name, context)
+        operation = self._engine.prepare(text, request.operation_name, context)
+        if request.document_id is not None:
+            self._engine.keep_text(text, request.document_id)
         if scope["method"] == "GET" and operation.kind == "mutation":
             raise BadRequest(405, "Mutations need POST.", headers=((b"allow", b"POST"),))
         return operation

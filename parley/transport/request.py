@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from parley.engine.errors import INVALID_INPUT
+from parley.transport.document_ids import BadDocumentId, read_document_id
 from parley.transport.strict_json import BadJson, Json, find_nul, parse_json
 
 Scope = MutableMapping[str, Any]
@@ -56,7 +57,9 @@ class BadRequest(Exception):
 class GraphQLRequest:
     """The parameters of one operation."""
 
-    query: str
+    # The document's text, its hash or id, or both: one of them is there.
+    query: str | None
+    document_id: str | None
     operation_name: str | None
     variables: dict[str, Any] | None
     # Where among the variables a text holds a NUL, which PostgreSQL cannot store.
@@ -222,14 +225,22 @@ def _parse_json(text: bytes, what: str) -> Json:
 
 def _check(parameters: dict[str, Any], *, may_hold_nul: bool) -> GraphQLRequest:
     query = parameters.get("query")
-    if not isinstance(query, str) or not query:
-        raise BadRequest(400, "The parameter query must be the text of a document.")
     operation_name = parameters.get("operationName")
     if operation_name is not None and not isinstance(operation_name, str):
         raise BadRequest(400, "The parameter operationName must be a string.")
     for name in ("variables", "extensions"):
         if not isinstance(parameters.get(name), dict | None):
             raise BadRequest(400, f"The parameter {name} must be an object.")
+    document_id = _read_document_id(parameters)
+    if not isinstance(query, str | None) or not (query or document_id):
+        raise BadRequest(400, "The parameter query must be the text of a document.")
     variables = parameters.get("variables")
     bad_variable = find_nul(variables) if variables and may_hold_nul else None
-    return GraphQLRequest(query, operation_name, variables, bad_variable)
+    return GraphQLRequest(query or None, document_id, operation_name, variables, bad_variable)
+
+
+def _read_document_id(parameters: dict[str, Any]) -> str | None:
+    try:
+        return read_document_id(parameters.get("extensions"), parameters.get("documentId"))
+    except BadDocumentId as bad:
+        raise BadRequest(400, str(bad)) from None

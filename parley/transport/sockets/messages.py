@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from models.close_codes import CloseCode
+from parley.transport.document_ids import BadDocumentId, read_document_id
 from parley.transport.strict_json import BadJson, find_nul, parse_json
 
 
@@ -20,12 +21,15 @@ class ClientMessage(msgspec.Struct):
 class SubscribePayload(msgspec.Struct):
     """The payload of a `subscribe`."""
 
-    query: str
+    query: str | None = None
+    documentId: str | None = None
     operationName: str | None = None
     variables: dict[str, Any] | None = None
     extensions: dict[str, Any] | None = None
     # Found here, whatever a client says of it: the place of a text with a NUL.
     bad_variable: Any = None
+    # Read from what is above: the hash or id of the document.
+    document_id: Any = None
 
 
 class Close(Exception):
@@ -64,8 +68,11 @@ def parse_request(message: ClientMessage) -> tuple[str, SubscribePayload]:
         raise Close(CloseCode.BAD_REQUEST, "A subscribe message needs an id")
     try:
         request = msgspec.convert(message.payload, SubscribePayload)
-    except msgspec.ValidationError:
+        request.document_id = read_document_id(request.extensions, request.documentId)
+    except (msgspec.ValidationError, BadDocumentId):
         raise Close(CloseCode.BAD_REQUEST, "Invalid subscribe payload") from None
+    if request.query is None and request.document_id is None:
+        raise Close(CloseCode.BAD_REQUEST, "Invalid subscribe payload")
     looks = message.may_hold_nul and request.variables
     request.bad_variable = find_nul(request.variables or {}) if looks else None
     return message.id, request

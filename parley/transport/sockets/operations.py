@@ -160,7 +160,7 @@ class _RunningOperation:
             raise refuse_text(request.bad_variable)
         context = self._socket.context()
         try:
-            operation = self._server.engine.prepare(request.query, request.operationName, context)
+            operation = self._prepare(request, context)
         finally:
             self._slow_down_after(context)
         self._cancellable = operation.kind != "mutation"
@@ -174,6 +174,14 @@ class _RunningOperation:
             await self._ask(operation, request.variables)
         else:
             await self._follow(operation, request.variables)
+
+    def _prepare(self, request: SubscribePayload, context: Context) -> Operation:
+        engine, document_id = self._server.engine, request.document_id
+        text = engine.find_text(request.query, document_id)
+        operation = engine.prepare(text, request.operationName, context)
+        if document_id is not None:
+            engine.keep_text(text, document_id)
+        return operation
 
     async def _ask(self, operation: Operation, variables: Mapping[str, Any] | None) -> None:
         try:
