@@ -38,6 +38,7 @@ from parley.transport.request import (
     Receive,
     Scope,
     Send,
+    authorization_header,
     parse_body,
     parse_query_string,
     read_accept,
@@ -195,14 +196,14 @@ class GraphQLHTTP:
     async def _guess_viewer(self, headers: Headers) -> Viewer | None:
         """Who pays for reading a document: what it asks for, and of whom, is not known yet."""
         try:
-            return await self._authenticate(_authorization(headers))
+            return await self._authenticate(authorization_header(headers))
         except (Unauthenticated, Refused):
             return None
 
     async def _find_viewer(self, operation: Operation, headers: Headers) -> Viewer | None:
         if operation.public:
             return None
-        viewer = await self._authenticate(_authorization(headers))
+        viewer = await self._authenticate(authorization_header(headers))
         if viewer is None:
             raise operation.refusal_of_anonymous()
         return viewer
@@ -260,11 +261,6 @@ class GraphQLHTTP:
                 return await self._engine.subscribe(operation, request.variables, context)
         except TimeoutError:
             raise unavailable() from None
-
-
-def _authorization(headers: Headers) -> str | None:
-    value = headers.get(b"authorization")
-    return None if value is None else value.decode("latin-1")
 
 
 def _status_of(refused: Refused) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:

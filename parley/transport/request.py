@@ -101,6 +101,12 @@ def _read_media_range(part: bytes) -> tuple[bytes, float]:
     return name, 1.0
 
 
+def authorization_header(headers: Headers) -> str | None:
+    """Return the `Authorization` header's value, None where there is none."""
+    value = headers.get(b"authorization")
+    return None if value is None else value.decode("latin-1")
+
+
 def require_json_content(headers: Headers) -> None:
     """
     Raises:

@@ -64,8 +64,7 @@ def parse_request(message: ClientMessage) -> tuple[str, SubscribePayload]:
     Raises:
         Close: the `subscribe` has no id, or its payload is no request.
     """
-    if not message.id:
-        raise Close(CloseCode.BAD_REQUEST, "A subscribe message needs an id")
+    operation_id = require_id(message)
     try:
         request = msgspec.convert(message.payload, SubscribePayload)
         request.document_id = read_document_id(request.extensions, request.documentId)
@@ -75,7 +74,29 @@ def parse_request(message: ClientMessage) -> tuple[str, SubscribePayload]:
         raise Close(CloseCode.BAD_REQUEST, "Invalid subscribe payload")
     looks = message.may_hold_nul and request.variables
     request.bad_variable = find_nul(request.variables or {}) if looks else None
-    return message.id, request
+    return operation_id, request
+
+
+def require_id(message: ClientMessage) -> str:
+    """Return the id of the operation that a message is about.
+
+    Raises:
+        Close: it has none.
+    """
+    if not message.id:
+        raise Close(CloseCode.BAD_REQUEST, f"A {message.type} message needs an id")
+    return message.id
+
+
+def require_object(message: ClientMessage) -> dict[str, Any] | None:
+    """Return the payload of a ping or pong, None when it has none.
+
+    Raises:
+        Close: it is no object.
+    """
+    if not isinstance(message.payload, dict | None):
+        raise Close(CloseCode.BAD_REQUEST, f"Invalid {message.type} payload")
+    return message.payload
 
 
 def authorization_of(payload: Any) -> str | None:

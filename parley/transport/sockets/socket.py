@@ -18,6 +18,8 @@ from parley.transport.sockets.messages import (
     authorization_of,
     parse_message,
     parse_request,
+    require_id,
+    require_object,
 )
 from parley.transport.sockets.operations import OperationsServer, SocketOperations
 from parley.transport.writer import Writer
@@ -45,10 +47,17 @@ class Socket:
     """One connection, from its acceptance until everything that was begun on it has ended."""
 
     def __init__(
-        self, server: SocketServer, client_address: str, connection: HeldConnection, send: Send
+        self,
+        server: SocketServer,
+        client_address: str,
+        authorization: str | None,
+        connection: HeldConnection,
+        send: Send,
     ) -> None:
         self._server = server
         self._client_address = client_address
+        # The `Authorization` header of the upgrade, where `connection_init` has none.
+        self._authorization = authorization
         self._connection = connection
         self._send = send
 
@@ -114,16 +123,16 @@ class Socket:
             case "connection_init":
                 await self._init(message.payload)
             case "ping":
-                payload = {} if message.payload is None else {"payload": message.payload}
-                self._write({"type": "pong"} | payload)
+                payload = require_object(message)
+                self._write({"type": "pong"} | ({} if payload is None else {"payload": payload}))
             case "pong":
-                return
+                require_object(message)
             case "subscribe":
                 if not self._acknowledged:
                     raise Close(CloseCode.UNAUTHORIZED, UNAUTHORIZED)
                 self._operations.begin(*parse_request(message))
             case "complete":
-                await self._operations.complete(message.id or "")
+                await self._operations.complete(require_id(message))
             case _:
                 raise Close(CloseCode.BAD_REQUEST, "Invalid message type")
 
@@ -132,8 +141,11 @@ class Socket:
             raise Close(CloseCode.TOO_MANY_INIT_REQUESTS, "Too many initialisation requests")
         self._init_received = True
         self._init_timer.cancel()
+        authorization = authorization_of(payload)
+        if authorization is None:
+            authorization = self._authorization
         try:
-            self._viewer = await self._server.sessions.authenticate(authorization_of(payload))
+            self._viewer = await self._server.sessions.authenticate(authorization)
         except Unauthenticated:
             raise Close(CloseCode.UNAUTHORIZED, UNAUTHORIZED) from None
         except Refused:

@@ -17,6 +17,7 @@ from parley.engine.engine import Engine
 from parley.transport.costs import FollowedDocuments, LiveCosts
 from parley.transport.mutations import Mutations
 from parley.transport.origins import Origins
+from parley.transport.request import authorization_header
 from parley.transport.sockets.socket import MakeContext, Receive, Send, Socket
 from subscriptions.connections import Connections, HeldConnection
 from subscriptions.presence.presence import NodePresence
@@ -57,7 +58,8 @@ class GraphQLWebSocket:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        if self.draining or not self.origins.allows(dict(scope["headers"])):
+        headers = dict(scope["headers"])
+        if self.draining or not self.origins.allows(headers):
             await send({"type": "websocket.close", "code": CloseCode.POLICY_VIOLATION})
             return
         if PROTOCOL not in scope.get("subprotocols", ()):
@@ -75,7 +77,8 @@ class GraphQLWebSocket:
         connection = HeldConnection(self.connections, address)
         try:
             await connection.hold(None)
-            await self._run(Socket(self, address, connection, send), receive)
+            socket = Socket(self, address, authorization_header(headers), connection, send)
+            await self._run(socket, receive)
         except Refused:
             await asyncio.sleep(self.limits.refusal_pause_s)
             await send(
