@@ -20,7 +20,7 @@ from models.devices.devices import Platform
 from models.log.drafts import Draft
 from models.messages.messages import Details, MessageKind, encode_details
 from models.messages.notices import NoticeKind, SystemNotice
-from models.messages.search import BLOCK_ENTRIES, build_search_blocks
+from models.messages.search_index import BLOCK_ENTRIES, build_search_blocks
 from models.tokens import Tokens
 from models.users.users import User
 

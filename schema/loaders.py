@@ -11,7 +11,8 @@ from models.devices.viewer import Viewer
 from models.groups.invites import Invite, list_invites
 from models.media.media import Media, list_media
 from models.messages.fates import NO_FATE, Fate, list_fates
-from models.messages.messages import Message, list_last_messages, list_messages, show_to
+from models.messages.messages import Message, show_to
+from models.messages.reading import list_last_messages, list_messages
 from models.messages.receipts import Receipt, page_receipts
 from models.users.phone_numbers import list_known_numbers
 from models.users.presence import Presence

@@ -1,10 +1,11 @@
 """Search: messages by the words that they hold, in the viewer's channels, newest first.
 
-A channel's log is indexed in blocks of 128 entries (docs/decisions/0004); what follows the last
-whole block is looked through. A block only says where to look: what is found is compared with the
-messages themselves, and read for the viewer by the statement that checks their membership. Work is
-bounded however common a word is, because blocks are opened newest first and only while they may
-hold something newer than what was found; and however rare, by the deadline.
+A channel's log is indexed in blocks of 128 entries (models/messages/search_index.py,
+docs/decisions/0004); what follows the last whole block is looked through. A block only says where
+to look: what is found is compared with the messages themselves, and read for the viewer by the
+statement that checks their membership. Work is bounded however common a word is, because blocks are
+opened newest first and only while they may hold something newer than what was found; and however
+rare, by the deadline.
 
 The order is (time, channel, seq), each descending. Times are of several clocks, so that in a
 channel they may be in another order than the seqs: a block knows the times between which all of its
@@ -17,18 +18,19 @@ from datetime import datetime
 
 import msgspec
 
-from models.channels.refusals import no_such_channel
-from models.database import Connection, Database
+from models.database import Database
 from models.limits import Limits
-from models.messages.messages import Message, MessageKind, list_messages
+from models.messages.messages import Message, MessageKind
+from models.messages.reading import list_messages
+from models.messages.search_index import (
+    BLOCK_ENTRIES,
+    SearchScope,
+    build_missing_blocks,
+    list_scopes,
+)
 from models.refusals import invalid, unavailable
 from models.text import require_text
 
-BLOCK_ENTRIES = 128
-# Of one call; the next call goes on.
-BUILT_AT_ONCE = 16
-# Built by one search, where the process that wrote the entries did not come to it.
-BUILT_BY_SEARCH = 64
 # Channels looked at together, the first time and at most: common words are found in the first.
 CHANNELS_AT_FIRST, CHANNELS_AT_ONCE = 8, 64
 # Blocks of one channel opened together.
@@ -43,16 +45,6 @@ class Hit(msgspec.Struct, frozen=True, order=True):
     sent_at: datetime
     channel_id: str
     seq: int
-
-
-class _Scope(msgspec.Struct):
-    """A channel as far as the viewer may see it, and how far it is indexed."""
-
-    channel_id: str
-    joined_seq: int
-    last_seq: int
-    last_at: datetime
-    built_seq: int
 
 
 class _Range(msgspec.Struct, frozen=True):
@@ -151,86 +143,17 @@ async def _find_hits(
     most: int,
     after: Hit | None,
 ) -> list[Hit]:
-    scopes = await _list_scopes(database, viewer_id, channel_id)
+    scopes = await list_scopes(database, viewer_id, channel_id)
     words = await database.fetchval("SELECT tsvector_to_array(words_of($1))", query)
     if not words or not scopes:
         return []
-    await _build_missing_blocks(database, scopes)
+    await build_missing_blocks(database, scopes)
     search = _Search(database, sorted(words, key=len, reverse=True), most, after)
     at, size = 0, CHANNELS_AT_FIRST
     while at < len(scopes) and not search.surpasses(scopes[at].last_at):
         await search.look_into(scopes[at : at + size])
         at, size = at + size, min(2 * size, CHANNELS_AT_ONCE)
     return search.hits
-
-
-async def _list_scopes(database: Database, viewer_id: str, channel_id: str | None) -> list[_Scope]:
-    """Return the viewer's channels in which anybody has said anything, the newest first; or one.
-
-    Three statements, since a plan that joins for any number of channels takes a quarter of a second
-    for a thousand.
-    """
-    channel_ids = [channel_id]
-    if channel_id is None:
-        mine = await database.fetch(
-            "SELECT channel_id FROM user_channels WHERE user_id = $1 AND left_seq IS NULL",
-            viewer_id,
-        )
-        channel_ids = [row["channel_id"] for row in mine]
-    members = await database.fetch(
-        "SELECT channel_id, joined_seq FROM members "
-        "WHERE channel_id = ANY ($1) AND user_id = $2 AND left_seq IS NULL",
-        channel_ids,
-        viewer_id,
-    )
-    if channel_id is not None and not members:
-        raise no_such_channel()
-    joined = {row["channel_id"]: row["joined_seq"] for row in members}
-    built = await database.fetch(
-        "SELECT channel_id, built_seq FROM search_heads WHERE channel_id = ANY ($1)", list(joined)
-    )
-    heads = await database.fetch(
-        "SELECT id, last_seq, last_at FROM channels WHERE id = ANY ($1) AND last_at IS NOT NULL "
-        "ORDER BY last_at DESC",
-        list(joined),
-    )
-    built_seqs = {row["channel_id"]: row["built_seq"] for row in built}
-    return [
-        _Scope(
-            channel_id=row["id"],
-            joined_seq=joined[row["id"]],
-            last_seq=row["last_seq"],
-            last_at=row["last_at"],
-            built_seq=built_seqs.get(row["id"], 0),
-        )
-        for row in heads
-    ]
-
-
-async def build_search_blocks(
-    database: "Database | Connection", channel_id: str, *, most: int = BUILT_AT_ONCE
-) -> int:
-    """Index whole blocks that are not indexed yet, and return how many it was. It may be repeated,
-    by any process.
-    """
-    built: int = await database.fetchval(
-        "SELECT build_search_blocks($1, $2)", channel_id, min(most, BUILT_AT_ONCE)
-    )
-    return built
-
-
-async def _build_missing_blocks(database: Database, scopes: Sequence[_Scope]) -> None:
-    """Index the blocks that a process left behind when it died. As a rule, the writer of a block's
-    last entry has it indexed (workers/dispatch/indexing.py).
-    """
-    left = BUILT_BY_SEARCH
-    for scope in scopes:
-        while left > 0 and scope.last_seq - scope.built_seq >= 2 * BLOCK_ENTRIES:
-            built = await build_search_blocks(database, scope.channel_id, most=left)
-            scope.built_seq += built * BLOCK_ENTRIES
-            left -= max(built, 1)
-            if not built:
-                break
 
 
 class _Search:
@@ -255,7 +178,7 @@ class _Search:
     def surpasses(self, at: datetime) -> bool:
         return self._floor is not None and self._floor > at
 
-    async def look_into(self, scopes: Sequence[_Scope]) -> None:
+    async def look_into(self, scopes: Sequence[SearchScope]) -> None:
         """Search what is not in blocks, then blocks from the newest on."""
         await self._add_hits(
             [_Range(s.channel_id, max(s.built_seq, s.joined_seq - 1), s.last_seq) for s in scopes]

@@ -6,7 +6,8 @@ from models.channels.channels import Channel, Chat
 from models.database import Database
 from models.messages.fates import MessageStatus
 from models.messages.hydration import hydrate_media, hydrate_senders
-from models.messages.messages import Message, page_messages, show_to
+from models.messages.messages import Message, show_to
+from models.messages.reading import page_messages
 from models.unloaded import UNLOADED
 
 # The greatest seq that a column can hold, less the one that is added to it.

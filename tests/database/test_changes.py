@@ -11,7 +11,8 @@ from models.database import Database
 from models.limits import Limits
 from models.log.entries import Batch, Change, hydrate_entries
 from models.log.message_changes import delete_message, edit_message, react
-from models.messages.messages import Message, MessageKind, find_message
+from models.messages.messages import Message, MessageKind
+from models.messages.reading import find_message
 from models.refusals import RefusalCode, Refused
 from models.unloaded import UNLOADED
 from models.users.users import User, create_user

@@ -21,7 +21,7 @@ from models.log.drafts import Sent
 from models.log.entries import Batch
 from models.log.positions import Move
 from models.log.receipt_signals import ShownMove, list_receipt_signals
-from models.messages.messages import find_message, page_messages
+from models.messages.reading import find_message, page_messages
 from models.messages.search import search_messages
 from models.refusals import RefusalCode
 from models.users.users import User

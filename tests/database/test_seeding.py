@@ -12,9 +12,9 @@ from models.database import Database
 from models.devices.sessions import Sessions
 from models.devices.viewer import Viewer
 from models.messages.fates import MessageStatus, list_fates
-from models.messages.messages import find_message, page_messages
 from models.messages.notices import NoticeKind
-from models.messages.search import BLOCK_ENTRIES, BUILT_AT_ONCE
+from models.messages.reading import find_message, page_messages
+from models.messages.search_index import BLOCK_ENTRIES, BUILT_AT_ONCE
 from models.seeding import World, WorldPlan, seed_world
 from models.tokens import Tokens
 

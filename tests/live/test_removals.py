@@ -16,7 +16,8 @@ from models.devices.viewer import Viewer
 from models.groups import membership
 from models.log.drafts import Draft
 from models.log.receipt_signals import ShownMove, list_receipt_signals
-from models.messages.messages import MessageKind, page_messages
+from models.messages.messages import MessageKind
+from models.messages.reading import page_messages
 from models.messages.search import search_messages
 from models.refusals import RefusalCode, Refused
 from parley.resources import Process

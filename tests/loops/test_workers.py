@@ -13,7 +13,7 @@ from models.jobs.queue import Due, JobQueue, TakenJob
 from models.limits import Limits
 from models.log.entries import Batch, Recipients
 from models.log.signals import Signalled
-from models.messages.search import BLOCK_ENTRIES
+from models.messages.search_index import BLOCK_ENTRIES
 from models.push.states import PushKey, Want
 from parley.metrics import Metrics
 from parley.worker.job_metrics import JobMetrics

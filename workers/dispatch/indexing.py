@@ -10,7 +10,7 @@ import asyncio
 from models.background import Background, Loops
 from models.database import Database
 from models.log.entries import Batch
-from models.messages.search import BLOCK_ENTRIES, BUILT_AT_ONCE, build_search_blocks
+from models.messages.search_index import BLOCK_ENTRIES, BUILT_AT_ONCE, build_search_blocks
 
 
 class Indexing:
