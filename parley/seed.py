@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 
 from models.database import connect
-from models.seeding import World, WorldPlan, seed_world
+from models.seeding.seeding import seed_world
+from models.seeding.worlds import World, WorldPlan
 from models.tokens import Tokens
 from parley.embedded.folder import write_whole
 from parley.settings import Settings

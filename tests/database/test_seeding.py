@@ -15,7 +15,8 @@ from models.messages.fates import MessageStatus, list_fates
 from models.messages.notices import NoticeKind
 from models.messages.reading import find_message, page_messages
 from models.messages.search_index import BLOCK_ENTRIES, BUILT_AT_ONCE
-from models.seeding import World, WorldPlan, seed_world
+from models.seeding.seeding import seed_world
+from models.seeding.worlds import World, WorldPlan
 from models.tokens import Tokens
 
 PLAN = WorldPlan(pairs=2, group_members=5, history=120, idle=3)

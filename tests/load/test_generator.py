@@ -14,7 +14,8 @@ from bench.target import Failed, Target
 from bench.wire import WebSocket
 from bench.works import WORKS, Asked
 from models.database import Database
-from models.seeding import WorldPlan, seed_world
+from models.seeding.seeding import seed_world
+from models.seeding.worlds import WorldPlan
 from models.tokens import Tokens
 from tests.serving import Server
 
