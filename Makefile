@@ -4,22 +4,29 @@
 PYTHON ?= python3
 # Processes that `make test` runs at once, each with its own embedded servers; 0: none but pytest's own.
 JOBS ?= 2
+# What runs on Citus, too.
+ON_CITUS = tests/citus tests/database
 PY = .venv/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-deps --require-hashes
 BASE = .venv/base.stamp
 DEV = .venv/dev.stamp
 
-.PHONY: help serve test check schema migrate bench demo install explorer lock clean
+.PHONY: help serve test test-citus check schema migrate bench demo install explorer lock clean
 .DELETE_ON_ERROR:
 
 help:           ## what can be asked for
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
 
 serve: $(BASE) explorer  ## everything, embedded: http://127.0.0.1:8000/graphql
 	@exec $(PY) -m parley dev $(ARGS)
 
 test: $(DEV) explorer    ## the whole suite, on the same embedded servers (ARGS="tests/unit -x")
 	@$(PY) -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+
+# Citus is built once, into the cache folder of its user; CITUS_SOURCE names its source.
+test-citus: $(DEV)       ## tests on PostgreSQL distributed by Citus (CITUS_SOURCE=citus-14.0.1.tar.xz)
+	@$(PY) -m tests.citus
+	@$(PY) -m pytest --citus --numprocesses $(JOBS) --dist loadfile $(or $(ARGS),$(ON_CITUS))
 
 check: $(DEV)   ## format, lint, types, layers; schema.graphql and database in step with the code
 	@$(PY) -m ruff format --check .

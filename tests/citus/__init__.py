@@ -1,0 +1,1 @@
+"""Tests on PostgreSQL distributed by Citus; `make test-citus` runs them, `make test` never does."""
