@@ -43,10 +43,13 @@ HEALTH = ("/healthz", "/readyz")
 EXPLORER_DIR = Path(__file__).resolve().parent.parent / "explorer"
 # Start-up waits so long for the parts. After that the process is alive, and ready once they open.
 OPEN_WITHIN_S = 1.0
+# A deploy ends sockets and streams over so many seconds, so that their clients do not all connect
+# to other processes in the same moment.
+STREAMS_END_OVER_S = 3.0
 
 
 class App:
-    """Open the process's parts at start-up; `drain` ends its streams for a deploy."""
+    """Open the process's parts at start-up; for a deploy, `stop_being_ready`, then `drain`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -60,7 +63,8 @@ class App:
             charge_reading=charge_reading,
         )
         self._engine.metrics = self._metrics
-        self._draining = False
+        # From the order to stop on.
+        self._stopping = False
         # Why the parts could not be opened. The process then has to end.
         self.failure: BaseException | None = None
         self._opened = False
@@ -103,14 +107,25 @@ class App:
     def _page(self) -> Response:
         return explorer_page(EXPLORER_DIR) if self._settings.explorer else plain_page()
 
+    def stop_being_ready(self) -> None:
+        """Answer 503 on /readyz from now on, so that balancers choose other processes. All else
+        goes on: requests and sockets that come meanwhile are served.
+        """
+        self._stopping = True
+
     async def drain(self) -> None:
-        """Stop being ready, close sockets with 1012, cut other streams, and let mutations end."""
-        self._draining = True
+        """Close sockets with 1012 and cut other streams, spread over 3 s; then wait until
+        mutations have ended.
+        """
+        self.stop_being_ready()
         if not self._opened:
             return
-        await self._websocket.drain()
+        await asyncio.gather(
+            self._websocket.drain(STREAMS_END_OVER_S), self._http.drain(STREAMS_END_OVER_S)
+        )
+        # Those that were about to begin.
         self._process.hub.cut(StreamCut(CloseCode.SERVICE_RESTART, SERVICE_RESTART))
-        await asyncio.gather(self._websocket.mutations.wait(), self._http.drain())
+        await self._websocket.mutations.wait()
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -202,7 +217,7 @@ class App:
 
         Valkey is not asked: without it, delivery is only slower.
         """
-        able = self._opened and not self._draining and self._process.loops.can_go_on
+        able = self._opened and not self._stopping and self._process.loops.can_go_on
         ready = able and await self._readiness.ask()
         return JSONResponse({"ready": ready}, 200 if ready else 503)
 

@@ -59,6 +59,18 @@ def listening_socket(host: str, port: int, *, shared: bool) -> socket.socket:
     return bound
 
 
+def own_socket(host: str, port: int) -> socket.socket:
+    """Bind a port of this process alone; 0 lets the kernel choose.
+
+    Raises:
+        SettingsError: another program has the port, or this user cannot bind it.
+    """
+    try:
+        return listening_socket(host, port, shared=False)
+    except OSError as error:
+        raise SettingsError(_why("PARLEY_OWN_", host, port, error)) from None
+
+
 def reserve(host: str, port: int) -> socket.socket:
     """Bind the port that our API processes share, so that no other program can take it.
 
@@ -76,16 +88,17 @@ def reserve(host: str, port: int) -> socket.socket:
             return listening_socket(host, port, shared=True)
         except OSError as error:
             if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
-                raise SettingsError(_why(host, port, error)) from None
+                raise SettingsError(_why("PARLEY_", host, port, error)) from None
         time.sleep(0.05)
 
 
-def _why(host: str, port: int, error: OSError) -> str:
+def _why(prefix: str, host: str, port: int, error: OSError) -> str:
+    name = f"{prefix}PORT"
     if error.errno == errno.EADDRINUSE:
         return (
-            f"PARLEY_PORT {port} on {host} is in use by another program; "
-            "stop that or set another PARLEY_PORT."
+            f"{name} {port} on {host} is in use by another program; "
+            f"stop that or set another {name}."
         )
     if error.errno == errno.EACCES:
-        return f"PARLEY_PORT {port} may not be used by this user; set one above 1023."
-    return f"PARLEY_HOST {host} cannot be listened on: {error.strerror}."
+        return f"{name} {port} may not be used by this user; set one above 1023."
+    return f"{prefix}HOST {host} cannot be listened on: {error.strerror}."

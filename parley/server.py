@@ -1,8 +1,15 @@
-"""One API process: uvicorn on two sockets, the port that all API processes share and one of its own
-on loopback.
+"""One API process: uvicorn on two sockets, the port that all API processes share and a port of its
+own.
 
-At SIGTERM or SIGINT the shared socket closes first; the app drains (it knows its streams); requests
-finish; what is still open closes with 1012; the process has ended within 15 s whatever happens.
+SIGTERM or SIGINT ends it in three steps:
+
+1. For `PARLEY_DRAIN_S`, /readyz answers 503 and every answer has `Connection: close`. New requests
+   and sockets are served: balancers have yet to notice.
+2. The ports close. Sockets close with 1012 and streams are cut, spread over 3 s.
+3. Requests and mutations that still run get 7 s more.
+
+With the default of 3 s it has ended within 15 s, whatever happens. A second signal ends the first
+step at once; a third one, the waiting of the others.
 """
 
 import asyncio
@@ -10,10 +17,12 @@ import contextlib
 import faulthandler
 import gc
 import logging
+import math
 import resource
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
@@ -23,7 +32,7 @@ from starlette.types import ASGIApp
 
 from models.deadlines import within
 from models.limits import Limits
-from parley.ports import LOOPBACK, listening_socket, reserve
+from parley.ports import listening_socket, own_socket, reserve
 from parley.settings import Settings
 from parley.transport.http_protocol import Configuration, HttpProtocol
 from parley.transport.sockets.protocol import ABORT_AFTER_S, SocketProtocol
@@ -36,19 +45,24 @@ SPARED_FILES = 256
 # What the kernel keeps of what one client has not been sent; what it has been sent, and has not
 # acknowledged, comes on top, so that far clients are not slower for it.
 UNSENT_BYTES = 128 * 1024
-DRAIN_WITHIN_S = 3.0
-REQUESTS_WITHIN_S = 10
+# From the moment when the ports close: 3 s for sockets and streams, 7 s for what still runs.
+FINISH_WITHIN_S = 10
+# Of these, so much is left for requests whatever the app does.
+LEAST_FOR_REQUESTS_S = 1
 # The supervisor, like most that stop a service, kills after 15 s; this way it is known where the
 # process hung.
-GONE_WITHIN_S = 14.5
+CLOSE_WITHIN_S = 1.5
+# Some that stop a service send the same signal to the process and to its group.
+ONE_ORDER_S = 0.5
 
 
 @runtime_checkable
 class Drains(Protocol):
+    def stop_being_ready(self) -> None:
+        """Answer 503 on /readyz from now on, and go on with everything else."""
+
     async def drain(self) -> None:
-        """Answer "not ready", refuse new sockets, end streams and sockets as a deploy ends them
-        (1012).
-        """
+        """End streams and sockets as a deploy ends them (1012), and wait for mutations."""
 
 
 @runtime_checkable
@@ -60,22 +74,28 @@ class Fails(Protocol):
 class ApiServer(uvicorn.Server):
     """uvicorn that lets the app drain, and whose end by a signal is a success."""
 
-    def __init__(self, config: uvicorn.Config, app: object, shared: socket.socket) -> None:
+    def __init__(
+        self, config: Configuration, app: object, shared: socket.socket, *, drain_s: float
+    ) -> None:
         super().__init__(config)
+        self._configuration = config
         self._app = app
         self._shared = shared
+        self._drain_s = drain_s
+        self._orders = StopOrders()
         self.failure: BaseException | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_stop_order)
+            loop.add_signal_handler(number, self._on_stop_order, number)
         yield
 
-    def _on_stop_order(self) -> None:
-        self.force_exit = self.should_exit
+    def _on_stop_order(self, number: int) -> None:
+        self._orders.note(number, time.monotonic())
         self.should_exit = True
+        self.force_exit = self._orders.count > 2
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -89,19 +109,59 @@ class ApiServer(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        faulthandler.dump_traceback_later(GONE_WITHIN_S, exit=True)
+        gone_within_s = self._drain_s + FINISH_WITHIN_S + CLOSE_WITHIN_S
+        faulthandler.dump_traceback_later(gone_within_s, exit=True)
+        if self.failure is None:
+            await self._let_balancers_notice()
+        for server in self.servers:
+            server.close()
         # The kernel gives new connections to the other processes from here on.
-        self.servers[0].close()
         self._shared.close()
-        if isinstance(self._app, Drains):
-            try:
-                await within(self._app.drain(), DRAIN_WITHIN_S)
-            except TimeoutError:
-                LOGGER.warning("The app did not drain in time", extra={"within_s": DRAIN_WITHIN_S})
-            except Exception:
-                LOGGER.exception("The app could not drain")
+        closed_at = time.monotonic()
+        await self._drain()
+        left_s = FINISH_WITHIN_S - (time.monotonic() - closed_at)
+        self.config.timeout_graceful_shutdown = max(LEAST_FOR_REQUESTS_S, int(left_s))
         await super().shutdown(sockets)
         faulthandler.cancel_dump_traceback_later()
+
+    async def _let_balancers_notice(self) -> None:
+        if isinstance(self._app, Drains):
+            self._app.stop_being_ready()
+        self._configuration.last_answers = True
+        for connection in self.server_state.connections:
+            if isinstance(connection, HttpProtocol):
+                connection.close_after_answer()
+        with contextlib.suppress(TimeoutError):
+            await within(self._orders.second.wait(), self._drain_s)
+
+    async def _drain(self) -> None:
+        if not isinstance(self._app, Drains):
+            return
+        within_s = FINISH_WITHIN_S - LEAST_FOR_REQUESTS_S
+        try:
+            await within(self._app.drain(), within_s)
+        except TimeoutError:
+            LOGGER.warning("The app did not drain in time", extra={"within_s": within_s})
+        except Exception:
+            LOGGER.exception("The app could not drain")
+
+
+class StopOrders:
+    """Counts the signals to stop; the same one twice within half a second is one order."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.second = asyncio.Event()
+        self._last = (0, -math.inf)
+
+    def note(self, number: int, at_s: float) -> None:
+        last_number, last_at_s = self._last
+        if number == last_number and at_s - last_at_s < ONE_ORDER_S:
+            return
+        self._last = (number, at_s)
+        self.count += 1
+        if self.count > 1:
+            self.second.set()
 
 
 def run_api(app: ASGIApp, settings: Settings, *, among_others: bool = False) -> int:
@@ -109,17 +169,17 @@ def run_api(app: ASGIApp, settings: Settings, *, among_others: bool = False) -> 
     process.
 
     Raises:
-        SettingsError: the port cannot be had.
+        SettingsError: one of the ports cannot be had.
     """
     raise_file_limit()
     if among_others:
         shared = listening_socket(settings.host, settings.port, shared=True)
     else:
         shared = reserve(settings.host, settings.port)
-    with shared, listening_socket(LOOPBACK, settings.own_port, shared=False) as own:
+    with shared, own_socket(settings.own_host, settings.own_port) as own:
         for listening in (shared, own):
             bound_readers(listening, settings.limits)
-        server = ApiServer(configuration(app, settings), app, shared)
+        server = ApiServer(configuration(app, settings), app, shared, drain_s=settings.drain_s)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(server.serve([shared, own]))
     if server.failure is not None:
@@ -149,7 +209,7 @@ def configuration(app: ASGIApp, settings: Settings) -> Configuration:
         # Longer than the 60 s for which load balancers keep a connection: the side that speaks
         # first must close first.
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=REQUESTS_WITHIN_S,
+        timeout_graceful_shutdown=FINISH_WITHIN_S,
     )
 
 

@@ -47,8 +47,12 @@ class Settings:
     environment: Environment = "production"
     host: str = "127.0.0.1"
     port: int = 8000
-    # One API process's own port on loopback; 0 lets the kernel choose.
+    # One API process's own port; 0 lets the kernel choose. Balancers of other machines use it where
+    # it listens on another address than loopback.
     own_port: int = 0
+    own_host: str = "127.0.0.1"
+    # After the order to stop, /readyz says no for so long before the ports close.
+    drain_s: float = 3.0
     # The first API process's. Further ones have the next ports, and the worker the one after those.
     metrics_port: int | None = None
     metrics_host: str = "127.0.0.1"
@@ -164,18 +168,13 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     if environment not in ("development", "production"):
         raise SettingsError("PARLEY_ENV must be 'development' or 'production'.")
     development = environment == "development"
-    host = env.get("PARLEY_HOST") or "127.0.0.1"
-    if development and host not in LOOPBACK_HOSTS and not env.get("PARLEY_DEVELOPMENT_OPEN"):
-        raise SettingsError(
-            "PARLEY_HOST must be a loopback address in development, where codes are shown to "
-            "whoever asks; "
-            "set PARLEY_DEVELOPMENT_OPEN=1 to listen elsewhere all the same."
-        )
     return Settings(
         environment="development" if development else "production",
-        host=host,
+        host=_host(env, "PARLEY_HOST", development=development),
         port=_number(env, "PARLEY_PORT", 8000, least=0, most=65535),
         own_port=_number(env, "PARLEY_OWN_PORT", 0, least=0, most=65535),
+        own_host=_host(env, "PARLEY_OWN_HOST", development=development),
+        drain_s=_number(env, "PARLEY_DRAIN_S", 0.0 if development else 3.0, least=0, most=3600),
         metrics_port=_number(env, "PARLEY_METRICS_PORT", 0, least=0, most=65535) or None,
         metrics_host=env.get("PARLEY_METRICS_HOST") or "127.0.0.1",
         explorer=read_switch(env, "PARLEY_EXPLORER", default=development),
@@ -237,6 +236,17 @@ def require_services(settings: Settings) -> None:
         raise SettingsError(
             "PARLEY_SECRET must be set to at least 32 random characters; it signs all tokens."
         )
+
+
+def _host(env: Mapping[str, str], name: str, *, development: bool) -> str:
+    host = env.get(name) or "127.0.0.1"
+    if development and host not in LOOPBACK_HOSTS and not env.get("PARLEY_DEVELOPMENT_OPEN"):
+        raise SettingsError(
+            f"{name} must be a loopback address in development, where codes are shown to "
+            "whoever asks; "
+            "set PARLEY_DEVELOPMENT_OPEN=1 to listen elsewhere all the same."
+        )
+    return host
 
 
 def _secret(env: Mapping[str, str], name: str = "PARLEY_SECRET") -> str:

@@ -44,7 +44,7 @@ def _plan(settings: Settings, folder: Folder, servers: Servers, port: int) -> Pl
         servers=servers.parts,
         migrations=Migrations(environment),
         apis=api_parts(settings, environment, own_ports),
-        workers=[Worker(environment, port=worker_port)],
+        workers=[Worker(settings, environment, port=worker_port)],
     )
 
 

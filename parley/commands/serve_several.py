@@ -19,10 +19,19 @@ def run(settings: Settings, arguments: Sequence[str], *, told: bool) -> int:
     with reserve(settings.host, settings.port) as reserved:
         port = reserved.getsockname()[1]
         environment = {**read_environment(), "PARLEY_PORT": str(port)}
-        own_ports: list[int] = []
-        for _ in range(settings.api_processes):
-            own_ports.append(free_port(own_ports))
-        plan = Plan(apis=api_parts(settings, environment, own_ports))
+        plan = Plan(apis=api_parts(settings, environment, _own_ports(settings)))
         return Supervisor(
             plan, say=LOGGER.info, ready=lambda: announce(address(settings.host, port))
         ).run()
+
+
+def _own_ports(settings: Settings) -> Sequence[int]:
+    """Return PARLEY_OWN_PORT and the ports after it, one a process; where it is not set, free
+    ones.
+    """
+    if settings.own_port:
+        return range(settings.own_port, settings.own_port + settings.api_processes)
+    own_ports: list[int] = []
+    for _ in range(settings.api_processes):
+        own_ports.append(free_port(own_ports))
+    return own_ports

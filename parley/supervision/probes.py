@@ -1,4 +1,4 @@
-"""One question each to a server on loopback, asked by a real connection; anything but the right
+"""One question each to a server of this machine, asked by a real connection; anything but the right
 answer is no.
 """
 
@@ -6,6 +6,9 @@ import socket
 import struct
 
 TIMEOUT_S = 1.0
+LOOPBACK = "127.0.0.1"
+# How a program of this machine reaches what listens on all of its addresses.
+_ALL_ADDRESSES = {"0.0.0.0": LOOPBACK, "::": "::1"}
 
 
 def postgresql_answers(port: int) -> bool:
@@ -33,16 +36,21 @@ def valkey_answers(port: int, password: str) -> bool:
     return _ask(port, f"AUTH {password}\r\nPING\r\n".encode(), 12) == b"+OK\r\n+PONG\r\n"
 
 
-def http_status(port: int, path: str) -> int | None:
+def http_status(port: int, path: str, *, host: str = LOOPBACK) -> int | None:
+    """Return the status of the answer to a GET, or None when there is no answer. `host` is the
+    address that the server listens on.
+    """
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-    status = _ask(port, request.encode(), 12)[9:12]
+    status = _ask(port, request.encode(), 12, host=host)[9:12]
     return int(status) if status.isdigit() else None
 
 
-def _ask(port: int, question: bytes, answer_bytes: int) -> bytes:
+def _ask(port: int, question: bytes, answer_bytes: int, *, host: str = LOOPBACK) -> bytes:
     answer = b""
     try:
-        with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as connection:
+        with socket.create_connection(
+            (_ALL_ADDRESSES.get(host, host), port), TIMEOUT_S
+        ) as connection:
             connection.sendall(question)
             while len(answer) < answer_bytes:
                 received = connection.recv(answer_bytes - len(answer))

@@ -11,6 +11,8 @@ from parley.supervision.probes import http_status
 
 # Tells a command to load its code, and then to wait for a byte on its standard input.
 WHEN_TOLD = "--when-told"
+# So long after PARLEY_DRAIN_S an API process has ended (parley/server.py).
+ENDS_WITHIN_S = 12.0
 
 
 class ParleyPart(Part):
@@ -35,8 +37,6 @@ class ParleyPart(Part):
 
 
 class Api(ParleyPart):
-    stop_within_s = 15.0
-
     def __init__(
         self, settings: Settings, number: int, environment: Mapping[str, str], *, port: int
     ) -> None:
@@ -46,29 +46,32 @@ class Api(ParleyPart):
             **_metrics_port(settings, number),
         }
         super().__init__(f"api {number}", "serve", {**environment, **own})
-        # Its own, on loopback; all API processes share another.
+        # Its own; all API processes share another.
         self.port = port
+        self._host = settings.own_host
+        self.stop_within_s = settings.drain_s + ENDS_WITHIN_S
 
     def answers(self) -> bool:
-        return http_status(self.port, "/readyz") == 200
+        return http_status(self.port, "/readyz", host=self._host) == 200
 
     def responds(self) -> bool:
-        return http_status(self.port, "/healthz") is not None
+        return http_status(self.port, "/healthz", host=self._host) is not None
 
 
 class Worker(ParleyPart):
     stop_within_s = 15.0
 
-    def __init__(self, environment: Mapping[str, str], *, port: int) -> None:
+    def __init__(self, settings: Settings, environment: Mapping[str, str], *, port: int) -> None:
         super().__init__("worker", "work", {**environment, "PARLEY_OWN_PORT": str(port)})
-        # On loopback, for questions about its health.
+        # For questions about its health.
         self.port = port
+        self._host = settings.own_host
 
     def answers(self) -> bool:
-        return http_status(self.port, "/readyz") == 200
+        return http_status(self.port, "/readyz", host=self._host) == 200
 
     def responds(self) -> bool:
-        return http_status(self.port, "/healthz") is not None
+        return http_status(self.port, "/healthz", host=self._host) is not None
 
 
 class Migrations(ParleyPart):

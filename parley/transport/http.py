@@ -45,6 +45,7 @@ from parley.transport.request import (
     read_body,
     require_json_content,
 )
+from parley.transport.spreading import end_one_by_one
 from parley.transport.sse import EventStream
 from parley.transport.subscription import Followed
 
@@ -104,11 +105,12 @@ class GraphQLHTTP:
             if not reply.begun:
                 await reply.write(500, answer.body)
 
-    async def drain(self) -> None:
-        """Cut the streams, whose clients then connect elsewhere; let mutations end."""
+    async def drain(self, over_s: float = 0.0) -> None:
+        """Cut the streams, spread over `over_s` seconds: their clients connect elsewhere. Then wait
+        until mutations have ended.
+        """
         self._draining = True
-        for stream in list(self._streams):
-            stream.cut()
+        await end_one_by_one([stream.cut for stream in self._streams], over_s)
         await self._mutations.wait()
 
     async def _reply(self, scope: Scope, receive: Receive, reply: Reply) -> None:

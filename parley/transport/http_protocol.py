@@ -6,6 +6,8 @@
 - A head has a bounded size.
 - A process has so many connections and no more, sockets included; one more is told 503 at once. The
   kernel's limit of files would stop health checks, too, and the connections to PostgreSQL.
+- A process that is about to end says so: each answer has `Connection: close`, and the client's next
+  request comes over another connection, which a balancer leads to another process.
 - The app can cut a connection whose client takes nothing: an answer that is ended in the usual way
   waits for the client to read what came before. And it can be told when the connection is lost.
 """
@@ -37,6 +39,8 @@ class Configuration(uvicorn.Config):
         super().__init__(app, **others)
         self.limits = limits
         self.connections = connections
+        # Whether each answer is the last one of its connection.
+        self.last_answers = False
 
 
 class _Phase(Enum):
@@ -112,6 +116,16 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._phase = _Phase.BODY
         super().on_headers_complete()
+        if self.config.last_answers:
+            self.close_after_answer()
+
+    def close_after_answer(self) -> None:
+        """End the connection after the answer that is under way, and say so in its head.
+
+        An answer whose head has been sent cannot say so any more; the next one will.
+        """
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         self._phase = _Phase.NOTHING

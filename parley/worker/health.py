@@ -1,4 +1,4 @@
-"""What a worker answers on a port of its own on loopback: /healthz and /readyz, as an API process.
+"""What a worker answers on a port of its own: /healthz and /readyz, as an API process.
 
 It is answered by the event loop that works, so that a worker which hangs does not answer.
 """
@@ -6,7 +6,7 @@ It is answered by the event loop that works, so that a worker which hangs does n
 import asyncio
 from collections.abc import Callable
 
-from parley.ports import LOOPBACK
+from parley.ports import own_socket
 
 # A question is one short line; whoever takes longer to ask is no supervisor.
 ASK_WITHIN_S = 5.0
@@ -19,13 +19,13 @@ class Health:
         self._ready = ready
         self._server: asyncio.Server | None = None
 
-    async def open(self, port: int) -> None:
-        """Listen on this port of the loopback address.
+    async def open(self, host: str, port: int) -> None:
+        """Listen on this port.
 
         Raises:
-            OSError: the port is in use.
+            SettingsError: another program has the port, or this user cannot bind it.
         """
-        self._server = await asyncio.start_server(self._answer, LOOPBACK, port)
+        self._server = await asyncio.start_server(self._answer, sock=own_socket(host, port))
 
     async def close(self) -> None:
         if self._server is not None:

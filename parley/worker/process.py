@@ -50,7 +50,7 @@ async def run_worker(settings: Settings) -> None:
         works = asyncio.Event()
         if settings.own_port:
             health = parts.add(Health(lambda: works.is_set() and loops.can_go_on))
-            await health.open(settings.own_port)
+            await health.open(settings.own_host, settings.own_port)
         if await _is_there(settings, stop):
             await open_worker(settings, loops, parts)
             works.set()

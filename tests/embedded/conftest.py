@@ -150,10 +150,10 @@ def serve_for_all() -> Iterator[Serve]:
 def _serving() -> Iterator[Serve]:
     started: list[subprocess.Popen[str]] = []
 
-    def start(port: int | None = None, **limits: float) -> Serving:
+    def start(port: int | None = None, *, drain_s: float = 0.0, **limits: float) -> Serving:
         port = port or free_port()
         own_port = free_port([port])
-        arguments = [str(port), str(own_port), json.dumps(limits)]
+        arguments = [str(port), str(own_port), str(drain_s), json.dumps(limits)]
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.embedded.serving", *arguments],
             cwd=CHECKOUT,

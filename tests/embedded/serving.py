@@ -1,7 +1,7 @@
 """`parley.server` around a small app of our own, as a process.
 
-`python -m tests.embedded.serving PORT OWN_PORT [LIMITS]`, a supervisor's child as to the shared
-port; limits are JSON.
+`python -m tests.embedded.serving PORT OWN_PORT DRAIN_S LIMITS`, a supervisor's child as to the
+shared port; limits are JSON.
 """
 
 import asyncio
@@ -21,12 +21,16 @@ from parley.settings import Settings
 
 
 class Draining(Starlette):
-    """Lets go of the request that waits only when it is told to drain."""
+    """Lets go of the request that waits only when it is told to drain, or by another request."""
 
     def __init__(self) -> None:
         routes = [Route("/pid", pid), Route("/wait", wait), WebSocketRoute("/echo", echo)]
-        super().__init__(routes=[*routes, Route("/fail", fail)])
+        super().__init__(routes=[*routes, Route("/finish", finish), Route("/fail", fail)])
         self.draining = asyncio.Event()
+
+    def stop_being_ready(self) -> None:
+        sys.stdout.write("not ready\n")
+        sys.stdout.flush()
 
     async def drain(self) -> None:
         self.draining.set()
@@ -43,6 +47,11 @@ async def wait(request: Request) -> PlainTextResponse:
     return PlainTextResponse("finished")
 
 
+async def finish(request: Request) -> PlainTextResponse:
+    await request.app.drain()
+    return PlainTextResponse("finishes")
+
+
 async def fail(request: Request) -> PlainTextResponse:
     raise ValueError(request.query_params["text"])
 
@@ -55,6 +64,10 @@ async def echo(socket: WebSocket) -> None:
 
 if __name__ == "__main__":
     configure_logging(development=False)
-    limits = Limits(**json.loads(sys.argv[3] if len(sys.argv) > 3 else "{}"))
-    settings = Settings(port=int(sys.argv[1]), own_port=int(sys.argv[2]), limits=limits)
+    settings = Settings(
+        port=int(sys.argv[1]),
+        own_port=int(sys.argv[2]),
+        drain_s=float(sys.argv[3]),
+        limits=Limits(**json.loads(sys.argv[4])),
+    )
     raise SystemExit(run_api(Draining(), settings, among_others=True))

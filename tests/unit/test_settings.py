@@ -99,3 +99,19 @@ def test_the_explorer_is_on_in_development_only() -> None:
     assert read_settings({"PARLEY_EXPLORER": "1"}).explorer
     with pytest.raises(SettingsError, match="PARLEY_EXPLORER must be 0 or 1"):
         read_settings({"PARLEY_EXPLORER": "yes"})
+
+
+@pytest.mark.parametrize("name", ["PARLEY_HOST", "PARLEY_OWN_HOST"])
+def test_development_listens_elsewhere_only_when_told(name: str) -> None:
+    elsewhere = {"PARLEY_ENV": "development", name: "10.0.0.7"}
+    with pytest.raises(SettingsError, match=f"^{name} must be a loopback address in development"):
+        read_settings(elsewhere)
+
+    read_settings(elsewhere | {"PARLEY_DEVELOPMENT_OPEN": "1"})
+    assert read_settings({"PARLEY_OWN_HOST": "10.0.0.7"}).own_host == "10.0.0.7"
+
+
+def test_only_production_stays_open_for_balancers_before_it_ends() -> None:
+    assert read_settings({}).drain_s == 3
+    assert read_settings({"PARLEY_ENV": "development"}).drain_s == 0
+    assert read_settings({"PARLEY_ENV": "development", "PARLEY_DRAIN_S": "2.5"}).drain_s == 2.5

@@ -6,6 +6,7 @@ ARCHITECTURE.md.
 """
 
 import asyncio
+import functools
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from parley.transport.mutations import Mutations
 from parley.transport.origins import Origins
 from parley.transport.request import authorization_header
 from parley.transport.sockets.socket import MakeContext, Receive, Send, Socket
+from parley.transport.spreading import end_one_by_one
 from subscriptions.connections import Connections, HeldConnection
 from subscriptions.presence.presence import NodePresence
 from subscriptions.session_watch import SessionWatch
@@ -59,7 +61,7 @@ class GraphQLWebSocket:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         headers = dict(scope["headers"])
-        if self.draining or not self.origins.allows(headers):
+        if not self.origins.allows(headers):
             await send({"type": "websocket.close", "code": CloseCode.POLICY_VIOLATION})
             return
         if PROTOCOL not in scope.get("subprotocols", ()):
@@ -73,6 +75,10 @@ class GraphQLWebSocket:
             )
             return
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
+        if self.draining:
+            code, reason = CloseCode.SERVICE_RESTART, SERVICE_RESTART
+            await send({"type": "websocket.close", "code": code, "reason": reason})
+            return
         address = self.origins.client_address(scope)
         connection = HeldConnection(self.connections, address)
         try:
@@ -98,11 +104,13 @@ class GraphQLWebSocket:
         finally:
             self.sockets.discard(socket)
 
-    async def drain(self, over_s: float = 1.0) -> None:
-        """Take no new sockets, and close the open ones with SERVICE_RESTART. Mutations go on."""
+    async def drain(self, over_s: float) -> None:
+        """Close all sockets with SERVICE_RESTART, spread over `over_s` seconds, and from now on
+        each new one at once. Mutations go on.
+        """
         self.draining = True
-        sockets = list(self.sockets)
-        pause_s = over_s / max(1, len(sockets))
-        for socket in sockets:
-            socket.close(CloseCode.SERVICE_RESTART, SERVICE_RESTART)
-            await asyncio.sleep(pause_s if pause_s > 0.001 else 0)
+        close = (
+            functools.partial(socket.close, CloseCode.SERVICE_RESTART, SERVICE_RESTART)
+            for socket in self.sockets
+        )
+        await end_one_by_one(list(close), over_s)

@@ -10,7 +10,7 @@ from websockets.typing import Origin
 
 from parley.ports import LOOPBACK
 from tests.api.test_http import ORIGINS
-from tests.client import Ended, Json, Socket, added, codes_of, ending, open_socket, until
+from tests.client import Json, Socket, added, codes_of, ending, open_socket, until
 from tests.live.feeds import live
 from tests.make import OPEN_CHAT, Person
 from tests.serving import ServedWith, Server
@@ -372,27 +372,3 @@ async def test_a_thousand_subscriptions_are_not_a_thousand_streams(alice: Person
             refused += message["type"] == "error"
             ready += message["type"] == "next"
         assert (ready, refused) == (100, 200)
-
-
-async def test_a_server_that_drains_closes_its_sockets_and_takes_no_more(
-    alice: Person, served_with: ServedWith
-) -> None:
-    async with served_with() as server:
-        device = alice.at(server)
-        async with (
-            device.follow(INBOX) as stream,
-            device.socket() as idle,
-            device.listen(INBOX) as event_stream,
-        ):
-            await until(stream, "InboxReady")
-            await until(event_stream, "InboxReady")
-
-            await server.app.drain()
-
-            assert (await ending(stream)).close_code == 1012
-            assert await idle.close_code() == 1012
-            end = await ending(event_stream)
-            assert (end.complete, end.errors) == (False, [])
-            with pytest.raises((InvalidStatus, Ended)):
-                async with device.socket():
-                    pass
