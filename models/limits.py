@@ -61,6 +61,9 @@ class Limits:
     request_head_s: float = 10.0  # a request whose headers have not arrived by then is ended
     request_body_s: float = 10.0  # the same for its body, counted from the end of the headers
     body_bytes: int = 256 * 1024
+    compressed_bytes: int = (
+        1024  # larger answers over HTTP are compressed for who can read it; 0: none
+    )
     frame_bytes: int = 64 * 1024
     request_deadline_s: float = 5.0
     connection_init_s: float = 5.0

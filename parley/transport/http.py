@@ -26,6 +26,7 @@ from parley.engine.errors import OperationRefused
 from parley.engine.operation import Operation
 from parley.engine.sharing import make_renderer
 from parley.engine.variables import refuse_text
+from parley.transport.compression import choose_encoding
 from parley.transport.costs import FollowedDocuments, LiveCosts
 from parley.transport.mutations import Mutations, too_slow
 from parley.transport.origins import Origins
@@ -51,6 +52,14 @@ from parley.transport.subscription import Followed
 
 # Proxies give up on a connection that is silent for longer, many after 30 s.
 HEARTBEAT_S = 12.0
+
+# With this header graphql-sse names the one stream of its single connection mode, for which it asks
+# by PUT.
+STREAM_TOKEN = b"x-graphql-event-stream-token"
+_SINGLE_CONNECTION = (
+    "This server has no single connection mode of graphql-sse: use a connection for each operation "
+    "(singleConnection: false), or a websocket."
+)
 
 Authenticate = Callable[[str | None], Awaitable[Viewer | None]]
 MakeContext = Callable[[Viewer | None, str], Any]
@@ -121,6 +130,8 @@ class GraphQLHTTP:
             return
         acceptable = read_accept(headers.get(b"accept"))
         reply.json_type = acceptable.json or PLAIN_JSON
+        reply.encoding = choose_encoding(headers.get(b"accept-encoding"))
+        reply.compressed_bytes = self._limits.compressed_bytes
         if acceptable.json is None and not acceptable.stream:
             raise BadRequest(406, "Accept application/json or text/event-stream.")
         request = await self._read(scope, receive, headers)
@@ -167,6 +178,8 @@ class GraphQLHTTP:
             reply.allow_origin(origin)
 
     async def _read(self, scope: Scope, receive: Receive, headers: Headers) -> GraphQLRequest:
+        if STREAM_TOKEN in headers:
+            raise BadRequest(400, _SINGLE_CONNECTION)
         if scope["method"] == "POST":
             require_json_content(headers)
             limits = self._limits
@@ -178,7 +191,8 @@ class GraphQLHTTP:
             return parse_body(body)
         if scope["method"] == "GET":
             return parse_query_string(scope["query_string"], self._limits.body_bytes)
-        raise BadRequest(405, "Use GET or POST.", headers=((b"allow", b"GET, POST, OPTIONS"),))
+        reason = _SINGLE_CONNECTION if scope["method"] == "PUT" else "Use GET or POST."
+        raise BadRequest(405, reason, headers=((b"allow", b"GET, POST, OPTIONS"),))
 
     async def _prepare(self, request: GraphQLRequest, scope: Scope, headers: Headers) -> Operation:
         if request.bad_variable is not None:

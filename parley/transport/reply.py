@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from parley.engine.answers import Answer
+from parley.transport.compression import compress
 from parley.transport.http_protocol import ABORT, ON_LOST
 from parley.transport.request import GRAPHQL_JSON, PLAIN_JSON, Scope, Send
 
@@ -13,10 +14,11 @@ HeaderList = list[tuple[bytes, bytes]]
 _FIXED_HEADERS: HeaderList = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
-    (b"vary", b"Accept, Origin"),
+    (b"vary", b"Accept, Accept-Encoding, Origin"),
 ]
 _PREFLIGHT_HEADERS: HeaderList = [
-    (b"access-control-allow-methods", b"GET, POST"),
+    # PUT is answered with 405, which a page may read: that tells more than a refused preflight.
+    (b"access-control-allow-methods", b"GET, POST, PUT"),
     (b"access-control-allow-headers", b"authorization, content-type, *"),
     (b"access-control-max-age", b"7200"),
 ]
@@ -36,6 +38,9 @@ class Reply:
         self._on_lost: Callable[[Callable[[], None] | None], None] = scope["extensions"][ON_LOST]
         self._headers = _FIXED_HEADERS
         self.json_type = PLAIN_JSON
+        # A body of this size or more is compressed, where the client can read it; 0: none is.
+        self.compressed_bytes = 0
+        self.encoding: bytes | None = None
         self.begun = False
 
     @property
@@ -88,6 +93,9 @@ class Reply:
         headers = [*self._headers, *more]
         if body:
             headers.append((b"content-type", self.json_type + b"; charset=utf-8"))
+        if self.encoding is not None and 0 < self.compressed_bytes <= len(body):
+            headers.append((b"content-encoding", self.encoding))
+            body = await compress(body, self.encoding)
         headers.append((b"content-length", str(len(body)).encode()))
         self.begun = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})

@@ -61,6 +61,16 @@ async def test_other_methods_are_refused(alice: Person, method: str) -> None:
     assert codes_of(answer.json()["errors"]) == ["INVALID_INPUT"]
 
 
+async def test_the_single_connection_mode_of_graphql_sse_is_refused_by_name(alice: Person) -> None:
+    reserve = await alice.server.http.put(alice.server.url, headers=alice.headers)
+    listen = await ask(alice, VIEWER, **{"x-graphql-event-stream-token": "x"})
+
+    assert (reserve.status_code, listen.status_code) == (405, 400)
+    for answer in (reserve, listen):
+        (error,) = answer.json()["errors"]
+        assert "singleConnection: false" in error["message"]
+
+
 @pytest.mark.parametrize(
     ("accept", "content_type", "status"),
     [
@@ -216,3 +226,20 @@ async def test_a_server_whose_loop_cannot_go_on_is_not_ready(served_with: Served
 
 async def cannot_go_on() -> None:
     raise CannotGoOn
+
+
+@pytest.mark.parametrize("encoding", ["br", "gzip"])
+async def test_a_long_answer_is_compressed_for_who_can_read_it(
+    alice: Person, encoding: str
+) -> None:
+    document = "{ __schema { types { name description } } }"
+
+    packed = await ask(alice, document, **{"accept-encoding": encoding})
+    plain = await ask(alice, document, **{"accept-encoding": "identity"})
+    short = await ask(alice, VIEWER, **{"accept-encoding": encoding})
+
+    assert packed.headers["content-encoding"] == encoding
+    assert "content-encoding" not in plain.headers | short.headers
+    assert packed.json() == plain.json()
+    assert int(packed.headers["content-length"]) < len(plain.content) / 3
+    assert "Accept-Encoding" in packed.headers["vary"]

@@ -30,7 +30,7 @@ async def test_answers_a_query_and_a_mutation(app: App) -> None:
     assert query.headers == {
         "cache-control": "no-store",
         "x-content-type-options": "nosniff",
-        "vary": "Accept, Origin",
+        "vary": "Accept, Accept-Encoding, Origin",
         "content-type": "application/json; charset=utf-8",
         "content-length": str(len(query.body)),
     }
