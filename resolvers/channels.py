@@ -33,7 +33,15 @@ from schema.channels.channels import (
     PositionInput,
 )
 from schema.context import context_of
-from schema.paging import Page, channel_cursor, make_page, parse_channel_cursor, require_count
+from schema.paging import (
+    After,
+    First,
+    Page,
+    channel_cursor,
+    make_next_page,
+    parse_channel_cursor,
+    require_first,
+)
 from schema.refusals import Refusal, answers_refusals
 from schema.scalars import DateTime
 
@@ -51,20 +59,8 @@ class ChannelQueries:
     async def list_channels(
         self,
         info: strawberry.Info,
-        first: Annotated[
-            int | None,
-            strawberry.argument(description="The size of the page, 1 to 100. 50 by default."),
-        ] = None,
-        after: Annotated[
-            str | None,
-            strawberry.argument(
-                description=(
-                    "Return what comes after this cursor. Cursors are valid "
-                    "only for the list that gave "
-                    "them."
-                )
-            ),
-        ] = None,
+        first: First = None,
+        after: After = None,
         kind: Annotated[
             ChannelKind | None, strawberry.argument(description="Only chats, or only groups.")
         ] = None,
@@ -74,14 +70,14 @@ class ChannelQueries:
         found, more = await page_channels(
             context.resources.database,
             context.require_viewer().user.id,
-            first=require_count(first, "first", limits) or limits.default_page_size,
+            first=require_first(first, limits),
             after=parse_channel_cursor(after, "after"),
             kind=kind,
         )
         cursors = [
             channel_cursor(channel.last_at or channel.created_at, channel.id) for channel in found
         ]
-        return make_page(found, cursors, more_after=more, more_before=after is not None)
+        return make_next_page(found, cursors, after=after, more=more)
 
     @strawberry.field(
         description=(

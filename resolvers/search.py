@@ -11,7 +11,15 @@ from models.messages.messages import Message, show_to
 from models.messages.search import search_messages
 from schema.context import context_of
 from schema.messages.messages import MessageConnection
-from schema.paging import Page, hit_cursor, make_page, parse_hit_cursor, require_count
+from schema.paging import (
+    After,
+    First,
+    Page,
+    hit_cursor,
+    make_next_page,
+    parse_hit_cursor,
+    require_first,
+)
 
 
 @strawberry.type
@@ -41,20 +49,8 @@ class SearchQueries:
         channel_id: Annotated[
             strawberry.ID | None, strawberry.argument(description="Search only this channel.")
         ] = None,
-        first: Annotated[
-            int | None,
-            strawberry.argument(description="The size of the page, 1 to 100. 50 by default."),
-        ] = None,
-        after: Annotated[
-            str | None,
-            strawberry.argument(
-                description=(
-                    "Return what comes after this cursor. Cursors are valid "
-                    "only for the list that gave "
-                    "them."
-                )
-            ),
-        ] = None,
+        first: First = None,
+        after: After = None,
     ) -> Page[Message]:
         context = context_of(info)
         viewer, limits = context.require_viewer().user, context.resources.limits
@@ -65,19 +61,15 @@ class SearchQueries:
             viewer.id,
             query,
             channel_id=None if channel_id is None else _require_channel_id(channel_id),
-            first=require_count(first, "first", limits) or limits.default_page_size,
+            first=require_first(first, limits),
             after=cursor,
             limits=limits,
         )
         messages = [show_to(message, viewer.id) for _, message in found]
         await hydrate_senders(context.resources.database, messages, [viewer])
         await hydrate_media(context.resources.database, messages)
-        return make_page(
-            messages,
-            [hit_cursor(hit) for hit, _ in found],
-            more_after=more,
-            more_before=cursor is not None,
-        )
+        cursors = [hit_cursor(hit) for hit, _ in found]
+        return make_next_page(messages, cursors, after=after, more=more)
 
 
 def _require_channel_id(global_id: str) -> str:

@@ -8,7 +8,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 import strawberry
@@ -21,6 +21,21 @@ from models.refusals import Refused, invalid
 from schema.sources import describes
 
 Row = TypeVar("Row")
+
+# The arguments of a list that is paged forwards.
+First = Annotated[
+    int | None,
+    strawberry.argument(description="The size of the page, 1 to 100. 50 by default."),
+]
+After = Annotated[
+    str | None,
+    strawberry.argument(
+        description=(
+            "Return what comes after this cursor. Cursors are valid only for the list that gave "
+            "them."
+        )
+    ),
+]
 
 
 class PageFacts(msgspec.Struct, frozen=True):
@@ -67,8 +82,24 @@ def make_page(
     )
 
 
+def make_next_page(
+    nodes: Sequence[Row], cursors: Sequence[str], *, after: str | None, more: bool
+) -> Page[Row]:
+    """Return a page of a list that is paged forwards: what follows the cursor `after`."""
+    return make_page(nodes, cursors, more_after=more, more_before=after is not None)
+
+
+def require_first(first: int | None, limits: Limits) -> int:
+    """Return how many edges to list: as many as were asked for, else the default.
+
+    Raises:
+        Refused: INVALID_INPUT, for less than 1 or more than a page holds.
+    """
+    return require_count(first, "first", limits) or limits.default_page_size
+
+
 def require_count(value: int | None, field: str, limits: Limits) -> int | None:
-    """How many edges were asked for.
+    """Return how many edges were asked for, if it was said.
 
     Raises:
         Refused: INVALID_INPUT, for less than 1 or more than a page holds.

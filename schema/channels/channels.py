@@ -17,7 +17,17 @@ from schema.fields import derived_field
 from schema.global_ids import ID_DESCRIPTION, ObjectWithId, global_id_field
 from schema.messages.messages import Message, MessageConnection
 from schema.messages.timeline import open_timeline
-from schema.paging import Edge, Page, PageInfo, id_cursor, make_page, parse_id_cursor, require_count
+from schema.paging import (
+    After,
+    Edge,
+    First,
+    Page,
+    PageInfo,
+    id_cursor,
+    make_next_page,
+    parse_id_cursor,
+    require_first,
+)
 from schema.refusals import Refusal
 from schema.scalars import DateTime
 from schema.sources import describes
@@ -121,24 +131,12 @@ async def _unread_count(root: strawberry.Parent[Any], info: strawberry.Info) -> 
 async def _members(
     root: strawberry.Parent[Any],
     info: strawberry.Info,
-    first: Annotated[
-        int | None,
-        strawberry.argument(description="The size of the page, 1 to 100. 50 by default."),
-    ] = None,
-    after: Annotated[
-        str | None,
-        strawberry.argument(
-            description=(
-                "Return what comes after this cursor. Cursors are valid "
-                "only for the list that gave "
-                "them."
-            )
-        ),
-    ] = None,
+    first: First = None,
+    after: After = None,
 ) -> Page[members.Member]:
     context = context_of(info)
     limits = context.resources.limits
-    count = require_count(first, "first", limits) or limits.default_page_size
+    count = require_first(first, limits)
     found, more = await members.page_members(
         context.resources.database,
         context.require_viewer().user.id,
@@ -147,7 +145,7 @@ async def _members(
         after_user_id=parse_id_cursor(after, "after"),
     )
     cursors = [id_cursor(member.user_id) for member in found]
-    return make_page(found, cursors, more_after=more, more_before=after is not None)
+    return make_next_page(found, cursors, after=after, more=more)
 
 
 async def _messages(

@@ -21,7 +21,17 @@ from schema.global_ids import ObjectWithId, global_id_field
 from schema.media.media import Media
 from schema.messages.notices import SystemNotice
 from schema.messages.receipts import ReceiptConnection
-from schema.paging import Edge, Page, PageInfo, id_cursor, make_page, parse_id_cursor, require_count
+from schema.paging import (
+    After,
+    Edge,
+    First,
+    Page,
+    PageInfo,
+    id_cursor,
+    make_next_page,
+    parse_id_cursor,
+    require_first,
+)
 from schema.scalars import DateTime
 from schema.sources import describes
 from schema.users.users import User
@@ -130,20 +140,8 @@ async def _channel(
 async def _receipts(
     root: strawberry.Parent[messages.Message],
     info: strawberry.Info,
-    first: Annotated[
-        int | None,
-        strawberry.argument(description="The size of the page, 1 to 100. 50 by default."),
-    ] = None,
-    after: Annotated[
-        str | None,
-        strawberry.argument(
-            description=(
-                "Return what comes after this cursor. Cursors are valid "
-                "only for the list that gave "
-                "them."
-            )
-        ),
-    ] = None,
+    first: First = None,
+    after: After = None,
 ) -> Page[receipts.Receipt] | None:
     context = context_of(info)
     if root.sender_id != context.require_viewer().user.id:
@@ -153,12 +151,12 @@ async def _receipts(
         (
             root.channel_id,
             root.seq,
-            require_count(first, "first", limits) or limits.default_page_size,
+            require_first(first, limits),
             parse_id_cursor(after, "after"),
         )
     )
     cursors = [id_cursor(receipt.user_id) for receipt in found]
-    return make_page(found, cursors, more_after=more, more_before=after is not None)
+    return make_next_page(found, cursors, after=after, more=more)
 
 
 def _fate_field(
