@@ -17,9 +17,11 @@ from resolvers.blocks import BlockMutations, BlockQueries
 from resolvers.channels import ChannelMutations, ChannelQueries
 from resolvers.devices import DeviceMutations, DeviceQueries
 from resolvers.global_ids import GlobalIdQueries
-from resolvers.groups import GroupMutations, GroupQueries
+from resolvers.groups import GroupMutations
+from resolvers.invites import InviteMutations, InviteQueries
 from resolvers.limits import LimitQueries
 from resolvers.media import MediaMutations, MediaQueries
+from resolvers.members import MemberMutations
 from resolvers.message_changes import ChangeMutations
 from resolvers.messages import MessageMutations
 from resolvers.privacy import PrivacyMutations, PrivacyQueries
@@ -55,7 +57,7 @@ QUERIES = (
     UserQueries,
     GlobalIdQueries,
     ChannelQueries,
-    GroupQueries,
+    InviteQueries,
     SearchQueries,
     DeviceQueries,
     LimitQueries,
@@ -70,6 +72,8 @@ MUTATIONS = (
     UserMutations,
     ChannelMutations,
     GroupMutations,
+    MemberMutations,
+    InviteMutations,
     MessageMutations,
     MediaMutations,
     ChangeMutations,
