@@ -31,7 +31,7 @@ from resolvers.search import SearchQueries
 from resolvers.sign_in import SignInMutations
 from resolvers.typing import TypingMutations
 from resolvers.users import UserMutations, UserQueries
-from schema.channels.channels import Chat, Member
+from schema.channels.channels import Chat
 from schema.channels.events import (
     ChannelUpdated,
     InboxReady,
@@ -46,6 +46,7 @@ from schema.channels.events import (
     ViewerUpdated,
 )
 from schema.channels.groups import Group
+from schema.channels.members import Member
 from schema.devices.devices import Device
 from schema.scalars import make_schema_config
 from subscriptions.subscription_fields import Subscription

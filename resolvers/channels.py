@@ -19,18 +19,20 @@ from models.log.signals import Signalled, ViewerChannelChanged
 from models.media.stored import note_stored
 from models.refusals import invalid, not_found
 from schema.budgets import spends
-from schema.channels.channels import (
+from schema.channels.acknowledgements import (
     AcknowledgeInput,
     AcknowledgePayload,
     AcknowledgeResult,
+    ChannelPosition,
+    PositionInput,
+)
+from schema.channels.channels import (
     Channel,
     ChannelConnection,
     ChannelPayload,
-    ChannelPosition,
     ChannelResult,
     OpenChatPayload,
     OpenChatResult,
-    PositionInput,
 )
 from schema.context import context_of
 from schema.paging import (

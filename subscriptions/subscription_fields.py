@@ -12,7 +12,7 @@ import strawberry
 from models import ids
 from models.channels.refusals import no_such_channel
 from models.refusals import invalid
-from schema.channels.channels import PositionInput
+from schema.channels.acknowledgements import PositionInput
 from schema.channels.events import InboxEvent, ReceiptUpdated, TypingUpdated
 from schema.context import context_of
 from schema.messages.messages import Message

@@ -1,4 +1,4 @@
-"""Channels: chats, their members, and how far each has got."""
+"""Channels: what chats and groups have in common, and chats."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -7,26 +7,19 @@ import strawberry
 
 from models import ids
 from models.channel_kinds import ChannelKind
-from models.channels import channels, members
-from models.channels.members import MemberRole
+from models.channels import channels
 from models.messages import messages
 from models.users import users
+from schema.channels.members import MemberConnection, MemberPosition, list_members_of
 from schema.context import context_of
 from schema.enums import describe_enum
-from schema.fields import derived_field
 from schema.global_ids import ID_DESCRIPTION, ObjectWithId, global_id_field
 from schema.messages.messages import Message, MessageConnection
 from schema.messages.timeline import open_timeline
 from schema.paging import (
-    After,
     Edge,
-    First,
     Page,
     PageInfo,
-    id_cursor,
-    make_next_page,
-    parse_id_cursor,
-    require_first,
 )
 from schema.refusals import Refusal
 from schema.scalars import DateTime
@@ -38,84 +31,6 @@ describe_enum(
     "What a channel is.",
     {"CHAT": "Two users, or one user with personal notes.", "GROUP": "Up to 100 people."},
 )
-describe_enum(
-    MemberRole,
-    "What a member may do.",
-    {
-        "MEMBER": "Talk.",
-        "ADMIN": "Also add and remove members, and delete others' messages.",
-        "OWNER": "Also change roles.",
-    },
-)
-
-
-@describes(members.MemberPosition)
-@strawberry.type(description="How much of a channel's log a member has received and read.")
-class MemberPosition:
-    user_id: strawberry.ID = derived_field(
-        lambda position: ids.user_global_id(position.user_id),
-        description="The member's user id.",
-        graphql_type=strawberry.ID,
-    )
-    delivered_seq: int = strawberry.field(
-        description="The member has received all entries up to this seq."
-    )
-    read_seq: int = strawberry.field(
-        description=(
-            "The member has read all entries up to this seq. In a chat, 0 for the other user if "
-            "either of the two hides read receipts. The viewer's own position is never hidden."
-        )
-    )
-
-
-@describes(members.Member)
-@strawberry.type(description="A user in a channel.")
-class Member(ObjectWithId):
-    id: strawberry.ID = global_id_field(
-        lambda member: ids.member_global_id(member.channel_id, member.user_id)
-    )
-
-    @strawberry.field(description="The user.", graphql_type=User)
-    async def user(
-        root: strawberry.Parent[members.Member], info: strawberry.Info
-    ) -> users.User | None:
-        return await context_of(info).loaders.users.load(root.user_id)
-
-    role: MemberRole = strawberry.field(description="What they may do.")
-    joined_at: datetime = strawberry.field(
-        description="When the user joined; if they joined several times, the last time.",
-        graphql_type=DateTime,
-    )
-    joined_seq: int = strawberry.field(
-        description=(
-            "The seq of the entry with which the user last joined; 1 in a chat. The user may "
-            "see this entry and all later ones."
-        )
-    )
-    position: members.MemberPosition = strawberry.field(
-        description=(
-            "The member's position when it was fetched. Changes are sent live only as they "
-            "concern the viewer's own messages (ReceiptUpdated)."
-        ),
-        graphql_type=MemberPosition,
-    )
-
-
-@describes(Edge)
-@strawberry.type(description="A member in a page.")
-class MemberEdge:
-    cursor: str = strawberry.field(description="The cursor of this item, for `after`.")
-    node: members.Member = strawberry.field(description="The member.", graphql_type=Member)
-
-
-@describes(Page)
-@strawberry.type(description="A page of members.")
-class MemberConnection:
-    edges: list[MemberEdge] = strawberry.field(description="The members with their cursors.")
-    nodes: list[Member] = strawberry.field(description="The members.")
-    page_info: PageInfo = strawberry.field(
-        description="Whether there are more pages, and the cursors to fetch them."
-    )
 
 
 async def _last_message(
@@ -126,26 +41,6 @@ async def _last_message(
 
 async def _unread_count(root: strawberry.Parent[Any], info: strawberry.Info) -> int:
     return await context_of(info).loaders.unread_counts.load(root.id)
-
-
-async def _members(
-    root: strawberry.Parent[Any],
-    info: strawberry.Info,
-    first: First = None,
-    after: After = None,
-) -> Page[members.Member]:
-    context = context_of(info)
-    limits = context.resources.limits
-    count = require_first(first, limits)
-    found, more = await members.page_members(
-        context.resources.database,
-        context.require_viewer().user.id,
-        root.id,
-        first=count,
-        after_user_id=parse_id_cursor(after, "after"),
-    )
-    cursors = [id_cursor(member.user_id) for member in found]
-    return make_next_page(found, cursors, after=after, more=more)
 
 
 async def _messages(
@@ -229,7 +124,7 @@ class Channel(ObjectWithId):
         graphql_type=DateTime | None,
     )
     members: MemberConnection = strawberry.field(
-        resolver=_members,
+        resolver=list_members_of,
         description="The channel's members, 50 in a page by default, at most 100.",
         graphql_type=MemberConnection,
     )
@@ -292,69 +187,4 @@ class ChannelPayload:
 ChannelResult = Annotated[
     ChannelPayload | Refusal,
     strawberry.union("ChannelResult", description="The channel, or a Refusal."),
-]
-
-
-@strawberry.input(description="A place in a channel's log.")
-class PositionInput:
-    channel_id: strawberry.ID = strawberry.field(description="The channel.")
-    seq: int = strawberry.field(
-        description="The position includes all entries up to this seq. Not negative."
-    )
-
-
-@strawberry.input(
-    description="How much this device has stored and how much the viewer has read, by channel."
-)
-class AcknowledgeInput:
-    delivered: list[PositionInput] | None = strawberry.field(
-        description="Entries that this device has stored. Its inbox resumes after them.",
-        default=None,
-    )
-    read: list[PositionInput] | None = strawberry.field(
-        description=(
-            "Entries that the viewer has read. Receipts count them as delivered, too, but they "
-            "do not change where this device's inbox resumes."
-        ),
-        default=None,
-    )
-    stored_media_ids: list[strawberry.ID] | None = strawberry.field(
-        description=(
-            "Media files that this device has stored. A server may delete files that all "
-            "members have stored. At most 200; files that are in no message that the viewer can "
-            "read are ignored."
-        ),
-        default=None,
-    )
-
-
-@strawberry.type(
-    description=(
-        "The viewer's position in a channel, over all of the viewer's devices. A device's "
-        "inbox resumes from what that device has stored."
-    )
-)
-class ChannelPosition:
-    channel_id: strawberry.ID = strawberry.field(description="The channel.")
-    delivered_seq: int = strawberry.field(description="The viewer has everything up to here.")
-    read_seq: int = strawberry.field(description="The viewer has read everything up to here.")
-
-
-@strawberry.type(
-    description=(
-        "The viewer's positions after an acknowledgement. Channels that the viewer is not "
-        "in are left out."
-    )
-)
-class AcknowledgePayload:
-    positions: list[ChannelPosition] = strawberry.field(
-        description="The viewer's positions now, in the channels that were named."
-    )
-
-
-AcknowledgeResult = Annotated[
-    AcknowledgePayload | Refusal,
-    strawberry.union(
-        "AcknowledgeResult", description="The positions in force, or why it was refused."
-    ),
 ]

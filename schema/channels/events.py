@@ -13,7 +13,8 @@ from models.log import events
 from models.log.entries import Change
 from models.messages import messages
 from models.users import users
-from schema.channels.channels import Channel, MemberPosition
+from schema.channels.channels import Channel
+from schema.channels.members import MemberPosition
 from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import SHARED, derived_field
