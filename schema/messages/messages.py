@@ -1,15 +1,14 @@
 """Messages: what members said, with media, reactions, receipts and how they fared."""
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from models import ids
 from models.channels import channels
 from models.media.media import Media as StoredMedia
-from models.messages import fates, messages, notices, receipts
+from models.messages import messages, notices
 from models.messages.fates import MessageStatus
 from models.messages.messages import MessageKind
 from models.unloaded import UNLOADED
@@ -19,18 +18,13 @@ from schema.enums import describe_enum
 from schema.fields import OUTERMOST, SHARED, derived_field
 from schema.global_ids import ObjectWithId, global_id_field
 from schema.media.media import Media
+from schema.messages.fates import fate_field
 from schema.messages.notices import SystemNotice
-from schema.messages.receipts import ReceiptConnection
+from schema.messages.receipts import ReceiptConnection, list_receipts_of
 from schema.paging import (
-    After,
     Edge,
-    First,
     Page,
     PageInfo,
-    id_cursor,
-    make_next_page,
-    parse_id_cursor,
-    require_first,
 )
 from schema.scalars import DateTime
 from schema.sources import describes
@@ -50,15 +44,6 @@ describe_enum(
         "FILE": "Files, with or without text.",
         "LOCATION": "A place, with or without text.",
         "SYSTEM": "Something that happened to the channel; nobody said it.",
-    },
-)
-describe_enum(
-    MessageStatus,
-    "How far a message has got with its whole audience.",
-    {
-        "SENT": "Stored; not everybody has it.",
-        "DELIVERED": "Everybody has it.",
-        "READ": "Everybody has read it.",
     },
 )
 
@@ -135,52 +120,6 @@ async def _channel(
     root: strawberry.Parent[messages.Message], info: strawberry.Info
 ) -> channels.Channel | None:
     return await context_of(info).loaders.channels.load(root.channel_id)
-
-
-async def _receipts(
-    root: strawberry.Parent[messages.Message],
-    info: strawberry.Info,
-    first: First = None,
-    after: After = None,
-) -> Page[receipts.Receipt] | None:
-    context = context_of(info)
-    if root.sender_id != context.require_viewer().user.id:
-        return None
-    limits = context.resources.limits
-    found, more = await context.loaders.receipts.load(
-        (
-            root.channel_id,
-            root.seq,
-            require_first(first, limits),
-            parse_id_cursor(after, "after"),
-        )
-    )
-    cursors = [id_cursor(receipt.user_id) for receipt in found]
-    return make_next_page(found, cursors, after=after, more=more)
-
-
-def _fate_field(
-    name: str, read: Callable[[fates.Fate], Any], description: str, graphql_type: Any
-) -> Any:
-    """Make a field that only the sender of a message sees. Its value is the message's own where it
-    is loaded; else it is read for all messages of the operation at once.
-    """
-
-    async def resolve(root: strawberry.Parent[Any], info: strawberry.Info) -> Any:
-        value = getattr(root, name)
-        if value is not UNLOADED:
-            return value
-        context = context_of(info)
-        if root.sender_id != context.require_viewer().user.id:
-            return None
-        return read(await context.loaders.fates.load((root.channel_id, root.seq)))
-
-    return strawberry.field(
-        resolver=resolve,
-        description=description + " Null unless the viewer sent the message.",
-        graphql_type=graphql_type,
-        metadata={"plan": name, **OUTERMOST},
-    )
 
 
 @describes(messages.Message)
@@ -286,7 +225,7 @@ class Message(ObjectWithId):
         graphql_type=DateTime | None,
         metadata=SHARED,
     )
-    status: MessageStatus | None = _fate_field(
+    status: MessageStatus | None = fate_field(
         "status",
         lambda fate: fate.status,
         "The least that holds for its whole audience: the members other than its sender whose "
@@ -294,29 +233,29 @@ class Message(ObjectWithId):
         "its seq. SENT when there are none.",
         MessageStatus | None,
     )
-    delivered_at: datetime | None = _fate_field(
+    delivered_at: datetime | None = fate_field(
         "delivered_at",
         lambda fate: fate.delivered_at,
         "When the last of the audience received it.",
         DateTime | None,
     )
-    seen_at: datetime | None = _fate_field(
+    seen_at: datetime | None = fate_field(
         "seen_at",
         lambda fate: fate.seen_at,
         "When the last of the audience read it.",
         DateTime | None,
     )
-    delivered_count: int | None = _fate_field(
+    delivered_count: int | None = fate_field(
         "delivered_count",
         lambda fate: fate.delivered,
         "How many of the audience have it.",
         int | None,
     )
-    read_count: int | None = _fate_field(
+    read_count: int | None = fate_field(
         "read_count", lambda fate: fate.read, "How many of the audience have read it.", int | None
     )
     receipts: ReceiptConnection | None = strawberry.field(
-        resolver=_receipts,
+        resolver=list_receipts_of,
         description=(
             "Which members of the audience have received and read the message. Null unless the "
             "viewer sent it. 50 in a page by default, at most 100."

@@ -4,10 +4,20 @@ from datetime import datetime
 
 import strawberry
 
-from models.messages import receipts
+from models.messages import messages, receipts
 from models.users import users
 from schema.context import context_of
-from schema.paging import Edge, Page, PageInfo
+from schema.paging import (
+    After,
+    Edge,
+    First,
+    Page,
+    PageInfo,
+    id_cursor,
+    make_next_page,
+    parse_id_cursor,
+    require_first,
+)
 from schema.scalars import DateTime
 from schema.sources import describes
 from schema.users.users import User
@@ -52,3 +62,26 @@ class ReceiptConnection:
     page_info: PageInfo = strawberry.field(
         description="Whether there are more pages, and the cursors to fetch them."
     )
+
+
+async def list_receipts_of(
+    root: strawberry.Parent[messages.Message],
+    info: strawberry.Info,
+    first: First = None,
+    after: After = None,
+) -> Page[receipts.Receipt] | None:
+    """Resolve the receipts of a message, by pages; None for all but its sender."""
+    context = context_of(info)
+    if root.sender_id != context.require_viewer().user.id:
+        return None
+    limits = context.resources.limits
+    found, more = await context.loaders.receipts.load(
+        (
+            root.channel_id,
+            root.seq,
+            require_first(first, limits),
+            parse_id_cursor(after, "after"),
+        )
+    )
+    cursors = [id_cursor(receipt.user_id) for receipt in found]
+    return make_next_page(found, cursors, after=after, more=more)
