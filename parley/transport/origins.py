@@ -3,7 +3,8 @@
 An origin is allowed when its host is the one that was asked, or when it is on the list, letter for
 letter. What comes without an `Origin` header is no browser, and holds a token or nothing.
 
-In development answers hold one-time codes, and the server is on loopback. A page elsewhere whose
+In development pages from loopback may ask on every port, so that a front end's own server needs no
+setting. There answers hold one-time codes, and the server is on loopback. A page elsewhere whose
 name is made to lead to loopback (DNS rebinding) asks with its own name as `Host`, and so as its own
 origin: there a browser is answered only where the host is a name or an address of loopback, or of
 an origin on the list.
@@ -57,18 +58,24 @@ class Origins:
         if origin is None:
             return not _is_browser(headers) or self._is_ours(host)
         text = origin.decode("latin-1").lower()
-        return text in self._allowed or (_is_same_host(text, host) and self._is_ours(host))
+        if text in self._allowed:
+            return True
+        return self._is_ours(host) and (_is_same_host(text, host) or self._is_local_page(text))
+
+    def _is_local_page(self, origin: str) -> bool:
+        """Return whether it is development, and the page comes from this machine: a front end's own
+        server (Vite's, say) is on loopback, on any port.
+        """
+        found = _ORIGIN.fullmatch(origin)
+        return self._hosts is not Hosts.ANY and found is not None and _is_loopback(found[2])
 
     def _is_ours(self, host: str) -> bool:
         if self._hosts is Hosts.ANY:
             return True
         name = _name_of(host)
-        address = parse_address(name)
-        if address is not None and (address.is_loopback or self._hosts is Hosts.ADDRESSES):
+        if self._hosts is Hosts.ADDRESSES and parse_address(name) is not None:
             return True
-        # Browsers never ask a name server for these.
-        is_local = name == "localhost" or name.endswith(".localhost")
-        return is_local or name in self._allowed_hosts
+        return _is_loopback(name) or name in self._allowed_hosts
 
     def client_address(self, scope: Scope) -> str:
         """Return the nearest address that is not a trusted proxy's."""
@@ -91,6 +98,15 @@ def _name_of(host: str) -> str:
     """Return the host without its port."""
     name = host.rpartition(":")[0] if re.search(r":[0-9]*\Z", host) else host
     return name.rstrip(".")
+
+
+def _is_loopback(name: str) -> bool:
+    """Return whether a host without its port is an address or a name of loopback."""
+    address = parse_address(name)
+    if address is not None:
+        return address.is_loopback
+    # Browsers never ask a name server for these.
+    return name == "localhost" or name.endswith(".localhost")
 
 
 def _is_browser(headers: Mapping[bytes, bytes]) -> bool:

@@ -103,11 +103,17 @@ async def test_in_development_a_browser_asks_loopback_or_nobody(host: str, asks:
     [
         ("http://localhost:5173", "localhost:8000", True),
         ("http://localhost:5173", "evil.example:8000", True),
-        ("http://localhost:5174", "localhost:8000", False),
+        ("http://localhost:3000", "localhost:8000", True),
+        ("http://127.0.0.1:5173", "localhost:8000", True),
+        ("http://[::1]:5173", "127.0.0.1:8000", True),
+        ("https://app.localhost", "localhost:8000", True),
+        ("http://localhost:3000", "evil.example:8000", False),
+        ("http://localhost.evil.example:3000", "localhost:8000", False),
+        ("http://192.168.1.5:3000", "localhost:8000", False),
         ("http://evil.example:8000", "localhost:8000", False),
     ],
 )
-async def test_in_development_a_listed_front_end_may_ask(
+async def test_in_development_a_front_end_of_this_machine_may_ask_from_any_port(
     origin: str, host: str, allowed: bool
 ) -> None:
     origins = Origins(["http://localhost:5173"], hosts=Hosts.LOOPBACK)
@@ -116,6 +122,16 @@ async def test_in_development_a_listed_front_end_may_ask(
     answer = await app.client.post(BOOK, host=host, origin=origin, **GOOD)
 
     assert answer.status == (200 if allowed else 403)
+
+
+async def test_in_production_a_page_of_loopback_may_not_ask() -> None:
+    app = App(Context(Book()), origins=Origins())
+
+    answer = await app.client.post(
+        BOOK, host="chat.example", origin="http://localhost:5173", **GOOD
+    )
+
+    assert answer.status == 403
 
 
 @pytest.mark.parametrize(
