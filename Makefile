@@ -11,7 +11,7 @@ PIP = $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-d
 BASE = .venv/base.stamp
 DEV = .venv/dev.stamp
 
-.PHONY: help serve test test-citus check schema migrate bench demo install explorer lock clean
+.PHONY: help serve test test-citus check schema settings migrate bench demo install explorer lock clean
 .DELETE_ON_ERROR:
 
 help:           ## what can be asked for
@@ -35,10 +35,15 @@ check: $(DEV)   ## format, lint, types, layers; schema.graphql and database in s
 	@$(PY) .venv/bin/lint-imports
 	@$(PY) -m parley schema | diff -u schema.graphql - || \
 		{ echo "schema.graphql is not what the code prints; run: make schema" >&2; exit 1; }
+	@$(PY) -m parley settings | diff -u docs/settings.md - || \
+		{ echo "docs/settings.md is not what the code prints; run: make settings" >&2; exit 1; }
 	@$(PY) -m parley check-database
 
 schema: $(BASE) ## write schema.graphql from the code
 	@printed="$$($(PY) -m parley schema)" && printf '%s\n' "$$printed" > schema.graphql
+
+settings: $(BASE) ## write docs/settings.md from the code
+	@printed="$$($(PY) -m parley settings)" && printf '%s\n' "$$printed" > docs/settings.md
 
 migrate: $(BASE) ## bring the database at DATABASE_URL up to date
 	@$(PY) -m parley migrate $(ARGS)

@@ -1,206 +1,252 @@
-"""Limits and budgets of the product, each with its unit. Each is a setting (`PARLEY_…`), and
-clients can query the public ones.
+"""Limits and budgets of the product. Each is a setting (`PARLEY_…`), and clients can query the
+public ones.
 """
 
 import dataclasses
 from dataclasses import dataclass
 
+from models.rate_limits import Budget, RateLimits, limit
+from models.variables import VARIABLE
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """At most `amount` units in any window of `window_s` seconds. A token bucket holds `amount`
-    tokens; used ones come back evenly, all of them within `window_s`.
-    """
-
-    amount: int
-    window_s: int
+__all__ = ["DEVELOPMENT_LIMITS", "Budget", "Limits", "list_budgets", "name_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(RateLimits):
     """What one user, one document and one socket may use. The defaults are those of production."""
 
     # Conversation
-    group_members: int = 100
-    group_invites: int = 20  # invites of one group that are in force at once
-    invite_uses: int = 1000  # `maxUses` of one invite, at most
-    message_length: int = 4096  # characters (code points)
-    edit_window_s: int = 900  # for how long after sending a message can be edited
-    client_message_id_length: int = 64  # characters
-    name_length: int = 100  # characters: a user's or a device's name
-    about_length: int = 500  # characters
-    description_length: int = 500  # characters: a group's description
-    label_length: int = 200  # characters: a location's label
-    mentions: int = 100  # users named in one message
-    report_reason_length: int = 1000  # characters
-    blocked_users: int = 1000  # users that one user may have blocked
-    page_size: int = 100  # edges in one page, at most
-    default_page_size: int = 50
-    unread_count: int = 1000  # unread counts stop here
-    node_ids: int = 100  # ids in one `nodes` call
-    phone_numbers: int = 100  # numbers in one `usersByPhone` call
-    search_length: int = 200  # characters of a search
-    search_words: int = 10  # words of a search
-    search_deadline_s: float = 2.0  # a search that takes longer is given up
-    position_inputs: int = 1000  # channels named in one `acknowledge` or `inbox`
+    group_members: int = limit(100, "members of a group")
+    group_invites: int = limit(20, "invites of a group in force at once")
+    invite_uses: int = limit(1000, "uses that an invite may allow")
+    message_length: int = limit(4096, "characters (code points) of a message")
+    edit_window_s: int = limit(900, "seconds after sending within which a message can be edited")
+    client_message_id_length: int = limit(64, "characters of a `clientMessageId`")
+    name_length: int = limit(100, "characters of a user's or device's name")
+    about_length: int = limit(500, "characters of a user's about")
+    description_length: int = limit(500, "characters of a group's description")
+    label_length: int = limit(200, "characters of a location's label")
+    mentions: int = limit(100, "users named in a message")
+    report_reason_length: int = limit(1000, "characters of a report's reason")
+    blocked_users: int = limit(1000, "users that one user may have blocked")
+    page_size: int = limit(100, "edges in a page")
+    default_page_size: int = limit(50, "edges in a page whose size the client does not say")
+    unread_count: int = limit(1000, "the number at which unread counts stop")
+    node_ids: int = limit(100, "ids in one call of `nodes`")
+    phone_numbers: int = limit(100, "numbers in one call of `usersByPhone`")
+    search_length: int = limit(200, "characters of a search")
+    search_words: int = limit(10, "words of a search")
+    search_deadline_s: float = limit(2.0, "seconds for a search; one that takes longer is given up")
+    position_inputs: int = limit(1000, "channels in one call of `acknowledge` or `inbox`")
 
     # One document
-    query_depth: int = 10
-    query_cost: int = 5000
-    query_aliases: int = 15
-    query_root_fields: int = 10
-    query_tokens: int = 1000
-    persisted_documents: int = 1000  # documents that clients may name by hash alone; 0: none
-    document_bytes: int = (
-        64 * 1024
-    )  # of a document's text: a thousand tokens take some ten thousand
-    query_directives: int = 5
+    query_depth: int = limit(10, "levels of a document")
+    query_cost: int = limit(5000, "cost of a document, computed before it runs")
+    query_aliases: int = limit(15, "aliases in a document")
+    query_root_fields: int = limit(10, "root fields of an operation")
+    query_tokens: int = limit(1000, "tokens of a document")
+    persisted_documents: int = limit(
+        1000,
+        "documents that one process keeps for clients that send the hash alone (automatic "
+        "persisted queries); 0 turns that off",
+    )
+    document_bytes: int = limit(64 * 1024, "bytes of a document's text")
+    query_directives: int = limit(5, "directives in one place of a document")
 
     # One request, one socket
-    connections: int = 20_000  # of one API process, sockets included; and never more than its files
-    request_head_s: float = 10.0  # a request whose headers have not arrived by then is ended
-    request_body_s: float = 10.0  # the same for its body, counted from the end of the headers
-    body_bytes: int = 256 * 1024
-    compressed_bytes: int = (
-        1024  # larger answers over HTTP are compressed for who can read it; 0: none
+    connections: int = limit(
+        20_000,
+        "connections of one API process, sockets included, and never more than its limit of "
+        "open files less 256; one more gets 503",
     )
-    frame_bytes: int = 64 * 1024
-    request_deadline_s: float = 5.0
-    connection_init_s: float = 5.0
-    ping_interval_s: float = 20.0
-    ping_timeout_s: float = 20.0  # a socket that does not answer a ping for this long is closed
-    operations_per_socket: int = 100
+    request_head_s: float = limit(
+        10.0,
+        "seconds within which the head of a request must be here; then the connection is ended",
+    )
+    request_body_s: float = limit(10.0, "seconds after its head within which the body must be here")
+    body_bytes: int = limit(256 * 1024, "bytes of a request's body")
+    compressed_bytes: int = limit(
+        1024,
+        "answers over HTTP of this size or more are compressed (br, gzip) for clients that can "
+        "read it; 0 turns that off, for example behind a proxy that does it",
+    )
+    frame_bytes: int = limit(
+        64 * 1024, "bytes of a websocket frame; past it the socket closes with 1009"
+    )
+    request_deadline_s: float = limit(
+        5.0,
+        "seconds for a query or mutation, over HTTP and on sockets; a mutation still runs to "
+        "its end",
+    )
+    connection_init_s: float = limit(5.0, "seconds for `connection_init`; then 4408")
+    ping_interval_s: float = limit(20.0, "seconds between pings to a websocket")
+    ping_timeout_s: float = limit(
+        20.0, "seconds that a ping's answer may take; then the socket is closed"
+    )
+    operations_per_socket: int = limit(
+        100, "operations at once on a socket; one counts until its work has ended"
+    )
     # Sockets and streams of server-sent events that are open at once, over all processes
-    connections_per_user: int = 20
-    connections_per_address: int = 2000  # of those who are signed in
-    signed_out_connections_per_address: int = 100
+    connections_per_user: int = limit(
+        20,
+        "sockets and streams that a user has open at once; then 1013, over HTTP 429",
+        development=100000,
+    )
+    connections_per_address: int = limit(
+        2000,
+        "the same for all signed-in users at one address; behind a proxy, set "
+        "`PARLEY_TRUSTED_PROXIES`, or all count as one address",
+        development=1000000,
+    )
+    signed_out_connections_per_address: int = limit(
+        100, "sockets at an address on which nobody is signed in, or not yet", development=100000
+    )
     # What waits for one client that is slower than its events: a socket, or a stream of
     # server-sent events. More ends the stream (1013, or cut), and the client resumes by position.
-    queued_events_per_socket: int = 1000
-    queued_bytes_per_socket: int = 1024 * 1024
-    stopped_reader_s: float = 5.0  # a client that reads nothing for so long is disconnected
+    queued_events_per_socket: int = limit(
+        1000, "events that a slow reader may be behind; then 1013"
+    )
+    queued_bytes_per_socket: int = limit(
+        1024 * 1024, "bytes that a slow reader may be behind; then 1013"
+    )
+    stopped_reader_s: float = limit(
+        5.0,
+        "seconds after which a client that takes nothing of what waits for it is closed with 1013",
+    )
     # Objects (as `query_cost` counts them) that one event may make all live subscriptions of one
     # socket, or of one device's streams of server-sent events, give together.
-    live_cost: int = 5000
+    live_cost: int = limit(
+        5000, "objects that one event may make all subscriptions of a socket give together"
+    )
     # Documents of one user's live subscriptions, on one process; one of 500 tokens takes 300 kB
-    followed_document_bytes: int = 4 * 1024 * 1024
+    followed_document_bytes: int = limit(
+        4 * 1024 * 1024,
+        "bytes of memory for the documents of a user's live subscriptions, on one process; "
+        "some 600 a token",
+        development=1024 * 1024 * 1024,
+    )
 
     # Live delivery
-    replay_entries: int = (
-        1000  # entries of one channel that are replayed; further back says ResyncRequired
+    replay_entries: int = limit(
+        1000, "entries replayed of a channel; further back, `ResyncRequired`"
     )
 
     # Media
-    image_upload_bytes: int = 50_000_000  # of a file of that kind; none is above 2,000,000,000
-    video_upload_bytes: int = 500_000_000
-    audio_upload_bytes: int = 100_000_000
-    file_upload_bytes: int = 2_000_000_000
-    file_name_length: int = 255  # characters
-    media_per_message: int = 10
-    stored_media: int = 200  # files named in one `acknowledge`
-    upload_ttl_s: int = 24 * 3600  # an upload that is not complete by then is given up
-    upload_url_ttl_s: int = 300  # a signed request must be begun by then
-    uploads_per_user: Budget = Budget(amount=2000, window_s=24 * 3600)
-    upload_megabytes_per_user: Budget = Budget(amount=20_000, window_s=24 * 3600)
-    media_jobs_per_user: int = 2  # files of one user worked on at once in a lane, over all workers
-    media_delete_after_delivery: int = 0  # 1: files go once every member has stored them
-    media_kept_days: int = 30  # after which they go in any case, where files go after delivery
+    image_upload_bytes: int = limit(50_000_000, "bytes of an uploaded picture")
+    video_upload_bytes: int = limit(500_000_000, "bytes of an uploaded video")
+    audio_upload_bytes: int = limit(100_000_000, "bytes of an uploaded sound")
+    file_upload_bytes: int = limit(
+        2_000_000_000, "bytes of any other uploaded file; no file is above 2,000,000,000"
+    )
+    file_name_length: int = limit(255, "characters of a file's name")
+    media_per_message: int = limit(10, "files of a message")
+    stored_media: int = limit(200, "files named in one call of `acknowledge`")
+    upload_ttl_s: int = limit(
+        24 * 3600, "seconds after which an upload that is not complete is given up"
+    )
+    upload_url_ttl_s: int = limit(
+        300, "seconds within which a signed request of an upload must be begun"
+    )
+    media_jobs_per_user: int = limit(
+        2, "files of one user that are worked on at once in a lane, over all workers"
+    )
+    media_delete_after_delivery: int = limit(
+        0, "1: the files of messages are deleted once every member has stored them"
+    )
+    media_kept_days: int = limit(
+        30, "days after which files go in any case, where files go after delivery"
+    )
 
     # Push
-    push_look_s: float = 2.0  # how long after a message to check which devices have received it
-    push_check_s: float = (
-        10.0  # a device that seems online and has not received by then gets a push
+    push_look_s: float = limit(
+        2.0,
+        "seconds after a message until we check which devices have it; a phone that has not, "
+        "while another device has, gets a push",
     )
-    push_active_s: float = 60.0  # a device is not pushed to while its user is active at another
-    push_mail_after_s: float = 600.0  # unread for so long, then e-mail; and between two e-mails
-    push_sms_after_s: float = 3600.0  # unread for so long, then SMS, where SMS is on
-    push_sms_interval_s: float = 24 * 3600.0  # between two SMS to one device
-    push_mail_code_ttl_s: int = 3600  # a code that was sent by mail
-    push_mail_code_interval_s: int = 60  # between two mails with a code of one user and address
-    push_mail_codes_per_user: Budget = Budget(amount=5, window_s=24 * 3600)
-    push_mail_codes_per_address: Budget = Budget(amount=3, window_s=24 * 3600)  # for all users
-    push_claim_s: float = 5.0  # how long a job that died holds up its device and channel
-    push_probe_s: float = 5.0  # between two tries of a provider that gives no answer
-    push_recovery_s: float = 15.0  # from a provider's first answer until all that waited is sent
+    push_check_s: float = limit(
+        10.0, "seconds after which a device that seems online and has not received gets a push"
+    )
+    push_active_s: float = limit(
+        60.0,
+        "seconds for which a device is not pushed to after its user did something at another; "
+        "0: never",
+    )
+    push_mail_after_s: float = limit(600.0, "seconds unread until an e-mail, and between two")
+    push_sms_after_s: float = limit(3600.0, "seconds unread until an SMS")
+    push_sms_interval_s: float = limit(24 * 3600.0, "seconds between two SMS to a device")
+    push_mail_code_ttl_s: int = limit(
+        3600, "seconds for which a code that confirms a mail address works"
+    )
+    push_mail_code_interval_s: int = limit(
+        60, "at least: seconds between two mails with a code of one user to one address"
+    )
+    push_claim_s: float = limit(
+        5.0,
+        "seconds for which a push job whose worker died keeps others of its device and "
+        "channel waiting",
+    )
+    push_probe_s: float = limit(
+        5.0, "seconds between two tries of a push provider that gives no answer"
+    )
+    push_recovery_s: float = limit(
+        15.0,
+        "seconds from a push provider's first answer until everything that waited for it is sent",
+    )
 
     # Presence and typing
-    presence_user_ids: int = 100  # users named in one `presence`
-    presence_followed: int = 1000  # users whose presence one viewer follows, on one process
-    presence_grace_s: float = 6.0  # from the end of somebody's last stream until they are offline
-    presence_idle_s: float = 30.0  # how long a request keeps its sender online
-    presence_lease_s: float = 10.0  # a process that died holds nobody online for longer
-    presence_poll_s: float = 5.0  # between two looks at those who are followed; changes come sooner
-    presence_settle_s: float = 5.0  # after Valkey lost everything, until an absence is believed
-    typing_interval_s: float = 3.0  # between two announcements that one person types in one channel
-    typing_ttl_s: float = 6.0  # for how long an announcement holds; not less than the interval
+    presence_user_ids: int = limit(100, "users in one `presence` subscription")
+    presence_followed: int = limit(1000, "users whose presence one viewer follows, on one process")
+    presence_grace_s: float = limit(
+        6.0, "seconds between the end of a user's last stream and offline"
+    )
+    presence_idle_s: float = limit(30.0, "seconds after the last request over HTTP until offline")
+    presence_lease_s: float = limit(
+        10.0, "seconds for which a process that died holds anybody online"
+    )
+    presence_poll_s: float = limit(
+        5.0,
+        "seconds between two checks of the users who are followed; changes usually arrive sooner",
+    )
+    presence_settle_s: float = limit(
+        5.0, "seconds after Valkey lost everything until an absence is believed"
+    )
+    typing_interval_s: float = limit(
+        3.0, "seconds between two announcements that one user types in one channel"
+    )
+    typing_ttl_s: float = limit(
+        6.0, "seconds after which typing ends by itself; not less than the interval"
+    )
 
     # Sign-in
-    code_ttl_s: int = 600
-    code_tries: int = 5
-    code_interval_s: int = 30  # between two codes for one number, asked for by one address
+    code_ttl_s: int = limit(600, "seconds for which a one-time code is valid")
+    code_tries: int = limit(5, "guesses of a one-time code")
+    code_interval_s: int = limit(
+        30, "at least: seconds between two codes for a number from one address", development=0
+    )
     # Those that follow are counted in two shares, each of this size: for networks from which the
     # number's owner was let in before, and for all others.
-    codes_side_by_side: int = 3  # codes of one number in force at once
-    codes_per_number_and_address: Budget = Budget(amount=5, window_s=3600)
-    codes_per_number: Budget = Budget(amount=6, window_s=3600)
-    codes_per_number_daily: Budget = Budget(amount=12, window_s=24 * 3600)
-    codes_per_prefix: Budget = Budget(
-        amount=100, window_s=3600
-    )  # numbers alike but for the last four digits
-    codes_per_address: Budget = Budget(amount=10, window_s=3600)
-    codes_per_network: Budget = Budget(amount=50, window_s=3600)  # a /24 of IPv4, a /48 of IPv6
-    codes_per_country: Budget = Budget(amount=30, window_s=60)  # the number's; well below overall
-    codes_overall: Budget = Budget(amount=150, window_s=60)
-    sign_ins_per_address: Budget = Budget(amount=60, window_s=3600)  # without a code in force
-    access_token_ttl_s: int = 900
-    refresh_token_ttl_s: int = 60 * 24 * 3600
-    refresh_grace_s: int = 10
-    session_expiring_notice_s: int = 60
-    reports_per_user: Budget = Budget(amount=50, window_s=24 * 3600)
-    contact_numbers_per_user: Budget = Budget(amount=5000, window_s=24 * 3600)
-    contact_numbers_per_address: Budget = Budget(amount=20_000, window_s=24 * 3600)
-    contact_numbers_overall: Budget = Budget(amount=2_000_000, window_s=3600)
-
-    refusal_pause_s: float = (
-        0.1  # before a connection is heard again on which something passed a budget
+    codes_side_by_side: int = limit(3, "codes of a number in force at once ‡", development=1000)
+    access_token_ttl_s: int = limit(900, "seconds for which an access token is valid")
+    refresh_token_ttl_s: int = limit(
+        60 * 24 * 3600, "seconds for which an unused refresh token is valid"
     )
-    # What one user, or one address, does and asks: token buckets (models/buckets.py). A person
-    # meets none of them: Sendbird lets one send 5 messages a second, Discord 2, Zulip ask 200
-    # times a minute; a phone that was away for a day sends what it kept, all at once
-    sends_per_user: Budget = Budget(amount=600, window_s=60)
-    message_changes_per_user: Budget = Budget(amount=300, window_s=60)  # edits and deletions
-    reactions_per_user: Budget = Budget(amount=180, window_s=60)
-    typing_per_user: Budget = Budget(amount=300, window_s=60)
-    acknowledgements_per_user: Budget = Budget(amount=20_000, window_s=60)  # positions named
-    chats_opened_per_user: Budget = Budget(amount=600, window_s=3600)
-    groups_created_per_user: Budget = Budget(amount=100, window_s=3600)
-    groups_joined_per_user: Budget = Budget(amount=200, window_s=3600)
-    members_added_per_user: Budget = Budget(amount=3000, window_s=3600)  # also to new groups
-    group_changes_per_user: Budget = Budget(amount=1000, window_s=3600)  # names, roles, invites …
-    setting_changes_per_user: Budget = Budget(
-        amount=1000, window_s=3600
-    )  # profile, privacy, blocks, mutes, devices and push; reports
-    upload_steps_per_user: Budget = Budget(
-        amount=600, window_s=60
-    )  # uploads begun, completed or looked at
-    searches_per_user: Budget = Budget(amount=120, window_s=60)
-    streams_per_user: Budget = Budget(amount=600, window_s=60)  # subscriptions begun
-    read_cost_per_user: Budget = Budget(amount=300_000, window_s=60)  # the summed cost of documents
-    read_cost_per_address: Budget = Budget(
-        amount=300_000, window_s=60
-    )  # of documents of those who are not signed in
-    # Of websockets, a frame counts as one and one for each KiB; past it a socket is heard ten times
-    # a second. Of HTTP, bodies of more than 16 KiB count, before they are looked at
-    frames_per_user: Budget = Budget(amount=1000, window_s=10)
-    frames_per_address: Budget = Budget(amount=1000, window_s=10)  # where nobody is signed in
-    body_kilobytes_per_address: Budget = Budget(amount=20_000, window_s=10)
-    sign_in_steps_per_address: Budget = Budget(
-        amount=3000, window_s=60
-    )  # codes asked for, sign-ins and refreshes, whatever comes of them
-    # Documents that no cache holds, in pieces of 500 characters: reading one takes up to 6 ms of a
-    # process. A front end has some hundred documents, and anybody's use of one keeps it.
-    new_documents_per_user: Budget = Budget(amount=600, window_s=60)
-    new_documents_per_address: Budget = Budget(amount=600, window_s=60)
+    refresh_grace_s: int = limit(
+        10, "seconds for which the old pair of tokens works once the new one was accepted"
+    )
+    session_expiring_notice_s: int = limit(
+        60, "seconds of notice before a socket's session expires"
+    )
+
+
+# A developer signs in thousands of test people from one address within a day, and has them do all
+# that a bench can. The token buckets are on, and fill a thousand times as fast.
+DEVELOPMENT_LIMITS = Limits(
+    **{
+        each.name: each.metadata[VARIABLE].unset(True)
+        for each in dataclasses.fields(Limits)
+        if each.metadata[VARIABLE].raised
+    }
+)
 
 
 def list_budgets(limits: Limits) -> dict[str, Budget]:

@@ -29,6 +29,7 @@ COMMANDS = {
     "work": Command("parley.commands.work", "the worker only"),
     "migrate": Command("parley.commands.migrate", "bring the database up to date"),
     "schema": Command("parley.commands.schema", "print the GraphQL schema"),
+    "settings": Command("parley.commands.settings", "print the page of settings"),
     "check-database": Command(
         "parley.commands.check_database", "compare the migrations with the code"
     ),

@@ -1,80 +1,85 @@
-"""Reads single variables of an environment; which there are is in `parley/settings.py`."""
+"""Fills what `models/variables.py` describes from an environment, and collects what is wrong."""
 
-import ipaddress
-from collections.abc import Mapping
-from pathlib import Path
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
 
-from models.users.sms_numbers import COUNTRIES
+from models.variables import VARIABLE, Variable
+
+Filled = TypeVar("Filled")
 
 
 class SettingsError(Exception):
-    """One sentence for the operator: which setting is missing or wrong, and what it must be."""
+    """Sentences for the operator, one a line: which setting is missing or wrong, and what it must
+    be.
+    """
 
 
-def read_words(env: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return tuple(word for word in env.get(name, "").replace(",", " ").split() if word)
+class Wrong(NamedTuple):
+    """A variable that cannot be used as it is, and the sentence that says so."""
+
+    name: str
+    sentence: str
 
 
-def read_switch(env: Mapping[str, str], name: str, *, default: bool) -> bool:
-    given = env.get(name) or ("1" if default else "0")
-    if given not in ("0", "1"):
-        raise SettingsError(f"{name} must be 0 or 1, not {given!r}.")
-    return given == "1"
+class Declared(NamedTuple):
+    """A field that a variable sets, with the variable's name."""
+
+    name: str
+    field: str
+    default: Any
+    variable: Variable
 
 
-def read_networks(env: Mapping[str, str], name: str) -> tuple[str, ...]:
-    words = read_words(env, name)
-    for word in words:
-        try:
-            ipaddress.ip_network(word)
-        except ValueError:
-            raise SettingsError(
-                f"{name} must be IP addresses or networks (10.0.0.0/8), which {word!r} is not."
-            ) from None
-    return words
+def list_variables(kind: type[Any]) -> Iterator[Declared]:
+    """Iterate over the variables of a dataclass, in the order of its fields."""
+    for each in dataclasses.fields(kind):
+        variable: Variable | None = each.metadata.get(VARIABLE)
+        if variable is not None:
+            name = variable.name or f"PARLEY_{each.name.upper()}"
+            yield Declared(name, each.name, each.default, variable)
 
 
-def read_countries(env: Mapping[str, str], name: str) -> frozenset[str] | None:
-    words = frozenset(word.upper() for word in read_words(env, name))
-    for word in sorted(words - COUNTRIES):
-        raise SettingsError(
-            f"{name} must be ISO 3166 codes of countries (US, DE), which {word!r} is not."
-        )
-    return words or None
+class Reading:
+    """One reading of an environment. A value that is wrong is noted and its default stands in, so
+    that the operator learns of all of them at once.
+    """
 
+    def __init__(self, environ: Mapping[str, str], *, development: bool) -> None:
+        self._environ = environ
+        self._development = development
+        self._wrong: dict[str, str] = {}
 
-def read_url(env: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str | None:
-    url = env.get(name) or None
-    if url and not url.startswith(schemes):
-        raise SettingsError(f"{name} must begin with {' or '.join(schemes)}.")
-    return url
+    def fill(self, kind: type[Filled], **others: object) -> Filled:
+        """Make a dataclass of its variables' values. `others` are fields without variables."""
+        declared = list_variables(kind)
+        return kind(**{each.field: self._value(each) for each in declared}, **others)
 
+    def note(self, wrongs: Iterable[Wrong]) -> None:
+        """Note what is wrong besides. Of one variable only the first fault is told: what follows
+        from it is none of its own.
+        """
+        for name, sentence in wrongs:
+            self._wrong.setdefault(name, sentence)
 
-def read_public_url(env: Mapping[str, str], *, development: bool) -> str | None:
-    """Return where this server is reached from outside. Mail programs post to `https://` only."""
-    schemes = ("https://", "http://") if development else ("https://",)
-    url = read_url(env, "PARLEY_PUBLIC_URL", schemes)
-    if url is None and env.get("PARLEY_SMTP_URL"):
-        if not development:
-            raise SettingsError(
-                "PARLEY_PUBLIC_URL must be set where PARLEY_SMTP_URL is: the https:// address of "
-                "this server, for the links in mails."
-            )
-        return f"http://127.0.0.1:{env.get('PARLEY_PORT') or 8000}"
-    return url
+    def refuse(self) -> None:
+        """Refuse what was noted, if anything.
 
+        Raises:
+            SettingsError: with a line for each variable that is wrong.
+        """
+        if self._wrong:
+            raise SettingsError("\n".join(self._wrong.values()))
 
-def read_text(env: Mapping[str, str], name: str, begins: str) -> str | None:
-    """A text that the variable holds, or names the file of."""
-    given = env.get(name) or None
-    if given is None:
-        return None
-    if given.lstrip().startswith(begins):
-        # Some set variables on one line only.
-        return given.replace("\\n", "\n") if begins.startswith("-") else given
-    try:
-        return Path(given).read_text("utf-8")
-    except (OSError, ValueError):
-        raise SettingsError(
-            f"{name} must be a text that begins with {begins}, or the path of a file with one."
-        ) from None
+    def _value(self, declared: Declared) -> Any:
+        name, _, default, variable = declared
+        text = self._environ.get(name)
+        if not text and variable.other_name is not None:
+            name = variable.other_name
+            text = self._environ.get(name)
+        if text:
+            try:
+                return variable.read(text)
+            except ValueError as error:
+                self.note([Wrong(name, f"{name} {error}")])
+        return default if variable.unset is None else variable.unset(self._development)

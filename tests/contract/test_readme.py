@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 from graphql import build_schema, parse, validate
 
-from models.limits import Budget, Limits
-from parley.settings import DEVELOPMENT_LIMITS, Settings, read_settings
+from models.limits import DEVELOPMENT_LIMITS, Limits
+from parley.settings import Settings, read_settings
+from parley.settings_page import print_settings
+from parley.variables import list_variables
+from workers.push.providers.settings import ProviderSettings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -38,41 +41,34 @@ class Recording(Mapping[str, str]):
         return len(self.variables)
 
 
-def shown(value: object) -> str:
-    return f"{value.amount}/{value.window_s}" if isinstance(value, Budget) else str(value)
+def test_page_of_settings_is_what_the_code_prints() -> None:
+    assert print_settings() == SETTINGS, "docs/settings.md differs from the code: make settings"
 
 
-def test_tables_name_every_setting_and_no_other() -> None:
-    environment = Recording(
-        {
-            "PARLEY_ENV": "development",
-            "PARLEY_HOST": "0.0.0.0",
-            "PARLEY_DEVELOPMENT_OPEN": "1",
-        }
-    )
+@pytest.mark.parametrize("environment", ["production", "development"])
+def test_page_names_every_variable_that_is_read_and_no_other(environment: str) -> None:
+    asking = Recording({"PARLEY_ENV": environment})
 
-    read_settings(environment)
+    read_settings(asking)
 
-    assert set(ROWS) == environment.asked
+    named = re.findall(r"`([A-Z][A-Z0-9_]+)` counts where it is not set", SETTINGS)
+    assert [*sorted(ROWS), *named] == [*sorted(asking.asked - set(named)), *named]
 
 
-@pytest.mark.parametrize("limit", [limit.name for limit in dataclasses.fields(Limits)])
-def test_table_gives_the_default_of_a_limit(limit: str) -> None:
-    default = getattr(Limits(), limit)
-    raised = getattr(DEVELOPMENT_LIMITS, limit) != default
+@pytest.mark.parametrize("kind", [Settings, ProviderSettings, Limits])
+def test_every_variable_says_what_it_means(kind: type[object]) -> None:
+    meanings = [declared.variable.meaning for declared in list_variables(kind)]
 
-    assert ROWS[f"PARLEY_{limit.upper()}"] == (raised, shown(default))
+    assert meanings
+    assert [meaning for meaning in meanings if len(meaning) < 4 or "|" in meaning] == []
 
 
-@pytest.mark.parametrize(
-    "setting",
-    ["environment", "host", "port", "own_port", "data_dir", "api_processes", "s3_bucket"],
-)
-def test_table_gives_the_default_of_a_setting(setting: str) -> None:
-    names = {"environment": "PARLEY_ENV", "s3_bucket": "S3_BUCKET"}
+@pytest.mark.parametrize("limit", dataclasses.fields(Limits), ids=lambda limit: limit.name)
+def test_every_limit_is_a_setting(limit: dataclasses.Field[object]) -> None:
+    raised, default = ROWS[f"PARLEY_{limit.name.upper()}"]
 
-    name = names.get(setting, f"PARLEY_{setting.upper()}")
-    assert ROWS[name] == (False, str(getattr(Settings(), setting)))
+    assert default == str(limit.default)
+    assert raised == (getattr(DEVELOPMENT_LIMITS, limit.name) != limit.default)
 
 
 @pytest.mark.parametrize(

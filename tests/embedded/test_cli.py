@@ -77,4 +77,12 @@ def test_the_supervisor_loads_neither_graphql_nor_a_database_driver() -> None:
     )
 
     loaded = set(ran.stdout.split())
-    assert not loaded & {"strawberry", "graphql", "asyncpg", "sqlalchemy", "redis", "asyncio"}
+    assert not loaded & {
+        "strawberry",
+        "graphql",
+        "asyncpg",
+        "sqlalchemy",
+        "redis",
+        "asyncio",
+        "pydantic",
+    }

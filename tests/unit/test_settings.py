@@ -1,8 +1,30 @@
 """Settings: what cannot be used stops the start with one sentence that names it."""
 
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
-from parley.settings import SettingsError, read_settings
+from models.limits import Budget
+from parley.media_settings import MediaSettings
+from parley.settings import Settings, SettingsError, read_settings, require_services
+from workers.push.providers.settings import ProviderSettings
+
+HIDDEN = "x7Hq-hidden-x7Hq-hidden-x7Hq-hidden"
+# Each variable that holds a secret, with a value that it takes.
+SECRETS = {
+    "PARLEY_SECRET": HIDDEN,
+    "PARLEY_SECRET_PREVIOUS": HIDDEN,
+    "DATABASE_URL": f"postgresql://parley:{HIDDEN}@host/parley",
+    "REDIS_URL": f"redis://:{HIDDEN}@host/0",
+    "AWS_SECRET_ACCESS_KEY": HIDDEN,
+    "AWS_SESSION_TOKEN": HIDDEN,
+    "PARLEY_CLOUDFRONT_PRIVATE_KEY": f"-----BEGIN {HIDDEN}",
+    "PARLEY_APNS_KEY": f"-----BEGIN {HIDDEN}",
+    "PARLEY_FCM_SERVICE_ACCOUNT": f'{{"private_key": "{HIDDEN}"}}',
+    "PARLEY_WEB_PUSH_PRIVATE_KEY": HIDDEN,
+    "PARLEY_SMTP_URL": f"smtp://parley:{HIDDEN}@host",
+}
 
 
 @pytest.mark.parametrize(
@@ -99,6 +121,114 @@ def test_the_explorer_is_on_in_development_only() -> None:
     assert read_settings({"PARLEY_EXPLORER": "1"}).explorer
     with pytest.raises(SettingsError, match="PARLEY_EXPLORER must be 0 or 1"):
         read_settings({"PARLEY_EXPLORER": "yes"})
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    """An operator who mends one setting should not learn of the next by another start."""
+    with pytest.raises(SettingsError) as refused:
+        read_settings(
+            {
+                "PARLEY_ENV": "test",
+                "PARLEY_PORT": "http",
+                "PARLEY_MESSAGE_LENGTH": "-1",
+                "PARLEY_CODES_OVERALL": "5/0",
+                "PARLEY_SMTP_URL": "smtp://mail.example",
+                "PARLEY_PUBLIC_URL": "chat.example",
+            }
+        )
+
+    assert sorted(str(refused.value).splitlines()) == [
+        "PARLEY_CODES_OVERALL must be between 1 and 2.14748e+09, not 0.",
+        "PARLEY_ENV must be 'development' or 'production'.",
+        "PARLEY_MAIL_FROM must be set where PARLEY_SMTP_URL is.",
+        "PARLEY_MESSAGE_LENGTH must be between 0 and 9.0072e+15, not -1.",
+        "PARLEY_PORT must be a number, not 'http'.",
+        "PARLEY_PUBLIC_URL must begin with https:// or http://.",
+    ]
+
+
+def test_all_services_that_are_missing_are_told_at_once() -> None:
+    with pytest.raises(SettingsError) as refused:
+        require_services(Settings(redis_url="redis://here/0"))
+
+    named = [line.partition(" ")[0] for line in str(refused.value).splitlines()]
+    assert named == ["DATABASE_URL", "PARLEY_SECRET"]
+
+
+def test_no_secret_is_in_what_is_printed_of_settings() -> None:
+    others = {
+        "PARLEY_CLOUDFRONT_KEY_ID": "K",
+        "PARLEY_MEDIA_BASE_URL": "https://cdn.example",
+        "PARLEY_APNS_KEY_ID": "K",
+        "PARLEY_APNS_TEAM_ID": "T",
+        "PARLEY_WEB_PUSH_SUBJECT": "mailto:somebody@mail.example",
+        "PARLEY_MAIL_FROM": "parley@mail.example",
+        "PARLEY_PUBLIC_URL": "https://chat.example",
+    }
+
+    settings = read_settings(SECRETS | others)
+
+    assert HIDDEN in str(settings.providers.smtp_url)
+    assert "cdn.example" in repr(settings)
+    assert HIDDEN not in repr(settings)
+
+
+def test_every_field_that_sounds_like_a_secret_is_hidden() -> None:
+    """One that is added later is hidden, too."""
+    kinds = (Settings, MediaSettings, ProviderSettings)
+    sounding = ("secret", "password", "token", "private_key", "smtp_url", "database_url")
+
+    shown = {
+        each.name
+        for kind in kinds
+        for each in fields(kind)
+        if each.repr and any(word in each.name for word in sounding)
+    }
+
+    assert shown == set()
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS))
+def test_no_secret_is_in_a_complaint(name: str) -> None:
+    wrong = {**SECRETS, name: HIDDEN[:10]}
+
+    with pytest.raises(SettingsError) as refused:
+        read_settings(wrong)
+
+    assert HIDDEN[:10] not in str(refused.value)
+
+
+def test_what_is_set_to_nothing_is_not_set() -> None:
+    empty = read_settings({"PARLEY_PORT": "", "PARLEY_ENV": "", "PARLEY_DATA_DIR": ""})
+
+    assert (empty.port, empty.environment) == (8000, "production")
+    assert empty.data_dir == Path(".parley").absolute()
+
+
+def test_a_budget_is_a_count_and_seconds() -> None:
+    def read(given: str) -> Budget:
+        return read_settings({"PARLEY_CODES_PER_NUMBER": given}).limits.codes_per_number
+
+    assert read("7/60") == Budget(amount=7, window_s=60)
+    assert read("7") == Budget(amount=7, window_s=3600)
+    with pytest.raises(SettingsError, match="^PARLEY_CODES_PER_NUMBER must be a number, not 'x'"):
+        read("x/60")
+
+
+@pytest.mark.parametrize("name", ["PARLEY_PUSH_SMS", "PARLEY_DEVELOPMENT_OPEN"])
+def test_a_switch_is_off_at_0(name: str) -> None:
+    off = read_settings({name: "0"})
+
+    assert not off.providers.sms_enabled
+    assert not off.development_open
+
+
+def test_another_region_counts_where_the_first_is_not_set() -> None:
+    regions = {"AWS_DEFAULT_REGION": "eu-west-1"}
+
+    assert read_settings(regions).aws_region == "eu-west-1"
+    assert read_settings(regions).providers.sns_region == "eu-west-1"
+    assert read_settings(regions | {"AWS_REGION": "eu-north-1"}).aws_region == "eu-north-1"
 
 
 @pytest.mark.parametrize("name", ["PARLEY_HOST", "PARLEY_OWN_HOST"])

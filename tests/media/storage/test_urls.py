@@ -331,7 +331,7 @@ def test_cloudfronts_key_is_given_as_text_or_file(
     ("environment", "named"),
     [
         ({"PARLEY_CLOUDFRONT_KEY_ID": "K"}, "PARLEY_CLOUDFRONT_PRIVATE_KEY"),
-        ({"PARLEY_CLOUDFRONT_PRIVATE_KEY": "K"}, "PARLEY_CLOUDFRONT_KEY_ID"),
+        ({"PARLEY_CLOUDFRONT_PRIVATE_KEY": "-----BEGIN"}, "PARLEY_CLOUDFRONT_KEY_ID"),
         (
             {"PARLEY_CLOUDFRONT_KEY_ID": "K", "PARLEY_CLOUDFRONT_PRIVATE_KEY": "-----BEGIN"},
             "PARLEY_MEDIA_BASE_URL",
@@ -365,12 +365,6 @@ def test_a_key_that_cloudfront_does_not_take_is_named(storage: Storage, text: st
         make_media_urls(settings, storage)
     with pytest.raises(ValueError, match=r"."):
         read_private_key(text.encode())
-
-
-def test_no_secret_is_in_what_is_printed_of_settings() -> None:
-    shown = repr(Settings(cloudfront_private_key="private", aws_session_token="private"))
-
-    assert "'private'" not in shown
 
 
 def test_without_a_key_nothing_is_signed(clock: Clock) -> None:
