@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class AppendOutcome(IntEnum):
-    """What `append_messages` did with one draft."""
+    """What `append_messages` or `append_channel_v1` did with one draft."""
 
     APPENDED = 1
     # The same draft is stored already.
@@ -27,7 +27,7 @@ class AppendOutcome(IntEnum):
 
 
 class MoveOutcome(IntEnum):
-    """What `advance_positions` did with one move."""
+    """What `advance_positions` or `advance_channel_v1` did with one move."""
 
     IN_FORCE = 1
     NOT_A_MEMBER = 4

@@ -21,16 +21,24 @@ def read_sql(name: str) -> str:
 
 @pytest.mark.parametrize(
     ("function", "outcomes"),
-    [("append_messages", AppendOutcome), ("advance_positions", MoveOutcome)],
+    [
+        ("append_messages", AppendOutcome),
+        ("append_channel_v1", AppendOutcome),
+        ("advance_positions", MoveOutcome),
+        ("advance_channel_v1", MoveOutcome),
+    ],
 )
 def test_every_outcome_of_a_function_has_its_name(function: str, outcomes: type[IntEnum]) -> None:
-    branches = re.findall(r"\b(?:THEN|ELSE) (\d)\b", read_sql(function))
+    branches = re.findall(
+        r"(?:\bTHEN |\bELSE |\boutcome := |\bv_outcomes .*array_fill\()(\d)\b", read_sql(function)
+    )
 
     assert {int(number) for number in branches} == {outcome.value for outcome in outcomes}
 
 
-def test_outcomes_mean_what_the_function_says_of_them() -> None:
-    head = read_sql("append_messages").split("CREATE OR REPLACE")[0].replace("\n--", "")
+@pytest.mark.parametrize("function", ["append_messages", "append_channel_v1"])
+def test_outcomes_mean_what_the_function_says_of_them(function: str) -> None:
+    head = read_sql(function).split("CREATE OR REPLACE")[0].replace("\n--", "")
 
     assert f"{AppendOutcome.APPENDED:d} appended" in head
     assert f"{AppendOutcome.REPEATED:d} repeat of the same draft" in head
@@ -42,8 +50,9 @@ def test_outcomes_mean_what_the_function_says_of_them() -> None:
     assert f"{AppendOutcome.BLOCKED:d} one of a chat blocks" in head
 
 
-def test_outcomes_of_moves_mean_what_the_function_says_of_them() -> None:
-    head = read_sql("advance_positions").split("CREATE OR REPLACE")[0].replace("\n--", "")
+@pytest.mark.parametrize("function", ["advance_positions", "advance_channel_v1"])
+def test_outcomes_of_moves_mean_what_the_function_says_of_them(function: str) -> None:
+    head = read_sql(function).split("CREATE OR REPLACE")[0].replace("\n--", "")
 
     assert f"{MoveOutcome.IN_FORCE:d} in force" in head
     assert f"{MoveOutcome.NOT_A_MEMBER:d} not a member" in head
@@ -54,6 +63,11 @@ def test_outcomes_of_moves_mean_what_the_function_says_of_them() -> None:
     ("function", "text"),
     [
         ("append_messages", f"c.kind = {ChannelKind.CHAT:d} AND NOT b.has_sent AS first_words"),
+        ("append_channel_v1", f"v_kind = {ChannelKind.CHAT:d} AND NOT b.has_sent"),
+        ("append_channel_v1", f"v_kind = {ChannelKind.CHAT:d} AND b.blocks"),
+        ("advance_channel_v1", f"v_kind = {ChannelKind.CHAT:d} THEN"),
+        ("advance_channel_v1", f"p_user_ids[i], {ReceiptKind.DELIVERED:d}, v_show_delivered"),
+        ("advance_channel_v1", f"p_user_ids[i], {ReceiptKind.READ:d}, v_show_read"),
         ("advance_positions", f"c.kind = {ChannelKind.CHAT:d} AND EXISTS"),
         ("advance_positions", f"{ReceiptKind.DELIVERED:d}::smallint AS kind, y.after"),
         ("advance_positions", f"{ReceiptKind.READ:d}::smallint, y.after"),
