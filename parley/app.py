@@ -26,6 +26,7 @@ from parley.charges import charge, charge_reading
 from parley.metrics import MeasuredEngine, Metrics
 from parley.migrations import newest_revision
 from parley.pages.explorer import explorer_page, explorer_routes, plain_page
+from parley.pages.home import home_routes
 from parley.pages.unsubscribing import unsubscribe_routes
 from parley.parts import Parts
 from parley.resources import Process, open_process, require_database
@@ -41,6 +42,7 @@ PATH = "/graphql"
 # Answered before the parts are open, too.
 HEALTH = ("/healthz", "/readyz")
 EXPLORER_DIR = Path(__file__).resolve().parent.parent / "explorer"
+SCHEMA_FILE = EXPLORER_DIR.with_name("schema.graphql")
 # Start-up waits so long for the parts. After that the process is alive, and ready once they open.
 OPEN_WITHIN_S = 1.0
 # A deploy ends sockets and streams over so many seconds, so that their clients do not all connect
@@ -78,6 +80,7 @@ class App:
                 Route(HEALTH[0], self._healthz),
                 Route(HEALTH[1], self._readyz),
                 *unsubscribe_routes(lambda: self._process.resources),
+                *home_routes(EXPLORER_DIR, SCHEMA_FILE, explorer=settings.explorer),
                 *(explorer_routes(EXPLORER_DIR) if settings.explorer else ()),
             ],
             lifespan=self._lifespan,

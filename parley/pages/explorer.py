@@ -17,7 +17,15 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-OWN_FILES = ("explorer.css", "explorer.js", "known.js", "session.js")
+OWN_FILES = (
+    "explorer.css",
+    "explorer.js",
+    "known.js",
+    "session.js",
+    "home.css",
+    "home.js",
+    "favicon.svg",
+)
 
 # A vendor's path carries its version and its content is checked by hash: it never changes.
 FOREVER = "public, max-age=31536000, immutable"

@@ -4,6 +4,7 @@ subscription.
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from tests.make import OPEN_CHAT, Person
 from tests.serving import ServedWith, Server, serve
 from tests.waiting import eventually
 
+ROOT = Path(__file__).resolve().parents[2]
 VIEWER = "{ viewer { name } }"
 TELLING = "application/graphql-response+json"
 
@@ -195,6 +197,26 @@ async def test_a_browser_gets_the_explorer_only_where_it_is_on(settings: Setting
     assert page.headers["content-type"] == "text/plain; charset=utf-8"
     assert "PARLEY_EXPLORER=1" in page.text
     assert asked.json() == {"data": {"limits": {"pageSize": 100}}}
+
+
+async def test_the_address_alone_says_what_is_here(settings: Settings) -> None:
+    async with serve(replace(settings, explorer=True)) as server:
+        page, schema, icon, script = [
+            await server.http.get(f"http://{server.host}/{path}")
+            for path in ("", "schema.graphql", "favicon.ico", "explorer/home.js")
+        ]
+    assert 'href="/graphql"' in page.text
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert schema.text == (ROOT / "schema.graphql").read_text("utf-8")
+    assert (icon.headers["content-type"], script.status_code) == ("image/svg+xml", 200)
+
+    async with serve(replace(settings, explorer=False)) as server:
+        line = await server.http.get(f"http://{server.host}/")
+        hidden = await server.http.get(f"http://{server.host}/schema.graphql")
+    assert "/graphql" in line.text
+    assert line.headers["content-type"] == "text/plain; charset=utf-8"
+    assert hidden.status_code == 404
 
 
 async def test_health_and_readiness(server: Server) -> None:

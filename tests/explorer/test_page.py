@@ -58,6 +58,9 @@ def explorer_dir(tmp_path: Path) -> Path:
     )
 
 
+TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
 def fetch_assets(explorer_dir: Path) -> None:
     for path, _ in VENDOR:
         file = explorer_dir / "assets" / path
@@ -132,9 +135,7 @@ async def test_serves_what_the_page_loads(explorer_dir: Path, client: httpx2.Asy
         response = await client.get(path)
 
         assert response.status_code == 200, path
-        assert response.headers["content-type"].startswith(
-            "text/css" if path.endswith(".css") else "text/javascript"
-        )
+        assert response.headers["content-type"].startswith(TYPES[Path(path).suffix])
 
 
 async def test_serves_assets_packed_and_for_good(
