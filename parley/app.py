@@ -61,6 +61,7 @@ class App:
             limits=settings.limits,
             public_fields=PUBLIC_FIELDS,
             development=settings.development,
+            trusted_documents=settings.trusted_documents,
             charge=charge,
             charge_reading=charge_reading,
         )

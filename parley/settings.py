@@ -27,6 +27,8 @@ from models.variables import (
 )
 from parley.media_settings import MediaSettings, find_wrong_media
 from parley.provider_rules import complete_for_development, find_wrong_providers
+from parley.trusted_documents import MEANING as TRUSTED_DOCUMENTS
+from parley.trusted_documents import read_trusted_documents
 from parley.variables import Reading, SettingsError, Wrong
 from workers.push.providers.settings import ProviderSettings
 
@@ -135,6 +137,10 @@ class Settings(MediaSettings):
         read_words,
         "browser origins besides the server's own, by space or comma; `development` takes only "
         "loopback's as its own",
+    )
+    # Texts of documents by id; None: every document is executed.
+    trusted_documents: Mapping[str, str] | None = variable(
+        None, read_trusted_documents, TRUSTED_DOCUMENTS
     )
     # Where clients and mail programs reach this server. Mail programs post to https:// only.
     public_url: str | None = variable(
