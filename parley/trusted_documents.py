@@ -7,8 +7,9 @@ from typing import Any
 
 MEANING = (
     "the path of a JSON file with all documents that your apps send. Nothing else is executed "
-    "then. Taken are the lists that GraphQL Code Generator, Relay and Apollo write: `{id: document}`, or "
-    "Apollo's manifest of operations; clients send the id, the SHA-256, or the text"
+    "then. Taken are the lists that GraphQL Code Generator, Relay and Apollo write: "
+    "`{id: document}`, or Apollo's manifest of operations; clients send the id, the SHA-256, or "
+    "the text"
 )
 
 
