@@ -55,7 +55,9 @@ class InviteMutations:
     async def join_group(
         self,
         info: strawberry.Info,
-        input: Annotated[JoinGroupInput, strawberry.argument(description="Which link to use.")],
+        input: Annotated[
+            JoinGroupInput, strawberry.argument(description=("The invite with which to join."))
+        ],
     ) -> GroupPayload | Refusal:
         context = context_of(info)
         resources = context.resources

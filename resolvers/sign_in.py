@@ -63,9 +63,9 @@ class SignInMutations:
 
     @strawberry.mutation(
         description=(
-            "Signs in with a code and the secret of its request. The first sign-in with a "
-            "number creates the account. A code works once. After 5 wrong tries with its secret "
-            "it is void; tries without the secret do not count."
+            "Signs in with a code and the secret of its request. The first sign-in with a number "
+            "creates the account. A code works once. After 5 wrong tries with its secret it is no "
+            "longer valid; tries without the secret do not count."
         ),
         graphql_type=SignInResult,
     )
@@ -99,11 +99,11 @@ class SignInMutations:
 
     @strawberry.mutation(
         description=(
-            "Returns a new access token and refresh token for a refresh token. It needs no "
-            "access token, and renews every open socket of the device. If an answer is lost, or "
-            "two tabs refresh at once, repeat it: the old token returns the same new refresh "
-            "token until 10 s after the new pair was first used. An old token that is used "
-            "later signs the device out."
+            "Returns a new access token and a new refresh token for a refresh token. It needs no "
+            "access token. All open sockets of the device stay open with the new session. If an "
+            "answer is lost, or two tabs refresh at once, send the old refresh token again: it "
+            "returns the same new refresh token until 10 s after the new tokens were first used. "
+            "Using an old token later signs the device out."
         ),
         graphql_type=SignInResult,
     )

@@ -1,4 +1,4 @@
-"""The limits in force, so that no client hard-codes them."""
+"The limits that this server applies. Read them here instead of writing them into a client."
 
 from typing import Annotated
 
@@ -19,25 +19,26 @@ FEATURE_LEVEL = 2
 
 def _upload_bytes(
     root: strawberry.Parent[limits.Limits],
-    kind: Annotated[MediaKind, strawberry.argument(description="What the file is shown as.")],
+    kind: Annotated[MediaKind, strawberry.argument(description="How the file is shown.")],
 ) -> int:
     return upload_bytes(root, kind)
 
 
 @strawberry.type(
     description=(
-        "How often one user may do something, over all of the user's devices. `limit` times "
-        "at once; what was used comes back evenly, all of it within `seconds`. Beyond that "
-        "the server returns a Refusal or an error with the code RATE_LIMITED and "
-        "`retryAfterMs`."
+        "How often one user may do something, over all of the user's devices: `limit` times at "
+        "once. What was used comes back evenly, all of it within `seconds`. Beyond that the server "
+        "returns a Refusal or an error with the code RATE_LIMITED and `retryAfterMs`."
     )
 )
 class Budget:
     name: str = strawberry.field(
-        description="What is counted, as in the reason of a refusal: sendsPerUser."
+        description="The budget's name, as in the reason of a refusal, for example sendsPerUser."
     )
-    limit: int = strawberry.field(description="How many at once.")
-    seconds: int = strawberry.field(description="How long until all of it is back.")
+    limit: int = strawberry.field(description="How many times at once.")
+    seconds: int = strawberry.field(
+        description=("After how many seconds a budget that was used up is full again.")
+    )
 
 
 def _budgets(root: strawberry.Parent[limits.Limits]) -> list[Budget]:
@@ -53,51 +54,62 @@ def _budgets(root: strawberry.Parent[limits.Limits]) -> list[Budget]:
 
 
 @describes(limits.Limits)
-@strawberry.type(description="The limits in force, so that no client hard-codes them.")
+@strawberry.type(
+    description=(
+        "The limits that this server applies. Read them here instead of writing them into a client."
+    )
+)
 class Limits:
-    group_members: int = strawberry.field(description="Members of a group.")
-    message_length: int = strawberry.field(description="Characters of a message's text.")
-    page_size: int = strawberry.field(description="Edges of a page.")
+    group_members: int = strawberry.field(description="How many members a group can have.")
+    message_length: int = strawberry.field(
+        description=("How many characters a message's text can have.")
+    )
+    page_size: int = strawberry.field(description="How many items a page can have.")
     upload_bytes: int = strawberry.field(
-        resolver=_upload_bytes, description="Bytes of an uploaded file of this kind."
+        resolver=_upload_bytes,
+        description=("How many bytes an uploaded file of this kind can have."),
     )
     query_depth: int = strawberry.field(
         description=(
-            "Levels of fields in a document. `edges` is no level: `edges { node }` counts as "
-            "`nodes` does."
+            "How many levels of fields a document can have. `edges` is not counted as a level: "
+            "`edges { node }` counts as `nodes` does."
         )
     )
     query_cost: int = strawberry.field(
         description=(
-            "The cost of a document, counted before it is executed: each object that the answer "
-            "may hold is 1, times the size of the pages that it is in. A page of 100 messages or "
-            "channels with all that a list shows stays below it."
+            "How much a document can cost. The cost is counted before execution: each object that "
+            "the answer may hold costs 1, multiplied by the sizes of the pages that it is in. A "
+            "page of 100 messages or channels, with all that a list shows, costs less than this."
         )
     )
     aliases: int = derived_field(
         lambda root: root.query_aliases,
-        description="Aliases in a document. Those of `__typename` are not counted.",
+        description=(
+            "How many aliases a document can have. Aliases of `__typename` are not counted."
+        ),
         graphql_type=int,
     )
     directives: int = derived_field(
         lambda root: root.query_directives,
-        description="Directives in one place of a document.",
+        description="How many directives one place of a document can have.",
         graphql_type=int,
     )
-    document_bytes: int = strawberry.field(description="Bytes of a document's text, in UTF-8.")
+    document_bytes: int = strawberry.field(
+        description=("How many bytes a document's text can have, in UTF-8.")
+    )
     edit_window_seconds: int = derived_field(
         lambda root: root.edit_window_s,
-        description="For how long after it was sent a message can be edited.",
+        description="For how many seconds after it was sent a message can be edited.",
         graphql_type=int,
     )
-    media_per_message: int = strawberry.field(description="Files of a message.")
-    mentions: int = strawberry.field(description="Users that one message can mention.")
+    media_per_message: int = strawberry.field(description="How many files a message can have.")
+    mentions: int = strawberry.field(description="How many users one message can mention.")
     feature_level: int = derived_field(
         lambda _: FEATURE_LEVEL,
         description=(
-            "The version of the API that this server speaks, a number that grows with each release "
-            "that adds to the API. CHANGELOG.md says what came with which level. A client that can "
-            "talk to older servers asks for it, and uses only what is there."
+            "The version of the API that this server has: a number that grows with each release "
+            "that adds to the API. CHANGELOG.md says what came with which number. Clients that "
+            "also talk to older servers query it, and use only what is there."
         ),
         graphql_type=int,
     )

@@ -20,25 +20,33 @@ Answer = TypeVar("Answer")
 
 describe_enum(
     RefusalCode,
-    "Why something was refused.",
+    "The reason of a refusal.",
     {
-        "INVALID_INPUT": "The input breaks a rule; `field` says where.",
-        "NOT_FOUND": "There is none, or none that the viewer may know of; both look alike.",
-        "FORBIDDEN": "The viewer's role does not allow it.",
-        "CONFLICT": "A client-made id was used before with another input, or another was first.",
-        "GROUP_FULL": "The group has no seat left for all of them.",
-        "LAST_OWNER": "A group cannot be without an owner.",
-        "BLOCKED": "One of the two has blocked the other.",
-        "CODE_WRONG": "The code is not the one that was sent. It cost one of the few tries.",
-        "CODE_EXPIRED": "No code is in force: it ended, was used or guessed at too often.",
+        "INVALID_INPUT": "The input breaks a rule. `field` says which part of it.",
+        "NOT_FOUND": (
+            "The object does not exist, or the viewer may not see it. Clients cannot tell these "
+            "cases apart."
+        ),
+        "FORBIDDEN": "The viewer's role, or another user's privacy setting, does not allow it.",
+        "CONFLICT": "The client-made id was used before, with another input.",
+        "GROUP_FULL": "The group has not enough seats left.",
+        "LAST_OWNER": "The group would be left without an owner.",
+        "BLOCKED": "One of the two users has blocked the other.",
+        "CODE_WRONG": "The code is not the one that was sent. This used one of its 5 tries.",
+        "CODE_EXPIRED": (
+            "There is no valid code: it expired, was used already, or was guessed wrong too often."
+        ),
         "SESSION_REVOKED": "The session is over. Sign in again.",
-        "INVITE_EXPIRED": "The invite ended or is used up.",
+        "INVITE_EXPIRED": "The invite is no longer valid: it expired, was revoked or is used up.",
         "MEDIA_NOT_READY": "The file has not arrived or is still being processed.",
-        "MEDIA_REJECTED": "The file is not what it was said to be, or not allowed.",
-        "TOO_LARGE": "It is larger than the limits allow.",
-        "EDIT_WINDOW_CLOSED": "It is too old to be changed.",
-        "RATE_LIMITED": "A budget is spent; `retryAfterMs` says when the same would pass.",
-        "UNAVAILABLE": "The server cannot do it right now. Repeat it.",
+        "MEDIA_REJECTED": "The file is not what its owner said it is, or it cannot be used here.",
+        "TOO_LARGE": "The file is larger than the limits allow.",
+        "EDIT_WINDOW_CLOSED": "The message is too old to be edited.",
+        "RATE_LIMITED": (
+            "A budget is used up. `retryAfterMs` says how long to wait before the same request can "
+            "succeed."
+        ),
+        "UNAVAILABLE": "The server cannot do this right now. Repeat the request later.",
     },
 )
 

@@ -19,25 +19,29 @@ from schema.messages.messages import Message
 from schema.users.presence import Presence
 
 _INBOX = """\
-Everything that happens to the viewer, on all channels, as one stream.
+Sends all events of the viewer's channels, and of the viewer's own state, as one stream.
 
-The entries of one channel come once, in order and without a gap; between channels there is no
-order. First comes what was missed, then InboxReady, then what happens live. A channel begins
-after its position in `after`; one not named there, after what this device last acknowledged as
-delivered; one in which it has acknowledged nothing, at the entry that brought the viewer in, or
-at the device's sign-in if that was later. A channel joined later joins the stream, one left ends
-with the entry that says so, and one left while away gives only that entry, until this device
-acknowledges it or names it in `after`. An event of an unknown channel means: fetch the channel. A
-position too far back, past the log, or from an earlier membership gives ResyncRequired. Other
-channels the viewer is not in are ignored.
+The entries of a channel come once each, in order and without gaps. There is no order between
+channels. The stream first sends what the device missed, then InboxReady, then live events.
 
-What is in no log (positions, unread counts, mutes, profile, privacy, blocks, devices) comes live
-with its whole new value, but is not replayed: fetch it again after InboxReady."""
+A channel begins after the position that `after` names for it. If `after` does not name it, it
+begins after what this device last acknowledged as delivered. If this device has acknowledged
+nothing in it, it begins with the entry by which the viewer joined, or at the device's sign-in if
+that was later. A position that is too far back, past the end of the log or from an earlier
+membership gives ResyncRequired.
+
+A channel that the viewer joins later joins the stream. A channel that the viewer leaves ends with
+the entry that says so. A channel that the viewer left while disconnected gives only that entry,
+until this device acknowledges it or names it in `after`; other channels in `after` that the viewer
+is not in are ignored. If an event names a channel that the client does not know, fetch the channel.
+
+State that is in no log (positions, unread counts, mutes, profile, privacy, blocks, devices) is sent
+live with its whole new value. It is not sent again after a reconnect: fetch it after InboxReady."""
 
 _MESSAGE_ADDED = """\
-One channel's new messages, SYSTEM ones included, from a position on; from now when
-none is given. Completes when the viewer leaves the channel. Too far behind ends it
-with the error code RESYNC_REQUIRED."""
+Sends the new messages of one channel, including SYSTEM messages: those after `afterSeq`, or from
+now on if it is not given. The stream completes when the viewer leaves the channel. If `afterSeq` is
+too far back, the stream ends with the error code RESYNC_REQUIRED."""
 
 
 @strawberry.type(description="Streams of events that a client can follow.")
@@ -81,8 +85,8 @@ class Subscription:
 
     @strawberry.subscription(
         description=(
-            "Receipts for the viewer's messages in one channel, live, at most one a second for "
-            "each member. The stream completes when the viewer leaves the channel."
+            "Sends receipts for the viewer's messages in one channel, live: at most one a second "
+            "for each member. The stream completes when the viewer leaves the channel."
         ),
         graphql_type=AsyncGenerator[ReceiptUpdated, None],
     )
@@ -102,7 +106,7 @@ class Subscription:
 
     @strawberry.subscription(
         description=(
-            "Which members of one channel start and stop typing, live. The stream completes "
+            "Says which members of one channel start and stop typing, live. The stream completes "
             "when the viewer leaves the channel."
         ),
         graphql_type=AsyncGenerator[TypingUpdated, None],

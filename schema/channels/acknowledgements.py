@@ -48,8 +48,12 @@ class AcknowledgeInput:
 )
 class ChannelPosition:
     channel_id: strawberry.ID = strawberry.field(description="The channel.")
-    delivered_seq: int = strawberry.field(description="The viewer has everything up to here.")
-    read_seq: int = strawberry.field(description="The viewer has read everything up to here.")
+    delivered_seq: int = strawberry.field(
+        description=("The viewer has received all entries up to this seq.")
+    )
+    read_seq: int = strawberry.field(
+        description=("The viewer has read all entries up to this seq.")
+    )
 
 
 @strawberry.type(
@@ -66,7 +70,5 @@ class AcknowledgePayload:
 
 AcknowledgeResult = Annotated[
     AcknowledgePayload | Refusal,
-    strawberry.union(
-        "AcknowledgeResult", description="The positions in force, or why it was refused."
-    ),
+    strawberry.union("AcknowledgeResult", description="The viewer's positions, or a Refusal."),
 ]

@@ -28,8 +28,11 @@ from schema.users.users import User
 
 describe_enum(
     ChannelKind,
-    "What a channel is.",
-    {"CHAT": "Two users, or one user with personal notes.", "GROUP": "Up to 100 people."},
+    "The kind of a channel.",
+    {
+        "CHAT": "Two users, or one user with personal notes.",
+        "GROUP": ("Up to 100 users, with a name."),
+    },
 )
 
 
@@ -47,19 +50,28 @@ async def _messages(
     root: strawberry.Parent[Any],
     info: strawberry.Info,
     first: Annotated[
-        int | None, strawberry.argument(description="The oldest after `after`, 1 to 100.")
+        int | None,
+        strawberry.argument(
+            description=("Return this many messages, the oldest ones after `after`. 1 to 100.")
+        ),
     ] = None,
     after: Annotated[
-        str | None, strawberry.argument(description="Only what comes after this cursor.")
+        str | None, strawberry.argument(description="Return only messages after this cursor.")
     ] = None,
     last: Annotated[
-        int | None, strawberry.argument(description="The newest before `before`, 1 to 100.")
+        int | None,
+        strawberry.argument(
+            description=("Return this many messages, the newest ones before `before`. 1 to 100.")
+        ),
     ] = None,
     before: Annotated[
-        str | None, strawberry.argument(description="Only what comes before this cursor.")
+        str | None, strawberry.argument(description="Return only messages before this cursor.")
     ] = None,
     around_seq: Annotated[
-        int | None, strawberry.argument(description="Return the messages around this seq.")
+        int | None,
+        strawberry.argument(
+            description=("Return the messages around this seq. Use it with `first` only.")
+        ),
     ] = None,
 ) -> Page[messages.Message]:
     return await open_timeline(
@@ -74,11 +86,11 @@ async def _messages(
 
 
 _MESSAGES = (
-    "Newest last. Page with first/after or last/before; with neither, the newest 50. aroundSeq "
-    "opens at a place: the "
-    "message with that seq, else the next older one, in the middle of first. At most 100 a "
-    "page. Only what came with the "
-    "viewer's membership."
+    "The channel's messages; in a page the oldest is first. Use `first` and `after` to page "
+    "towards newer messages, `last` and `before` to page towards older ones. Without arguments, "
+    "the newest 50. With `aroundSeq`, the message with that seq (or else the next older one) is in "
+    "the middle of a page of `first` messages. A page has at most 100 messages. Messages from "
+    "before the viewer joined are not included."
 )
 
 
@@ -87,13 +99,15 @@ def _id_of(channel: channels.Channel) -> str:
 
 
 @strawberry.interface(
-    description="A chat (two people, or one with their own notes) or a group (up to 100)."
+    description=(
+        "A chat (of two users, or of one user with personal notes) or a group (of up to 100 users)."
+    )
 )
 class Channel(ObjectWithId):
     id: strawberry.ID = strawberry.field(description=ID_DESCRIPTION)
-    kind: ChannelKind = strawberry.field(description="What it is.")
+    kind: ChannelKind = strawberry.field(description="Whether this is a chat or a group.")
     created_at: datetime = strawberry.field(
-        description="When it was created.", graphql_type=DateTime
+        description="When the channel was created.", graphql_type=DateTime
     )
     last_seq: int = strawberry.field(
         description=(
@@ -165,10 +179,12 @@ class ChannelConnection:
     )
 
 
-@strawberry.type(description="The chat of the two people.")
+@strawberry.type(description="The answer if the chat was opened.")
 class OpenChatPayload:
     chat: channels.Chat = strawberry.field(description="The chat.", graphql_type=Chat)
-    created: bool = strawberry.field(description="True for the first openChat of the two people.")
+    created: bool = strawberry.field(
+        description=("True for the first openChat of these two users.")
+    )
 
 
 OpenChatResult = Annotated[

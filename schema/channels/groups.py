@@ -40,21 +40,21 @@ class GroupInvite:
         graphql_type=strawberry.ID,
     )
     created_at: datetime = strawberry.field(
-        description="When it was created.", graphql_type=DateTime
+        description="When the invite was created.", graphql_type=DateTime
     )
 
-    @strawberry.field(description="Who made it.", graphql_type=User)
+    @strawberry.field(description="The user who created the invite.", graphql_type=User)
     async def created_by(
         root: strawberry.Parent[invites.Invite], info: strawberry.Info
     ) -> users.User | None:
         return await context_of(info).loaders.users.load(root.created_by_id)
 
     expires_at: datetime | None = strawberry.field(
-        description="When it ends; null when it does not end by itself.",
+        description="When the invite expires. Null if it does not expire.",
         graphql_type=DateTime | None,
     )
     uses_left: int | None = strawberry.field(
-        description="How often it can still be used; null when that is not limited."
+        description="How often the invite can still be used. Null if there is no limit."
     )
 
 
@@ -77,10 +77,11 @@ async def _invites(
 class Group(Channel, ObjectWithId):
     id: strawberry.ID = global_id_field(lambda group: ids.channel_global_id(group.id), shared=True)
     name: str = strawberry.field(
-        description="What it is called. 1 to 100 characters.", metadata=SHARED
+        description="The group's name, 1 to 100 characters.", metadata=SHARED
     )
     description: str | None = strawberry.field(
-        description="What it is about. At most 500 characters.", metadata=SHARED
+        description="The group's description, at most 500 characters. Null if there is none.",
+        metadata=SHARED,
     )
     avatar: media.Media | None = strawberry.field(
         description="The group's picture. Null if there is none.",
@@ -91,7 +92,7 @@ class Group(Channel, ObjectWithId):
     seats_left: int = strawberry.field(
         resolver=_group_seats_left, description="How many more users may join.", metadata=SHARED
     )
-    viewer_role: MemberRole = strawberry.field(description="What the viewer may do.")
+    viewer_role: MemberRole = strawberry.field(description="The viewer's role in the group.")
 
     invites: list[GroupInvite] | None = strawberry.field(
         resolver=_invites,
@@ -112,7 +113,7 @@ async def _preview_seats_left(
 @describes(invites.InvitePreview)
 @strawberry.type(description="What an invite shows of its group to someone who has not joined.")
 class GroupInvitePreview:
-    name: str = strawberry.field(description="What the group is called.")
+    name: str = strawberry.field(description="The group's name.")
     member_count: int = strawberry.field(description="The number of members.")
     seats_left: int = strawberry.field(
         resolver=_preview_seats_left, description="How many more users may join."
@@ -122,16 +123,20 @@ class GroupInvitePreview:
     )
 
 
-@strawberry.input(description="A new group; the viewer becomes its owner.")
+@strawberry.input(description="A new group. The viewer becomes its owner.")
 class CreateGroupInput:
     name: str = strawberry.field(
-        description="1 to 100 characters in one line, none of them invisible."
+        description="The group's name: 1 to 100 characters in one line, none of them invisible."
     )
     description: str | None = strawberry.field(
-        description="At most 500 characters. A blank one is none.", default=None
+        description=(
+            "The group's description, at most 500 characters. A blank text counts as none."
+        ),
+        default=None,
     )
     avatar_media_id: strawberry.ID | None = strawberry.field(
-        description="An IMAGE that the viewer can see, READY: the group's picture.", default=None
+        description="The group's picture: a READY file of kind IMAGE that the viewer can see.",
+        default=None,
     )
     member_ids: list[strawberry.ID] = strawberry.field(
         description="The other members. At most 99. If one cannot be added, no group is created."
@@ -157,42 +162,52 @@ class UpdateGroupInput:
     )
     name: str | None = strawberry.field(
         description=(
-            "1 to 100 characters in one line, none of them invisible. It cannot be cleared."
+            "The new name: 1 to 100 characters in one line, none of them invisible. It cannot be "
+            "cleared."
         ),
         default=strawberry.UNSET,
     )
     description: str | None = strawberry.field(
-        description="At most 500 characters. Null or a blank one clears it.",
+        description=(
+            "The new description, at most 500 characters. Null or a blank text clears it."
+        ),
         default=strawberry.UNSET,
     )
     avatar_media_id: strawberry.ID | None = strawberry.field(
-        description="An IMAGE that the viewer can see, READY. Null clears it.",
+        description=(
+            "The new picture: a READY file of kind IMAGE that the viewer can see. Null removes the "
+            "picture."
+        ),
         default=strawberry.UNSET,
     )
 
 
-@strawberry.input(description="Which link to use.")
+@strawberry.input(description="The invite with which to join.")
 class JoinGroupInput:
     invite_token: str = strawberry.field(description="The token of an invite.")
 
 
-@strawberry.input(description="A new link into a group.")
+@strawberry.input(description="A new invite to a group.")
 class CreateGroupInviteInput:
     group_id: strawberry.ID = strawberry.field(
         description="A group of which the viewer is an owner or admin."
     )
     expires_at: datetime | None = strawberry.field(
-        description="When it is to end, in the future. Without it, it does not end by itself.",
+        description=(
+            "When the invite expires: a time in the future. Without it, the invite does not expire."
+        ),
         graphql_type=DateTime | None,
         default=None,
     )
     max_uses: int | None = strawberry.field(
-        description="How often it can be used, 1 to 1,000. Without it, that is not limited.",
+        description=(
+            "How often the invite can be used, 1 to 1,000. Without it, there is no limit."
+        ),
         default=None,
     )
 
 
-@strawberry.type(description="The group, after what was asked for.")
+@strawberry.type(description="The answer if the mutation succeeded, or had nothing to change.")
 class GroupPayload:
     group: channels.Group = strawberry.field(
         description="The group as it is now.", graphql_type=Group
@@ -201,22 +216,24 @@ class GroupPayload:
 
 GroupResult = Annotated[
     GroupPayload | Refusal,
-    strawberry.union("GroupResult", description="The group, or why it was refused."),
+    strawberry.union("GroupResult", description="The group, or a Refusal."),
 ]
 
 
-@strawberry.type(description="The viewer has left the group.")
+@strawberry.type(description="The answer if the viewer has left the group.")
 class LeaveGroupPayload:
     group_id: strawberry.ID = strawberry.field(description="The group that was left.")
 
 
 LeaveGroupResult = Annotated[
     LeaveGroupPayload | Refusal,
-    strawberry.union("LeaveGroupResult", description="What was left, or why it was refused."),
+    strawberry.union(
+        "LeaveGroupResult", description=("The id of the group that was left, or a Refusal.")
+    ),
 ]
 
 
-@strawberry.type(description="The invite is in force.")
+@strawberry.type(description="The answer if the invite was created.")
 class CreateGroupInvitePayload:
     invite: invites.Invite = strawberry.field(
         description="The new invite.", graphql_type=GroupInvite
@@ -225,7 +242,5 @@ class CreateGroupInvitePayload:
 
 CreateGroupInviteResult = Annotated[
     CreateGroupInvitePayload | Refusal,
-    strawberry.union(
-        "CreateGroupInviteResult", description="The new invite, or why there is none."
-    ),
+    strawberry.union("CreateGroupInviteResult", description="The new invite, or a Refusal."),
 ]

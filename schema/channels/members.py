@@ -30,11 +30,14 @@ from schema.users.users import User
 
 describe_enum(
     MemberRole,
-    "What a member may do.",
+    "A member's role. In a chat, both users are MEMBER.",
     {
-        "MEMBER": "Talk.",
-        "ADMIN": "Also add and remove members, and delete others' messages.",
-        "OWNER": "Also change roles.",
+        "MEMBER": "May read, send and react.",
+        "ADMIN": (
+            "May also change the group, add members, remove those who are MEMBER, create invites, "
+            "and delete messages of others."
+        ),
+        "OWNER": "May also remove anyone and change roles.",
     },
 )
 
@@ -71,7 +74,9 @@ class Member(ObjectWithId):
     ) -> users.User | None:
         return await context_of(info).loaders.users.load(root.user_id)
 
-    role: MemberRole = strawberry.field(description="What they may do.")
+    role: MemberRole = strawberry.field(
+        description=("The member's role, which says what they may do.")
+    )
     joined_at: datetime = strawberry.field(
         description="When the user joined; if they joined several times, the last time.",
         graphql_type=DateTime,
@@ -84,8 +89,8 @@ class Member(ObjectWithId):
     )
     position: members.MemberPosition = strawberry.field(
         description=(
-            "The member's position when it was fetched. Changes are sent live only as they "
-            "concern the viewer's own messages (ReceiptUpdated)."
+            "The member's position at the time of the fetch. Later changes are sent live "
+            "(ReceiptUpdated) only if they concern the viewer's own messages."
         ),
         graphql_type=MemberPosition,
     )

@@ -31,13 +31,13 @@ describe_enum(
 
 
 @describes(devices.PushEmail)
-@strawberry.type(description="The mailbox that a device's owner wants digests at.")
+@strawberry.type(description="The e-mail address to which a device's digests are sent.")
 class PushEmail:
     address: str = strawberry.field(description="The address.")
     confirmed: bool = strawberry.field(
         description=(
-            "Whether the code that was sent there was given back with `confirmPushEmail`. Until "
-            "then no digest goes there."
+            "Whether the user has confirmed the address with `confirmPushEmail`. Until then no "
+            "digest is sent to it."
         )
     )
 
@@ -51,12 +51,14 @@ def _id_of(device: devices.Device) -> str:
 class Device(ObjectWithId):
     id: strawberry.ID = global_id_field(_id_of)
     name: str = strawberry.field(
-        description="What it called itself at sign-in. 1 to 100 characters."
+        description="The name that the device gave itself at sign-in, 1 to 100 characters."
     )
-    platform: Platform = strawberry.field(description="What it runs on.")
-    created_at: datetime = strawberry.field(description="When it signed in.", graphql_type=DateTime)
+    platform: Platform = strawberry.field(description="What the device runs on.")
+    created_at: datetime = strawberry.field(
+        description="When the device signed in.", graphql_type=DateTime
+    )
     last_active_at: datetime = strawberry.field(
-        description="When it last sent a request, to the minute.", graphql_type=DateTime
+        description="When the device last sent a request, to the minute.", graphql_type=DateTime
     )
     is_current: bool = strawberry.field(
         description="Whether this is the device that sends this request."
@@ -68,7 +70,10 @@ class Device(ObjectWithId):
         )
     )
     push_email: devices.PushEmail | None = strawberry.field(
-        description="The mailbox of an EMAIL endpoint; null for any other.",
+        description=(
+            "The e-mail address of an EMAIL endpoint. Null for other endpoints, and if there is "
+            "none."
+        ),
         graphql_type=PushEmail | None,
     )
     push_settings: Settings = strawberry.field(
@@ -76,19 +81,22 @@ class Device(ObjectWithId):
     )
 
 
-@strawberry.input(description="The installation that signs in.")
+@strawberry.input(description="The device that signs in.")
 class DeviceInput:
     name: str = strawberry.field(
         description=(
-            "For the viewer's list of devices. 1 to 100 characters in one line, none of them "
-            "invisible."
+            "The device's name in the viewer's list of devices: 1 to 100 characters in one line, "
+            "none of them invisible."
         )
     )
-    platform: Platform = strawberry.field(description="What it runs on.")
+    platform: Platform = strawberry.field(description="What the device runs on.")
 
 
 @strawberry.type(
-    description="The device's session is over: its sockets close and its tokens are refused."
+    description=(
+        "The answer if the device was signed out. Its sockets close, and its tokens are refused "
+        "from now on."
+    )
 )
 class RevokeDevicePayload:
     device_id: strawberry.ID = strawberry.field(description="The device that was signed out.")
@@ -97,6 +105,7 @@ class RevokeDevicePayload:
 RevokeDeviceResult = Annotated[
     RevokeDevicePayload | Refusal,
     strawberry.union(
-        "RevokeDeviceResult", description="The device that was signed out, or why not."
+        "RevokeDeviceResult",
+        description=("The id of the device that was signed out, or a Refusal."),
     ),
 ]

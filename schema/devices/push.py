@@ -26,12 +26,16 @@ class ApnsEndpointInput:
 
 @strawberry.input(description="A subscription of a browser's PushManager.")
 class WebPushEndpointInput:
-    endpoint: str = strawberry.field(description="Its URL, on the public internet.")
-    p256dh: str = strawberry.field(description="Its public key, in base64url.")
-    auth: str = strawberry.field(description="Its authentication secret, in base64url.")
+    endpoint: str = strawberry.field(
+        description=("The subscription's URL. It must be on the public internet.")
+    )
+    p256dh: str = strawberry.field(description="The subscription's public key, in base64url.")
+    auth: str = strawberry.field(
+        description=("The subscription's authentication secret, in base64url.")
+    )
 
 
-@strawberry.input(description="A digest by e-mail, once the address is confirmed.")
+@strawberry.input(description="Digests by e-mail, once the address is confirmed.")
 class EmailEndpointInput:
     address: str = strawberry.field(description="The viewer's e-mail address.")
 
@@ -48,47 +52,49 @@ class SmsEndpointInput:
 )
 class PushEndpointInput:
     fcm: FcmEndpointInput | None = strawberry.field(
-        description="An Android phone, or whatever else uses it.", default=strawberry.UNSET
+        description="Firebase Cloud Messaging, for Android phones and others.",
+        default=strawberry.UNSET,
     )
     apns: ApnsEndpointInput | None = strawberry.field(
-        description="An iPhone, iPad or Mac.", default=strawberry.UNSET
+        description="Apple's push notification service, for iPhones, iPads and Macs.",
+        default=strawberry.UNSET,
     )
     web_push: WebPushEndpointInput | None = strawberry.field(
-        description="A browser.", default=strawberry.UNSET
+        description="Web Push, for browsers.", default=strawberry.UNSET
     )
     email: EmailEndpointInput | None = strawberry.field(
-        description="An e-mail address.", default=strawberry.UNSET
+        description="Digests by e-mail.", default=strawberry.UNSET
     )
     sms: SmsEndpointInput | None = strawberry.field(
-        description="The viewer's own phone.", default=strawberry.UNSET
+        description="SMS to the viewer's own phone number.", default=strawberry.UNSET
     )
 
 
-@strawberry.type(description="The device has this endpoint now, or none.")
+@strawberry.type(description="The answer if the endpoint was set, deleted or confirmed.")
 class SetPushEndpointPayload:
     device: devices.Device = strawberry.field(
-        description="The device that asked.", graphql_type=Device
+        description="This device, as it is now.", graphql_type=Device
     )
 
 
 SetPushEndpointResult = Annotated[
     SetPushEndpointPayload | Refusal,
     strawberry.union(
-        "SetPushEndpointResult", description="The device with its endpoint, or why not."
+        "SetPushEndpointResult", description="The device with its endpoint, or a Refusal."
     ),
 ]
 
 
-@strawberry.type(description="The settings were changed.")
+@strawberry.type(description="The answer if the settings were changed.")
 class SetPushSettingsPayload:
     device: devices.Device = strawberry.field(
-        description="The device that asked.", graphql_type=Device
+        description="This device, as it is now.", graphql_type=Device
     )
 
 
 SetPushSettingsResult = Annotated[
     SetPushSettingsPayload | Refusal,
     strawberry.union(
-        "SetPushSettingsResult", description="The device with its settings, or why not."
+        "SetPushSettingsResult", description="The device with its settings, or a Refusal."
     ),
 ]

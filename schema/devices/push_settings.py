@@ -13,30 +13,33 @@ from schema.sources import describes
 
 describe_enum(
     PushEndpointKind,
-    "How a device is reached that follows nothing.",
+    "How a device is reached while it has no open subscription.",
     {
         "APNS": "Apple's push notification service.",
         "FCM": "Firebase Cloud Messaging.",
         "WEB_PUSH": "A browser's push service, with VAPID.",
-        "EMAIL": "A digest by e-mail, of what is unread for 10 minutes.",
-        "SMS": "An SMS that says no more than that something is unread, as the last resort.",
+        "EMAIL": "E-mail: a digest of what has been unread for 10 minutes.",
+        "SMS": "SMS, as the last resort: it says only that there is something unread.",
     },
 )
 describe_enum(
     PushPreview,
     "How much of a message a push shows.",
     {
-        "NOTHING": "Only that there is something.",
-        "SENDER": "Who it is from, and in which group.",
-        "MESSAGE": "The beginning of what they say, too.",
+        "NOTHING": "Only that there is something new.",
+        "SENDER": "Also who sent it, and in which group.",
+        "MESSAGE": "Also the beginning of the message.",
     },
 )
 
 _PREVIEW = "How much of a message a push shows on the screen of this device."
-_MENTIONS = "Whether messages that mention the viewer are pushed though their channel is muted."
-_FROM = "When they begin, as a time of the day: 22:00."
-_UNTIL = "When they end: 07:00 is on the next day where that is before they begin."
-_ZONE = "The time zone of both, by its name in the IANA database: Europe/Berlin."
+_MENTIONS = "Whether messages that mention the viewer are pushed even if their channel is muted."
+_FROM = "When the quiet hours begin: a time of the day, for example 22:00."
+_UNTIL = (
+    "When the quiet hours end, for example 07:00. If this is earlier than `from`, they end on the "
+    "next day."
+)
+_ZONE = "The time zone of both times: its name in the IANA database, for example Europe/Berlin."
 
 
 def _time_field(make: Callable[[Any], str], name: str, description: str) -> Any:
@@ -62,7 +65,7 @@ class QuietHours:
 
 
 @describes(settings.PushSettings)
-@strawberry.type(description="How a device wants to be pushed to.")
+@strawberry.type(description="What a device's pushes show, and when they are sent.")
 class PushSettings:
     preview: PushPreview = strawberry.field(description=_PREVIEW)
     mentions_when_muted: bool = strawberry.field(description=_MENTIONS)

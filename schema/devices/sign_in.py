@@ -17,7 +17,7 @@ from schema.users.users import User
 
 describe_enum(
     CodePurpose,
-    "What a code is for. The SMS names it, and the code serves nothing else.",
+    "What a code is for. The SMS names it, and the code cannot be used for anything else.",
     {"SIGN_IN": "To sign in with `signIn`."},
 )
 
@@ -28,7 +28,7 @@ class RequestCodeInput:
         description="The number to sign in with.", graphql_type=PhoneNumber
     )
     language: str | None = strawberry.field(
-        description="The language of the SMS; English when absent or not among ours.",
+        description="The language of the SMS. English if it is left out or not supported.",
         graphql_type=LanguageTag | None,
         default=None,
     )
@@ -37,7 +37,12 @@ class RequestCodeInput:
     )
 
 
-@strawberry.type(description="A code is on its way, whether the number has an account or not.")
+@strawberry.type(
+    description=(
+        "The answer if the code is being sent. It is the same whether the number has an account or "
+        "not."
+    )
+)
 class RequestCodePayload:
     expires_at: datetime = strawberry.field(
         description="Until when the code works. It works once.", graphql_type=DateTime
@@ -62,9 +67,7 @@ class RequestCodePayload:
 
 RequestCodeResult = Annotated[
     RequestCodePayload | Refusal,
-    strawberry.union(
-        "RequestCodeResult", description="How long the code works, or why none was sent."
-    ),
+    strawberry.union("RequestCodeResult", description="When the code expires, or a Refusal."),
 ]
 
 
@@ -74,16 +77,16 @@ class SignInInput:
         description="The number that the code was sent to.", graphql_type=PhoneNumber
     )
     request_secret: str = strawberry.field(
-        description="What `requestCode` answered with when it sent this code."
+        description="The `requestSecret` that `requestCode` returned for this code."
     )
     code: str = strawberry.field(
         description="The 6 digits of the code. Each code can be tried 5 times."
     )
-    device: DeviceInput = strawberry.field(description="The installation that signs in.")
+    device: DeviceInput = strawberry.field(description="The device that signs in.")
     name: str | None = strawberry.field(
         description=(
-            "The name of a new account, 1 to 100 characters, none of them invisible; ignored for "
-            "an existing one."
+            "The name of a new account: 1 to 100 characters, none of them invisible. Ignored if "
+            "the number has an account."
         ),
         default=None,
     )
@@ -94,7 +97,8 @@ class SignInInput:
 class Session:
     access_token: str = strawberry.field(
         description=(
-            "Send it with every request, in the header `Authorization: Bearer <accessToken>`."
+            "The token to send with every request, in the header `Authorization: Bearer "
+            "<accessToken>`."
         )
     )
     access_token_expires_at: datetime = strawberry.field(
@@ -102,16 +106,18 @@ class Session:
         graphql_type=DateTime,
     )
     refresh_token: str = strawberry.field(
-        description="Give it to refreshSession within 60 days to get new tokens. Keep it secret."
+        description=(
+            "The token to give to refreshSession, within 60 days, for new tokens. Keep it secret."
+        )
     )
-    user: users.User = strawberry.field(description="Who is signed in.", graphql_type=User)
+    user: users.User = strawberry.field(description="The user who is signed in.", graphql_type=User)
     device: devices.Device = strawberry.field(
         description="The device that is signed in.", graphql_type=Device
     )
-    is_new_user: bool = strawberry.field(description="Whether this sign-in made the account.")
+    is_new_user: bool = strawberry.field(description="Whether this sign-in created the account.")
 
 
 SignInResult = Annotated[
     Session | Refusal,
-    strawberry.union("SignInResult", description="A session, or why there is none."),
+    strawberry.union("SignInResult", description="The session, or a Refusal."),
 ]

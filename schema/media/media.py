@@ -21,23 +21,27 @@ from schema.sources import describes
 
 describe_enum(
     MediaKind,
-    "What a file is shown as.",
+    "How a file is shown.",
     {
         "IMAGE": "A picture.",
         "VIDEO": "A video.",
         "AUDIO": "A voice note or other sound.",
-        "FILE": "Anything; it is saved, not shown.",
+        "FILE": "Any file. Clients save it and do not show it.",
     },
 )
 describe_enum(
     MediaState,
-    "How far a file has got.",
+    "Whether a file is uploaded, processed and ready.",
     {
-        "AWAITING_UPLOAD": "Not all of it has arrived, or `completeUpload` was not called.",
-        "PROCESSING": "It has arrived, and is being made into what is shown. It can be sent.",
-        "READY": "It has its renditions.",
-        "FAILED": "It cannot be used; `failure` says why.",
-        "EXPIRED": "The server no longer has it; whoever stored it has.",
+        "AWAITING_UPLOAD": (
+            "The upload is not complete: parts are missing, or `completeUpload` was not called."
+        ),
+        "PROCESSING": (
+            "The file has arrived, and the server is making its renditions. It can already be sent."
+        ),
+        "READY": "The file has its renditions.",
+        "FAILED": "The file cannot be used. `failure` says why.",
+        "EXPIRED": "The server has deleted the file. Devices that stored it still have it.",
     },
 )
 describe_enum(
@@ -64,13 +68,18 @@ describe_enum(
     )
 )
 class Rendition:
-    name: RenditionName = strawberry.field(description="What it is for.", metadata=SHARED)
+    name: RenditionName = strawberry.field(description="What this form is for.", metadata=SHARED)
     content_type: str = strawberry.field(
-        description="What it is, by its content: image/jpeg.", metadata=SHARED
+        description="The media type, found from the content, for example image/jpeg.",
+        metadata=SHARED,
     )
-    byte_size: int = strawberry.field(description="How large it is.", metadata=SHARED)
-    width: int | None = strawberry.field(description="In pixels.", metadata=SHARED)
-    height: int | None = strawberry.field(description="In pixels.", metadata=SHARED)
+    byte_size: int = strawberry.field(description="The size in bytes.", metadata=SHARED)
+    width: int | None = strawberry.field(
+        description="The width in pixels. Null where the file has none.", metadata=SHARED
+    )
+    height: int | None = strawberry.field(
+        description="The height in pixels. Null where the file has none.", metadata=SHARED
+    )
     url: str = strawberry.field(
         description=(
             "The signed URL to fetch it from, without any header. Query the media again for a "
@@ -80,7 +89,7 @@ class Rendition:
         metadata=SHARED,
     )
     url_expires_at: datetime = strawberry.field(
-        description="Until when the url is good.", graphql_type=DateTime, metadata=SHARED
+        description="When the URL stops working.", graphql_type=DateTime, metadata=SHARED
     )
 
 
@@ -97,57 +106,73 @@ def _file_name_of(source: StoredMedia) -> str | None:
 @describes(StoredMedia)
 @strawberry.type(
     description=(
-        "A file, as it was when fetched. Its owner may see it, everyone who can read a "
-        "message that holds it, and everyone who sees the user or group whose picture it "
-        "is."
+        "A file, as it was at the time of the fetch. Those who may see it are its owner, everyone "
+        "who can read a message that holds it, and everyone who can see the user or group whose "
+        "picture it is."
     )
 )
 class Media(ObjectWithId):
     id: strawberry.ID = global_id_field(lambda source: ids.media_global_id(source.id), shared=True)
-    kind: MediaKind = strawberry.field(description="What it is shown as.", metadata=SHARED)
+    kind: MediaKind = strawberry.field(description="How the file is shown.", metadata=SHARED)
     state: MediaState = strawberry.field(
         description=(
-            "Whether the file is uploaded, processed and ready. When the state of a message's "
-            "file changes, the message's members get MessageUpdated (MEDIA)."
+            "Whether the file is uploaded, processed and ready. When the state of a message's file "
+            "changes, the members who can see the message get MessageUpdated (MEDIA)."
         ),
         metadata=SHARED,
     )
     failure: str | None = strawberry.field(
-        description="Why the file cannot be used. Null unless the state is FAILED.", metadata=SHARED
+        description=(
+            "Why the file cannot be used, as a sentence. Null unless the state is FAILED."
+        ),
+        metadata=SHARED,
     )
     file_name: str | None = derived_field(
         _file_name_of,
         description=(
-            "The file name of a FILE. Null for the other kinds, because their names can tell "
-            "a phone, a day or a place."
+            "The file name of a FILE. Null for the other kinds, because the names of photos and "
+            "recordings can reveal a phone, a day or a place."
         ),
         graphql_type=str | None,
         shared=True,
     )
     content_type: str = strawberry.field(
         description=(
-            "The media type, for example image/jpeg: as its owner gave it, and by the content "
-            "once it is READY."
+            "The media type, for example image/jpeg. Until the file is READY it is what its owner "
+            "named; after that it is found from the content."
         ),
         metadata=SHARED,
     )
     byte_size: int = strawberry.field(
-        description="How large it was when it was uploaded. At most 2,000,000,000.",
+        description="The size of the uploaded file in bytes, at most 2,000,000,000.",
         metadata=SHARED,
     )
     width: int | None = strawberry.field(
-        description="Of a picture or video, in pixels, upright. Null until it is READY.",
+        description=(
+            "The width of a picture or video in pixels, turned upright. Null for other kinds, and "
+            "until the file is READY."
+        ),
         metadata=SHARED,
     )
     height: int | None = strawberry.field(
-        description="Of a picture or video, in pixels, upright. Null until it is READY.",
+        description=(
+            "The height of a picture or video in pixels, turned upright. Null for other kinds, and "
+            "until the file is READY."
+        ),
         metadata=SHARED,
     )
     duration_ms: int | None = strawberry.field(
-        description="Of a video or sound. Null until it is READY.", metadata=SHARED
+        description=(
+            "The length of a video or sound in milliseconds. Null for other kinds, and until the "
+            "file is READY."
+        ),
+        metadata=SHARED,
     )
     placeholder: str | None = strawberry.field(
-        description="A ThumbHash of the picture, base64: paint it before any byte arrives.",
+        description=(
+            "A ThumbHash of the picture or video, in base64. Show it while the thumbnail is "
+            "loading. Null for sounds and FILEs, and until the file is READY."
+        ),
         metadata=SHARED,
     )
     renditions: list[SignedRendition] = strawberry.field(
@@ -162,97 +187,113 @@ class Media(ObjectWithId):
     )
 
 
-@strawberry.type(description="A header of a request, to be sent just so.")
+@strawberry.type(description="A header of a request. Send it unchanged.")
 class UploadHeader:
     name: str = strawberry.field(
-        description="Its name. Browsers set Content-Length by themselves, from the body."
+        description="The header's name. Browsers set Content-Length by themselves."
     )
-    value: str = strawberry.field(description="Its value.")
+    value: str = strawberry.field(description="The header's value.")
 
 
 @describes(upload_tickets.UploadPart)
 @strawberry.type(
-    description="A piece of a file, and the one request that brings it: the bytes are its body."
+    description=(
+        "A part of a file, and the request that uploads it. The body of the request is the part's "
+        "bytes."
+    )
 )
 class UploadPart:
-    number: int = strawberry.field(description="Its place in the file, from 1.")
+    number: int = strawberry.field(description="The number of the part in the file, from 1.")
     method: str = derived_field(
-        lambda part: part.request.method, description="PUT.", graphql_type=str
+        lambda part: part.request.method,
+        description="The method of the request: PUT.",
+        graphql_type=str,
     )
     url: str = derived_field(
         lambda part: part.request.url,
-        description="Signed, for these headers and this size only.",
+        description=(
+            "The signed URL of the request. It is valid for these headers and this size only."
+        ),
         graphql_type=str,
     )
     headers: list[UploadHeader] = derived_field(
         lambda part: [UploadHeader(name=name, value=value) for name, value in part.request.headers],
-        description="All that the signature covers.",
+        description="The headers that the signature covers. Send them all.",
         graphql_type=list[UploadHeader],
     )
-    byte_size: int = strawberry.field(description="How many bytes it has.")
+    byte_size: int = strawberry.field(description="The size of the part in bytes.")
     uploaded: bool = strawberry.field(
-        description="Whether storage has it. It may be sent again until the file is complete."
+        description=(
+            "Whether storage has received the part. It may be sent again until the file is "
+            "complete."
+        )
     )
 
 
 @describes(upload_tickets.UploadTicket)
 @strawberry.type(
-    description="How to bring a file to storage: send each part, then call `completeUpload`."
+    description="The requests that upload a file: send each part, then call `completeUpload`."
 )
 class UploadTicket:
     media: StoredMedia = strawberry.field(description="The file.", graphql_type=Media)
     parts: list[upload_tickets.UploadPart] = strawberry.field(
         description=(
-            "One part for files up to 8 MiB, several of 8 MiB (the last may be shorter) for larger "
-            "ones, in any order and any number at a time. Empty once the file is complete."
+            "One part for a file of up to 8 MiB, else several parts of 8 MiB (the last one may be "
+            "shorter). Send them in any order, any number at a time. Empty once the file is "
+            "complete."
         ),
         graphql_type=list[UploadPart],
     )
     expires_at: datetime = strawberry.field(
         description=(
-            "Until when the requests may be begun: five minutes. Then ask `upload` for new ones, "
-            "within a day."
+            "Begin the requests before this time, which is five minutes from now. After it, query "
+            "`upload` for new ones; that is possible for one day."
         ),
         graphql_type=DateTime,
     )
 
 
-@strawberry.input(description="A file that is about to be uploaded.")
+@strawberry.input(description="A file to upload.")
 class CreateUploadInput:
-    kind: MediaKind = strawberry.field(description="What it is to be shown as.")
+    kind: MediaKind = strawberry.field(description="How the file is to be shown.")
     file_name: str = strawberry.field(
-        description="1 to 255 characters, in one line. Others see that of a FILE only."
+        description=(
+            "The name of the file, 1 to 255 characters in one line. Others see it only for a FILE."
+        )
     )
     content_type: str = strawberry.field(
         description=(
-            "As image/jpeg, of at most 100 characters; of the kind's own family unless it is a "
-            "FILE. What it is in truth is found out from the content."
+            "The media type, for example image/jpeg, at most 100 characters. It must fit the kind "
+            "(image/…, video/… or audio/…) unless that is FILE. The server finds the real type "
+            "from the content."
         )
     )
     byte_size: int = strawberry.field(
-        description="Its exact size: 1 to what `limits.uploadBytes` says."
+        description="The exact size of the file in bytes: 1 to what `limits.uploadBytes` says."
     )
 
 
-@strawberry.type(description="The file may be brought to storage.")
+@strawberry.type(description="The answer if the file may be uploaded.")
 class CreateUploadPayload:
     ticket: upload_tickets.UploadTicket = strawberry.field(
-        description="How to bring it.", graphql_type=UploadTicket
+        description="The requests that upload the file.", graphql_type=UploadTicket
     )
 
 
 CreateUploadResult = Annotated[
     CreateUploadPayload | Refusal,
-    strawberry.union("CreateUploadResult", description="How to upload, or why it was refused."),
+    strawberry.union(
+        "CreateUploadResult", description=("The requests that upload the file, or a Refusal.")
+    ),
 ]
 
 
-@strawberry.type(description="The file as it is now.")
+@strawberry.type(description="The answer if the upload is complete.")
 class MediaPayload:
     media: StoredMedia = strawberry.field(description="The file.", graphql_type=Media)
 
 
 MediaResult = Annotated[
     MediaPayload | Refusal,
-    strawberry.union("MediaResult", description="The file, or why it was refused."),
+    strawberry.union("MediaResult", description="The file, or a Refusal."),
 ]

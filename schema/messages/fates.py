@@ -16,9 +16,11 @@ describe_enum(
     MessageStatus,
     "How far a message has got with its whole audience.",
     {
-        "SENT": "Stored; not everybody has it.",
-        "DELIVERED": "Everybody has it.",
-        "READ": "Everybody has read it.",
+        "SENT": (
+            "The server has stored the message. Not everybody in the audience has received it."
+        ),
+        "DELIVERED": "Everybody in the audience has received the message.",
+        "READ": "Everybody in the audience has read the message.",
     },
 )
 

@@ -35,15 +35,15 @@ if TYPE_CHECKING:
 
 describe_enum(
     MessageKind,
-    "What a message is.",
+    "What a message holds.",
     {
-        "TEXT": "Text.",
+        "TEXT": "Text only.",
         "IMAGE": "Pictures, with or without text.",
         "VIDEO": "A video, with or without text.",
         "AUDIO": "A voice note or other sound.",
         "FILE": "Files, with or without text.",
         "LOCATION": "A place, with or without text.",
-        "SYSTEM": "Something that happened to the channel; nobody said it.",
+        "SYSTEM": "A notice about a change of the channel. It has no sender.",
     },
 )
 
@@ -51,21 +51,22 @@ describe_enum(
 @describes(messages.Location)
 @strawberry.type(description="A place, in degrees (WGS 84).")
 class Location:
-    latitude: float = strawberry.field(description="-90 to 90.", metadata=SHARED)
-    longitude: float = strawberry.field(description="-180 to 180.", metadata=SHARED)
+    latitude: float = strawberry.field(description="The latitude, -90 to 90.", metadata=SHARED)
+    longitude: float = strawberry.field(description="The longitude, -180 to 180.", metadata=SHARED)
     label: str | None = strawberry.field(
-        description="What it is called. At most 200 characters.", metadata=SHARED
+        description="The name of the place, at most 200 characters. Null if it has none.",
+        metadata=SHARED,
     )
 
 
 @describes(messages.Reaction)
-@strawberry.type(description="One emoji on a message, and who gave it.")
+@strawberry.type(description="One emoji on a message, and the members who reacted with it.")
 class Reaction:
     emoji: str = strawberry.field(description="The emoji.", metadata=SHARED)
-    count: int = strawberry.field(description="How many members gave it.", metadata=SHARED)
+    count: int = strawberry.field(description="How many members reacted with it.", metadata=SHARED)
     user_ids: list[strawberry.ID] = derived_field(
         lambda reaction: [ids.user_global_id(user_id) for user_id in reaction.user_ids],
-        description="Who gave it, in the order of reacting.",
+        description="The ids of these members, in the order of their reactions.",
         graphql_type=list[strawberry.ID],
         shared=True,
     )
@@ -130,7 +131,7 @@ class Message(ObjectWithId):
     id: strawberry.ID = global_id_field(_id_of, shared=True)
     channel_id: strawberry.ID = derived_field(
         _channel_id_of,
-        description="The channel that it was said in.",
+        description="The channel of the message.",
         graphql_type=strawberry.ID,
         shared=True,
     )
@@ -149,33 +150,38 @@ class Message(ObjectWithId):
         ),
         metadata=SHARED,
     )
-    kind: MessageKind = strawberry.field(description="What it is.", metadata=SHARED)
+    kind: MessageKind = strawberry.field(description="What the message holds.", metadata=SHARED)
     sender: users.User | None = strawberry.field(
         resolver=_sender,
-        description="Null for SYSTEM messages.",
+        description="The user who sent the message. Null for SYSTEM messages.",
         graphql_type=User | None,
         metadata={"plan": "sender", **SHARED},
     )
     client_message_id: strawberry.ID | None = strawberry.field(
-        description="The sender's own id for this message, for matching an optimistic copy.",
+        description=(
+            "The id that the sender's client made for the message. With it a client finds the copy "
+            "that it has shown before the answer came. Null for SYSTEM messages."
+        ),
         metadata=SHARED,
     )
     text: str | None = derived_field(
         _text_of,
-        description="At most 4,096 characters. Null once deleted.",
+        description=(
+            "The text, at most 4,096 characters. Null if the message has none or was deleted."
+        ),
         graphql_type=str | None,
         shared=True,
     )
     media: list[StoredMedia] = strawberry.field(
         resolver=_media,
-        description="The files that it holds, in the sender's order; at most 10.",
+        description="The files of the message, in the sender's order. At most 10.",
         graphql_type=list[Media],
         # Most messages hold one file or none; an album counts for less than it holds.
         metadata={"plan": "media", "list_size": 2, **SHARED},
     )
     location: messages.Location | None = derived_field(
         _location_of,
-        description="The place, for a LOCATION.",
+        description="The place that the message shows. Null unless its kind is LOCATION.",
         graphql_type=Location | None,
         shared=True,
     )
@@ -190,7 +196,7 @@ class Message(ObjectWithId):
     )
     mentions: list[strawberry.ID] = derived_field(
         _mentions_of,
-        description="The ids of the users it names.",
+        description="The ids of the users that the message mentions.",
         graphql_type=list[strawberry.ID],
         shared=True,
     )
@@ -205,7 +211,7 @@ class Message(ObjectWithId):
         list_size=1,
     )
     system: notices.SystemNotice | None = strawberry.field(
-        description="What happened, for SYSTEM messages.",
+        description="What happened to the channel. Null unless the kind is SYSTEM.",
         graphql_type=SystemNotice | None,
         metadata=SHARED,
     )
@@ -228,31 +234,36 @@ class Message(ObjectWithId):
     status: MessageStatus | None = fate_field(
         "status",
         lambda fate: fate.status,
-        "The least that holds for its whole audience: the members other than its sender whose "
-        "joinedSeq is not past "
-        "its seq. SENT when there are none.",
+        (
+            "How far the message has got with its whole audience: the members, without the sender, "
+            "who had joined before it was sent. It is READ only if all of them have read it, and "
+            "SENT if there are none."
+        ),
         MessageStatus | None,
     )
     delivered_at: datetime | None = fate_field(
         "delivered_at",
         lambda fate: fate.delivered_at,
-        "When the last of the audience received it.",
+        "When the last member of the audience received the message.",
         DateTime | None,
     )
     seen_at: datetime | None = fate_field(
         "seen_at",
         lambda fate: fate.seen_at,
-        "When the last of the audience read it.",
+        "When the last member of the audience read the message.",
         DateTime | None,
     )
     delivered_count: int | None = fate_field(
         "delivered_count",
         lambda fate: fate.delivered,
-        "How many of the audience have it.",
+        "How many members of the audience have received the message.",
         int | None,
     )
     read_count: int | None = fate_field(
-        "read_count", lambda fate: fate.read, "How many of the audience have read it.", int | None
+        "read_count",
+        lambda fate: fate.read,
+        ("How many members of the audience have read the message."),
+        int | None,
     )
     receipts: ReceiptConnection | None = strawberry.field(
         resolver=list_receipts_of,
@@ -267,13 +278,18 @@ class Message(ObjectWithId):
 @describes(Edge)
 @strawberry.type(description="A message in a page.")
 class MessageEdge:
-    cursor: str = strawberry.field(description="Its place, for `after` and `before`.")
+    cursor: str = strawberry.field(
+        description=("The cursor of this item, for `after` and `before`.")
+    )
     node: messages.Message = strawberry.field(description="The message.", graphql_type=Message)
 
 
 @describes(Page)
 @strawberry.type(
-    description="A page of messages: newest last in a channel, newest first in what was searched."
+    description=(
+        "A page of messages. The newest is last in a channel's messages, and first in what a "
+        "search finds."
+    )
 )
 class MessageConnection:
     edges: list[MessageEdge] = strawberry.field(description="The messages with their cursors.")

@@ -14,16 +14,16 @@ from schema.users.users import User
 
 describe_enum(
     NoticeKind,
-    "What happened to a channel.",
+    "What happened to a group.",
     {
-        "GROUP_CREATED": "The group was made; `value` is its name.",
-        "GROUP_RENAMED": "It has a new name, `value`.",
-        "GROUP_CHANGED": "Its description or picture changed.",
+        "GROUP_CREATED": "The group was created. `value` is its name.",
+        "GROUP_RENAMED": "The group has a new name: `value`.",
+        "GROUP_CHANGED": "The group's description or picture was changed.",
         "MEMBER_JOINED": "The actor joined by an invite.",
         "MEMBER_ADDED": "The actor added the subjects.",
         "MEMBER_LEFT": "The actor left.",
         "MEMBER_REMOVED": "The actor removed the subjects.",
-        "ROLE_CHANGED": "The subjects have a new role, `value`.",
+        "ROLE_CHANGED": "The subject has a new role: `value`.",
     },
     name="SystemNoticeKind",
 )
@@ -59,16 +59,19 @@ class SystemNotice:
     kind: NoticeKind = strawberry.field(description="What happened.", metadata=SHARED)
     actor: users.User | None = strawberry.field(
         resolver=_actor,
-        description="Who did it.",
+        description="The user who did it.",
         graphql_type=User | None,
         metadata={"plan": "actor", **SHARED},
     )
     subjects: list[users.User] = strawberry.field(
         resolver=_subjects,
-        description="To whom it was done.",
+        description="The users to whom it was done.",
         graphql_type=list[User],
         metadata={"plan": "subjects", "list_size": 1, **SHARED},
     )
     value: str | None = strawberry.field(
-        description="The new name, or the new role.", metadata=SHARED
+        description=(
+            "The name (GROUP_CREATED, GROUP_RENAMED) or the role (ROLE_CHANGED). Otherwise null."
+        ),
+        metadata=SHARED,
     )

@@ -11,10 +11,10 @@ from schema.refusals import Refusal
 
 @strawberry.input(description="A place, in degrees (WGS 84).")
 class LocationInput:
-    latitude: float = strawberry.field(description="-90 to 90.")
-    longitude: float = strawberry.field(description="-180 to 180.")
+    latitude: float = strawberry.field(description="The latitude, -90 to 90.")
+    longitude: float = strawberry.field(description="The longitude, -180 to 180.")
     label: str | None = strawberry.field(
-        description="What it is called. At most 200 characters.", default=None
+        description="The name of the place, at most 200 characters.", default=None
     )
 
 
@@ -32,7 +32,9 @@ class SendMessageInput:
             "characters. It makes sending safe to repeat."
         )
     )
-    text: str | None = strawberry.field(description="1 to 4,096 characters.", default=None)
+    text: str | None = strawberry.field(
+        description="The text, 1 to 4,096 characters.", default=None
+    )
     media_ids: list[strawberry.ID] | None = strawberry.field(
         description=(
             "The files of the message: the sender's own completed uploads, or media of any "
@@ -41,16 +43,21 @@ class SendMessageInput:
         ),
         default=None,
     )
-    location: LocationInput | None = strawberry.field(description="A place to show.", default=None)
+    location: LocationInput | None = strawberry.field(
+        description=("The place that the message shows."), default=None
+    )
     reply_to_id: strawberry.ID | None = strawberry.field(
-        description="A message of the same channel that the viewer can see.", default=None
+        description=(
+            "The message that this one answers: one of the same channel that the viewer can see."
+        ),
+        default=None,
     )
     mentions: list[strawberry.ID] | None = strawberry.field(
-        description="Users to name; members of the channel. At most 100.", default=None
+        description="The users to mention: members of the channel. At most 100.", default=None
     )
 
 
-@strawberry.type(description="The message is stored.")
+@strawberry.type(description="The answer if the message is stored.")
 class SendMessagePayload:
     message: messages.Message = strawberry.field(
         description="The stored message.", graphql_type=Message
@@ -65,11 +72,11 @@ class SendMessagePayload:
 
 SendMessageResult = Annotated[
     SendMessagePayload | Refusal,
-    strawberry.union("SendMessageResult", description="The stored message, or why it was refused."),
+    strawberry.union("SendMessageResult", description="The stored message, or a Refusal."),
 ]
 
 
-@strawberry.type(description="The message was changed, or needed no change.")
+@strawberry.type(description="The answer if the message was changed, or needed no change.")
 class MessagePayload:
     message: messages.Message = strawberry.field(
         description="The message as it is now.", graphql_type=Message
@@ -78,7 +85,5 @@ class MessagePayload:
 
 MessageResult = Annotated[
     MessagePayload | Refusal,
-    strawberry.union(
-        "MessageResult", description="The message as it is now, or why it was refused."
-    ),
+    strawberry.union("MessageResult", description="The message as it is now, or a Refusal."),
 ]

@@ -21,11 +21,11 @@ from schema.sources import describes
 class Presence:
     user_id: strawberry.ID = derived_field(
         lambda seen: ids.user_global_id(seen.user_id),
-        description="Whose presence it is.",
+        description="The user's id.",
         graphql_type=strawberry.ID,
     )
     online: bool = strawberry.field(
-        description="Whether they are online.", metadata={"plan": "online"}
+        description="Whether the user is online.", metadata={"plan": "online"}
     )
     last_seen_at: datetime | None = strawberry.field(
         description=(

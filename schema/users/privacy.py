@@ -12,27 +12,37 @@ from schema.sources import describes
 
 describe_enum(
     Audience,
-    "Whom something is for.",
+    "The users that a privacy setting admits.",
     {
-        "EVERYONE": "Whoever is signed in, but those with whom there is a block.",
-        "CONTACTS": "Those with whom messages went both ways in the chat of the two.",
-        "NOBODY": "Nobody else.",
+        "EVERYONE": "All signed-in users, except where one of the two has blocked the other.",
+        "CONTACTS": (
+            "Users who have exchanged messages with the viewer: both have sent one in their chat."
+        ),
+        "NOBODY": "Nobody but the viewer.",
     },
 )
 
 _LAST_SEEN = (
-    "Who sees when the viewer is online and was last seen; the viewer sees no more of them."
+    "Who may see whether the viewer is online, and when they last were. The viewer sees this only "
+    "of users who may see it of the viewer."
 )
 _READ_RECEIPTS = (
-    "Off hides the viewer's read receipts in chats and others' from the viewer. Groups always "
-    "send them. Nobody is told of a change: what others were shown before stays until they fetch "
-    "it again."
+    "Whether read receipts are shown in the viewer's chats. If false, the other user does not see "
+    "what the viewer has read, and the viewer does not see what the other user has read. Groups "
+    "always show them. Nobody is told of a change: others keep what they were shown until they "
+    "fetch it again."
 )
-_ADD_TO_GROUPS = "Who may add the viewer to a group. Invites are open to all."
+_ADD_TO_GROUPS = (
+    "Who may add the viewer to a group. The viewer may join by an invite whatever this says."
+)
 
 
 @describes(Settings)
-@strawberry.type(description="What others see of the viewer, and may do with them.")
+@strawberry.type(
+    description=(
+        "What others may see of the viewer, and whether they may add the viewer to groups."
+    )
+)
 class PrivacySettings:
     last_seen: Audience = strawberry.field(description=_LAST_SEEN)
     read_receipts: bool = strawberry.field(description=_READ_RECEIPTS)
@@ -54,7 +64,7 @@ class UpdatePrivacyInput:
     )
 
 
-@strawberry.type(description="The settings were changed.")
+@strawberry.type(description="The answer if the settings were changed.")
 class UpdatePrivacyPayload:
     privacy: Settings = strawberry.field(
         description="The settings as they are now.", graphql_type=PrivacySettings
@@ -63,7 +73,5 @@ class UpdatePrivacyPayload:
 
 UpdatePrivacyResult = Annotated[
     UpdatePrivacyPayload | Refusal,
-    strawberry.union(
-        "UpdatePrivacyResult", description="The changed settings, or why they were refused."
-    ),
+    strawberry.union("UpdatePrivacyResult", description="The changed settings, or a Refusal."),
 ]

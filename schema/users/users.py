@@ -23,7 +23,7 @@ def _id_of(user: users.User) -> str:
 
 
 @describes(users.User)
-@strawberry.type(description="A person with an account, as of the fetch.")
+@strawberry.type(description="A person with an account, as they were at the time of the fetch.")
 class User(ObjectWithId):
     id: strawberry.ID = global_id_field(_id_of, shared=True)
     name: str = strawberry.field(
@@ -42,8 +42,8 @@ class User(ObjectWithId):
 
     @strawberry.field(
         description=(
-            "Whether the viewer has blocked this user. Whether this user has blocked the viewer "
-            "is not told."
+            "Whether the viewer has blocked this user. The viewer is not told whether this user "
+            "has blocked them."
         ),
         graphql_type=bool,
     )
@@ -64,8 +64,9 @@ class User(ObjectWithId):
 
     @strawberry.field(
         description=(
-            "Whether the user is online, and when last. Null if this user hides it from the "
-            "viewer, if the viewer hides their own, or while the server cannot know it."
+            "Whether the user is online, and when they last were. Null if the user hides it from "
+            "the viewer, if the viewer hides their own from the user, or while the server cannot "
+            "know it."
         ),
         graphql_type=Presence | None,
     )
@@ -75,34 +76,44 @@ class User(ObjectWithId):
         return await context_of(info).loaders.presences.load(root.id)
 
 
-@strawberry.input(description="What to change of the viewer's profile. Absent keeps, null clears.")
+@strawberry.input(
+    description=(
+        "What to change in the viewer's profile. A field that is left out stays as it is; null "
+        "clears it."
+    )
+)
 class UpdateProfileInput:
     name: str | None = strawberry.field(
         description=(
-            "1 to 100 characters in one line, none of them invisible. It cannot be cleared."
+            "The new name: 1 to 100 characters in one line, none of them invisible. It cannot be "
+            "cleared."
         ),
         default=strawberry.UNSET,
     )
     about: str | None = strawberry.field(
-        description="At most 500 characters. Null or a blank one clears it.",
+        description=(
+            "What the viewer says about themselves, at most 500 characters. Null or a blank text "
+            "clears it."
+        ),
         default=strawberry.UNSET,
     )
     avatar_media_id: strawberry.ID | None = strawberry.field(
-        description="An IMAGE that the viewer can see, READY. Null clears it.",
+        description=(
+            "The new picture: a READY file of kind IMAGE that the viewer can see. Null removes the "
+            "picture."
+        ),
         default=strawberry.UNSET,
     )
 
 
-@strawberry.type(description="The profile was changed.")
+@strawberry.type(description="The answer if the profile was changed.")
 class UpdateProfilePayload:
     user: users.User = strawberry.field(
-        description="The viewer, as they are now.", graphql_type=User
+        description="The viewer's profile as it is now.", graphql_type=User
     )
 
 
 UpdateProfileResult = Annotated[
     UpdateProfilePayload | Refusal,
-    strawberry.union(
-        "UpdateProfileResult", description="The changed profile, or why it was refused."
-    ),
+    strawberry.union("UpdateProfileResult", description="The changed profile, or a Refusal."),
 ]
