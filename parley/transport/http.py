@@ -9,9 +9,9 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, cast
+from typing import Any
 
 from graphql import GraphQLError
 
@@ -28,7 +28,8 @@ from parley.engine.sharing import make_renderer
 from parley.engine.variables import refuse_text
 from parley.transport.compression import choose_encoding
 from parley.transport.costs import FollowedDocuments, LiveCosts
-from parley.transport.mutations import Mutations, too_slow
+from parley.transport.deadlines import answer_mutation, answer_query, begin_subscription
+from parley.transport.mutations import Mutations
 from parley.transport.origins import Origins
 from parley.transport.reply import ClientGone, Reply
 from parley.transport.request import (
@@ -48,7 +49,6 @@ from parley.transport.request import (
 )
 from parley.transport.spreading import end_one_by_one
 from parley.transport.sse import EventStream
-from parley.transport.subscription import Followed
 
 # Proxies give up on a connection that is silent for longer, many after 30 s.
 HEARTBEAT_S = 12.0
@@ -230,17 +230,9 @@ class GraphQLHTTP:
         running = self._engine.execute(operation, request.variables, context)
         deadline_s = self._limits.request_deadline_s
         if operation.kind == "query":
-            try:
-                with reply.while_awaited():
-                    async with asyncio.timeout(deadline_s):
-                        return await running
-            except TimeoutError:
-                raise too_slow(operation.kind) from None
-        task = self._mutations.begin(running)
-        done, _ = await asyncio.wait({task}, timeout=deadline_s)
-        if not done:
-            raise too_slow(operation.kind)
-        return task.result()
+            with reply.while_awaited():
+                return await answer_query(running, deadline_s)
+        return await answer_mutation(self._mutations.begin(running), deadline_s)
 
     async def _follow(
         self,
@@ -261,22 +253,19 @@ class GraphQLHTTP:
             self._costs.hold(viewer and viewer.device_id, cost),
             self._followed.hold(viewer and viewer.user.id, operation),
         ):
-            source = await self._subscribe(operation, request, make_context())
+            source = await begin_subscription(
+                self._engine,
+                operation,
+                request.variables,
+                make_context(),
+                self._limits.request_deadline_s,
+            )
             render = make_renderer(self._engine, operation, request.variables, make_context)
             self._streams.add(stream)
             try:
-                await stream.follow(cast(Followed, source), render)
+                await stream.follow(source, render)
             finally:
                 self._streams.discard(stream)
-
-    async def _subscribe(
-        self, operation: Operation, request: GraphQLRequest, context: Any
-    ) -> AsyncIterable[Any]:
-        try:
-            async with asyncio.timeout(self._limits.request_deadline_s):
-                return await self._engine.subscribe(operation, request.variables, context)
-        except TimeoutError:
-            raise unavailable() from None
 
 
 def _status_of(refused: Refused) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:

@@ -4,18 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from models.refusals import Refused, unavailable
 from parley.engine.answers import Answer
-
-
-def too_slow(kind: str) -> Refused:
-    """Return the refusal for an operation that is not done at its deadline.
-
-    A mutation goes on after it; a query is cancelled.
-    """
-    if kind == "mutation":
-        return unavailable("The answer takes too long; what was asked may still be done.")
-    return unavailable("The answer takes too long; ask for less.")
 
 
 class Mutations:

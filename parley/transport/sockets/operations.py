@@ -8,14 +8,14 @@ shielded where it is shared, so that cancelling one who waits stops nobody else.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import orjson
 
 from models.close_codes import CloseCode
 from models.limits import Limits
 from models.log.events import StreamCut
-from models.refusals import unavailable
+from models.refusals import Refused
 from parley.engine.answers import Answer
 from parley.engine.engine import Engine
 from parley.engine.errors import OperationRefused, format_errors, wrap_error
@@ -23,9 +23,10 @@ from parley.engine.operation import Operation
 from parley.engine.sharing import make_renderer
 from parley.engine.variables import refuse_text
 from parley.transport.costs import FollowedDocuments, LiveCosts
-from parley.transport.mutations import Mutations, too_slow
+from parley.transport.deadlines import answer_mutation, answer_query, begin_subscription
+from parley.transport.mutations import Mutations
 from parley.transport.sockets.messages import Close, SubscribePayload
-from parley.transport.subscription import Followed, Subscription
+from parley.transport.subscription import Subscription
 from parley.transport.writer import Writer
 from schema.context import Context
 
@@ -184,21 +185,17 @@ class _RunningOperation:
         return operation
 
     async def _ask(self, operation: Operation, variables: Mapping[str, Any] | None) -> None:
-        try:
-            async with asyncio.timeout(self._server.limits.request_deadline_s):
-                answer = await self._execute(operation, variables)
-        except TimeoutError:
-            raise too_slow(operation.kind) from None
-        self._tell(answer)
+        running = self._execute(operation, variables)
+        self._tell(await answer_query(running, self._server.limits.request_deadline_s))
 
     async def _mutate(self, operation: Operation, variables: Mapping[str, Any] | None) -> None:
         task = self._server.mutations.begin(self._execute(operation, variables))
-        done, _ = await asyncio.wait({task}, timeout=self._server.limits.request_deadline_s)
-        if not done:
-            self.fail(_errors_of(too_slow(operation.kind)))
+        try:
+            self._tell(await answer_mutation(task, self._server.limits.request_deadline_s))
+        except Refused as refused:
+            self.fail(_errors_of(refused))
+            # It counts until it has ended.
             await asyncio.wait({task})
-            return
-        self._tell(task.result())
 
     async def _execute(self, operation: Operation, variables: Mapping[str, Any] | None) -> Answer:
         await self._socket.look_again()
@@ -220,15 +217,14 @@ class _RunningOperation:
             self._server.followed.hold(context.viewer and context.viewer.user.id, operation),
         ):
             try:
-                async with asyncio.timeout(limits.request_deadline_s):
-                    source = await engine.subscribe(operation, variables, context)
-            except TimeoutError:
-                raise unavailable() from None
+                source = await begin_subscription(
+                    engine, operation, variables, context, limits.request_deadline_s
+                )
             finally:
                 self._slow_down_after(context)
             render = make_renderer(engine, operation, variables, socket.context)
             self._subscription = Subscription(
-                cast(Followed, source),
+                source,
                 render,
                 self._frame,
                 socket.writer,
