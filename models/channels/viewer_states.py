@@ -7,17 +7,17 @@ import msgspec
 
 from models.database import Database
 
-# The unread messages of the viewer `v` ($2) in one of the channels $1, counted up to $3: what
-# others have said after the viewer's read position. SYSTEM messages have no sender, so they do not
-# count; nor do deleted ones.
-_UNREAD_COUNT = """(
-    SELECT count(*) FROM (
-        SELECT FROM messages m
-        WHERE m.channel_id = ANY ($1) AND m.channel_id = v.channel_id
-          AND m.seq > greatest(v.read_seq, v.joined_seq - 1)
-          AND m.sender_id <> $2 AND m.deleted_at IS NULL
-        LIMIT $3
-    ) x
+# True of a message `m` that the member `v` of one of the channels $1 has not read: others have sent
+# it after the member's read position. SYSTEM messages have no sender, so they do not count; nor do
+# deleted ones.
+IS_UNREAD = """
+    m.channel_id = ANY ($1) AND m.channel_id = v.channel_id
+    AND m.seq > greatest(v.read_seq, v.joined_seq - 1)
+    AND m.sender_id <> v.user_id AND m.deleted_at IS NULL
+"""
+# How many messages the member `v` has not read in one of the channels $1, counted up to $3.
+UNREAD_COUNT = f"""(
+    SELECT count(*) FROM (SELECT FROM messages m WHERE {IS_UNREAD} LIMIT $3) unread
 )"""
 
 
@@ -27,7 +27,7 @@ async def count_unread(
     """Count the unread messages of each of the channels that the viewer is in, up to `most`."""
     rows = await database.fetch(
         f"""
-        SELECT v.channel_id, {_UNREAD_COUNT} AS unread_count
+        SELECT v.channel_id, {UNREAD_COUNT} AS unread_count
         FROM members v WHERE v.channel_id = ANY ($1) AND v.user_id = $2 AND v.left_seq IS NULL
         """,
         list(channel_ids),
@@ -60,7 +60,7 @@ async def list_viewer_states(
     rows = await database.fetch(
         f"""
         SELECT v.channel_id, v.user_id, v.delivered_seq, v.read_seq,
-               {_UNREAD_COUNT} AS unread_count, c.last_seq, v.muted_until
+               {UNREAD_COUNT} AS unread_count, c.last_seq, v.muted_until
         FROM members v JOIN channels c ON c.id = ANY ($1) AND c.id = v.channel_id
         WHERE v.channel_id = ANY ($1) AND v.user_id = $2 AND v.left_seq IS NULL
         """,

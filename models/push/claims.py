@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from models.channel_kinds import ChannelKind
+from models.channels.viewer_states import IS_UNREAD, UNREAD_COUNT
 from models.database import Connection, Database
 from models.limits import Limits
 from models.messages.messages import MessageKind
@@ -156,12 +157,9 @@ def _claim_of(row: asyncpg.Record) -> Claim:
     )
 
 
-_UNREAD = """
+_UNREAD = f"""
 SELECT m.seq, m.kind, m.sender_id, left(m.text, $6) AS text, m.sent_at, m.edited_at
-FROM messages m
-WHERE m.channel_id = ANY ($1) AND m.channel_id = x.channel_id
-  AND m.seq > greatest(v.read_seq, v.joined_seq - 1)
-  AND m.sender_id <> x.user_id AND m.deleted_at IS NULL
+FROM messages m WHERE {IS_UNREAD}
 """
 
 # $1 channels, $2 users, $3 the same as text, $4 the seqs that are shown (parallel); $5 is the time.
@@ -169,7 +167,7 @@ _FACTS = f"""
 SELECT x.ord, c.kind AS channel_kind, g.name AS group_name, c.last_seq,
     greatest(v.delivered_seq, v.read_seq) AS delivered_seq,
     coalesce(v.muted_until > $5, false) AS muted,
-    c.kind = {ChannelKind.CHAT.value} AND EXISTS (
+    c.kind = {ChannelKind.CHAT:d} AND EXISTS (
         SELECT FROM members b
         WHERE b.channel_id = ANY ($1) AND b.channel_id = x.channel_id AND b.blocks
     ) AS blocked,
@@ -249,25 +247,16 @@ async def count_badges(
         list(user_ids),
     )
     rows = await database.fetch(
-        """
-        SELECT x.user_id, sum(u.count)::integer AS unread
-        FROM unnest($1::uuid[], $2::uuid[]) AS x (user_id, channel_id)
-        JOIN channels c ON c.id = ANY ($2) AND c.id = x.channel_id
-        JOIN members v ON v.channel_id = ANY ($2) AND v.channel_id = x.channel_id
+        f"""
+        SELECT x.user_id, sum({UNREAD_COUNT})::integer AS unread
+        FROM unnest($1::uuid[], $2::uuid[]) AS x (channel_id, user_id)
+        JOIN channels c ON c.id = ANY ($1) AND c.id = x.channel_id
+        JOIN members v ON v.channel_id = ANY ($1) AND v.channel_id = x.channel_id
             AND v.user_id = x.user_id AND v.left_seq IS NULL AND v.read_seq < c.last_seq
-        CROSS JOIN LATERAL (
-            SELECT count(*) FROM (
-                SELECT FROM messages m
-                WHERE m.channel_id = ANY ($2) AND m.channel_id = x.channel_id
-                  AND m.seq > greatest(v.read_seq, v.joined_seq - 1)
-                  AND m.sender_id <> x.user_id AND m.deleted_at IS NULL
-                LIMIT $3
-            ) y
-        ) u
         GROUP BY x.user_id
         """,
-        [row["user_id"] for row in listed],
         [row["channel_id"] for row in listed],
+        [row["user_id"] for row in listed],
         unread_most,
     )
     return {row["user_id"]: row["unread"] for row in rows}
