@@ -87,7 +87,7 @@ async def _add_films(files: Files, folder: Path, asked: argparse.Namespace) -> l
 
 async def _running(database: Database) -> bool:
     running: bool = await database.fetchval(
-        "SELECT EXISTS (SELECT FROM pgqueuer WHERE status = 'picked')"
+        "SELECT EXISTS (SELECT FROM jobs WHERE state = 'running')"
     )
     return running
 

@@ -140,7 +140,7 @@ async def _wait_until_left(database: Database, most: float) -> int:
     """How many jobs are left, once it is no more than that."""
 
     async def left() -> list[int]:
-        found: int = await database.fetchval("SELECT count(*) FROM pgqueuer")
+        found: int = await database.fetchval("SELECT count(*) FROM jobs")
         return [found] if found <= most else []
 
     [found] = await eventually(left, within_s=300)

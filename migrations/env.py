@@ -15,7 +15,7 @@ from models.tables import metadata
 
 
 def _is_ours(_object: object, name: str | None, kind: str, *_: object) -> bool:
-    """The tables of jobs are pgqueuer's own."""
+    """Leave out the tables of pgqueuer, which the release before used."""
     return not (kind == "table" and (name or "").startswith("pgqueuer"))
 
 

@@ -47,8 +47,8 @@ GROUPS = (
     Group({"push_addresses": "digest", "media_contents": "digest"}),
     Group({"media": "id"} | _by("media_id", "media_uses", "media_stored")),
 )
-# Beside the queue of jobs, wherever that is.
-WITH_JOBS = ("push_gates", "push_parked")
+# The queue of jobs, and what is beside it wherever that is.
+WITH_JOBS = ("jobs", "push_gates", "push_parked")
 # Small, and asked of every node.
 EVERYWHERE = ("alembic_version",)
 

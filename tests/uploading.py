@@ -150,8 +150,8 @@ async def sees(person: Person, media_id: str) -> bool:
 async def list_jobs(database: Database, kind: str, media_id: str) -> list[int]:
     """The ids of the jobs of a kind that name a file."""
     rows = await database.fetch(
-        "SELECT id FROM pgqueuer "
-        "WHERE entrypoint = $1 AND position($2 IN convert_from(payload, 'UTF8')) > 0 ORDER BY id",
+        "SELECT id FROM jobs "
+        "WHERE kind = $1 AND position($2 IN convert_from(payload, 'UTF8')) > 0 ORDER BY id",
         kind,
         media_id.removeprefix("med_"),
     )

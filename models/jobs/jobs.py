@@ -1,51 +1,63 @@
-"""Jobs: what a worker does later, as rows of pgqueuer's queue that commit with what they belong to.
+"""Jobs: what a worker does later, as rows of a queue that commit with what they belong to.
 
 A job runs at least once. Its payload is JSON of ids and numbers, never of what people say.
 
 A job may have an owner: kinds that are registered so take their owners' jobs in turn. The row keeps
-a number of the owner as pgqueuer's `priority`, by which an index of pgqueuer's finds the next one;
-nothing is taken earlier for it.
+a number of the owner as its `turn`, by which an index finds the next one; nothing is taken earlier
+for it.
 """
 
 import hashlib
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import Any, cast
 
 import msgspec
-from pgqueuer.queries import Queries
 
 from models.database import Connection
 
 # The highest number of an owner; there is one above it, for a column of four bytes.
 LAST_TURN = 2**31 - 2
+# On which workers are told that jobs were queued.
+QUEUED_CHANNEL = "parley_jobs"
 _encode = msgspec.json.Encoder().encode
+
+# $1 kind, $2 payloads, $3 their dedupe keys, $4 the owner's number, $5 seconds until they are due.
+_ENQUEUE = f"""
+WITH queued AS (
+    INSERT INTO jobs (kind, payload, dedupe_key, turn, due_at)
+    SELECT $1, x.payload, x.dedupe_key, $4, now() + make_interval(secs => $5)
+    FROM unnest($2::bytea[], $3::text[]) WITH ORDINALITY AS x (payload, dedupe_key, place)
+    ORDER BY x.place
+    ON CONFLICT (dedupe_key) WHERE state IN ('waiting', 'running') AND dedupe_key IS NOT NULL
+        DO NOTHING
+    RETURNING id
+)
+SELECT pg_notify('{QUEUED_CHANNEL}', '') FROM (SELECT FROM queued LIMIT 1) AS any_of_them
+"""
 
 
 async def enqueue(
     connection: Connection,
-    entrypoint: str,
+    kind: str,
     payloads: Sequence[object],
     *,
     after_s: float = 0,
     dedupe_keys: Sequence[str | None] | None = None,
     owner_id: str | None = None,
 ) -> None:
-    """Queue a job of the entrypoint for each payload, in the connection's transaction.
+    """Queue a job of the kind for each payload, in the connection's transaction.
 
     Jobs under a dedupe key that waits or runs already are not queued again. `owner_id` is whose
     they all are.
     """
     if not payloads:
         return
-    count = len(payloads)
-    await Queries.from_asyncpg_connection(cast(Any, connection)).enqueue(
-        [entrypoint] * count,
+    await connection.execute(
+        _ENQUEUE,
+        kind,
         [_encode(payload) for payload in payloads],
-        [0 if owner_id is None else turn_of(owner_id)] * count,
-        [timedelta(seconds=after_s)] * count,
-        list(dedupe_keys) if dedupe_keys is not None else [None] * count,
-        on_conflict="skip",
+        [None] * len(payloads) if dedupe_keys is None else list(dedupe_keys),
+        0 if owner_id is None else turn_of(owner_id),
+        after_s,
     )
 
 

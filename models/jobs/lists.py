@@ -30,21 +30,20 @@ class FailedJob(msgspec.Struct, frozen=True):
 async def list_job_counts(database: Database) -> list[JobCount]:
     rows = await database.fetch(
         """
-        SELECT entrypoint, state, count(*) AS count,
+        SELECT kind, state, count(*) AS count,
             extract(epoch FROM now() - min(since))::float8 AS age_s
         FROM (
-            SELECT entrypoint,
-                CASE WHEN status = 'picked' THEN 'running' WHEN status = 'failed' THEN 'failed'
-                     WHEN execute_after > now() THEN 'later' ELSE 'waiting' END AS state,
-                CASE WHEN status = 'queued' THEN execute_after ELSE updated END AS since
-            FROM pgqueuer WHERE status IN ('queued', 'picked', 'failed')
+            SELECT kind,
+                CASE WHEN state = 'running' THEN 'running' WHEN state = 'failed' THEN 'failed'
+                     WHEN due_at > now() THEN 'later' ELSE 'waiting' END AS state,
+                CASE WHEN state = 'waiting' THEN due_at ELSE changed_at END AS since
+            FROM jobs WHERE state IN ('waiting', 'running', 'failed')
         ) j
         GROUP BY 1, 2 ORDER BY 1, 2
         """
     )
     return [
-        JobCount(row["entrypoint"], row["state"], row["count"], max(0.0, row["age_s"]))
-        for row in rows
+        JobCount(row["kind"], row["state"], row["count"], max(0.0, row["age_s"])) for row in rows
     ]
 
 
@@ -52,16 +51,14 @@ async def list_failed_jobs(database: Database, *, most: int) -> list[FailedJob]:
     """List at most `most` jobs that were set aside, the newest first."""
     rows = await database.fetch(
         """
-        SELECT id, entrypoint, attempts, extract(epoch FROM now() - updated)::float8 AS age_s,
-            headers
-        FROM pgqueuer WHERE status = 'failed' ORDER BY updated DESC, id DESC LIMIT $1
+        SELECT id, kind, tries, extract(epoch FROM now() - changed_at)::float8 AS age_s,
+            fault
+        FROM jobs WHERE state = 'failed' ORDER BY changed_at DESC, id DESC LIMIT $1
         """,
         most,
     )
     return [
-        FailedJob(
-            row["id"], row["entrypoint"], row["attempts"], row["age_s"], fault_of(row["headers"])
-        )
+        FailedJob(row["id"], row["kind"], row["tries"], row["age_s"], fault_of(row["fault"]))
         for row in rows
     ]
 
@@ -70,11 +67,11 @@ async def list_last_faults(database: Database) -> dict[str, JobFault]:
     """Return what went wrong last, by kind, of jobs that are still there."""
     rows = await database.fetch(
         """
-        SELECT DISTINCT ON (entrypoint) entrypoint, headers FROM pgqueuer
-        WHERE headers ? 'fault' ORDER BY entrypoint, updated DESC
+        SELECT DISTINCT ON (kind) kind, fault FROM jobs
+        WHERE fault IS NOT NULL ORDER BY kind, changed_at DESC
         """
     )
-    return {row["entrypoint"]: fault_of(row["headers"]) for row in rows}
+    return {row["kind"]: fault_of(row["fault"]) for row in rows}
 
 
 async def retry_jobs(database: Database, job_ids: Sequence[int] | None, kind: str | None) -> int:
@@ -84,12 +81,12 @@ async def retry_jobs(database: Database, job_ids: Sequence[int] | None, kind: st
     async with database.transaction() as connection:
         rows = await connection.fetch(
             """
-            SELECT j.id FROM pgqueuer j WHERE j.status = 'failed'
+            SELECT j.id FROM jobs j WHERE j.state = 'failed'
               AND ($1::bigint[] IS NULL OR j.id = ANY ($1))
-              AND ($2::text IS NULL OR j.entrypoint = $2)
+              AND ($2::text IS NULL OR j.kind = $2)
               AND NOT EXISTS (
-                  SELECT FROM pgqueuer o WHERE o.dedupe_key = j.dedupe_key
-                  AND (o.status IN ('queued', 'picked') OR (o.status = 'failed' AND o.id > j.id))
+                  SELECT FROM jobs o WHERE o.dedupe_key = j.dedupe_key
+                  AND (o.state IN ('waiting', 'running') OR (o.state = 'failed' AND o.id > j.id))
               )
             FOR UPDATE
             """,
@@ -103,8 +100,8 @@ async def retry_jobs(database: Database, job_ids: Sequence[int] | None, kind: st
 async def _queue_again(connection: Connection, job_ids: Sequence[int]) -> None:
     await connection.execute(
         """
-        UPDATE pgqueuer SET status = 'queued', attempts = 0, updated = now(), execute_after = now(),
-            queue_manager_id = NULL
+        UPDATE jobs SET state = 'waiting', tries = 0, changed_at = now(), due_at = now(),
+            worker_id = NULL
         WHERE id = ANY ($1::bigint[])
         """,
         list(job_ids),
@@ -114,6 +111,6 @@ async def _queue_again(connection: Connection, job_ids: Sequence[int]) -> None:
 async def drop_jobs(database: Database, job_ids: Sequence[int]) -> int:
     """Delete jobs that were set aside; return how many."""
     done = await database.execute(
-        "DELETE FROM pgqueuer WHERE status = 'failed' AND id = ANY ($1::bigint[])", list(job_ids)
+        "DELETE FROM jobs WHERE state = 'failed' AND id = ANY ($1::bigint[])", list(job_ids)
     )
     return int(done.rpartition(" ")[2])

@@ -1,13 +1,12 @@
 """The queue as workers have it: jobs are taken, kept alive, put off, set aside or done.
 
-The table is pgqueuer's (models/jobs/jobs.py fills it), and what it means stays so: `picked` is
-taken by a worker whose heartbeat is fresh, `failed` is set aside for a person. Two things are ours:
-- `attempts` is raised by the statement that takes a job, so that a job which kills its worker is
+- A job is running while its worker shows so (`seen_at`); one whose worker is silent is taken by
+  another. `failed` is set aside for a person.
+- `tries` is raised by the statement that takes a job, so that a job which kills its worker is
   counted as well as one that raises.
-- Jobs of a kind go by when they were due, found by the index on just that: pgqueuer's own statement
-  reads past every job that is due later. Where owners take turns, the index by owner (`priority`,
-  see models/jobs/jobs.py) finds the next one's oldest job.
-Ages and times are PostgreSQL's. `headers` keeps the last error: its class and a sentence of ours.
+- Jobs of a kind go by when they were due. Where owners take turns (models/jobs/jobs.py), the index
+  by owner finds the next one's oldest job.
+Ages and times are PostgreSQL's. `fault` keeps the last error: its class and a sentence of ours.
 """
 
 import asyncio
@@ -17,7 +16,7 @@ import asyncpg
 import msgspec
 
 from models.database import CONNECTION_ERRORS, Database, connect
-from models.jobs.jobs import LAST_TURN
+from models.jobs.jobs import LAST_TURN, QUEUED_CHANNEL
 from models.refusals import unavailable
 
 
@@ -57,73 +56,62 @@ class PutOff(msgspec.Struct, frozen=True):
     fault: JobFault | None
 
 
-class _Headers(msgspec.Struct):
-    fault: JobFault | None = None
-
-
-class _Event(msgspec.Struct):
-    operation: str = ""
-
-
-# On which pgqueuer's trigger tells that jobs were queued.
-CHANNEL = "ch_pgqueuer"
 _encode = msgspec.json.Encoder().encode
-_decode_headers = msgspec.json.Decoder(_Headers).decode
-_decode_event = msgspec.json.Decoder(_Event).decode
+_decode_fault = msgspec.json.Decoder(JobFault).decode
 UNKNOWN = JobFault("Unknown", "Nothing was noted.")
 
 # $1 kinds, $2 seconds of silence, $3 those at hand.
 _DUE = """
 SELECT k.kind,
-    EXISTS (SELECT FROM pgqueuer j WHERE j.status = 'queued' AND j.entrypoint = k.kind
-            AND j.execute_after <= now()) AS is_due,
-    (SELECT extract(epoch FROM min(j.execute_after) - now())::float8 FROM pgqueuer j
-     WHERE j.status = 'queued' AND j.entrypoint = k.kind AND j.execute_after > now()) AS due_in_s,
-    EXISTS (SELECT FROM pgqueuer j WHERE j.status = 'picked' AND j.entrypoint = k.kind
-            AND j.heartbeat < now() - make_interval(secs => $2) AND j.id <> ALL ($3)
+    EXISTS (SELECT FROM jobs j WHERE j.state = 'waiting' AND j.kind = k.kind
+            AND j.due_at <= now()) AS is_due,
+    (SELECT extract(epoch FROM min(j.due_at) - now())::float8 FROM jobs j
+     WHERE j.state = 'waiting' AND j.kind = k.kind AND j.due_at > now()) AS due_in_s,
+    EXISTS (SELECT FROM jobs j WHERE j.state = 'running' AND j.kind = k.kind
+            AND j.seen_at < now() - make_interval(secs => $2) AND j.id <> ALL ($3)
     ) AS is_left_behind
 FROM unnest($1::text[]) AS k (kind)
 """
 _TAKE = """
 WITH found AS ({found})
-UPDATE pgqueuer q SET status = 'picked', updated = now(), heartbeat = now(),
-    queue_manager_id = $1, attempts = q.attempts + 1
+UPDATE jobs q SET state = 'running', changed_at = now(), seen_at = now(),
+    worker_id = $1, tries = q.tries + 1
 FROM found WHERE q.id = found.id
-RETURNING q.id, q.entrypoint, coalesce(q.payload, '') AS payload, q.attempts, q.priority
+RETURNING q.id, q.kind, q.payload, q.tries, q.turn
 """
 # $1 worker, $2 kind, $3 how many.
 _TAKE_DUE = _TAKE.format(
     found="""
-    SELECT j.id FROM pgqueuer j
-    WHERE j.entrypoint = $2 AND j.status = 'queued' AND j.execute_after <= now()
-    ORDER BY j.execute_after LIMIT $3 FOR UPDATE SKIP LOCKED
+    SELECT j.id FROM jobs j
+    WHERE j.kind = $2 AND j.state = 'waiting' AND j.due_at <= now()
+    ORDER BY j.due_at LIMIT $3 FOR UPDATE SKIP LOCKED
     """
 )
 # $1 worker, $2 kind, $3 above the next owner's number, $4 how many of an owner run at most.
 _TAKE_NEXT = _TAKE.format(
     found="""
-    SELECT j.id FROM pgqueuer j
-    WHERE j.entrypoint = $2 AND j.status = 'queued' AND j.execute_after <= now()
-      AND j.priority < $3
-      AND j.priority <> ALL (ARRAY(
-          SELECT p.priority FROM pgqueuer p WHERE p.entrypoint = $2 AND p.status = 'picked'
-          GROUP BY p.priority HAVING count(*) >= $4
+    SELECT j.id FROM jobs j
+    WHERE j.kind = $2 AND j.state = 'waiting' AND j.due_at <= now()
+      AND j.turn < $3
+      AND j.turn <> ALL (ARRAY(
+          SELECT p.turn FROM jobs p WHERE p.kind = $2 AND p.state = 'running'
+          GROUP BY p.turn HAVING count(*) >= $4
       ))
-    ORDER BY j.priority DESC, j.id LIMIT 1 FOR UPDATE SKIP LOCKED
+    ORDER BY j.turn DESC, j.id LIMIT 1 FOR UPDATE SKIP LOCKED
     """
 )
 # $1 worker, $2 kind, $3 seconds of silence, $4 those at hand, $5 how often they were taken at most,
 # $6 how many.
 _TAKE_LEFT_BEHIND = _TAKE.format(
     found="""
-    SELECT j.id FROM pgqueuer j
-    WHERE j.entrypoint = $2 AND j.status = 'picked'
-      AND j.heartbeat < now() - make_interval(secs => $3) AND j.id <> ALL ($4)
-      AND j.attempts <= $5
-    ORDER BY j.heartbeat LIMIT $6 FOR UPDATE SKIP LOCKED
+    SELECT j.id FROM jobs j
+    WHERE j.kind = $2 AND j.state = 'running'
+      AND j.seen_at < now() - make_interval(secs => $3) AND j.id <> ALL ($4)
+      AND j.tries <= $5
+    ORDER BY j.seen_at LIMIT $6 FOR UPDATE SKIP LOCKED
     """
 )
-_OURS = "q.status = 'picked' AND q.queue_manager_id = $1"
+_OURS = "q.state = 'running' AND q.worker_id = $1"
 
 
 class JobQueue:
@@ -148,21 +136,12 @@ class JobQueue:
         not told.
         """
 
-        def hear(_: object, __: object, ___: object, payload: object) -> None:
-            try:
-                queued = _decode_event(str(payload)).operation == "insert"
-            except msgspec.DecodeError:
-                # Of another revision's making: a look too many does no harm.
-                queued = True
-            if queued:
-                on_queued()
-
         ended = asyncio.Event()
         try:
             connection = await connect(self._database.url)
             connection.add_termination_listener(lambda _: ended.set())
             try:
-                await connection.add_listener(CHANNEL, hear)
+                await connection.add_listener(QUEUED_CHANNEL, lambda *_: on_queued())
                 await ended.wait()
             finally:
                 connection.terminate()
@@ -220,8 +199,8 @@ class JobQueue:
         """
         await self._database.execute(
             f"""
-            UPDATE pgqueuer SET heartbeat = now() WHERE id IN (
-                SELECT q.id FROM pgqueuer q WHERE q.id = ANY ($2::bigint[]) AND {_OURS}
+            UPDATE jobs SET seen_at = now() WHERE id IN (
+                SELECT q.id FROM jobs q WHERE q.id = ANY ($2::bigint[]) AND {_OURS}
                 FOR UPDATE SKIP LOCKED
             )
             """,
@@ -234,7 +213,7 @@ class JobQueue:
     async def finish(self, job_ids: Sequence[int]) -> None:
         """Delete jobs that are done."""
         await self._database.execute(
-            f"DELETE FROM pgqueuer q WHERE q.id = ANY ($2::bigint[]) AND {_OURS}",
+            f"DELETE FROM jobs q WHERE q.id = ANY ($2::bigint[]) AND {_OURS}",
             self._worker_id,
             list(job_ids),
         )
@@ -243,67 +222,52 @@ class JobQueue:
         """Queue these jobs again, each for its own time."""
         await self._database.execute(
             f"""
-            UPDATE pgqueuer q SET status = 'queued', updated = now(), queue_manager_id = NULL,
-                execute_after = now() + make_interval(secs => x.after_s),
-                attempts = q.attempts - x.given_back, headers = coalesce(x.headers, q.headers)
+            UPDATE jobs q SET state = 'waiting', changed_at = now(), worker_id = NULL,
+                due_at = now() + make_interval(secs => x.after_s),
+                tries = q.tries - x.given_back, fault = coalesce(x.fault, q.fault)
             FROM unnest($2::bigint[], $3::float8[], $4::integer[], $5::jsonb[])
-                AS x (id, after_s, given_back, headers)
+                AS x (id, after_s, given_back, fault)
             WHERE q.id = x.id AND {_OURS}
             """,
             self._worker_id,
             [job.job_id for job in jobs],
             [job.after_s for job in jobs],
             [0 if job.counts else 1 for job in jobs],
-            [None if job.fault is None else _headers(job.fault) for job in jobs],
+            [None if job.fault is None else _encode_fault(job.fault) for job in jobs],
         )
 
     async def set_aside(self, faults: Sequence[tuple[int, JobFault]]) -> None:
         """Keep these jobs, by id, for a person to look at."""
         await self._database.execute(
             f"""
-            UPDATE pgqueuer q SET status = 'failed', updated = now(), queue_manager_id = NULL,
-                headers = x.headers
-            FROM unnest($2::bigint[], $3::jsonb[]) AS x (id, headers)
+            UPDATE jobs q SET state = 'failed', changed_at = now(), worker_id = NULL,
+                fault = x.fault
+            FROM unnest($2::bigint[], $3::jsonb[]) AS x (id, fault)
             WHERE q.id = x.id AND {_OURS}
             """,
             self._worker_id,
             [job_id for job_id, _ in faults],
-            [_headers(fault) for _, fault in faults],
+            [_encode_fault(fault) for _, fault in faults],
         )
 
     async def release(self) -> None:
         """Let others have at once whatever this worker still has; does not count as a try."""
         await self._database.execute(
             f"""
-            UPDATE pgqueuer q SET status = 'queued', updated = now(), queue_manager_id = NULL,
-                execute_after = now(), attempts = q.attempts - 1
+            UPDATE jobs q SET state = 'waiting', changed_at = now(), worker_id = NULL,
+                due_at = now(), tries = q.tries - 1
             WHERE {_OURS}
             """,
             self._worker_id,
         )
 
-    async def delete_old_log(self, *, older_than_s: float, most: int) -> int:
-        """Delete old rows of pgqueuer's log of jobs, which nobody reads. Return how many."""
-        done = await self._database.execute(
-            """
-            DELETE FROM pgqueuer_log WHERE id IN (
-                SELECT l.id FROM pgqueuer_log l
-                WHERE l.created < now() - make_interval(secs => $1) LIMIT $2
-            )
-            """,
-            older_than_s,
-            most,
-        )
-        return int(done.rpartition(" ")[2])
-
 
 def _job_of(row: asyncpg.Record) -> TakenJob:
-    return TakenJob(row["id"], row["entrypoint"], row["payload"], row["attempts"], row["priority"])
+    return TakenJob(row["id"], row["kind"], row["payload"], row["tries"], row["turn"])
 
 
-def _headers(fault: JobFault) -> str:
-    fault = JobFault(_storable(fault.name), _storable(fault.sentence))
-    return _encode(_Headers(fault)).decode()
+def _encode_fault(fault: JobFault) -> str:
+    return _encode(JobFault(_storable(fault.name), _storable(fault.sentence))).decode()
 
 
 def _storable(text: str) -> str:
@@ -313,6 +277,6 @@ def _storable(text: str) -> str:
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
-def fault_of(headers: str | None) -> JobFault:
-    """Return what went wrong last, from a row's headers."""
-    return (None if headers is None else _decode_headers(headers).fault) or UNKNOWN
+def fault_of(fault: str | None) -> JobFault:
+    """Return what went wrong last, from a row."""
+    return UNKNOWN if fault is None else _decode_fault(fault)

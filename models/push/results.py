@@ -14,7 +14,7 @@ from models.database import Connection, Database
 from models.jobs.jobs import enqueue
 from models.push.addresses import PushEndpointKind
 from models.push.gates import Parked, park
-from models.push.states import PushKey, PushTask, entrypoint_of, key_of, write_again
+from models.push.states import PushKey, PushTask, job_kind_of, key_of, write_again
 
 # A view that is parked has a job for whoever looks at `due_at`.
 PARKED_S = 30 * 24 * 3600.0
@@ -138,4 +138,4 @@ async def _enqueue(connection: Connection, laters: Sequence[Later]) -> None:
         task = PushTask(key.user_id, key.device_id, key.channel_id)
         together.setdefault((later.kind, ceil(later.after_s)), []).append(task)
     for (kind, after_s), tasks in together.items():
-        await enqueue(connection, entrypoint_of(kind), tasks, after_s=after_s)
+        await enqueue(connection, job_kind_of(kind), tasks, after_s=after_s)

@@ -70,7 +70,7 @@ class PushTask(msgspec.Struct, frozen=True):
         return PushKey(self.u, self.d, self.c)
 
 
-def entrypoint_of(kind: PushEndpointKind) -> str:
+def job_kind_of(kind: PushEndpointKind) -> str:
     """Each kind has its own, so that a provider that hangs holds up no other."""
     return f"push_{kind.value.lower()}"
 
@@ -183,7 +183,7 @@ async def enqueue_views(
     """Queue a job for each of these views, in the connection's transaction."""
     for kind in PushEndpointKind:
         tasks = [PushTask(k.user_id, k.device_id, k.channel_id) for k, its in keys if its is kind]
-        await enqueue(connection, entrypoint_of(kind), tasks, after_s=delays.get(kind, 0.0))
+        await enqueue(connection, job_kind_of(kind), tasks, after_s=delays.get(kind, 0.0))
 
 
 # Only where something is shown, or is about to be by a job that may have read before the change.

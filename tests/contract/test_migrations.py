@@ -13,7 +13,9 @@ from alembic.script import ScriptDirectory
 
 from models.database import Database
 from models.ids import new_id
+from models.jobs.queue import JobQueue
 from parley.migrations import configuration, list_differences, migrate
+from tests.waiting import eventually
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 REVISIONS = sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
@@ -108,6 +110,85 @@ async def test_bring_older_ones_up_to_date_with_their_rows(revision: str, empty_
     assert before
     after = await count_rows(empty_url, before)
     assert {table: rows for table, rows in after.items() if rows != 1} == {}
+
+
+OLD_JOBS = """
+INSERT INTO pgqueuer (entrypoint, priority, payload, dedupe_key, status, attempts, execute_after,
+    headers)
+VALUES ('media', 7, '{"n":1}', 'one', 'queued', 0, now(), NULL),
+    ('media', 0, '{"n":2}', NULL, 'queued', 2, now() + interval '1 day', NULL),
+    ('push', 0, '{"n":3}', 'three', 'picked', 1, now(), NULL),
+    ('push', 0, NULL, NULL, 'failed', 5, now(), '{"fault": {"name": "Gone", "sentence": "So."}}')
+"""
+# As pgqueuer 1.6.0 queues, in the processes of the release before.
+OLD_ENQUEUE = """
+WITH inserted AS (
+    INSERT INTO pgqueuer (priority, entrypoint, payload, execute_after, dedupe_key, headers, status)
+    VALUES (9, $1, $2, now() + interval '1 hour', $3, NULL, 'queued')
+    ON CONFLICT (dedupe_key) WHERE ((status IN ('queued', 'picked') AND dedupe_key IS NOT NULL))
+        DO NOTHING
+    RETURNING id, entrypoint, status, priority
+), logged AS (
+    INSERT INTO pgqueuer_log (job_id, status, entrypoint, priority)
+    SELECT id, status, entrypoint, priority FROM inserted
+)
+SELECT id FROM inserted
+"""
+
+
+async def test_jobs_of_the_release_before_are_taken_over(empty_url: str) -> None:
+    await asyncio.to_thread(command.upgrade, configuration(empty_url), "0007")
+    database = await Database.open(empty_url, connections=1)
+    await database.execute(OLD_JOBS)
+
+    await asyncio.to_thread(migrate, empty_url)
+
+    rows = await database.fetch(
+        "SELECT kind, convert_from(payload, 'UTF8') AS payload, turn, dedupe_key, state, tries, "
+        "due_at > now() AS is_later, fault ->> 'name' AS fault FROM jobs ORDER BY id"
+    )
+    left = await database.fetchval("SELECT count(*) FROM pgqueuer")
+    await database.close()
+    assert [tuple(row) for row in rows] == [
+        ("media", '{"n":1}', 7, "one", "waiting", 0, False, None),
+        ("media", '{"n":2}', 0, None, "waiting", 2, True, None),
+        # What a worker had at hand is queued again, and its try does not count.
+        ("push", '{"n":3}', 0, "three", "waiting", 0, False, None),
+        ("push", "", 0, None, "failed", 5, False, "Gone"),
+    ]
+    assert left == 0
+
+
+async def test_what_a_process_of_the_release_before_queues_reaches_new_workers(
+    empty_url: str,
+) -> None:
+    await asyncio.to_thread(migrate, empty_url)
+    database = await Database.open(empty_url, connections=1)
+    queue = await JobQueue.open(empty_url, new_id())
+    told = asyncio.Event()
+    listening = asyncio.create_task(queue.listen(told.set))
+    await eventually(lambda: is_listened_to(database))
+
+    for dedupe_key in ("once", "once", None):
+        await database.execute(OLD_ENQUEUE, "push", b'{"n":1}', dedupe_key)
+
+    await asyncio.wait_for(told.wait(), 10)
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    rows = await database.fetch("SELECT kind, turn, state, due_at > now() FROM jobs ORDER BY id")
+    left = await database.fetchval("SELECT count(*) FROM pgqueuer")
+    await queue.close()
+    await database.close()
+    assert [tuple(row) for row in rows] == [("push", 9, "waiting", True)] * 2
+    assert left == 0
+
+
+async def is_listened_to(database: Database) -> bool:
+    found: bool = await database.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() "
+        "AND query LIKE 'LISTEN%')"
+    )
+    return found
 
 
 async def test_can_be_taken_back(empty_url: str) -> None:

@@ -125,7 +125,7 @@ async def test_pictures_that_race_leave_one_and_let_go_of_the_others(
         media_id
         for media_id in media_ids
         if await database.fetchval(
-            "SELECT EXISTS (SELECT FROM pgqueuer WHERE entrypoint = 'media_release' "
+            "SELECT EXISTS (SELECT FROM jobs WHERE kind = 'media_release' "
             "AND position($1 IN convert_from(payload, 'UTF8')) > 0)",
             media_id,
         )

@@ -22,13 +22,13 @@ from models.push.states import PushKey
 
 LIMITS = Limits()
 GATE = "FCM a-project"
-JOBS = "SELECT count(*) FROM pgqueuer"
+JOBS = "SELECT count(*) FROM jobs"
 LEFT_S = "SELECT extract(epoch FROM closed_until - now())::float8 FROM push_gates"
 
 
 @pytest_asyncio.fixture(autouse=True)
 async def no_jobs(database: Database) -> None:
-    await database.execute("DELETE FROM pgqueuer")
+    await database.execute("DELETE FROM jobs")
 
 
 async def close(database: Database, after_s: float, gate: str = GATE) -> None:

@@ -19,13 +19,13 @@ from tests.make import Person
 
 LIMITS = Limits(push_claim_s=30)
 CHANNEL = "c" * 32
-JOBS = "SELECT count(*) FROM pgqueuer"
+JOBS = "SELECT count(*) FROM jobs"
 
 
 @pytest_asyncio.fixture
 async def key(database: Database, bob: Person) -> PushKey:
     """Bob's device's view of a channel."""
-    await database.execute("DELETE FROM pgqueuer")
+    await database.execute("DELETE FROM jobs")
     address = FcmAddress("a token")
     await set_endpoint(database, bob.user.id, bob.inner_device_id, address, now=datetime.now(UTC))
     return PushKey(bob.user.id, bob.inner_device_id, CHANNEL)

@@ -27,7 +27,7 @@ async def queue_jobs(database: Database, kind: str, *payloads: object, after_s: 
 
 async def list_states(database: Database) -> list[tuple[str, str]]:
     """Kind and state of each job, in the order of their ids."""
-    rows = await database.fetch("SELECT entrypoint, status::text FROM pgqueuer ORDER BY id")
+    rows = await database.fetch("SELECT kind, state FROM jobs ORDER BY id")
     return [(row[0], row[1]) for row in rows]
 
 

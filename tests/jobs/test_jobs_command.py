@@ -15,7 +15,7 @@ from tests.waiting import eventually
 @pytest_asyncio.fixture
 async def failed_id(database: Database, database_url: str) -> AsyncIterator[int]:
     """A job of kind "broken" that was set aside; two of kind "idle" wait."""
-    await database.execute("DELETE FROM pgqueuer")
+    await database.execute("DELETE FROM jobs")
 
     async def break_down(job: TakenJob) -> None:
         raise KeyError("a secret")
@@ -25,8 +25,8 @@ async def failed_id(database: Database, database_url: str) -> AsyncIterator[int]
         await eventually(lambda: has_failed(database))
     await queue_jobs(database, "idle", 1)
     await queue_jobs(database, "idle", 2, after_s=900)
-    yield await database.fetchval("SELECT id FROM pgqueuer WHERE status = 'failed'")
-    await database.execute("DELETE FROM pgqueuer")
+    yield await database.fetchval("SELECT id FROM jobs WHERE state = 'failed'")
+    await database.execute("DELETE FROM jobs")
 
 
 async def has_failed(database: Database) -> bool:
@@ -59,8 +59,8 @@ async def test_a_job_that_was_set_aside_is_tried_again_by_id_or_by_kind(
 ) -> None:
     _, said = await run_command(settings, s3, "jobs", "retry", str(failed_id), "1")
     assert said == "1 job was queued again.\n"
-    assert ("broken", "queued") in await list_states(database)
-    await database.execute("UPDATE pgqueuer SET status = 'failed' WHERE id = $1", failed_id)
+    assert ("broken", "waiting") in await list_states(database)
+    await database.execute("UPDATE jobs SET state = 'failed' WHERE id = $1", failed_id)
 
     _, said = await run_command(settings, s3, "jobs", "retry-all", "broken")
 
@@ -70,12 +70,12 @@ async def test_a_job_that_was_set_aside_is_tried_again_by_id_or_by_kind(
 async def test_only_what_was_set_aside_is_dropped(
     failed_id: int, database: Database, settings: Settings, s3: EmbeddedServers
 ) -> None:
-    all_ids = await database.fetch("SELECT id FROM pgqueuer")
+    all_ids = await database.fetch("SELECT id FROM jobs")
 
     _, said = await run_command(settings, s3, "jobs", "drop", *(str(row[0]) for row in all_ids))
 
     assert said == "1 job was dropped.\n"
-    assert await list_states(database) == [("idle", "queued")] * 2
+    assert await list_states(database) == [("idle", "waiting")] * 2
 
 
 async def test_what_is_not_understood_is_told_how_to_say(

@@ -26,9 +26,9 @@ from workers.jobs.runner import RetryLater, SetAside
 @pytest_asyncio.fixture
 async def queue(database: Database) -> AsyncIterator[Database]:
     """A database whose queue is empty."""
-    await database.execute("DELETE FROM pgqueuer")
+    await database.execute("DELETE FROM jobs")
     yield database
-    await database.execute("DELETE FROM pgqueuer")
+    await database.execute("DELETE FROM jobs")
 
 
 class Runs:
@@ -136,7 +136,7 @@ async def test_jobs_that_were_left_behind_run_together_where_that_is_wanted(
 
     await queue_jobs(queue, "meet", *range(8))
     await queue.execute(
-        "UPDATE pgqueuer SET status = 'picked', attempts = 1, heartbeat = now() - interval '1 h'"
+        "UPDATE jobs SET state = 'running', tries = 1, seen_at = now() - interval '1 h'"
     )
     async with running(database_url, concurrency=8, revives_together=True, meet=meet):
         await eventually(lambda: is_empty(queue))
@@ -157,7 +157,7 @@ async def test_jobs_that_were_left_behind_twice_run_alone_all_the_same(
 
     await queue_jobs(queue, "work", *range(8))
     await queue.execute(
-        "UPDATE pgqueuer SET status = 'picked', attempts = 2, heartbeat = now() - interval '1 h'"
+        "UPDATE jobs SET state = 'running', tries = 2, seen_at = now() - interval '1 h'"
     )
     async with running(database_url, concurrency=8, revives_together=True, work=run):
         await eventually(lambda: is_empty(queue))
@@ -307,12 +307,12 @@ async def test_a_worker_that_is_told_to_stop_leaves_its_jobs_to_others_at_once(
         process = worker.process
         assert process is not None
         await asyncio.wait_for(process.wait(), 5)
-        row = await queue.fetchrow("SELECT status::text, attempts FROM pgqueuer")
+        row = await queue.fetchrow("SELECT state, tries FROM jobs")
         await eventually(lambda: worker.lines() == ["hangs 7"] * 2, within_s=10)
 
     assert row is not None
     assert process.returncode == 0
-    assert tuple(row) == ("queued", 0)
+    assert tuple(row) == ("waiting", 0)
 
 
 async def test_a_runner_outlives_a_restart_of_postgresql(

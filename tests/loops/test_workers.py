@@ -226,10 +226,6 @@ class OneJob:
         self._call("listen")
         await asyncio.Event().wait()
 
-    async def delete_old_log(self, **_: object) -> int:
-        self._call("delete_old_log")
-        return 0
-
     async def keep(self, job_ids: Sequence[int]) -> None:
         self._call("keep")
 
@@ -247,9 +243,7 @@ class OneJob:
 @asynccontextmanager
 async def jobs(ground: Ground, fails: str) -> AsyncIterator[Trigger]:
     queue = OneJob(ground.failing, fails)
-    part = Jobs(
-        cast(JobQueue, queue), silent_s=4 * SOON_S, loops=ground.loops, prune_every_s=SOON_S
-    )
+    part = Jobs(cast(JobQueue, queue), silent_s=4 * SOON_S, loops=ground.loops)
 
     async def run(job: TakenJob) -> None:
         if fails == "keep":
@@ -285,7 +279,6 @@ CASES: Cases = {
     "job_metrics": job_metrics,
     "jobs_take": of_jobs("find_due"),
     "jobs_listen": of_jobs("listen"),
-    "jobs_prune": of_jobs("delete_old_log"),
     "job_outcomes": of_jobs("finish"),
     "job_beat": of_jobs("keep"),
 }

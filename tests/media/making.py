@@ -165,6 +165,6 @@ async def files_in(
 ) -> AsyncIterator[Files]:
     """With an empty queue, and nothing in storage."""
     files = Files(database, storage, renderer, folder)
-    await database.execute("DELETE FROM pgqueuer")
+    await database.execute("DELETE FROM jobs")
     await storage.delete([*await files.keys(), *await files.keys("staging/")])
     yield files

@@ -278,9 +278,9 @@ async def test_while_storage_is_away_jobs_wait_and_then_finish(
 
 
 async def was_put_off(files: Files) -> bool:
-    row = await files.database.fetchrow("SELECT status::text, attempts, headers FROM pgqueuer")
+    row = await files.database.fetchrow("SELECT state, tries, fault FROM jobs")
     return (
-        row is not None and row[0] == "queued" and row[1] == 0 and "Unavailable" in (row[2] or "")
+        row is not None and row[0] == "waiting" and row[1] == 0 and "Unavailable" in (row[2] or "")
     )
 
 

@@ -64,7 +64,7 @@ async def test_a_photo_waits_for_no_film(
 
 
 async def is_running(database: Database, lane: str) -> bool:
-    return (lane, "picked") in await list_states(database)
+    return (lane, "running") in await list_states(database)
 
 
 async def is_ready(files: Files, media_id: str) -> bool:
@@ -142,7 +142,7 @@ async def test_a_film_that_was_queued_before_there_were_lanes_goes_to_its_own(
 
     await files.job().run(job_in(QUICK, media_id))
 
-    assert await list_states(files.database) == [(FILM, "queued")]
+    assert await list_states(files.database) == [(FILM, "waiting")]
     assert await files.state(media_id) is MediaState.PROCESSING
     await files.job().run(job_in(FILM, media_id))
     assert await files.state(media_id) is MediaState.READY
@@ -160,7 +160,7 @@ async def test_a_picture_that_costs_too_much_for_its_lane_goes_to_the_long_one(
     await job.run(job_in(LONG, media_id))
     await renderer.close()
 
-    assert states == [(LONG, "queued")]
+    assert states == [(LONG, "waiting")]
     assert await files.state(media_id) is MediaState.READY
     assert await files.database.fetchval("SELECT tries FROM media WHERE id = $1", media_id) == 0
 

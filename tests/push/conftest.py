@@ -31,12 +31,12 @@ Working = Callable[..., AbstractAsyncContextManager[None]]
 
 @pytest_asyncio.fixture
 async def apple(database: Database) -> AsyncIterator[FakeApns]:
-    await database.execute("DELETE FROM pgqueuer")
+    await database.execute("DELETE FROM jobs")
     fake = FakeApns()
     await fake.start()
     yield fake
     await fake.close()
-    await database.execute("DELETE FROM pgqueuer")
+    await database.execute("DELETE FROM jobs")
 
 
 @pytest.fixture

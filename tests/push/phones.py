@@ -121,8 +121,8 @@ async def is_settled(database: Database) -> bool:
     return not await database.fetchval(
         """
         SELECT EXISTS (SELECT FROM outbox WHERE settled_at IS NULL) OR EXISTS (
-            SELECT FROM pgqueuer
-            WHERE status = 'picked' OR status = 'queued' AND execute_after <= now()
+            SELECT FROM jobs
+            WHERE state = 'running' OR state = 'waiting' AND due_at <= now()
         )
         """
     )

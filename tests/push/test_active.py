@@ -24,7 +24,7 @@ INBOX = "subscription { inbox { __typename ... on MessageAdded { message { seq }
 TYPING = """mutation ($id: ID!) { setTyping(channelId: $id, typing: true) { __typename } }"""
 ENDPOINT = """mutation { setPushEndpoint(input: null) { __typename } }"""
 VIEWER = "{ viewer { id } }"
-WAITS_S = "SELECT extract(epoch FROM execute_after - now())::float8 FROM pgqueuer"
+WAITS_S = "SELECT extract(epoch FROM due_at - now())::float8 FROM jobs"
 
 
 @pytest_asyncio.fixture
@@ -92,7 +92,7 @@ async def waits_s(database: Database) -> list[float]:
 async def end_activity(valkey: Redis, person: Person, database: Database) -> None:
     """A minute has passed in which nobody did anything."""
     await valkey.delete(f"parley:active:{{{person.user.id}}}")
-    await database.execute("UPDATE pgqueuer SET execute_after = now()")
+    await database.execute("UPDATE jobs SET due_at = now()")
 
 
 Do = Callable[[Person, str, Any], Awaitable[Any]]

@@ -31,19 +31,19 @@ from workers.push.registration import register_push
 
 MAIL = "bob@mail.example"
 PUBLIC_URL = "https://chat.example"
-WAITING = "SELECT count(*) FROM pgqueuer WHERE status = 'queued' AND entrypoint = 'push_mail_code'"
+WAITING = "SELECT count(*) FROM jobs WHERE state = 'waiting' AND kind = 'push_mail_code'"
 
 Working = Callable[[], AbstractAsyncContextManager[None]]
 
 
 @pytest_asyncio.fixture
 async def post(database: Database) -> AsyncIterator[FakeSmtp]:
-    await database.execute("DELETE FROM pgqueuer")
+    await database.execute("DELETE FROM jobs")
     fake = FakeSmtp()
     await fake.start()
     yield fake
     await fake.close()
-    await database.execute("DELETE FROM pgqueuer")
+    await database.execute("DELETE FROM jobs")
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ async def test_a_code_that_the_mail_server_did_not_take_is_sent_again(
         await eventually(lambda: "MAIL" in post.verbs)
         await eventually(lambda: database.fetchval(WAITING))
         del post.say["MAIL"]
-        await database.execute("UPDATE pgqueuer SET execute_after = now()")
+        await database.execute("UPDATE jobs SET due_at = now()")
         await eventually(lambda: post.accepted)
 
 

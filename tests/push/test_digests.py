@@ -23,7 +23,7 @@ from tests.waiting import eventually
 from workers.push.providers.mail import Mail
 from workers.push.providers.pushes import DELIVERED, ProviderAnswer, Push
 
-WAITS = "SELECT execute_after - now() FROM pgqueuer ORDER BY execute_after"
+WAITS = "SELECT due_at - now() FROM jobs ORDER BY due_at"
 
 
 @pytest_asyncio.fixture
@@ -46,13 +46,13 @@ async def reach(database: Database, person: Person, address: PushAddress) -> Non
     if isinstance(address, EmailAddress):
         await confirm(database, Tokens(SECRET, Limits()), person, address.address)
         # Nobody is there to send its code.
-        await database.execute("DELETE FROM pgqueuer")
+        await database.execute("DELETE FROM jobs")
 
 
 async def pass_time(database: Database) -> None:
     """All that waits is due, and all that was shown was so a day ago."""
     await eventually(lambda: is_settled(database))
-    await database.execute("UPDATE pgqueuer SET execute_after = now()")
+    await database.execute("UPDATE jobs SET due_at = now()")
     await database.execute(
         "UPDATE push_states SET due_at = now(), shown_at = shown_at - interval '25 hours'"
     )
@@ -95,7 +95,7 @@ async def test_the_next_mail_waits_as_long(
         await eventually(lambda: post.accepted and is_settled(database))
         await alice.say(with_carol, "2")
         await eventually(lambda: is_settled(database))
-        await database.execute("UPDATE pgqueuer SET execute_after = now()")
+        await database.execute("UPDATE jobs SET due_at = now()")
         await eventually(lambda: is_settled(database))
 
     assert len(post.accepted) == 1
@@ -193,7 +193,7 @@ async def test_an_sms_says_nothing_of_anybody_and_comes_once_a_day(
         await eventually(lambda: texts.sent and is_settled(database))
         await alice.say(chat, "Another")
         await eventually(lambda: is_settled(database))
-        await database.execute("UPDATE pgqueuer SET execute_after = now()")
+        await database.execute("UPDATE jobs SET due_at = now()")
         await eventually(lambda: is_settled(database))
 
     assert [(push.title, push.body) for push in texts.sent] == [("1 unread message", None)]

@@ -64,14 +64,14 @@ async def test_a_provider_that_fails_is_asked_again_with_the_newest(
     await eventually(lambda: bobs.apple.asked > 0)
     await alice.say(chat, "2")
     await eventually(lambda: database.fetchval("SELECT bool_and(failures > 0) FROM push_states"))
-    assert await count(database, "SELECT count(*) FROM pgqueuer") == 1
+    assert await count(database, "SELECT count(*) FROM jobs") == 1
 
     bobs.apple.recover()
 
     assert await bobs.has(1, within_s=10) == [("Alice", "2")]
     await eventually(lambda: is_settled(database))
     assert await count(database, "SELECT max(failures) FROM push_states") == 0
-    assert await count(database, "SELECT count(*) FROM pgqueuer") == 0
+    assert await count(database, "SELECT count(*) FROM jobs") == 0
 
 
 @pytest.mark.usefixtures("worker")

@@ -125,9 +125,7 @@ def test_leases_are_so_short_that_ten_seconds_are_enough() -> None:
 
 async def is_done(database: Database) -> bool:
     """Nothing waits any more, nor comes back later."""
-    return await is_settled(database) and not await database.fetchval(
-        "SELECT count(*) FROM pgqueuer"
-    )
+    return await is_settled(database) and not await database.fetchval("SELECT count(*) FROM jobs")
 
 
 async def more_pushes(apple: FakeApns, count: int) -> None:

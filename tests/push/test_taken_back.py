@@ -117,7 +117,7 @@ async def test_read_while_it_was_being_sent(
         await eventually(lambda: gate.waiting == 1)
 
         await tablet.acknowledge(chat, read=1)
-        await eventually(lambda: database.fetchval("SELECT count(*) = 2 FROM pgqueuer"))
+        await eventually(lambda: database.fetchval("SELECT count(*) = 2 FROM jobs"))
         gate.open()
 
         await taken_back(bobs)
@@ -137,7 +137,7 @@ async def test_edited_while_it_was_being_sent(
         await eventually(lambda: gate.waiting == 1)
 
         await alice.mutate(EDIT, id=said["id"], text="Hello")
-        await eventually(lambda: database.fetchval("SELECT count(*) = 2 FROM pgqueuer"))
+        await eventually(lambda: database.fetchval("SELECT count(*) = 2 FROM jobs"))
         gate.open()
 
         assert await bobs.has(2) == [("Alice", "Helo"), ("Alice", "Hello")]

@@ -66,7 +66,7 @@ async def test_what_was_read_before_the_job_runs_is_not_pushed(
 ) -> None:
     bobs, tablet = await phone(bob), await another_device(bob)
     await alice.say(chat, "Hello?")
-    await eventually(lambda: database.fetchval("SELECT count(*) FROM pgqueuer"))
+    await eventually(lambda: database.fetchval("SELECT count(*) FROM jobs"))
 
     await tablet.acknowledge(chat, read=1)
     async with working():
@@ -80,7 +80,7 @@ async def test_what_was_delivered_elsewhere_before_the_job_runs_is_not_pushed(
 ) -> None:
     bobs = await phone(bob)
     await alice.say(chat, "Hello?")
-    await eventually(lambda: database.fetchval("SELECT count(*) FROM pgqueuer"))
+    await eventually(lambda: database.fetchval("SELECT count(*) FROM jobs"))
 
     await bob.acknowledge(chat, delivered=1)
     async with working():
@@ -98,7 +98,7 @@ async def test_a_hundred_messages_that_wait_are_one_push_of_the_newest(
     await eventually(
         lambda: database.fetchval("SELECT bool_and(settled_at IS NOT NULL) FROM outbox")
     )
-    assert await database.fetchval("SELECT count(*) FROM pgqueuer") == 1
+    assert await database.fetchval("SELECT count(*) FROM jobs") == 1
 
     async with working():
         assert await bobs.has(1) == [("Alice", "100")]
@@ -131,7 +131,7 @@ async def test_a_batch_is_settled_once_its_pushes_are_queued(
 ) -> None:
     """And the send is answered before, whatever holds the queueing up."""
     await phone(bob)
-    jobs_and_unsettled = """SELECT (SELECT count(*) FROM pgqueuer),
+    jobs_and_unsettled = """SELECT (SELECT count(*) FROM jobs),
         (SELECT count(*) FROM outbox WHERE settled_at IS NULL)"""
     async with database.transaction() as connection:
         await connection.execute("LOCK push_endpoints")
@@ -145,6 +145,6 @@ async def test_a_batch_is_settled_once_its_pushes_are_queued(
 
 async def is_queued(database: Database) -> bool:
     row = await database.fetchrow(
-        "SELECT (SELECT count(*) FROM pgqueuer) = 1, bool_and(settled_at IS NOT NULL) FROM outbox"
+        "SELECT (SELECT count(*) FROM jobs) = 1, bool_and(settled_at IS NOT NULL) FROM outbox"
     )
     return row is not None and row[0] and row[1]

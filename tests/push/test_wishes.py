@@ -122,7 +122,7 @@ async def test_in_quiet_hours_a_job_waits_for_their_end(
         await eventually(lambda: is_settled(database))
 
     assert bobs.pushes == []
-    waits = await database.fetch("SELECT execute_after - now() FROM pgqueuer")
+    waits = await database.fetch("SELECT due_at - now() FROM jobs")
     assert len(waits) == 1
     assert timedelta(hours=2, minutes=55) < waits[0][0] <= timedelta(hours=3)
 

@@ -41,7 +41,7 @@ class Watcher(Protocol):
 
 
 class JobKind(msgspec.Struct):
-    """How jobs of an entrypoint are run; and what is known of those that wait. `per_owner`: owners
+    """How jobs of a kind are run; and what is known of those that wait. `per_owner`: owners
     take turns, and each has so many at once, over all workers; None: what was due first goes first.
     """
 

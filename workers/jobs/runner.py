@@ -8,9 +8,6 @@ becomes of each.
   one at a time of its kind, and what was so twice one at a time of all kinds: a job that kills
   workers takes another with it at most twice.
 - While PostgreSQL is away nothing is taken, and no try is counted.
-
-pgqueuer's own manager is not used: its limits of a kind are those of all workers together, and
-without them it takes the whole queue into memory; and it counts no job whose worker died.
 """
 
 import asyncio
@@ -33,9 +30,6 @@ GATHER_S = 0.003
 LISTEN_AGAIN_S = 0.5
 LONGEST_AWAY_S = 5.0
 STOP_WITHIN_S = 6.0
-LOG_KEPT_S = 900.0
-PRUNE_EVERY_S = 60.0
-PRUNE_AT_ONCE = 10_000
 
 
 class Jobs:
@@ -48,7 +42,6 @@ class Jobs:
         silent_s: float = 5.0,
         watcher: Watcher | None = None,
         loops: Loops | None = None,
-        prune_every_s: float = PRUNE_EVERY_S,
         poll_s: float = POLL_S,
     ) -> None:
         """`silent_s`: a worker that has not said for so long that it is at a job has lost it. It
@@ -56,7 +49,6 @@ class Jobs:
         """
         self._queue = queue
         self._silent_s = silent_s
-        self._prune_every_s = prune_every_s
         self._poll_s = poll_s
         self._kinds: dict[str, JobKind] = {}
         self._background = Background(loops)
@@ -77,7 +69,7 @@ class Jobs:
 
     def register(
         self,
-        entrypoint: str,
+        kind: str,
         run: Run,
         *,
         concurrency: int,
@@ -95,8 +87,8 @@ class Jobs:
         turns, and each has at most so many at once, over all workers. `revives_together`: many
         that a worker left behind run at once the first time, so that none waits for the others.
         """
-        self._kinds[entrypoint] = JobKind(
-            entrypoint,
+        self._kinds[kind] = JobKind(
+            kind,
             run,
             concurrency,
             most_tries,
@@ -112,7 +104,6 @@ class Jobs:
         # PostgreSQL is away or busy, as a rule, when nothing can be taken.
         self._background.forever("jobs_take", self._take, longest_pause_s=LONGEST_AWAY_S)
         self._background.forever("jobs_listen", self._listen, longest_pause_s=LISTEN_AGAIN_S)
-        self._background.every("jobs_prune", self._prune_every_s, self._prune, jitter=0.5)
 
     async def close(self, *, within_s: float = STOP_WITHIN_S) -> None:
         """Take no more; let what runs end, for a moment; others may have the rest at once."""
@@ -250,10 +241,3 @@ class Jobs:
             await asyncio.sleep(LISTEN_AGAIN_S * random.uniform(0.5, 1.5))
         finally:
             self._look_now()
-
-    async def _prune(self) -> None:
-        while (
-            await self._queue.delete_old_log(older_than_s=LOG_KEPT_S, most=PRUNE_AT_ONCE)
-            == PRUNE_AT_ONCE
-        ):
-            continue

@@ -8,7 +8,7 @@ from models.background import Loops
 from models.database import Database
 from models.jobs.queue import TakenJob
 from models.limits import Limits
-from models.push.states import PushKey, PushTask, entrypoint_of
+from models.push.states import PushKey, PushTask, job_kind_of
 from subscriptions.activity import Active
 from workers.jobs.runner import Jobs
 from workers.push.claim_renewal import ClaimRenewal
@@ -94,7 +94,7 @@ def register_push(
                 links=links,
             )
         jobs.register(
-            entrypoint_of(provider.kind),
+            job_kind_of(provider.kind),
             _run(work.run),
             concurrency=provider.concurrency,
             most_tries=MOST_TRIES,

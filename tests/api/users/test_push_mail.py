@@ -23,14 +23,14 @@ CONFIRM = f"""mutation ($address: String!, $code: String!) {{
     {REFUSAL} }} }}"""
 ENDPOINT = "{ devices { isCurrent pushEndpoint pushEmail { address confirmed } } }"
 INBOX = "subscription { inbox { __typename } }"
-JOBS = "SELECT count(*) FROM pgqueuer WHERE entrypoint = $1"
+JOBS = "SELECT count(*) FROM jobs WHERE kind = $1"
 
 
 @pytest_asyncio.fixture(autouse=True)
 async def no_jobs(database: Database) -> AsyncIterator[None]:
-    await database.execute("DELETE FROM pgqueuer")
+    await database.execute("DELETE FROM jobs")
     yield
-    await database.execute("DELETE FROM pgqueuer")
+    await database.execute("DELETE FROM jobs")
 
 
 async def set_mail(person: Person, address: str = MAIL) -> Json:
@@ -73,7 +73,7 @@ async def test_an_address_is_set_and_waits_for_its_code(
 
     assert await endpoint(bob_pushed) == mail(confirmed=False)
     # The code is sent by a job, which holds neither code nor address.
-    [payload] = await database.fetch("SELECT payload FROM pgqueuer")
+    [payload] = await database.fetch("SELECT payload FROM jobs")
     code = await find_code(database, tokens, bob_pushed, MAIL)
     assert code.encode() not in payload[0]
     assert b"mail.example" not in payload[0]
