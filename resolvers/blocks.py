@@ -8,10 +8,10 @@ import strawberry
 from models import ids
 from models.channels.blocks import list_blocked_users, set_blocked
 from models.log.signals import Signalled, ViewerChanged
-from models.refusals import not_found
 from models.users import users
 from schema.budgets import spends
 from schema.context import context_of
+from schema.global_ids import require_user_id
 from schema.refusals import Refusal, answers_refusals
 from schema.users.blocks import SetBlockedPayload, SetBlockedResult
 from schema.users.users import User
@@ -60,9 +60,7 @@ class BlockMutations:
     ) -> SetBlockedPayload | Refusal:
         context = context_of(info)
         viewer_id = context.require_viewer().user.id
-        other_id = ids.parse_plain("usr", user_id)
-        if other_id is None:
-            raise not_found("There is no such user.", "userId")
+        other_id = require_user_id(user_id)
         user, changed = await set_blocked(
             context.resources.database,
             viewer_id,

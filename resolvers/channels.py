@@ -17,7 +17,7 @@ from models.limits import Limits
 from models.log.acknowledgements import acknowledge
 from models.log.signals import Signalled, ViewerChannelChanged
 from models.media.stored import note_stored
-from models.refusals import invalid, not_found
+from models.refusals import invalid
 from schema.budgets import spends
 from schema.channels.acknowledgements import (
     AcknowledgeInput,
@@ -35,6 +35,7 @@ from schema.channels.channels import (
     OpenChatResult,
 )
 from schema.context import context_of
+from schema.global_ids import ChannelId, require_channel_id, require_user_id
 from schema.paging import (
     After,
     First,
@@ -128,9 +129,7 @@ class ChannelMutations:
     ) -> OpenChatPayload | Refusal:
         context = context_of(info)
         viewer = context.require_viewer()
-        peer_id = ids.parse_plain("usr", user_id)
-        if peer_id is None:
-            raise not_found("There is no such user.", "userId")
+        peer_id = require_user_id(user_id)
         chat, created = await open_chat(context.resources.database, viewer.user.id, peer_id)
         return OpenChatPayload(chat=chat, created=created)
 
@@ -196,9 +195,7 @@ class ChannelMutations:
     async def mute_channel(
         self,
         info: strawberry.Info,
-        channel_id: Annotated[
-            strawberry.ID, strawberry.argument(description="A channel that the viewer is in.")
-        ],
+        channel_id: ChannelId,
         until: Annotated[
             DateTime | None,
             strawberry.argument(description="When the mute ends, in the future. Null unmutes now."),
@@ -207,9 +204,7 @@ class ChannelMutations:
         context = context_of(info)
         viewer_id = context.require_viewer().user.id
         resources = context.resources
-        inner_id = ids.parse_plain("chn", channel_id)
-        if inner_id is None:
-            raise no_such_channel()
+        inner_id = require_channel_id(channel_id)
         await mute_channel(resources.database, viewer_id, inner_id, until, now=datetime.now(UTC))
         resources.live.announce([Signalled(ViewerChannelChanged(inner_id), [viewer_id])])
         channel = await find_channel(resources.database, viewer_id, inner_id)

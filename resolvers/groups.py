@@ -10,7 +10,6 @@ from models.channels.channels import Group, find_channel
 from models.groups import groups, membership
 from models.groups.groups import GroupChanges, GroupDraft
 from models.groups.locking import no_such_group
-from models.refusals import not_found
 from resolvers.media import given_avatar
 from schema.absent import given
 from schema.budgets import spends
@@ -23,6 +22,7 @@ from schema.channels.groups import (
     UpdateGroupInput,
 )
 from schema.context import Context, context_of
+from schema.global_ids import require_user_id
 from schema.refusals import Refusal, answers_refusals
 
 GroupId = Annotated[
@@ -146,10 +146,4 @@ def require_user_ids(user_ids: Sequence[str], field: str) -> list[str]:
     Raises:
         Refused: NOT_FOUND, with the first that is no user's id as its field.
     """
-    inner_ids = []
-    for place, user_id in enumerate(user_ids):
-        inner_id = ids.parse_plain("usr", user_id)
-        if inner_id is None:
-            raise not_found("There is no such user.", f"{field}.{place}")
-        inner_ids.append(inner_id)
-    return inner_ids
+    return [require_user_id(user_id, f"{field}.{place}") for place, user_id in enumerate(user_ids)]

@@ -6,7 +6,6 @@ from typing import Annotated
 import strawberry
 
 from models import ids
-from models.channels.refusals import no_such_channel
 from models.limits import Limits
 from models.log.drafts import Draft
 from models.log.sends import send_message
@@ -17,6 +16,7 @@ from models.text import require_text
 from models.users.users import User
 from schema.budgets import spends
 from schema.context import context_of
+from schema.global_ids import require_channel_id
 from schema.messages.sending import (
     LocationInput,
     SendMessageInput,
@@ -56,9 +56,7 @@ def require_draft(input: SendMessageInput, sender: User, limits: Limits) -> Draf
         Refused: INVALID_INPUT, or NOT_FOUND for ids that cannot be any channel's, message's or
         user's.
     """
-    channel_id = ids.parse_plain("chn", input.channel_id)
-    if channel_id is None:
-        raise no_such_channel()
+    channel_id = require_channel_id(input.channel_id)
     client_message_id = require_text(
         input.client_message_id, "clientMessageId", limits.client_message_id_length, min_length=1
     )

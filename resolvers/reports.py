@@ -10,6 +10,7 @@ from models.refusals import invalid, not_found
 from models.reports import Report, report
 from schema.budgets import spends
 from schema.context import context_of
+from schema.global_ids import require_user_id
 from schema.refusals import Refusal, answers_refusals
 from schema.users.reports import ReportInput, ReportPayload, ReportResult
 
@@ -53,9 +54,7 @@ def require_report(input: ReportInput) -> Report:
         raise invalid("Name a user or a message.", "userId")
     user_id = place = None
     if input.user_id is not None:
-        user_id = ids.parse_plain("usr", input.user_id)
-        if user_id is None:
-            raise not_found("There is no such user.", "userId")
+        user_id = require_user_id(input.user_id)
     if input.message_id is not None:
         place = ids.parse_message(input.message_id)
         if place is None:

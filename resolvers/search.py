@@ -4,12 +4,11 @@ from typing import Annotated
 
 import strawberry
 
-from models import ids
-from models.channels.refusals import no_such_channel
 from models.messages.hydration import hydrate_media, hydrate_senders
 from models.messages.messages import Message, show_to
 from models.messages.search import search_messages
 from schema.context import context_of
+from schema.global_ids import require_channel_id
 from schema.messages.messages import MessageConnection
 from schema.paging import (
     After,
@@ -60,7 +59,7 @@ class SearchQueries:
             context.resources.database,
             viewer.id,
             query,
-            channel_id=None if channel_id is None else _require_channel_id(channel_id),
+            channel_id=None if channel_id is None else require_channel_id(channel_id),
             first=require_first(first, limits),
             after=cursor,
             limits=limits,
@@ -70,10 +69,3 @@ class SearchQueries:
         await hydrate_media(context.resources.database, messages)
         cursors = [hit_cursor(hit) for hit, _ in found]
         return make_next_page(messages, cursors, after=after, more=more)
-
-
-def _require_channel_id(global_id: str) -> str:
-    channel_id = ids.parse_plain("chn", global_id)
-    if channel_id is None:
-        raise no_such_channel()
-    return channel_id

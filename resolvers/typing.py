@@ -4,11 +4,10 @@ from typing import Annotated
 
 import strawberry
 
-from models import ids
-from models.channels.refusals import no_such_channel
 from schema.budgets import spends
 from schema.channels.typing import SetTypingPayload, SetTypingResult
 from schema.context import context_of
+from schema.global_ids import ChannelId, require_channel_id
 from schema.refusals import Refusal, answers_refusals
 
 
@@ -27,9 +26,7 @@ class TypingMutations:
     async def set_typing(
         self,
         info: strawberry.Info,
-        channel_id: Annotated[
-            strawberry.ID, strawberry.argument(description="A channel that the viewer is in.")
-        ],
+        channel_id: ChannelId,
         typing: Annotated[
             bool,
             strawberry.argument(description="True while the viewer types. False ends it early."),
@@ -37,8 +34,6 @@ class TypingMutations:
     ) -> SetTypingPayload | Refusal:
         context = context_of(info)
         viewer = context.require_viewer()
-        inner_id = ids.parse_plain("chn", channel_id)
-        if inner_id is None:
-            raise no_such_channel()
+        inner_id = require_channel_id(channel_id)
         expires_at = await context.resources.live.set_typing(viewer, inner_id, typing)
         return SetTypingPayload(expires_at=expires_at)

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import strawberry
 
 from models import ids
-from models.channels.refusals import no_such_channel
 from models.refusals import invalid
 from schema.channels.acknowledgements import PositionInput
 from schema.channels.events import InboxEvent, ReceiptUpdated, TypingUpdated
 from schema.context import context_of
+from schema.global_ids import ChannelId, require_channel_id
 from schema.messages.messages import Message
 from schema.users.presence import Presence
 
@@ -64,9 +64,7 @@ class Subscription:
     async def message_added(
         self,
         info: strawberry.Info,
-        channel_id: Annotated[
-            strawberry.ID, strawberry.argument(description="A channel that the viewer is in.")
-        ],
+        channel_id: ChannelId,
         after_seq: Annotated[
             int | None,
             strawberry.argument(
@@ -76,9 +74,7 @@ class Subscription:
     ) -> Any:
         context = context_of(info)
         viewer = context.require_viewer()
-        inner_id = ids.parse_plain("chn", channel_id)
-        if inner_id is None:
-            raise no_such_channel()
+        inner_id = require_channel_id(channel_id)
         if after_seq is not None and after_seq < 0:
             raise invalid("A seq is not negative.", "afterSeq")
         return await context.resources.live.follow_messages(viewer, inner_id, after_seq)
@@ -93,15 +89,11 @@ class Subscription:
     async def receipt_updated(
         self,
         info: strawberry.Info,
-        channel_id: Annotated[
-            strawberry.ID, strawberry.argument(description="A channel that the viewer is in.")
-        ],
+        channel_id: ChannelId,
     ) -> Any:
         context = context_of(info)
         viewer = context.require_viewer()
-        inner_id = ids.parse_plain("chn", channel_id)
-        if inner_id is None:
-            raise no_such_channel()
+        inner_id = require_channel_id(channel_id)
         return await context.resources.live.follow_signals(viewer, inner_id, "receipts")
 
     @strawberry.subscription(
@@ -114,15 +106,11 @@ class Subscription:
     async def typing_updated(
         self,
         info: strawberry.Info,
-        channel_id: Annotated[
-            strawberry.ID, strawberry.argument(description="A channel that the viewer is in.")
-        ],
+        channel_id: ChannelId,
     ) -> Any:
         context = context_of(info)
         viewer = context.require_viewer()
-        inner_id = ids.parse_plain("chn", channel_id)
-        if inner_id is None:
-            raise no_such_channel()
+        inner_id = require_channel_id(channel_id)
         return await context.resources.live.follow_signals(viewer, inner_id, "typing")
 
     @strawberry.subscription(
