@@ -15,6 +15,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from models.deadlines import within
+from models.distribution import IS_DISTRIBUTED
 from models.refusals import unavailable
 from models.turns import Turns
 
@@ -107,6 +108,9 @@ class Database:
     lasts.
     """
 
+    # Whether the tables are distributed by Citus: rows of different keys are on different servers.
+    is_distributed = False
+
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str) -> None:
         self.pool = pool
         self.url = url
@@ -132,13 +136,15 @@ class Database:
             server_settings=SERVER_SETTINGS
             | {"statement_timeout": str(int(statement_timeout_s * 1000))},
         )
+        database = cls(pool, url)
         try:
             # So that the caller learns at once if PostgreSQL is away.
-            await pool.release(await pool.acquire())
+            async with pool.acquire() as connection:
+                database.is_distributed = await connection.fetchval(IS_DISTRIBUTED)
         except BaseException:
             pool.terminate()
             raise
-        return cls(pool, url)
+        return database
 
     async def close(self) -> None:
         """Close the pool; connections that are still in use after 3 s are cut."""

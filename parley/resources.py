@@ -197,7 +197,15 @@ async def _open_parts(settings: Settings, parts: Parts) -> Process:
         receipts.on_moved(moves)
         pushes.on_moved(moves)
 
-    committer = parts.start(Committer(database.url, on_commit, on_moved, loops=loops))
+    committer = parts.start(
+        Committer(
+            database.url,
+            on_commit,
+            on_moved,
+            is_distributed=database.is_distributed,
+            loops=loops,
+        )
+    )
     resources = Resources(
         database=database,
         committer=committer,

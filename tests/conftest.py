@@ -271,9 +271,9 @@ async def chat(alice: Person, bob: Person) -> str:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def committer(database_url: str) -> AsyncIterator[Committer]:
+async def committer(pools: tuple[Database, Database]) -> AsyncIterator[Committer]:
     """Writes long histories; what it writes is dispatched by relays."""
-    committer = Committer(database_url, lambda batch: None)
+    committer = Committer(pools[0].url, lambda batch: None, is_distributed=pools[0].is_distributed)
     committer.start()
     yield committer
     await committer.close()

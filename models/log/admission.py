@@ -17,10 +17,11 @@ from enum import Enum
 import msgspec
 
 from models.channels.refusals import blocked_chat, no_such_channel
-from models.database import Connection, Database
+from models.database import Database
 from models.log.drafts import Draft, Sent
 from models.log.group_commit.batch_writer import Busy
 from models.log.group_commit.batching import GroupCommit
+from models.log.group_commit.connection_slot import SlotConnection
 from models.refusals import Refused
 
 # (user, channel) pairs that are remembered; some 330 bytes each.
@@ -70,6 +71,9 @@ class Look(msgspec.Struct, frozen=True):
 class LookReader:
     """Answers looks that wait together by one statement. It writes and locks nothing."""
 
+    def lane(self, item: Look) -> str:
+        return item.channel_id
+
     def lock_key(self, item: Look) -> Look:
         return item
 
@@ -89,7 +93,7 @@ class LookReader:
         """Do nothing: looking twice does no harm."""
 
     async def write(
-        self, connection: Connection, items: Sequence[Look], *, wait: bool
+        self, connection: SlotConnection, items: Sequence[Look], *, wait: bool
     ) -> Sequence[SenderStanding | Refused | Busy]:
         rows = await connection.fetch(
             _LOOK,
@@ -97,7 +101,6 @@ class LookReader:
             [look.channel_id for look in items],
             [look.user_id for look in items],
             [look.client_message_id for look in items],
-            timeout=2,
         )
         return [SenderStanding(row["standing"]) for row in rows]
 

@@ -17,15 +17,14 @@ from models.log.positions import Move, Moved, MoveWriter
 from models.log.send_writer import SendWriter
 from models.refusals import RefusalCode, Refused
 
-# One plan for all batches, by indexes only: with its values at hand the planner trusts statistics
-# that are old by the time a channel has grown. A lock is waited for 50 ms, then it is another
-# channel's turn.
-_SESSION = {
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "lock_timeout": "50",
-    "statement_timeout": "2000",
-}
+# A lock is waited for 50 ms, then it is another channel's turn. One plan for all batches, by
+# indexes only: with its values at hand the planner trusts statistics that are old by the time a
+# channel has grown. Citus makes no plan without values: by them it finds where the rows are.
+_SESSION = {"lock_timeout": "50", "statement_timeout": "2000"}
+_PLANS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
+
+# Where the database is distributed: how many batches a process has under way, each of one channel.
+_LANE_CONNECTIONS = 4
 
 
 def _tell_nobody(_: Sequence[Moved]) -> None:
@@ -36,7 +35,8 @@ class Committer:
     """Writes sends and acknowledgements, and answers after the commit.
 
     `on_commit` is called with each stored batch, `on_moved` with each batch of moves, in the order
-    of their commits. Neither may raise.
+    of their commits. Neither may raise. Where the database `is_distributed`, each batch is of one
+    channel.
     """
 
     def __init__(
@@ -45,26 +45,36 @@ class Committer:
         on_commit: Callable[[Batch], None],
         on_moved: Callable[[Sequence[Moved]], None] = _tell_nobody,
         *,
+        is_distributed: bool = False,
         loops: Loops | None = None,
     ) -> None:
+        settings = _SESSION if is_distributed else _SESSION | _PLANS
+        lane_connections = _LANE_CONNECTIONS if is_distributed else 0
+
         async def open_connection() -> "asyncpg.Connection[asyncpg.Record]":
-            return await connect(database_url, settings=_SESSION)
+            return await connect(database_url, settings=settings)
 
         self._sends = GroupCommit[Draft, Sent](
-            SendWriter(on_commit), open_connection, name="commit_sends", loops=loops
+            SendWriter(on_commit, is_distributed=is_distributed),
+            open_connection,
+            lane_connections=lane_connections,
+            name="commit_sends",
+            loops=loops,
         )
         self._looks = GroupCommit[Look, SenderStanding](
             LookReader(),
             open_connection,
             waiting_connections=0,
+            lane_connections=lane_connections,
             name="look_at_senders",
             loops=loops,
         )
         self._admission = Admission(self._sends, self._looks)
         self._moves = GroupCommit[Move, Moved](
-            MoveWriter(on_moved),
+            MoveWriter(on_moved, is_distributed=is_distributed),
             open_connection,
             waiting_connections=1,
+            lane_connections=lane_connections,
             name="commit_moves",
             loops=loops,
         )

@@ -9,11 +9,14 @@ import asyncpg
 import msgspec
 
 from models.channels.refusals import no_such_channel
-from models.database import Connection, Database
+from models.database import Database
 from models.log.group_commit.batch_writer import Busy
+from models.log.group_commit.connection_slot import SlotConnection
+from models.log.one_channel import is_for_one_channel
 from models.log.outcomes import MoveOutcome
 from models.messages.receipts import ReceiptKind
 from models.refusals import Refused
+from models.standby import WRITE_AHEAD
 
 
 class Move(msgspec.Struct):
@@ -44,14 +47,21 @@ class Moved(msgspec.Struct, frozen=True):
 
 
 class MoveWriter:
-    """Writes batches of moves by `models/sql/advance_positions.sql`.
+    """Writes batches of moves: short ones of one channel by `models/sql/advance_channel_v1.sql`, as
+    all are where the database is distributed; others by `models/sql/advance_positions.sql`.
 
     Moves of one member that wait together become one. `on_moved` is called with each batch after
     its commit.
     """
 
-    def __init__(self, on_moved: Callable[[Sequence[Moved]], None]) -> None:
+    def __init__(
+        self, on_moved: Callable[[Sequence[Moved]], None], *, is_distributed: bool = False
+    ) -> None:
         self._on_moved = on_moved
+        self._is_distributed = is_distributed
+
+    def lane(self, item: Move) -> str:
+        return item.channel_id
 
     def lock_key(self, item: Move) -> tuple[str, str]:
         return (item.channel_id, item.user_id)
@@ -74,19 +84,13 @@ class MoveWriter:
         item.again = True
 
     async def write(
-        self, connection: Connection, items: Sequence[Move], *, wait: bool
+        self, connection: SlotConnection, items: Sequence[Move], *, wait: bool
     ) -> Sequence[Moved | Refused | Busy]:
-        rows = await connection.fetch(
-            "SELECT * FROM advance_positions($1, $2, $3, $4, $5, $6, $7)",
-            sorted({m.channel_id for m in items}),
-            [m.channel_id for m in items],
-            [m.user_id for m in items],
-            [m.delivered_seq for m in items],
-            [m.read_seq for m in items],
-            datetime.now(UTC),
-            wait,
-            timeout=2,
-        )
+        channel_ids = {move.channel_id for move in items}
+        if is_for_one_channel(channel_ids, items, is_distributed=self._is_distributed):
+            rows = await _advance_in_channel(connection, items, wait)
+        else:
+            rows = await _advance_in_channels(connection, channel_ids, items, wait)
         results: list[Moved | Refused | Busy] = []
         for move, row in zip(items, rows, strict=True):
             if row["outcome"] == MoveOutcome.IN_FORCE:
@@ -101,8 +105,45 @@ class MoveWriter:
         return results
 
 
+async def _advance_in_channel(
+    connection: SlotConnection, items: Sequence[Move], wait: bool
+) -> list[asyncpg.Record]:
+    # Rows are locked in the order of the members.
+    places = sorted(range(len(items)), key=lambda place: items[place].user_id)
+    in_order = [items[place] for place in places]
+    rows = await connection.fetch(
+        "SELECT * FROM advance_channel_v1($1, $2, $3, $4, $5, $6, $7)",
+        items[0].channel_id,
+        [m.user_id for m in in_order],
+        [m.delivered_seq for m in in_order],
+        [m.read_seq for m in in_order],
+        datetime.now(UTC),
+        wait,
+        any(m.again for m in items),
+    )
+    by_place = dict(zip(places, rows, strict=True))
+    return [by_place[place] for place in range(len(items))]
+
+
+async def _advance_in_channels(
+    connection: SlotConnection, channel_ids: Set[str], items: Sequence[Move], wait: bool
+) -> list[asyncpg.Record]:
+    if any(m.again for m in items):
+        await connection.fetch(WRITE_AHEAD)
+    return await connection.fetch(
+        "SELECT * FROM advance_positions($1, $2, $3, $4, $5, $6, $7)",
+        sorted(channel_ids),
+        [m.channel_id for m in items],
+        [m.user_id for m in items],
+        [m.delivered_seq for m in items],
+        [m.read_seq for m in items],
+        datetime.now(UTC),
+        wait,
+    )
+
+
 def _moved(move: Move, row: asyncpg.Record) -> Moved:
-    """Read one row of `advance_positions` whose move is in force."""
+    """Read one row of either function whose move is in force."""
     return Moved(
         move.channel_id,
         move.user_id,
@@ -139,7 +180,7 @@ ORDER BY p.ord
 
 
 async def _before_the_last(
-    connection: Connection, moved: Sequence[Moved], again: Set[tuple[str, str]]
+    connection: SlotConnection, moved: Sequence[Moved], again: Set[tuple[str, str]]
 ) -> list[Moved]:
     """Return the moves as they are to be told. A move that was written again, after its answer was
     lost, is told as if it had moved its member just now, from the receipt before the newest:
@@ -155,7 +196,6 @@ async def _before_the_last(
         [m.user_id for m in unsure],
         [m.shown_delivered for m in unsure],
         [m.shown_read for m in unsure],
-        timeout=2,
     )
     assumed = {
         (m.channel_id, m.user_id): msgspec.structs.replace(

@@ -1,32 +1,40 @@
 """Writing batches of drafts to their channels' logs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 
 import asyncpg
 
 from models import ids
 from models.channels.refusals import blocked_chat, no_such_channel
-from models.database import Connection
 from models.log.drafts import Draft, Sent
 from models.log.entries import Batch, Entry, Recipients
 from models.log.group_commit.batch_writer import Busy
+from models.log.group_commit.connection_slot import SlotConnection
+from models.log.one_channel import is_for_one_channel
 from models.log.outcomes import AppendOutcome
 from models.messages.messages import Message
 from models.refusals import RefusalCode, Refused, invalid, not_found
+from models.standby import WRITE_AHEAD
 
 # Channels whose size is remembered; beyond it, all are forgotten and learned again.
 REMEMBERED_SIZES = 100_000
 
 
 class SendWriter:
-    """Write batches of drafts by `models/sql/append_messages.sql`, and tell `on_commit` what was
-    stored.
+    """Write batches of drafts, and tell `on_commit` what was stored.
+
+    A short batch of one channel is written by `models/sql/append_channel_v1.sql`, as each batch is
+    where the database is distributed; others by `models/sql/append_messages.sql`.
     """
 
-    def __init__(self, on_commit: Callable[[Batch], None]) -> None:
+    def __init__(self, on_commit: Callable[[Batch], None], *, is_distributed: bool = False) -> None:
         self._on_commit = on_commit
+        self._is_distributed = is_distributed
         # How many members each channel had at the last write: bounds the recipients of a batch.
         self._sizes: dict[str, int] = {}
+
+    def lane(self, item: Draft) -> str:
+        return item.channel_id
 
     def lock_key(self, item: Draft) -> str:
         return item.channel_id
@@ -49,30 +57,21 @@ class SendWriter:
         """Do nothing: a draft that was stored already is found by its id."""
 
     async def write(
-        self, connection: Connection, items: Sequence[Draft], *, wait: bool
+        self, connection: SlotConnection, items: Sequence[Draft], *, wait: bool
     ) -> Sequence[Sent | Refused | Busy]:
         for draft in items:
             draft.tries += 1
         outbox_id = ids.new_id()
-        rows = await connection.fetch(
-            "SELECT * FROM append_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-            sorted({d.channel_id for d in items}),
-            [d.channel_id for d in items],
-            [d.sender.id for d in items],
-            [d.client_message_id for d in items],
-            [d.fingerprint() for d in items],
-            [d.kind.value for d in items],
-            [d.text for d in items],
-            [d.reply_to_seq for d in items],
-            [d.details() for d in items],
-            [d.at for d in items],
-            outbox_id,
-            wait,
-            timeout=2,
-        )
+        channel_ids = {draft.channel_id for draft in items}
+        if is_for_one_channel(channel_ids, items, is_distributed=self._is_distributed):
+            rows = await _append_to_channel(connection, items, outbox_id, wait)
+        else:
+            rows = await _append_to_channels(connection, channel_ids, items, outbox_id, wait)
         results = [_result(draft, row) for draft, row in zip(items, rows, strict=False)]
         recipients = {
-            row["channel_id"]: Recipients(row["user_ids"], row["joined_seqs"])
+            row.get("channel_id", items[0].channel_id): Recipients(
+                row["user_ids"], row["joined_seqs"]
+            )
             for row in rows[len(items) :]
         }
         if recipients:
@@ -97,8 +96,54 @@ class SendWriter:
         self._on_commit(Batch(min(recipients), outbox_id, entries, recipients))
 
 
+async def _append_to_channel(
+    connection: SlotConnection, items: Sequence[Draft], outbox_id: str, wait: bool
+) -> list[asyncpg.Record]:
+    return await connection.fetch(
+        # As plain as this, or Citus would not run it where the channel's rows are.
+        "SELECT * FROM append_channel_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        items[0].channel_id,
+        *_columns_of(items),
+        outbox_id,
+        wait,
+    )
+
+
+async def _append_to_channels(
+    connection: SlotConnection,
+    channel_ids: Set[str],
+    items: Sequence[Draft],
+    outbox_id: str,
+    wait: bool,
+) -> list[asyncpg.Record]:
+    if any(draft.tries > 1 for draft in items):
+        await connection.fetch(WRITE_AHEAD)
+    return await connection.fetch(
+        "SELECT * FROM append_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        sorted(channel_ids),
+        [d.channel_id for d in items],
+        *_columns_of(items),
+        outbox_id,
+        wait,
+    )
+
+
+def _columns_of(items: Sequence[Draft]) -> tuple[list[object], ...]:
+    """Return the arguments of both functions that are lists, in their order."""
+    return (
+        [d.sender.id for d in items],
+        [d.client_message_id for d in items],
+        [d.fingerprint() for d in items],
+        [d.kind.value for d in items],
+        [d.text for d in items],
+        [d.reply_to_seq for d in items],
+        [d.details() for d in items],
+        [d.at for d in items],
+    )
+
+
 def _result(draft: Draft, row: asyncpg.Record) -> Sent | Refused | Busy:
-    """Read one row of `append_messages`."""
+    """Read one row of either function."""
     outcome, seq = row["outcome"], row["seq"]
     if outcome == AppendOutcome.APPENDED:
         return Sent(seq, _stored(draft, seq))

@@ -100,7 +100,7 @@ async def test_each_move_is_told_once(
 
 # -------------------------------------------------------------------- a connection that breaks
 
-ADVANCE = b"advance_positions"
+ADVANCE = b" FROM advance_"
 
 
 class Cutting:

@@ -19,7 +19,7 @@ PROMISED_S = 5
 # Before a relay would come to it.
 AT_ONCE_S = 1
 # What only a committer's connection says.
-APPEND = b"append_messages"
+APPEND = b" FROM append_"
 # The message that begins an execution, after what prepared it.
 BIND = b"B"
 

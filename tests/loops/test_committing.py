@@ -24,6 +24,9 @@ class Numbers:
         self._failing = failing
         self.written: list[int] = []
 
+    def lane(self, item: int) -> Hashable:
+        return item
+
     def lock_key(self, item: int) -> Hashable:
         return item
 
@@ -57,6 +60,9 @@ class NoConnection:
         return False
 
     def terminate(self) -> None:
+        return None
+
+    def add_log_listener(self, listener: object) -> None:
         return None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from enum import Enum
 from typing import Protocol, TypeVar
 
-from models.database import Connection
+from models.log.group_commit.connection_slot import SlotConnection
 from models.refusals import Refused
 
 ItemIn = TypeVar("ItemIn", contravariant=True)
@@ -21,6 +21,9 @@ class BatchWriter(Protocol[ItemIn, Result]):
     """Knows one kind of item: how to write a batch of it, and how items that are the same share one
     write.
     """
+
+    def lane(self, item: ItemIn) -> Hashable:
+        """Return the key by which the rows of this item are distributed."""
 
     def lock_key(self, item: ItemIn) -> Hashable:
         """Return the row that writing this item locks."""
@@ -43,7 +46,7 @@ class BatchWriter(Protocol[ItemIn, Result]):
         """Note that the item is written again although it may be stored: the answer was lost."""
 
     async def write(
-        self, connection: Connection, items: Sequence[ItemIn], *, wait: bool
+        self, connection: SlotConnection, items: Sequence[ItemIn], *, wait: bool
     ) -> Sequence[Result | Refused | Busy]:
         """Write all in one transaction, and return the answers in the order of the items. Where
         `wait` is false, an item whose row somebody else holds is not waited for: it is BUSY.

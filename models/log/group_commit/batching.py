@@ -1,16 +1,18 @@
 """Group commit: all items that wait are written by one call, in the order in which they came.
 
 A `GroupCommit` has one batch under way at a time, over a connection of its own; what arrives
-meanwhile is the next batch. An item whose row somebody else holds is put aside, and later items for
-that row wait behind it (models/log/group_commit/held_rows.py): their order holds, and a held row
-holds up nobody else. After a lost connection or a shutdown of the database the whole batch goes
-again, because it may have been committed; writers make a repeat harmless.
+meanwhile is the next batch. Where the database is distributed, it has several under way, each of
+one lane, that is of one channel: an order of its own, and rows on one server. An item whose row
+somebody else holds is put aside, and later items for that row wait behind it
+(models/log/group_commit/held_rows.py): their order holds, and a held row holds up nobody else.
+After a lost connection or a shutdown of the database the whole batch goes again, because it may
+have been committed; writers make a repeat harmless.
 """
 
 import asyncio
 import functools
-from collections import OrderedDict, deque
-from collections.abc import Hashable, Sequence
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 import asyncpg
@@ -19,6 +21,7 @@ from models.background import Background, Loops
 from models.log.group_commit.batch_writer import BatchWriter, Busy
 from models.log.group_commit.connection_slot import Connect, ConnectionSlot
 from models.log.group_commit.held_rows import HeldRows
+from models.log.group_commit.lanes import Lanes
 from models.log.group_commit.pending import Pending
 from models.log.group_commit.retries import pause_before_retry
 from models.refusals import Refused, unavailable
@@ -43,35 +46,37 @@ class GroupCommit(Generic[Item, Result]):
         queue_items: int = 20_000,
         deadline_s: float = 4.5,
         waiting_connections: int = 2,
+        lane_connections: int = 0,
         name: str = "commit",
         loops: Loops | None = None,
     ) -> None:
+        """`lane_connections`: how many batches are under way, each of one lane; 0 for one batch at
+        a time, of all lanes.
+        """
         self._writer = writer
-        self._slot = ConnectionSlot(connect)
+        self._by_lane = lane_connections > 0
+        self._slots = [ConnectionSlot(connect) for _ in range(lane_connections or 1)]
         self._waiting_slots = [ConnectionSlot(connect) for _ in range(waiting_connections)]
         self._batch_items = batch_items
         self._batch_weight = batch_weight
         self._queue_items = queue_items
         self.deadline_s = deadline_s
-        self._queue: deque[Pending[Item, Result]] = deque()
-        self._wake = asyncio.Event()
+        self._queue = Lanes[Item, Result]()
         self._held = HeldRows(writer, batch_items)
         # Whatever is not answered yet; each leaves by itself, at its deadline at the latest.
         self._open: set[Pending[Item, Result]] = set()
-        # Taken from the queue, and not yet answered or put aside.
-        self._at_hand: list[Pending[Item, Result]] = []
         self._name = name
         self._background = Background(loops)
 
     def start(self) -> None:
-        """Start the loops: one that writes what is new, and those that wait for held rows."""
-        self._background.forever(self._name, self._write_next, longest_pause_s=LONGEST_PAUSE_S)
+        """Start the loops: those that write what is new, and those that wait for held rows."""
+        for slot in self._slots:
+            self._loop(self._name, functools.partial(self._write_next, slot))
         for slot in self._waiting_slots:
-            self._background.forever(
-                f"{self._name}_waiting",
-                functools.partial(self._drain_next, slot),
-                longest_pause_s=LONGEST_PAUSE_S,
-            )
+            self._loop(f"{self._name}_waiting", functools.partial(self._drain_next, slot))
+
+    def _loop(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
+        self._background.forever(name, step, longest_pause_s=LONGEST_PAUSE_S)
 
     async def close(self) -> None:
         """Finish what was handed in, within its deadline, then stop; refuse the rest with
@@ -83,7 +88,7 @@ class GroupCommit(Generic[Item, Result]):
         await self._background.close()
         for pending in tuple(self._open):
             pending.resolve(unavailable())
-        for slot in [self._slot, *self._waiting_slots]:
+        for slot in (*self._slots, *self._waiting_slots):
             slot.drop()
 
     def submit(self, item: Item, *, deadline: float | None = None) -> "asyncio.Future[Result]":
@@ -103,41 +108,45 @@ class GroupCommit(Generic[Item, Result]):
         else:
             self._open.add(pending)
             pending.answer.add_done_callback(lambda _: self._open.discard(pending))
-            self._queue.append(pending)
-            self._wake.set()
+            self._enqueue(pending)
         return pending.answer
 
-    async def _write_next(self) -> None:
+    def _enqueue(self, pending: Pending[Item, Result]) -> None:
+        self._queue.put(self._writer.lane(pending.item) if self._by_lane else None, pending)
+
+    async def _write_next(self, slot: ConnectionSlot) -> None:
         """Write one batch of what is queued. Whatever goes wrong, its callers get an answer."""
-        if not self._queue:
-            self._wake.clear()
-            await self._wake.wait()
+        lane = await self._queue.next_turn()
+        # Taken from the queue, and not yet answered or put aside.
+        at_hand: list[Pending[Item, Result]] = []
         try:
-            if batch := self._take():
-                await self._commit(batch)
+            if batch := self._take(lane, at_hand):
+                await self._commit(batch, slot)
         except (Exception, asyncio.CancelledError) as error:
-            self._fail_at_hand(error if isinstance(error, Exception) else unavailable())
+            self._fail(at_hand, error if isinstance(error, Exception) else unavailable())
             raise
         finally:
-            self._at_hand.clear()
+            self._queue.end_turn(lane)
 
-    def _fail_at_hand(self, error: Exception) -> None:
+    def _fail(self, at_hand: Sequence[Pending[Item, Result]], error: Exception) -> None:
         """Fail what was taken from the queue and is in no queue again."""
-        later = self._held.list_pending()
-        later.update(self._queue)
-        for pending in self._at_hand:
+        later = self._held.list_pending() | self._queue.list_pending()
+        for pending in at_hand:
             if pending not in later:
                 pending.fail(error)
 
-    def _take(self) -> list[Pending[Item, Result]]:
+    def _take(
+        self, lane: Hashable, at_hand: list[Pending[Item, Result]]
+    ) -> list[Pending[Item, Result]]:
         """Take the next batch from the queue, in order: of equal items only the first, and nothing
-        that has to wait for a held row.
+        that has to wait for a held row. All that is taken goes into `at_hand`.
         """
         leaders: OrderedDict[Hashable, Pending[Item, Result]] = OrderedDict()
         weight = 0
-        while self._queue and len(leaders) < self._batch_items and weight < self._batch_weight:
-            pending = self._queue.popleft()
-            self._at_hand.append(pending)
+        while len(leaders) < self._batch_items and weight < self._batch_weight:
+            if (pending := self._queue.pop(lane)) is None:
+                break
+            at_hand.append(pending)
             if self._held.join(pending):
                 continue
             leader = leaders.setdefault(self._writer.identity(pending.item), pending)
@@ -148,17 +157,17 @@ class GroupCommit(Generic[Item, Result]):
                 weight += self._writer.weight(pending.item)
         return list(leaders.values())
 
-    async def _commit(self, batch: list[Pending[Item, Result]]) -> None:
+    async def _commit(self, batch: list[Pending[Item, Result]], slot: ConnectionSlot) -> None:
         """Write a batch until it is answered. Where its data are at fault, write each item alone,
         so that only the faulty one fails.
         """
         attempt = 0
         while batch := self._expire(batch):
             try:
-                connection = await self._slot.get()
+                connection = await slot.get()
                 results = await self._writer.write(connection, [p.item for p in batch], wait=False)
             except Exception as error:
-                if await pause_before_retry(self._slot, error, attempt):
+                if await pause_before_retry(slot, error, attempt):
                     attempt += 1
                     self._note_again(batch)
                 elif len(batch) == 1:
@@ -166,7 +175,7 @@ class GroupCommit(Generic[Item, Result]):
                     return
                 else:
                     for pending in batch:
-                        await self._commit([pending])
+                        await self._commit([pending], slot)
                     return
                 continue
             self._answer(batch, results)
@@ -194,8 +203,7 @@ class GroupCommit(Generic[Item, Result]):
                 else self._writer.follow(leader.item, result, follower.item)
             )
             if following is None:
-                self._queue.append(follower)
-                self._wake.set()
+                self._enqueue(follower)
             else:
                 follower.resolve(following)
         leader.followers = []
@@ -218,12 +226,12 @@ class GroupCommit(Generic[Item, Result]):
                 self._answer(batch, results)
             slot.failures = 0
         except asyncpg.LockNotAvailableError:
-            self._held.give_back(key, batch)
+            self._held.put_back(key, batch)
         except Exception as error:
             if await pause_before_retry(slot, error, slot.failures):
                 slot.failures += 1
                 self._note_again(batch)
-                self._held.give_back(key, batch)
+                self._held.put_back(key, batch)
             else:
                 for pending in batch:
                     pending.fail(error)
@@ -242,6 +250,6 @@ class GroupCommit(Generic[Item, Result]):
 
     def _queue_followers(self, leader: Pending[Item, Result]) -> None:
         """Have followers that got no answer written on their own."""
-        self._queue.extend(leader.followers)
-        self._wake.set()
+        for follower in leader.followers:
+            self._enqueue(follower)
         leader.followers = []
