@@ -1,0 +1,187 @@
+"""Lanes: where the database is distributed, batches of several channels are under way at once, each
+of one channel, over the functions of one channel. They run on one PostgreSQL, too.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest_asyncio
+
+from models.database import Database, connect
+from models.log.committer import Committer
+from models.log.drafts import Draft, Sent
+from models.log.entries import Batch
+from models.log.group_commit.batch_writer import Busy
+from models.log.group_commit.batching import GroupCommit
+from models.log.group_commit.connection_slot import SlotConnection
+from models.log.positions import Move
+from models.messages.messages import MessageKind
+from models.refusals import Refused
+from tests.groups import inner_id, make_group
+from tests.held import held
+from tests.make import Person
+
+CHANNELS = 5
+ROUNDS = 40
+
+
+class ByLane:
+    """Writes (lane, number) to nowhere. The batch of a lane that is stopped waits until it goes
+    on.
+    """
+
+    def __init__(self) -> None:
+        self.batches: list[list[tuple[str, int]]] = []
+        self.stopped: dict[str, asyncio.Event] = {}
+
+    def lane(self, item: tuple[str, int]) -> str:
+        return item[0]
+
+    def lock_key(self, item: tuple[str, int]) -> tuple[str, int]:
+        return item
+
+    def identity(self, item: tuple[str, int]) -> tuple[str, int]:
+        return item
+
+    def absorb(self, leader: tuple[str, int], follower: tuple[str, int]) -> None:
+        return None
+
+    def follow(self, leader: tuple[str, int], result: int, follower: tuple[str, int]) -> int:
+        return result
+
+    def weight(self, item: tuple[str, int]) -> int:
+        return 1
+
+    def note_again(self, item: tuple[str, int]) -> None:
+        return None
+
+    async def write(
+        self, connection: SlotConnection, items: Sequence[tuple[str, int]], *, wait: bool
+    ) -> Sequence[int | Refused | Busy]:
+        self.batches.append(list(items))
+        if items[0][0] in self.stopped:
+            await self.stopped[items[0][0]].wait()
+        return [number for _, number in items]
+
+
+@pytest_asyncio.fixture
+async def told() -> list[Batch]:
+    """What the committer by lanes stored."""
+    return []
+
+
+@pytest_asyncio.fixture
+async def by_lanes(database: Database, told: list[Batch]) -> AsyncIterator[Committer]:
+    committer = Committer(database.url, told.append, is_distributed=True)
+    committer.start()
+    yield committer
+    await committer.close()
+
+
+async def test_a_lane_that_stands_still_holds_up_no_other(database_url: str) -> None:
+    async def open_connection() -> "asyncpg.Connection[asyncpg.Record]":
+        return await connect(database_url)
+
+    writer = ByLane()
+    part = GroupCommit[tuple[str, int], int](writer, open_connection, lane_connections=2)
+    part.start()
+    writer.stopped["slow"] = asyncio.Event()
+
+    slow = [part.submit(("slow", number)) for number in range(3)]
+    others = [part.submit((name, number)) for number in range(3) for name in ("one", "two")]
+    async with asyncio.timeout(20):
+        await asyncio.gather(*others)
+        assert not any(answer.done() for answer in slow)
+        late = part.submit(("slow", 3))
+        writer.stopped["slow"].set()
+        await asyncio.gather(*slow, late)
+    await part.close()
+
+    assert all(len({name for name, _ in batch}) == 1 for batch in writer.batches)
+    for lane, count in (("slow", 4), ("one", 3), ("two", 3)):
+        written = [number for batch in writer.batches for name, number in batch if name == lane]
+        assert written == list(range(count))
+
+
+async def test_each_channel_has_one_order_without_gaps_and_a_repeat_once(
+    by_lanes: Committer, told: list[Batch], alice: Person, bob: Person
+) -> None:
+    channels = [await make_channel(alice, bob, n) for n in range(CHANNELS)]
+    # Of the notices that make the groups.
+    before = 1
+
+    sent = await asyncio.gather(
+        *(
+            by_lanes.send(draft(sender, channel, f"{sender.user.name} {n}"))
+            for n in range(ROUNDS)
+            for channel in channels
+            for sender in (alice, bob)
+        )
+    )
+    again = await asyncio.gather(
+        *(by_lanes.send(draft(alice, channel, "Alice 7")) for channel in channels)
+    )
+
+    for place, channel in enumerate(channels):
+        seqs = [
+            [sent[(turn * CHANNELS + place) * 2 + sender].seq for turn in range(ROUNDS)]
+            for sender in (0, 1)
+        ]
+        assert all(of_sender == sorted(of_sender) for of_sender in seqs)
+        assert sorted(sum(seqs, [])) == [before + n for n in range(1, 2 * ROUNDS + 1)]
+        assert again[place] == Sent(seqs[0][7], None)
+        entries = [
+            entry for batch in told if batch.outbox_channel_id == channel for entry in batch.entries
+        ]
+        assert [entry.seq for entry in entries] == sorted(sum(seqs, []))
+    assert all(set(batch.recipients) == {batch.outbox_channel_id} for batch in told)
+
+
+async def test_moves_of_many_channels_are_answered_in_place(
+    by_lanes: Committer, alice: Person, bob: Person
+) -> None:
+    channels = [await make_channel(alice, bob, n) for n in range(CHANNELS)]
+    for n, channel in enumerate(channels):
+        for m in range(n + 1):
+            await by_lanes.send(draft(alice, channel, f"{m}"))
+
+    alices, bobs = await asyncio.gather(
+        *(
+            by_lanes.advance([Move(channel, person.user.id, 100, 1) for channel in channels])
+            for person in (alice, bob)
+        )
+    )
+
+    for person, moved in ((alice, alices), (bob, bobs)):
+        assert [move.user_id for move in moved] == [person.user.id] * CHANNELS
+        assert [move.channel_id for move in moved] == channels
+        assert [move.delivered_seq for move in moved] == [n + 2 for n in range(CHANNELS)]
+
+
+async def test_a_held_channel_holds_up_no_other_and_goes_on_in_order(
+    by_lanes: Committer, database_url: str, alice: Person, bob: Person
+) -> None:
+    held_group = await make_group(alice, bob, name="Held")
+    other = await make_channel(alice, bob, 1)
+    async with asyncio.timeout(30):
+        async with held(database_url, [held_group]):
+            waiting = [
+                asyncio.ensure_future(by_lanes.send(draft(alice, inner_id(held_group), f"{n}")))
+                for n in range(5)
+            ]
+            for n in range(5):
+                await by_lanes.send(draft(alice, other, f"{n}"))
+            assert not any(answer.done() for answer in waiting)
+        sent = await asyncio.gather(*waiting)
+
+    assert [answer.seq for answer in sent] == [sent[0].seq + n for n in range(5)]
+
+
+async def make_channel(owner: Person, member: Person, number: int) -> str:
+    return inner_id(await make_group(owner, member, name=f"Group {number}"))
+
+
+def draft(sender: Person, channel_id: str, name: str) -> Draft:
+    return Draft(channel_id, sender.user, name, MessageKind.TEXT, datetime.now(UTC), name)
