@@ -14,10 +14,14 @@ from models.jobs.jobs import enqueue
 from models.jobs.queue import JobQueue
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
-from workers.jobs.runner import Jobs, Run
+from workers.jobs.runner import POLL_S, Jobs, Run
 
 # A worker that is killed is noticed so soon.
 SILENT_S = 0.6
+# Nobody is taken for dead whom a busy machine keeps waiting.
+PATIENT_S = 60.0
+# Longer than any test: what begins before was told of, or due by what the last look found.
+NO_POLL_S = 3600.0
 
 
 async def queue_jobs(database: Database, kind: str, *payloads: object, after_s: float = 0) -> None:
@@ -37,14 +41,16 @@ async def running(
     *,
     concurrency: int = 4,
     most_tries: int = 3,
-    deadline_s: float = 5,
+    deadline_s: float = 60,
     backoff_s: float = 0.05,
     revives_together: bool = False,
+    silent_s: float = PATIENT_S,
+    poll_s: float = POLL_S,
     **kinds: Run,
 ) -> AsyncIterator[Jobs]:
     """A runner of these kinds, in this loop."""
     queue = await JobQueue.open(database_url, ids.new_id())
-    jobs = Jobs(queue, silent_s=SILENT_S)
+    jobs = Jobs(queue, silent_s=silent_s, poll_s=poll_s)
     for kind, run in kinds.items():
         jobs.register(
             kind,
@@ -69,13 +75,13 @@ async def running_in_turn(
 ) -> AsyncIterator[None]:
     """A runner of that kind, whose owners take turns, in this loop."""
     queue = await JobQueue.open(database_url, ids.new_id())
-    jobs = Jobs(queue, silent_s=SILENT_S)
+    jobs = Jobs(queue, silent_s=PATIENT_S)
     jobs.register(
         kind,
         run,
         concurrency=concurrency,
         most_tries=3,
-        deadline_s=5,
+        deadline_s=60,
         per_owner=per_owner,
     )
     jobs.start()
@@ -165,7 +171,7 @@ async def run_command(settings: Settings, s3: EmbeddedServers, *words: str) -> t
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
-    said, _ = await asyncio.wait_for(process.communicate(), 30)
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
     return process.returncode or 0, said.decode()
 
 
