@@ -235,6 +235,7 @@ class Storage:
     async def ready(self) -> bool:
         """Find the key by which requests are signed, and return whether the bucket answers."""
         try:
+            await self._bucket.prepare()
             await self._bucket.run(self._keys.ask, deadline_s=READY_S)
             await self._bucket.require(deadline_s=READY_S)
         except Refused:
