@@ -34,6 +34,17 @@ from tests.serving import ServedWith, Server, serve
 
 SECRET = "a secret of the tests, of no use anywhere else"
 ALLOWED_ORIGIN = "https://chat.example"
+# What a node gives up after a while, it must not give up on a busy machine. Tests of that have a
+# node of their own.
+PATIENCE: dict[str, Any] = {
+    "request_deadline_s": 60.0,
+    "search_deadline_s": 60.0,
+    "connection_init_s": 60.0,
+    "stopped_reader_s": 60.0,
+    "request_head_s": 60.0,
+    "request_body_s": 60.0,
+    "ping_timeout_s": 60.0,
+}
 EMPTY_ALL = ";".join(f"DELETE FROM {table.name}" for table in metadata.sorted_tables)
 EMPTY_JOBS = ";".join(f"DELETE FROM {table}" for table in WITH_JOBS)
 CITUS_TESTS = Path(__file__).with_name("citus")
@@ -158,7 +169,7 @@ def settings(embedded: EmbeddedServers) -> Settings:
         secret=SECRET,
         # So that hardly ever a new one begins between two looks at an address.
         media_url_ttl_s=7 * 86_400,
-        limits=DEVELOPMENT_LIMITS,
+        limits=replace(DEVELOPMENT_LIMITS, **PATIENCE),
     )
 
 

@@ -62,8 +62,10 @@ async def serve(settings: Settings) -> AsyncIterator[Server]:
         uvicorn_server = _Uvicorn(configuration(app, settings))
         running = asyncio.create_task(uvicorn_server.serve([listening]))
         limits = httpx2.Limits(max_connections=500, max_keepalive_connections=500)
-        async with httpx2.AsyncClient(limits=limits, timeout=15, trust_env=False) as http:
+        async with httpx2.AsyncClient(limits=limits, timeout=60, trust_env=False) as http:
             server = Server(app, listening.getsockname()[1], http)
+            # A process is alive before it serves, if that takes long.
+            await eventually(lambda: app._opened or running.done(), within_s=60)
             await eventually(lambda: uvicorn_server.started or running.done())
             if running.done():
                 await running

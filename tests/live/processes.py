@@ -69,7 +69,7 @@ async def api_process(
             stdout=log,
             stderr=log,
         )
-    async with httpx2.AsyncClient(timeout=15, trust_env=False) as http:
+    async with httpx2.AsyncClient(timeout=60, trust_env=False) as http:
 
         async def is_ready() -> bool:
             return await asyncio.to_thread(http_status, port, "/readyz") == 200
