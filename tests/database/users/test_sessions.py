@@ -98,7 +98,7 @@ async def test_end_at_once_on_the_process_that_forgets_and_within_the_cache_on_o
     async def out() -> bool:
         return not await let_in(other_sessions, session)
 
-    ended: bool = await eventually(out, within_s=2)
+    ended: bool = await eventually(out)
     assert ended
 
 

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,18 +31,17 @@ async def test_a_storage_that_stopped_is_unavailable_and_works_again_after(
     await store(storage, key, b"content", tmp_path)
     s3.kill("s3")
     try:
-        began = time.monotonic()
-        for asked in (
-            storage.find(key),
-            storage.parts.begin(key, content_type=PNG),
-            storage.download(key, tmp_path / "copy", most_bytes=7),
-            storage.delete([key]),
-        ):
-            with pytest.raises(Refused) as refused:
-                await asked
-            assert refused.value.code is RefusalCode.UNAVAILABLE
-        assert not await storage.ready()
-        assert time.monotonic() - began < 10
+        async with asyncio.timeout(60):
+            for asked in (
+                storage.find(key),
+                storage.parts.begin(key, content_type=PNG),
+                storage.download(key, tmp_path / "copy", most_bytes=7),
+                storage.delete([key]),
+            ):
+                with pytest.raises(Refused) as refused:
+                    await asked
+                assert refused.value.code is RefusalCode.UNAVAILABLE
+            assert not await storage.ready()
         # What is signed needs no storage.
         assert storage.sign_put(key, content_type=PNG, byte_size=1, ttl_s=60).url
     finally:
@@ -64,12 +62,12 @@ async def test_a_silent_storage_is_unavailable_at_the_deadline(
             for link in between.links:
                 link.silent = True
 
-            began = time.monotonic()
-            with pytest.raises(Refused) as refused:
-                await slow.find(key)
+            # What ends it otherwise is that nothing was read for 10 s.
+            async with asyncio.timeout(9):
+                with pytest.raises(Refused) as refused:
+                    await slow.find(key)
 
             assert refused.value.code is RefusalCode.UNAVAILABLE
-            assert time.monotonic() - began < 2
 
 
 async def test_a_download_given_up_ends_and_leaves_no_file(
