@@ -106,6 +106,7 @@ class Person(ApiClient):
         """`delivered=3, read=2` in one channel; the positions in force."""
         positions = {name: [{"channelId": channel_id, "seq": seq}] for name, seq in seqs.items()}
         acknowledged = await self.mutate(ACKNOWLEDGE, input=positions)
+        assert "positions" in acknowledged, acknowledged
         return acknowledged["positions"]
 
 
