@@ -1,6 +1,6 @@
 """Events: what the inbox brings. Each names its channel and place where it has one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,17 @@ from schema.scalars import DateTime
 from schema.sources import describes
 from schema.users.users import User
 
-_AT = "When it happened, by the server's clock. For showing; never for ordering."
+
+def _at_field(metadata: Mapping[str, Any] | None = None) -> Any:
+    return strawberry.field(
+        description="When it happened, by the server's clock. Show it, but never sort by it.",
+        graphql_type=DateTime,
+        metadata=metadata,
+    )
+
+
+def _seq_field() -> Any:
+    return strawberry.field(description="The event's number in the channel's log.", metadata=SHARED)
 
 
 def _channel_id_field() -> Any:
@@ -37,7 +47,7 @@ def _channel_id_field() -> Any:
 
 @strawberry.interface(description="An event of the viewer's inbox.")
 class InboxEvent:
-    at: datetime = strawberry.field(description=_AT, graphql_type=DateTime)
+    at: datetime = _at_field()
 
 
 @strawberry.interface(description="An event that has a number (seq) in a channel's log.")
@@ -54,11 +64,9 @@ class LogEvent(InboxEvent):
 @describes(events.MessageAdded)
 @strawberry.type(description="A member sent a message.")
 class MessageAdded(LogEvent, InboxEvent):
-    at: datetime = strawberry.field(description=_AT, graphql_type=DateTime, metadata=SHARED)
+    at: datetime = _at_field(SHARED)
     channel_id: strawberry.ID = _channel_id_field()
-    seq: int = strawberry.field(
-        description="The event's number in the channel's log.", metadata=SHARED
-    )
+    seq: int = _seq_field()
     message: messages.Message = strawberry.field(
         description="The new message.", graphql_type=Message, metadata=SHARED
     )
@@ -80,11 +88,9 @@ describe_enum(
 @describes(events.MessageUpdated)
 @strawberry.type(description="A message was changed. The event holds the whole message.")
 class MessageUpdated(LogEvent, InboxEvent):
-    at: datetime = strawberry.field(description=_AT, graphql_type=DateTime, metadata=SHARED)
+    at: datetime = _at_field(SHARED)
     channel_id: strawberry.ID = _channel_id_field()
-    seq: int = strawberry.field(
-        description="The event's number in the channel's log.", metadata=SHARED
-    )
+    seq: int = _seq_field()
     change: Change = strawberry.field(
         description="What was changed in the message.", metadata=SHARED
     )
@@ -137,11 +143,9 @@ async def _channel(
     )
 )
 class ChannelUpdated(LogEvent, InboxEvent):
-    at: datetime = strawberry.field(description=_AT, graphql_type=DateTime, metadata=SHARED)
+    at: datetime = _at_field(SHARED)
     channel_id: strawberry.ID = _channel_id_field()
-    seq: int = strawberry.field(
-        description="The event's number in the channel's log.", metadata=SHARED
-    )
+    seq: int = _seq_field()
     message: messages.Message = strawberry.field(
         description="The SYSTEM message.", graphql_type=Message, metadata=SHARED
     )
@@ -161,11 +165,9 @@ class ChannelUpdated(LogEvent, InboxEvent):
     )
 )
 class LogAdvanced(LogEvent, InboxEvent):
-    at: datetime = strawberry.field(description=_AT, graphql_type=DateTime, metadata=SHARED)
+    at: datetime = _at_field(SHARED)
     channel_id: strawberry.ID = _channel_id_field()
-    seq: int = strawberry.field(
-        description="The event's number in the channel's log.", metadata=SHARED
-    )
+    seq: int = _seq_field()
 
 
 def _user_id_field() -> Any:
@@ -189,7 +191,7 @@ def _user_id_field() -> Any:
     )
 )
 class ReceiptUpdated(InboxEvent):
-    at: datetime = strawberry.field(description=_AT, graphql_type=DateTime, metadata=SHARED)
+    at: datetime = _at_field(SHARED)
     channel_id: strawberry.ID = _channel_id_field()
     user_id: strawberry.ID = _user_id_field()
     delivered_seq: int = strawberry.field(
@@ -211,7 +213,7 @@ class ReceiptUpdated(InboxEvent):
     )
 )
 class TypingUpdated(InboxEvent):
-    at: datetime = strawberry.field(description=_AT, graphql_type=DateTime, metadata=SHARED)
+    at: datetime = _at_field(SHARED)
     channel_id: strawberry.ID = _channel_id_field()
     user_id: strawberry.ID = _user_id_field()
     typing: bool = strawberry.field(description="Whether the member is typing.", metadata=SHARED)
@@ -230,7 +232,7 @@ class TypingUpdated(InboxEvent):
     )
 )
 class ViewerChannelUpdated(InboxEvent):
-    at: datetime = strawberry.field(description=_AT, graphql_type=DateTime)
+    at: datetime = _at_field()
     channel_id: strawberry.ID = _channel_id_field()
     position: members.MemberPosition = derived_field(
         lambda event: members.MemberPosition(event.user_id, event.delivered_seq, event.read_seq),
@@ -257,7 +259,7 @@ class ViewerChannelUpdated(InboxEvent):
     )
 )
 class ViewerUpdated(InboxEvent):
-    at: datetime = strawberry.field(description=_AT, graphql_type=DateTime)
+    at: datetime = _at_field()
     viewer: users.User = strawberry.field(description="The viewer.", graphql_type=User)
 
 
@@ -270,7 +272,7 @@ class ViewerUpdated(InboxEvent):
     )
 )
 class InboxReady(InboxEvent):
-    at: datetime = strawberry.field(description=_AT, graphql_type=DateTime)
+    at: datetime = _at_field()
     replayed: int = strawberry.field(description="How many log entries were sent before it.")
 
 
@@ -282,7 +284,7 @@ class InboxReady(InboxEvent):
     )
 )
 class ResyncRequired(InboxEvent):
-    at: datetime = strawberry.field(description=_AT, graphql_type=DateTime)
+    at: datetime = _at_field()
     channel_id: strawberry.ID = _channel_id_field()
     seq: int = strawberry.field(description="The stream continues after this entry.")
 
@@ -295,7 +297,7 @@ class ResyncRequired(InboxEvent):
     )
 )
 class SessionExpiring(InboxEvent):
-    at: datetime = strawberry.field(description=_AT, graphql_type=DateTime)
+    at: datetime = _at_field()
     expires_at: datetime = strawberry.field(
         description="When the session ends.", graphql_type=DateTime
     )
