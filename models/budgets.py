@@ -24,12 +24,12 @@ UNKNOWN = "unknown"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# The row's windows as they are at $2, the start of the current window: the row may be of this
-# window, the one before or an older one. A row of a later window comes from a process whose clock
-# is ahead, and is added to.
+# The row's windows as they are at $2, the start of the current window, with $3 that of the one
+# before: the row may be of this window, the one before or an older one. A row of a later window
+# comes from a process whose clock is ahead, and is added to.
 _SPENT = "CASE WHEN b.window_start >= $2 THEN b.spent ELSE 0 END"
 _SPENT_BEFORE = """CASE WHEN b.window_start >= $2 THEN b.spent_before
-    WHEN b.window_start = $2 - $3::interval THEN b.spent ELSE 0 END"""
+    WHEN b.window_start = $3 THEN b.spent ELSE 0 END"""
 
 _SPEND = f"""
 INSERT INTO budgets AS b (key, window_start, spent, spent_before) VALUES ($1, $2, $4, 0)
@@ -54,7 +54,7 @@ class Charge(msgspec.Struct, frozen=True):
 
 class _Window(msgspec.Struct, frozen=True):
     start: datetime
-    length: timedelta
+    start_before: datetime
     # The share of the window before that the sliding window still covers.
     weight: float
 
@@ -72,7 +72,7 @@ async def spend(connection: Connection, charges: Sequence[Charge], *, now: datet
             _SPEND,
             charge.key,
             window.start,
-            window.length,
+            window.start_before,
             charge.amount,
             window.weight,
             charge.budget.amount,
@@ -88,7 +88,7 @@ async def require_left(connection: Connection, charge: Charge, *, now: datetime)
         Refused: RATE_LIMITED.
     """
     window = _window(charge.budget, now)
-    row = await connection.fetchrow(_LOOK, charge.key, window.start, window.length)
+    row = await connection.fetchrow(_LOOK, charge.key, window.start, window.start_before)
     spent, before = (row["spent"], row["spent_before"]) if row else (0, 0)
     if spent + charge.amount + before * window.weight > charge.budget.amount:
         raise await _refusal(connection, charge, now)
@@ -96,7 +96,7 @@ async def require_left(connection: Connection, charge: Charge, *, now: datetime)
 
 async def _refusal(connection: Connection, charge: Charge, now: datetime) -> Refused:
     window = _window(charge.budget, now)
-    row = await connection.fetchrow(_LOOK, charge.key, window.start, window.length)
+    row = await connection.fetchrow(_LOOK, charge.key, window.start, window.start_before)
     spent, before = (row["spent"], row["spent_before"]) if row else (0, 0)
     wait_s = wait_for(charge, spent, before, elapsed_s=(now - window.start).total_seconds())
     return Refused(
@@ -123,7 +123,7 @@ def wait_for(charge: Charge, spent: int, before: int, *, elapsed_s: float) -> fl
 def _window(budget: Budget, now: datetime) -> _Window:
     length = timedelta(seconds=budget.window_s)
     start = _EPOCH + (now - _EPOCH) // length * length
-    return _Window(start, length, 1 - (now - start) / length)
+    return _Window(start, start - length, 1 - (now - start) / length)
 
 
 def address_key(address: str) -> str:

@@ -7,7 +7,7 @@ pool without a reset query, so nothing may set session state on it.
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -168,6 +168,11 @@ class Database:
     async def execute(self, query: str, *args: object) -> str:
         async with self.connection() as connection:
             return await connection.execute(query, *args)
+
+    async def executemany(self, query: str, args: Iterable[Sequence[object]]) -> None:
+        """Run a statement once for each of the arguments, in one transaction and one round trip."""
+        async with self.connection() as connection:
+            await connection.executemany(query, args)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:

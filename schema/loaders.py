@@ -92,8 +92,7 @@ class Loaders:
     async def _load_blocked(self, user_ids: list[str]) -> list[bool]:
         if self._viewer is None:
             return [False] * len(user_ids)
-        async with self._database.connection() as connection:
-            blocked = await list_blocked(connection, self._viewer.user.id, user_ids)
+        blocked = await list_blocked(self._database, self._viewer.user.id, user_ids)
         return [user_id in blocked for user_id in user_ids]
 
     async def _load_presences(self, user_ids: list[str]) -> list[Presence | None]:

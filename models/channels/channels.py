@@ -13,6 +13,7 @@ import msgspec
 from models.channel_kinds import ChannelKind
 from models.channels.members import MemberPosition, MemberRole
 from models.database import Database
+from models.lanes import fetch_by_id
 from models.media.media import Media, picture_of
 
 
@@ -169,9 +170,7 @@ async def list_channels(
     database: Database, viewer_id: str, channel_ids: Sequence[str]
 ) -> dict[str, Channel]:
     """Return those of the channels that the viewer is in, by id."""
-    if not channel_ids:
-        return {}
-    rows = await database.fetch(_CHANNELS, list(channel_ids), viewer_id)
+    rows = await fetch_by_id(database, _CHANNELS, channel_ids, viewer_id)
     return {row["id"]: _channel_of(row) for row in rows}
 
 
@@ -180,7 +179,7 @@ async def list_group_facts(database: Database, channel_ids: Sequence[str]) -> di
 
     It checks no membership: the caller knows that its readers may see them.
     """
-    rows = await database.fetch(_FACTS, list(channel_ids))
+    rows = await fetch_by_id(database, _FACTS, channel_ids)
     return {row["id"]: _facts_of(row) for row in rows}
 
 

@@ -89,10 +89,13 @@ async def _open(database: Database, one: str, other: str, now: datetime) -> bool
     async with database.transaction_in_turn(ids.chat_id(one, other)) as connection:
         channel_id = await lock_chat(connection, one, other, now=now)
         # Held, since the marks of chats follow these rows (models/users/privacy.py).
-        settings = await connection.fetch(
-            "SELECT id, read_receipts FROM users WHERE id = ANY ($1) ORDER BY id FOR SHARE",
-            user_ids,
-        )
+        hiding = []
+        for user_id in user_ids:
+            shows = await connection.fetchval(
+                "SELECT read_receipts FROM users WHERE id = $1 FOR SHARE", user_id
+            )
+            if shows is False:
+                hiding.append(user_id)
         opened = await connection.fetch(
             """
             UPDATE members b
@@ -102,7 +105,7 @@ async def _open(database: Database, one: str, other: str, now: datetime) -> bool
             """,
             channel_id,
             now,
-            [row["id"] for row in settings if not row["read_receipts"]],
+            hiding,
             NEVER_IN,
         )
         if not opened:

@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from models.database import Database
+from models.lanes import fetch_by_id
 
 # True of a message `m` that the member `v` of one of the channels $1 has not read: others have sent
 # it after the member's read position. SYSTEM messages have no sender, so they do not count; nor do
@@ -25,12 +26,13 @@ async def count_unread(
     database: Database, viewer_id: str, channel_ids: Sequence[str], *, most: int
 ) -> dict[str, int]:
     """Count the unread messages of each of the channels that the viewer is in, up to `most`."""
-    rows = await database.fetch(
+    rows = await fetch_by_id(
+        database,
         f"""
         SELECT v.channel_id, {UNREAD_COUNT} AS unread_count
         FROM members v WHERE v.channel_id = ANY ($1) AND v.user_id = $2 AND v.left_seq IS NULL
         """,
-        list(channel_ids),
+        channel_ids,
         viewer_id,
         most,
     )
@@ -57,14 +59,15 @@ async def list_viewer_states(
     """Return the states of those of the channels that the viewer is in; counts go up to
     `unread_most`.
     """
-    rows = await database.fetch(
+    rows = await fetch_by_id(
+        database,
         f"""
         SELECT v.channel_id, v.user_id, v.delivered_seq, v.read_seq,
                {UNREAD_COUNT} AS unread_count, c.last_seq, v.muted_until
         FROM members v JOIN channels c ON c.id = ANY ($1) AND c.id = v.channel_id
         WHERE v.channel_id = ANY ($1) AND v.user_id = $2 AND v.left_seq IS NULL
         """,
-        list(channel_ids),
+        channel_ids,
         viewer_id,
         unread_most,
     )

@@ -128,13 +128,10 @@ async def _write_positions(connection: Connection, user_id: str, device_id: str)
         [channel_id for channel_id, left_seq in ends.items() if left_seq is None],
     )
     ends |= {row["id"]: row["last_seq"] for row in heads}
-    await connection.execute(
+    await connection.executemany(
         "INSERT INTO device_positions (user_id, device_id, channel_id, delivered_seq) "
-        "SELECT $1, $2, h.id, h.seq FROM unnest($3::uuid[], $4::int[]) AS h (id, seq)",
-        user_id,
-        device_id,
-        list(ends),
-        list(ends.values()),
+        "VALUES ($1, $2, $3, $4)",
+        [(user_id, device_id, channel_id, seq) for channel_id, seq in ends.items()],
     )
 
 
@@ -180,10 +177,12 @@ async def end_device(connection: Connection, user_id: str, device_id: str) -> bo
     """
     ended = await connection.fetchval(
         # PostgreSQL's clock, by which nodes ask for the newest revocations (`list_revoked`).
-        "UPDATE devices SET revoked_at = coalesce(revoked_at, now()) "
-        "WHERE user_id = $1 AND id = $2 RETURNING 1",
+        "UPDATE devices SET revoked_at = now() "
+        "WHERE user_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING 1",
         user_id,
         device_id,
+    ) or await connection.fetchval(
+        "SELECT 1 FROM devices WHERE user_id = $1 AND id = $2", user_id, device_id
     )
     if ended:
         await connection.execute(

@@ -19,6 +19,7 @@ from models.channels.members import MemberRole
 from models.database import Database
 from models.groups.locking import LockedGroup, Publish, lock_group, lock_own_group, require_seats
 from models.groups.membership import bring_in
+from models.lanes import fetch_by_id
 from models.limits import Limits
 from models.media.media import Media, picture_of
 from models.messages.notices import NoticeKind, SystemNotice
@@ -160,7 +161,8 @@ async def list_invites(
     """Return the invites in force, the newest first, by group id, for those of the groups that the
     viewer is an owner or admin of.
     """
-    rows = await database.fetch(
+    rows = await fetch_by_id(
+        database,
         f"""
         SELECT v.channel_id AS group_id, {_COLUMNS} FROM members v
         LEFT JOIN invites i ON i.channel_id = ANY ($1) AND i.channel_id = v.channel_id
@@ -168,7 +170,7 @@ async def list_invites(
         WHERE v.channel_id = ANY ($1) AND v.user_id = $2 AND v.left_seq IS NULL AND v.role >= $3
         ORDER BY i.created_at DESC, i.token
         """,
-        list(channel_ids),
+        channel_ids,
         viewer_id,
         MemberRole.ADMIN.value,
     )

@@ -13,6 +13,7 @@ import msgspec
 from models.channels.members import MemberRole
 from models.database import Database
 from models.groups.locking import LockedGroup, Publish, Seat, lock_own_group, require_seats
+from models.lanes import fetch_by_id
 from models.limits import Limits
 from models.log.writing import ChannelLog
 from models.messages.notices import NoticeKind, SystemNotice
@@ -57,15 +58,14 @@ async def read_willingness(
     """Read which of the users the actor may add. Each user's `addToGroups` decides; nobody may be
     added where one of the two blocks the other.
     """
-    async with database.connection() as connection:
-        rows = await connection.fetch(
-            "SELECT id, add_to_groups_audience FROM users WHERE id = ANY ($1)", list(user_ids)
-        )
-        audiences = {row["id"]: row["add_to_groups_audience"] for row in rows}
-        blocks = await list_blockers(connection, actor_id, audiences)
-        blocks |= await list_blocked(connection, actor_id, audiences)
-        choosy = [user_id for user_id, audience in audiences.items() if audience == _CONTACTS]
-        contacts = await list_contacts(connection, actor_id, choosy)
+    rows = await fetch_by_id(
+        database, "SELECT id, add_to_groups_audience FROM users WHERE id = ANY ($1)", user_ids
+    )
+    audiences = {row["id"]: row["add_to_groups_audience"] for row in rows}
+    blocks = await list_blockers(database, actor_id, audiences)
+    blocks |= await list_blocked(database, actor_id, audiences)
+    choosy = [user_id for user_id, audience in audiences.items() if audience == _CONTACTS]
+    contacts = await list_contacts(database, actor_id, choosy)
     willing = {user_id for user_id, audience in audiences.items() if audience == _EVERYONE}
     return Willingness(frozenset(audiences), frozenset((willing | contacts) - blocks))
 
@@ -77,14 +77,14 @@ async def bring_in(log: ChannelLog, user_ids: Sequence[str], role: MemberRole) -
     """Begin memberships with the newest entry of the log. Nothing of an earlier one goes on:
     positions stand before the entry, and the mute is off.
     """
-    await log.connection.execute(
+    in_order = sorted(user_ids)
+    await log.connection.executemany(
         """
         INSERT INTO members AS m (
             channel_id, user_id, role, joined_at, joined_seq, delivered_seq, read_seq,
             shown_delivered_seq, shown_read_seq
         )
-        SELECT $1, x.user_id, $3, $4, $5, $6, $6, $6, $6
-        FROM unnest($2::uuid[]) AS x (user_id) ORDER BY x.user_id
+        VALUES ($1, $2, $3, $4, $5, $6, $6, $6, $6)
         ON CONFLICT (channel_id, user_id) DO UPDATE SET
             role = excluded.role, joined_at = excluded.joined_at,
             joined_seq = excluded.joined_seq, left_seq = NULL,
@@ -92,21 +92,17 @@ async def bring_in(log: ChannelLog, user_ids: Sequence[str], role: MemberRole) -
             shown_delivered_seq = excluded.shown_delivered_seq,
             shown_read_seq = excluded.shown_read_seq, muted_until = NULL
         """,
-        log.channel_id,
-        list(user_ids),
-        role.value,
-        log.now,
-        log.last_seq,
-        log.last_seq - 1,
+        [
+            (log.channel_id, user_id, role.value, log.now, log.last_seq, log.last_seq - 1)
+            for user_id in in_order
+        ],
     )
-    await log.connection.execute(
+    await log.connection.executemany(
         """
-        INSERT INTO user_channels AS u (user_id, channel_id)
-        SELECT x.user_id, $2 FROM unnest($1::uuid[]) AS x (user_id) ORDER BY x.user_id
+        INSERT INTO user_channels AS u (user_id, channel_id) VALUES ($1, $2)
         ON CONFLICT (user_id, channel_id) DO UPDATE SET left_seq = NULL
         """,
-        list(user_ids),
-        log.channel_id,
+        [(user_id, log.channel_id) for user_id in in_order],
     )
 
 

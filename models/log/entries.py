@@ -15,6 +15,7 @@ import msgspec
 
 from models.channels.channels import GroupFacts, list_group_facts
 from models.database import Database
+from models.lanes import channel_of, fetch_by_id, fetch_lanes, parallel
 from models.messages.hydration import hydrate_media, hydrate_replies, hydrate_senders
 from models.messages.messages import COLUMNS, Message, MessageKind, message_of
 from models.messages.notices import hydrate_notices
@@ -116,8 +117,8 @@ _PLACES = f"""
 SELECT {_ENTRY_COLUMNS}
 FROM (
     SELECT p.channel_id, p.seq, coalesce(c.kind, 0::smallint) AS kind,
-           coalesce(c.message_seq, p.seq) AS message_seq, c.at, p.ord
-    FROM unnest($1::uuid[], $2::integer[]) WITH ORDINALITY AS p (channel_id, seq, ord)
+           coalesce(c.message_seq, p.seq) AS message_seq, c.at
+    FROM unnest($1::uuid[], $2::integer[]) AS p (channel_id, seq)
     LEFT JOIN LATERAL (
         SELECT b.kind, b.message_seq, b.at FROM changes b
         WHERE b.channel_id = ANY ($3) AND b.channel_id = p.channel_id AND b.seq = p.seq
@@ -130,7 +131,6 @@ CROSS JOIN LATERAL (
     ORDER BY n.seq LIMIT 1
 ) m
 WHERE m.seq = e.message_seq
-ORDER BY e.ord
 """
 
 
@@ -163,12 +163,10 @@ async def list_entries(
 
 async def list_entries_at(database: Database, places: Iterable[tuple[str, int]]) -> list[Entry]:
     """Return the entries at these places (channel and seq), in the order of the places."""
-    channel_ids, seqs = [], []
-    for channel_id, seq in places:
-        channel_ids.append(channel_id)
-        seqs.append(seq)
-    rows = await database.fetch(_PLACES, channel_ids, seqs, sorted(set(channel_ids)))
-    return [_entry_of(row) for row in rows]
+    in_order = list(places)
+    rows = await fetch_lanes(database, _PLACES, in_order, parallel, lane_of=channel_of)
+    entries = {(entry.channel_id, entry.seq): entry for entry in map(_entry_of, rows)}
+    return [entries[place] for place in in_order if place in entries]
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -195,13 +193,14 @@ async def list_standings(
         channel_ids = [row["channel_id"] for row in mine]
     if not channel_ids:
         return []
-    rows = await database.fetch(
+    rows = await fetch_by_id(
+        database,
         """
         SELECT v.channel_id, v.joined_seq, c.last_seq, v.left_seq
         FROM members v JOIN channels c ON c.id = ANY ($1) AND c.id = v.channel_id
         WHERE v.channel_id = ANY ($1) AND v.user_id = $2
         """,
-        list(channel_ids),
+        channel_ids,
         user_id,
     )
     return [Standing(**row) for row in rows]

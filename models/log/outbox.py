@@ -10,11 +10,14 @@ import asyncpg
 import msgspec
 
 from models.database import Database
+from models.lanes import channel_of, fetch_lanes, parallel
 from models.log.entries import Batch, Recipients, hydrate_entries, list_entries_at
 
 OUTBOX_KEPT_S = 30
 # Where no worker looks, rows go all the same.
 UNCHECKED_KEPT_S = 600
+# Where each channel takes a statement of its own; the next call goes on.
+DELETED_AT_ONCE = 500
 
 _COLUMNS = """o.channel_id, o.id, o.entry_channel_ids, o.entry_seqs, o.recipient_channel_ids,
 o.recipient_ids, o.recipient_joined_seqs"""
@@ -25,6 +28,11 @@ o.recipient_ids, o.recipient_joined_seqs"""
 _LOCKED = """
 SELECT o.channel_id, o.id FROM outbox o, unnest($1::uuid[], $2::uuid[]) AS x (channel_id, id)
 WHERE o.channel_id = ANY ($1) AND o.channel_id = x.channel_id AND o.id = x.id"""
+# What nobody needs any more.
+_OVER = """
+SELECT o.channel_id, o.id FROM outbox o
+WHERE o.settled_at IS NOT NULL AND o.created_at < now() - make_interval(secs => $1)
+  AND (o.checked_at IS NOT NULL OR o.created_at < now() - make_interval(secs => $2))"""
 _IN_ORDER = "ORDER BY o.channel_id, o.id FOR UPDATE OF o"
 
 
@@ -59,31 +67,41 @@ async def list_unsettled_batches(
 
 async def settle_batches(database: Database, keys: Sequence[tuple[str, str]]) -> None:
     """Note that all who follow have been reached: these batches are not dispatched again."""
-    await database.execute(
+    await fetch_lanes(
+        database,
         f"""
         WITH locked AS ({_LOCKED} AND o.settled_at IS NULL {_IN_ORDER})
         UPDATE outbox o SET settled_at = now() FROM locked x
         WHERE o.channel_id = ANY ($1) AND o.channel_id = x.channel_id AND o.id = x.id
         """,
-        [key[0] for key in keys],
-        [key[1] for key in keys],
+        keys,
+        _columns,
+        lane_of=channel_of,
     )
 
 
 async def delete_settled_batches(database: Database) -> None:
     """Delete the batches that nobody needs any more, except those that another process holds."""
-    await database.execute(
-        """
-        DELETE FROM outbox WHERE (channel_id, id) IN (
-            SELECT o.channel_id, o.id FROM outbox o
-            WHERE o.settled_at IS NOT NULL AND o.created_at < now() - make_interval(secs => $1)
-              AND (o.checked_at IS NOT NULL OR o.created_at < now() - make_interval(secs => $2))
-            FOR UPDATE SKIP LOCKED
+    if not database.is_distributed:
+        await database.execute(
+            f"DELETE FROM outbox WHERE (channel_id, id) IN ({_OVER} FOR UPDATE SKIP LOCKED)",
+            OUTBOX_KEPT_S,
+            UNCHECKED_KEPT_S,
         )
-        """,
-        OUTBOX_KEPT_S,
-        UNCHECKED_KEPT_S,
+        return
+    rows = await database.fetch(f"{_OVER} LIMIT {DELETED_AT_ONCE}", OUTBOX_KEPT_S, UNCHECKED_KEPT_S)
+    await fetch_lanes(
+        database,
+        f"DELETE FROM outbox d WHERE d.channel_id = ANY ($1) "
+        f"AND (d.channel_id, d.id) IN ({_LOCKED} FOR UPDATE OF o SKIP LOCKED)",
+        [(row["channel_id"], row["id"]) for row in rows],
+        _columns,
+        lane_of=channel_of,
     )
+
+
+def _columns(keys: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    return [key[0] for key in keys], [key[1] for key in keys]
 
 
 class UncheckedBatch(msgspec.Struct, frozen=True):
@@ -133,26 +151,27 @@ async def list_unread(
     database: Database, batches: Sequence[UncheckedBatch]
 ) -> list[tuple[str, str, int, bool]]:
     """Return (user, channel, seq, delivered) of all who have not read a message of the batches."""
-    channel_ids = [channel_id for batch in batches for channel_id in batch.entry_channel_ids]
-    rows = await database.fetch(
-        _UNREAD,
-        channel_ids,
-        [seq for batch in batches for seq in batch.entry_seqs],
-        sorted(set(channel_ids)),
-    )
+    places = [
+        place
+        for batch in batches
+        for place in zip(batch.entry_channel_ids, batch.entry_seqs, strict=True)
+    ]
+    rows = await fetch_lanes(database, _UNREAD, places, parallel, lane_of=channel_of)
     return [(row["user_id"], row["channel_id"], row["seq"], row["delivered"]) for row in rows]
 
 
 async def note_checked(database: Database, batches: Sequence[UncheckedBatch]) -> None:
     """Note that a worker has checked these batches."""
-    await database.execute(
+    await fetch_lanes(
+        database,
         f"""
         WITH locked AS ({_LOCKED} {_IN_ORDER})
         UPDATE outbox o SET checked_at = now() FROM locked x
         WHERE o.channel_id = ANY ($1) AND o.channel_id = x.channel_id AND o.id = x.id
         """,
-        [batch.channel_id for batch in batches],
-        [batch.id for batch in batches],
+        [(batch.channel_id, batch.id) for batch in batches],
+        _columns,
+        lane_of=channel_of,
     )
 
 

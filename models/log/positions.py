@@ -210,20 +210,15 @@ async def advance_device(
     database: Database, user_id: str, device_id: str, positions: dict[str, int]
 ) -> None:
     """Remember where the device's inbox resumes, by channel; never back."""
-    await database.execute(
+    await database.executemany(
         """
         INSERT INTO device_positions AS p (user_id, device_id, channel_id, delivered_seq)
-        SELECT $1, $2, x.channel_id, x.seq
-        FROM unnest($3::uuid[], $4::integer[]) AS x (channel_id, seq)
-        ORDER BY x.channel_id
+        VALUES ($1, $2, $3, $4)
         ON CONFLICT (user_id, device_id, channel_id)
         DO UPDATE SET delivered_seq = excluded.delivered_seq
         WHERE p.delivered_seq < excluded.delivered_seq
         """,
-        user_id,
-        device_id,
-        list(positions),
-        list(positions.values()),
+        [(user_id, device_id, channel_id, seq) for channel_id, seq in sorted(positions.items())],
     )
 
 
@@ -233,20 +228,13 @@ async def advance_device_where_left(
     """Do the same for channels that the user has left, up to the entry that took them out: once
     acknowledged, it is not replayed again. Other channels are passed over.
     """
-    await database.execute(
-        """
-        INSERT INTO device_positions AS p (user_id, device_id, channel_id, delivered_seq)
-        SELECT $1, $2, u.channel_id, least(x.seq, u.left_seq)
-        FROM unnest($3::uuid[], $4::integer[]) AS x (channel_id, seq)
-        JOIN user_channels u ON u.user_id = $1 AND u.channel_id = x.channel_id
-        WHERE u.left_seq IS NOT NULL
-        ORDER BY u.channel_id
-        ON CONFLICT (user_id, device_id, channel_id)
-        DO UPDATE SET delivered_seq = excluded.delivered_seq
-        WHERE p.delivered_seq < excluded.delivered_seq
-        """,
+    left = await database.fetch(
+        "SELECT channel_id, left_seq FROM user_channels "
+        "WHERE user_id = $1 AND channel_id = ANY ($2) AND left_seq IS NOT NULL",
         user_id,
-        device_id,
         list(positions),
-        list(positions.values()),
     )
+    if left:
+        ends = {row["channel_id"]: row["left_seq"] for row in left}
+        reached = {each: min(positions[each], left_seq) for each, left_seq in ends.items()}
+        await advance_device(database, user_id, device_id, reached)

@@ -12,6 +12,7 @@ import msgspec
 
 from models.channel_kinds import ChannelKind
 from models.database import Database
+from models.lanes import fetch_lanes
 from models.log.signals import ReceiptMoved, Signalled
 
 # Authors are looked for among the newest messages that a move covers. Where it covers more entries
@@ -48,9 +49,9 @@ def merge_moves(first: ShownMove, then: ShownMove) -> ShownMove:
 # $1 to $6 are parallel, one element a move; $7 the channels, each once. What is read is delivered,
 # so the messages that only the read position newly covers end where the delivered one was.
 _COVERED = f"""
-SELECT p.ord, h.hidden, a.user_ids
+SELECT p.channel_id, p.user_id, h.hidden, a.user_ids
 FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::integer[], $6::integer[])
-    WITH ORDINALITY AS p (channel_id, user_id, delivered_before, delivered, read_before, read, ord)
+    AS p (channel_id, user_id, delivered_before, delivered, read_before, read)
 JOIN channels c ON c.id = ANY ($7) AND c.id = p.channel_id
 JOIN members v ON v.channel_id = ANY ($7) AND v.channel_id = p.channel_id
     AND v.user_id = p.user_id AND v.left_seq IS NULL
@@ -96,13 +97,20 @@ WHERE a.user_ids IS NOT NULL
 async def list_receipt_signals(
     database: Database, moves: Sequence[ShownMove], *, at: datetime
 ) -> list[Signalled]:
-    """Return which signals these moves cause, and for whom. Each move is of another member or
-    channel. It takes one statement.
+    """Return which signals these moves cause, and for whom, in the order of the moves. Each move is
+    of another member or channel. It takes one statement a lane.
     """
-    if not moves:
-        return []
-    rows = await database.fetch(
-        _COVERED,
+    rows = await fetch_lanes(
+        database, _COVERED, moves, _columns, lane_of=lambda move: move.channel_id
+    )
+    found = {(row["channel_id"], row["user_id"]): row for row in rows}
+    covered = [(move, found.get((move.channel_id, move.user_id))) for move in moves]
+    return [_signalled(move, row["hidden"], row["user_ids"], at) for move, row in covered if row]
+
+
+def _columns(moves: Sequence[ShownMove]) -> tuple[object, ...]:
+    """Return the arguments of `_COVERED`."""
+    return (
         [m.channel_id for m in moves],
         [m.user_id for m in moves],
         [m.delivered_before for m in moves],
@@ -112,10 +120,6 @@ async def list_receipt_signals(
         sorted({m.channel_id for m in moves}),
         MOST_ENTRIES,
     )
-    return [
-        _signalled(moves[row["ord"] - 1], row["hidden"], row["user_ids"], at)
-        for row in sorted(rows, key=lambda row: row["ord"])
-    ]
 
 
 def _signalled(move: ShownMove, hidden: bool, author_ids: list[str], at: datetime) -> Signalled:

@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from models.database import Database
+from models.lanes import fetch_by_id
 from models.media.renditions import Rendition, decode_renditions
 
 
@@ -86,9 +87,7 @@ def stored_picture(media: Media | None) -> str | None:
 
 async def list_media(database: Database, media_ids: Sequence[str]) -> dict[str, Media]:
     """Return the media that exist, by id, without asking who may see them."""
-    if not media_ids:
-        return {}
-    rows = await database.fetch(
-        f"SELECT {COLUMNS} FROM media d WHERE d.id = ANY ($1::uuid[])", list(media_ids)
+    rows = await fetch_by_id(
+        database, f"SELECT {COLUMNS} FROM media d WHERE d.id = ANY ($1::uuid[])", media_ids
     )
     return {row["id"]: media_of(row) for row in rows}

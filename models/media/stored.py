@@ -17,14 +17,10 @@ async def note_stored(database: Database, user_id: str, media_ids: Sequence[str]
     if not held:
         return
     async with database.transaction() as connection:
-        rows = await connection.fetch(
-            """
-            INSERT INTO media_stored (media_id, user_id)
-            SELECT x.media_id, $2 FROM unnest($1::uuid[]) AS x (media_id) ORDER BY x.media_id
-            ON CONFLICT DO NOTHING RETURNING media_id
-            """,
-            sorted(held),
-            user_id,
+        rows = await connection.fetchmany(
+            "INSERT INTO media_stored (media_id, user_id) VALUES ($1, $2) "
+            "ON CONFLICT DO NOTHING RETURNING media_id",
+            [(media_id, user_id) for media_id in sorted(held)],
         )
         if rows:
             told = [row["media_id"] for row in rows]

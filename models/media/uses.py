@@ -13,6 +13,7 @@ import msgspec
 
 from models.database import Connection, Database
 from models.jobs.jobs import enqueue
+from models.lanes import fetch_by_id, fetch_lanes
 from models.media.media import Media, MediaKind, MediaState, list_media
 from models.refusals import RefusalCode, Refused, not_found
 
@@ -110,31 +111,28 @@ async def _write_use(
     """Write the use of all these media, after `require` has accepted the states that they have
     under their lock.
     """
+    in_order = sorted(set(media_ids))
     async with database.transaction() as connection:
-        rows = await connection.fetch(
-            "SELECT id, state FROM media WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE",
-            list(media_ids),
+        # One by one, in one round trip.
+        rows = await connection.fetchmany(
+            "SELECT id, state FROM media WHERE id = $1 FOR UPDATE", [(each,) for each in in_order]
         )
         require({row["id"]: MediaState(row["state"]) for row in rows})
-        await connection.execute(
-            "UPDATE media SET used_at = now() WHERE id = ANY ($1::uuid[]) AND used_at IS NULL",
-            list(media_ids),
+        await connection.executemany(
+            "UPDATE media SET used_at = now() WHERE id = $1 AND used_at IS NULL",
+            [(each,) for each in in_order],
         )
-        await connection.execute(
+        holder = (use.holder_kind.value, use.holder_id, use.user_id, use.client_message_id)
+        await connection.executemany(
             """
             INSERT INTO media_uses (
                 media_id, holder_kind, holder_id, user_id, client_message_id, at
             )
-            SELECT x.media_id, $2, $3, $4, $5, now()
-            FROM unnest($1::uuid[]) AS x (media_id) ORDER BY x.media_id
+            VALUES ($1, $2, $3, $4, $5, now())
             ON CONFLICT (media_id, holder_kind, holder_id, user_id, client_message_id)
             DO UPDATE SET at = excluded.at
             """,
-            list(media_ids),
-            use.holder_kind.value,
-            use.holder_id,
-            use.user_id,
-            use.client_message_id,
+            [(each, *holder) for each in in_order],
         )
 
 
@@ -219,25 +217,29 @@ async def list_held(database: Database, viewer_id: str, media_ids: Sequence[str]
     channels = await database.fetch(
         "SELECT channel_id FROM user_channels WHERE user_id = $1 AND left_seq IS NULL", viewer_id
     )
-    uses = await database.fetch(
+    uses = await fetch_by_id(
+        database,
         f"""
         SELECT media_id, holder_id, user_id, client_message_id FROM media_uses
         WHERE media_id = ANY ($1::uuid[]) AND holder_kind = {HolderKind.MESSAGE:d}
           AND holder_id = ANY ($2::uuid[])
         """,
-        list(media_ids),
+        media_ids,
         [row["channel_id"] for row in channels],
     )
-    if not uses:
-        return set()
-    rows = await database.fetch(
+    rows = await fetch_lanes(
+        database,
         _HELD,
-        [use["media_id"] for use in uses],
-        [use["holder_id"] for use in uses],
-        [use["user_id"] for use in uses],
-        [use["client_message_id"] for use in uses],
-        sorted({use["holder_id"] for use in uses}),
-        viewer_id,
+        uses,
+        lambda lane: (
+            [use["media_id"] for use in lane],
+            [use["holder_id"] for use in lane],
+            [use["user_id"] for use in lane],
+            [use["client_message_id"] for use in lane],
+            sorted({use["holder_id"] for use in lane}),
+            viewer_id,
+        ),
+        lane_of=lambda use: str(use["holder_id"]),
     )
     return {row["media_id"] for row in rows}
 
@@ -248,22 +250,25 @@ async def _list_pictures(database: Database, viewer_id: str, media_ids: Sequence
     """
     if not media_ids:
         return set()
-    uses = await database.fetch(
+    uses = await fetch_by_id(
+        database,
         f"""
         SELECT DISTINCT holder_kind, holder_id FROM media_uses
         WHERE media_id = ANY ($1::uuid[]) AND holder_kind <> {HolderKind.MESSAGE:d}
         """,
-        list(media_ids),
+        media_ids,
     )
     user_ids = [use["holder_id"] for use in uses if use["holder_kind"] == HolderKind.USER]
     group_ids = [use["holder_id"] for use in uses if use["holder_kind"] == HolderKind.GROUP]
-    rows = await database.fetch(
+    rows = await fetch_by_id(
+        database,
         "SELECT avatar->>'id' AS media_id FROM users "
         "WHERE id = ANY ($1::uuid[]) AND avatar->>'id' = ANY ($2::text[])",
         user_ids,
         list(media_ids),
     )
-    rows += await database.fetch(
+    rows += await fetch_by_id(
+        database,
         """
         SELECT g.avatar->>'id' AS media_id FROM members v
         JOIN groups g ON g.channel_id = ANY ($1::uuid[]) AND g.channel_id = v.channel_id

@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from models.database import Database
+from models.lanes import channel_of, fetch_lanes, parallel
 from models.messages.receipts import ReceiptKind
 
 
@@ -49,7 +50,8 @@ async def list_fates(
     They are exact: the time is that of the first receipt that covers the message. A message that is
     not in the sender's membership (they left, and may still repeat the send) has no fate.
     """
-    rows = await database.fetch(
+    rows = await fetch_lanes(
+        database,
         f"""
         SELECT p.channel_id, p.seq, count(*) AS audience,
                count(*) FILTER (WHERE b.shown_delivered_seq >= p.seq) AS delivered,
@@ -81,9 +83,9 @@ async def list_fates(
         ) r ON true
         GROUP BY p.channel_id, p.seq
         """,
-        [place[0] for place in places],
-        [place[1] for place in places],
-        sender_id,
+        places,
+        lambda lane: (*parallel(lane)[:2], sender_id),
+        lane_of=channel_of,
     )
     return {(row["channel_id"], row["seq"]): _fate_of(row) for row in rows}
 

@@ -5,6 +5,7 @@ a function says otherwise.
 from collections.abc import Sequence
 
 from models.database import Database
+from models.lanes import channel_of, fetch_by_id, fetch_lanes, parallel
 from models.messages.messages import COLUMNS, Message, message_of
 
 # A message's channel and seq.
@@ -68,31 +69,27 @@ async def list_messages_at(database: Database, places: Sequence[Place]) -> dict[
 
     It checks no membership: the caller knows who may see them, or hides them.
     """
-    rows = await database.fetch(_AT_PLACES + "WHERE m.seq = p.seq", *_parallel(places))
+    rows = await fetch_lanes(
+        database, _AT_PLACES + "WHERE m.seq = p.seq", places, parallel, lane_of=channel_of
+    )
     return {(row["channel_id"], row["seq"]): message_of(row) for row in rows}
-
-
-def _parallel(places: Sequence[Place]) -> tuple[list[str], list[int], list[str]]:
-    """Return the first three arguments of `_AT_PLACES`."""
-    channel_ids = [channel_id for channel_id, _ in places]
-    return channel_ids, [seq for _, seq in places], sorted(set(channel_ids))
 
 
 async def list_messages(
     database: Database, viewer_id: str, places: Sequence[Place]
 ) -> dict[Place, Message]:
     """Return those of the messages at these places that the viewer may see."""
-    if not places:
-        return {}
-    rows = await database.fetch(
+    rows = await fetch_lanes(
+        database,
         _AT_PLACES
         + """
         JOIN members v ON v.channel_id = ANY ($3) AND v.channel_id = p.channel_id AND v.user_id = $4
             AND v.left_seq IS NULL AND v.joined_seq <= m.seq
         WHERE m.seq = p.seq
         """,
-        *_parallel(places),
-        viewer_id,
+        places,
+        lambda lane: (*parallel(lane), viewer_id),
+        lane_of=channel_of,
     )
     return {(row["channel_id"], row["seq"]): message_of(row) for row in rows}
 
@@ -137,7 +134,8 @@ async def list_last_messages(
     database: Database, viewer_id: str, channel_ids: Sequence[str]
 ) -> dict[str, Message]:
     """Return the newest message that the viewer may see, by channel id."""
-    rows = await database.fetch(
+    rows = await fetch_by_id(
+        database,
         f"""
         SELECT {COLUMNS}
         FROM members v
@@ -148,7 +146,7 @@ async def list_last_messages(
         ) m
         WHERE v.channel_id = ANY ($1) AND v.user_id = $2 AND v.left_seq IS NULL
         """,
-        list(channel_ids),
+        channel_ids,
         viewer_id,
     )
     return {row["channel_id"]: message_of(row) for row in rows}

@@ -11,6 +11,7 @@ from enum import IntEnum
 import msgspec
 
 from models.database import Database
+from models.lanes import channel_of, fetch_lanes, parallel
 
 
 class ReceiptKind(IntEnum):
@@ -73,13 +74,12 @@ async def page_receipts(
     """Return, for each of the sender's messages (by channel and seq), a page of its audience in the
     order of user ids, and whether more follow. Messages without an audience are left out.
     """
-    rows = await database.fetch(
+    rows = await fetch_lanes(
+        database,
         _RECEIPTS,
-        [place[0] for place in places],
-        [place[1] for place in places],
-        sender_id,
-        after_user_id,
-        first + 1,
+        places,
+        lambda lane: (*parallel(lane)[:2], sender_id, after_user_id, first + 1),
+        lane_of=channel_of,
     )
     pages: dict[tuple[str, int], list[Receipt]] = {}
     for row in rows:

@@ -19,6 +19,7 @@ from datetime import datetime
 import msgspec
 
 from models.database import Database
+from models.lanes import fetch_lanes
 from models.limits import Limits
 from models.messages.messages import Message, MessageKind
 from models.messages.reading import list_messages
@@ -212,15 +213,20 @@ class _Search:
         """Return, by channel id, the newest blocks before the given ones that may hold a hit of the
         page.
         """
-        rows = await self._database.fetch(
+        rows = await fetch_lanes(
+            self._database,
             _BLOCKS,
             list(before),
-            list(before.values()),
-            [(joined[channel_id] - 1) // BLOCK_ENTRIES for channel_id in before],
-            self._block_words,
-            self._floor,
-            self._after.sent_at if self._after else None,
-            size,
+            lambda lane: (
+                lane,
+                [before[channel_id] for channel_id in lane],
+                [(joined[channel_id] - 1) // BLOCK_ENTRIES for channel_id in lane],
+                self._block_words,
+                self._floor,
+                self._after.sent_at if self._after else None,
+                size,
+            ),
+            lane_of=lambda channel_id: channel_id,
         )
         blocks: dict[str, list[int]] = {}
         for row in rows:
@@ -229,17 +235,22 @@ class _Search:
 
     async def _add_hits(self, ranges: Sequence[_Range]) -> None:
         after = self._after
-        rows = await self._database.fetch(
+        rows = await fetch_lanes(
+            self._database,
             _HITS,
-            [r.channel_id for r in ranges],
-            [r.after_seq for r in ranges],
-            [r.up_to_seq for r in ranges],
-            self._all_words,
-            self._longest,
-            after.sent_at if after else None,
-            after.channel_id if after else None,
-            after.seq if after else None,
-            self._most,
+            ranges,
+            lambda lane: (
+                [r.channel_id for r in lane],
+                [r.after_seq for r in lane],
+                [r.up_to_seq for r in lane],
+                self._all_words,
+                self._longest,
+                after.sent_at if after else None,
+                after.channel_id if after else None,
+                after.seq if after else None,
+                self._most,
+            ),
+            lane_of=lambda r: r.channel_id,
         )
         hits = self.hits + [Hit(**row) for row in rows]
         self.hits = sorted(hits, reverse=True)[: self._most]

@@ -9,6 +9,7 @@ import msgspec
 
 from models.channels.refusals import no_such_channel
 from models.database import Connection, Database
+from models.lanes import fetch_by_id
 
 BLOCK_ENTRIES = 128
 # Of one call; the next call goes on.
@@ -35,14 +36,15 @@ async def list_scopes(
     Three statements, since a plan that joins for any number of channels takes a quarter of a second
     for a thousand.
     """
-    channel_ids = [channel_id]
+    channel_ids = [] if channel_id is None else [channel_id]
     if channel_id is None:
         mine = await database.fetch(
             "SELECT channel_id FROM user_channels WHERE user_id = $1 AND left_seq IS NULL",
             viewer_id,
         )
         channel_ids = [row["channel_id"] for row in mine]
-    members = await database.fetch(
+    members = await fetch_by_id(
+        database,
         "SELECT channel_id, joined_seq FROM members "
         "WHERE channel_id = ANY ($1) AND user_id = $2 AND left_seq IS NULL",
         channel_ids,
@@ -51,12 +53,14 @@ async def list_scopes(
     if channel_id is not None and not members:
         raise no_such_channel()
     joined = {row["channel_id"]: row["joined_seq"] for row in members}
-    built = await database.fetch(
-        "SELECT channel_id, built_seq FROM search_heads WHERE channel_id = ANY ($1)", list(joined)
+    built = await fetch_by_id(
+        database,
+        "SELECT channel_id, built_seq FROM search_heads WHERE channel_id = ANY ($1)",
+        list(joined),
     )
-    heads = await database.fetch(
-        "SELECT id, last_seq, last_at FROM channels WHERE id = ANY ($1) AND last_at IS NOT NULL "
-        "ORDER BY last_at DESC",
+    heads = await fetch_by_id(
+        database,
+        "SELECT id, last_seq, last_at FROM channels WHERE id = ANY ($1) AND last_at IS NOT NULL",
         list(joined),
     )
     built_seqs = {row["channel_id"]: row["built_seq"] for row in built}
@@ -68,7 +72,7 @@ async def list_scopes(
             last_at=row["last_at"],
             built_seq=built_seqs.get(row["id"], 0),
         )
-        for row in heads
+        for row in sorted(heads, key=lambda row: row["last_at"], reverse=True)
     ]
 
 

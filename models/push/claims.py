@@ -14,6 +14,7 @@ import msgspec
 from models.channel_kinds import ChannelKind
 from models.channels.viewer_states import IS_UNREAD, UNREAD_COUNT
 from models.database import Connection, Database
+from models.lanes import fetch_by_id, fetch_lanes, split_lanes
 from models.limits import Limits
 from models.messages.messages import MessageKind
 from models.push.addresses import PushAddress, decode_address
@@ -104,9 +105,12 @@ async def claim_pushes(
     """
 
     async def write(connection: Connection) -> list[asyncpg.Record]:
-        return await connection.fetch(
-            _CLAIM, *_columns(sorted(keys)), limits.push_claim_s, limits.refresh_token_ttl_s
-        )
+        rows = []
+        for lane in split_lanes(database, sorted(keys), _user_of):
+            rows += await connection.fetch(
+                _CLAIM, *_columns(lane), limits.push_claim_s, limits.refresh_token_ttl_s
+            )
+        return rows
 
     claims = [_claim_of(row) for row in await write_again(database, write)]
     return {claim.key: claim for claim in claims}
@@ -119,7 +123,8 @@ async def renew_claims(database: Database, keys: Sequence[PushKey]) -> None:
     Raises:
         Refused: UNAVAILABLE.
     """
-    await database.execute(
+    await fetch_lanes(
+        database,
         """
         WITH k AS MATERIALIZED (
             SELECT c.user_id, c.device_id, c.channel_id
@@ -133,8 +138,14 @@ async def renew_claims(database: Database, keys: Sequence[PushKey]) -> None:
         WHERE s.user_id = ANY ($1) AND s.user_id = k.user_id AND s.device_id = k.device_id
           AND s.channel_id = k.channel_id
         """,
-        *_columns(keys),
+        keys,
+        _columns,
+        lane_of=_user_of,
     )
+
+
+def _user_of(key: PushKey) -> str:
+    return key.user_id
 
 
 def _columns(keys: Sequence[PushKey]) -> tuple[list[str], list[str], list[str]]:
@@ -162,9 +173,11 @@ SELECT m.seq, m.kind, m.sender_id, left(m.text, $6) AS text, m.sent_at, m.edited
 FROM messages m WHERE {IS_UNREAD}
 """
 
-# $1 channels, $2 users, $3 the same as text, $4 the seqs that are shown (parallel); $5 is the time.
+# $1 channels, $2 users, $3 the same as text, $4 the seqs that are shown, $7 devices
+# (parallel); $5 is the time.
 _FACTS = f"""
-SELECT x.ord, c.kind AS channel_kind, g.name AS group_name, c.last_seq,
+SELECT x.user_id, x.device_id, x.channel_id,
+    c.kind AS channel_kind, g.name AS group_name, c.last_seq,
     greatest(v.delivered_seq, v.read_seq) AS delivered_seq,
     coalesce(v.muted_until > $5, false) AS muted,
     c.kind = {ChannelKind.CHAT:d} AND EXISTS (
@@ -180,8 +193,8 @@ SELECT x.ord, c.kind AS channel_kind, g.name AS group_name, c.last_seq,
     n.text AS newest_text, n.sent_at AS newest_sent_at, n.edited_at AS newest_edited_at,
     w.seq AS mention_seq, w.kind AS mention_kind, w.sender_id AS mention_sender_id,
     w.text AS mention_text, w.sent_at AS mention_sent_at, w.edited_at AS mention_edited_at
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[]) WITH ORDINALITY
-    AS x (channel_id, user_id, user_text, shown_seq, ord)
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[], $7::uuid[])
+    AS x (channel_id, user_id, user_text, shown_seq, device_id)
 JOIN channels c ON c.id = ANY ($1) AND c.id = x.channel_id
 JOIN members v ON v.channel_id = ANY ($1) AND v.channel_id = x.channel_id
     AND v.user_id = x.user_id AND v.left_seq IS NULL
@@ -197,16 +210,22 @@ async def list_facts(
     database: Database, claims: Sequence[Claim], *, now: datetime
 ) -> dict[PushKey, Facts]:
     """Read what each claim's member finds in the channel. Those who have left it are left out."""
-    rows = await database.fetch(
+    rows = await fetch_lanes(
+        database,
         _FACTS,
-        [claim.key.channel_id for claim in claims],
-        [claim.key.user_id for claim in claims],
-        [claim.key.user_id for claim in claims],
-        [claim.shown_seq for claim in claims],
-        now,
-        READ_LENGTH,
+        claims,
+        lambda lane: (
+            [claim.key.channel_id for claim in lane],
+            [claim.key.user_id for claim in lane],
+            [claim.key.user_id for claim in lane],
+            [claim.shown_seq for claim in lane],
+            now,
+            READ_LENGTH,
+            [claim.key.device_id for claim in lane],
+        ),
+        lane_of=lambda claim: claim.key.channel_id,
     )
-    return {claims[row["ord"] - 1].key: _facts_of(row) for row in rows}
+    return {key_of(row): _facts_of(row) for row in rows}
 
 
 def _facts_of(row: asyncpg.Record) -> Facts:
@@ -241,12 +260,14 @@ async def count_badges(
     database: Database, user_ids: Sequence[str], *, unread_most: int
 ) -> dict[str, int]:
     """Count each user's unread messages in all channels; of one channel at most `unread_most`."""
-    listed = await database.fetch(
+    listed = await fetch_by_id(
+        database,
         "SELECT user_id, channel_id FROM user_channels "
         "WHERE user_id = ANY ($1) AND left_seq IS NULL",
-        list(user_ids),
+        user_ids,
     )
-    rows = await database.fetch(
+    rows = await fetch_lanes(
+        database,
         f"""
         SELECT x.user_id, sum({UNREAD_COUNT})::integer AS unread
         FROM unnest($1::uuid[], $2::uuid[]) AS x (channel_id, user_id)
@@ -255,11 +276,18 @@ async def count_badges(
             AND v.user_id = x.user_id AND v.left_seq IS NULL AND v.read_seq < c.last_seq
         GROUP BY x.user_id
         """,
-        [row["channel_id"] for row in listed],
-        [row["user_id"] for row in listed],
-        unread_most,
+        listed,
+        lambda lane: (
+            [row["channel_id"] for row in lane],
+            [row["user_id"] for row in lane],
+            unread_most,
+        ),
+        lane_of=lambda row: str(row["channel_id"]),
     )
-    return {row["user_id"]: row["unread"] for row in rows}
+    badges: dict[str, int] = {}
+    for row in rows:
+        badges[row["user_id"]] = badges.get(row["user_id"], 0) + row["unread"]
+    return badges
 
 
 async def list_views(database: Database, user_id: str, device_id: str) -> list[PushKey]:

@@ -5,13 +5,14 @@ another waits already.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from math import ceil
 
 import msgspec
 
 from models.database import Connection, Database
 from models.jobs.jobs import enqueue
+from models.lanes import split_lanes
 from models.push.addresses import PushEndpointKind
 from models.push.gates import Parked, park
 from models.push.states import PushKey, PushTask, job_kind_of, key_of, write_again
@@ -53,7 +54,7 @@ UPDATE push_states s SET
     failures = 0,
     wanted_seq = greatest(s.wanted_seq, x.seen_seq),
     shown_seq = coalesce(x.shown_seq, s.shown_seq),
-    shown_at = CASE WHEN x.shown_seq IS NULL THEN s.shown_at ELSE now() END,
+    shown_at = CASE WHEN x.shown_seq IS NULL THEN s.shown_at ELSE $7::timestamptz END,
     shown_edited_at = CASE WHEN x.shown_seq IS NULL THEN s.shown_edited_at ELSE x.edited_at END
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::integer[], $6::timestamptz[])
     AS x (user_id, device_id, channel_id, seen_seq, shown_seq, edited_at)
@@ -69,17 +70,20 @@ async def write_results(database: Database, results: Sequence[Result]) -> None:
         Refused: UNAVAILABLE.
     """
     ordered = sorted(results, key=lambda result: result.key)
+    now = datetime.now(UTC)
 
     async def write(connection: Connection) -> None:
-        await connection.execute(
-            _WRITE,
-            [r.key.user_id for r in ordered],
-            [r.key.device_id for r in ordered],
-            [r.key.channel_id for r in ordered],
-            [r.seen_seq for r in ordered],
-            [r.shown_seq for r in ordered],
-            [r.shown_edited_at for r in ordered],
-        )
+        for lane in split_lanes(database, ordered, _user_of):
+            await connection.execute(
+                _WRITE,
+                [r.key.user_id for r in lane],
+                [r.key.device_id for r in lane],
+                [r.key.channel_id for r in lane],
+                [r.seen_seq for r in lane],
+                [r.shown_seq for r in lane],
+                [r.shown_edited_at for r in lane],
+                now,
+            )
 
     await write_again(database, write)
 
@@ -87,15 +91,15 @@ async def write_results(database: Database, results: Sequence[Result]) -> None:
 _POSTPONE = """
 UPDATE push_states s SET
     due_at = CASE WHEN x.claimed AND s.due_at IS NOT NULL THEN s.due_at
-                  ELSE now() + make_interval(secs => x.after_s) END,
+                  ELSE x.due_at END,
     claimed_at = CASE WHEN x.claimed THEN NULL ELSE s.claimed_at END,
     failures = least(s.failures + x.failed::integer, 1000)
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::float8[], $5::boolean[], $6::boolean[])
-    AS x (user_id, device_id, channel_id, after_s, claimed, failed)
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::boolean[], $6::boolean[])
+    AS x (user_id, device_id, channel_id, due_at, claimed, failed)
 WHERE s.user_id = ANY ($1) AND s.user_id = x.user_id AND s.device_id = x.device_id
   AND s.channel_id = x.channel_id
 RETURNING s.user_id, s.device_id, s.channel_id,
-    s.due_at = now() + make_interval(secs => x.after_s) AS waits_for_it
+    s.due_at = x.due_at AS waits_for_it
 """
 
 
@@ -107,17 +111,23 @@ async def postpone(database: Database, laters: Sequence[Later]) -> list[bool]:
         Refused: UNAVAILABLE.
     """
     ordered = sorted(laters, key=lambda later: later.key)
+    now = datetime.now(UTC)
 
     async def write(connection: Connection) -> set[PushKey]:
-        rows = await connection.fetch(
-            _POSTPONE,
-            [later.key.user_id for later in ordered],
-            [later.key.device_id for later in ordered],
-            [later.key.channel_id for later in ordered],
-            [PARKED_S if later.gate else later.after_s for later in ordered],
-            [later.claimed for later in ordered],
-            [later.failed for later in ordered],
-        )
+        rows = []
+        for lane in split_lanes(database, ordered, _user_of):
+            rows += await connection.fetch(
+                _POSTPONE,
+                [later.key.user_id for later in lane],
+                [later.key.device_id for later in lane],
+                [later.key.channel_id for later in lane],
+                [
+                    now + timedelta(seconds=PARKED_S if later.gate else later.after_s)
+                    for later in lane
+                ],
+                [later.claimed for later in lane],
+                [later.failed for later in lane],
+            )
         waiting = {key_of(row) for row in rows if row["waits_for_it"]}
         ours = [each for each in ordered if each.key in waiting]
         await _enqueue(connection, [each for each in ours if each.queue])
@@ -128,6 +138,10 @@ async def postpone(database: Database, laters: Sequence[Later]) -> list[bool]:
 
     waiting = await write_again(database, write)
     return [later.key in waiting and not later.queue and not later.gate for later in laters]
+
+
+def _user_of(each: Result | Later) -> str:
+    return each.key.user_id
 
 
 async def _enqueue(connection: Connection, laters: Sequence[Later]) -> None:

@@ -8,6 +8,7 @@ A job that never came (an hour late) counts no longer.
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import asyncpg
@@ -15,6 +16,7 @@ import msgspec
 
 from models.database import Connection, Database
 from models.jobs.jobs import enqueue
+from models.lanes import fetch_lanes, split_lanes
 from models.limits import Limits
 from models.push.addresses import PushEndpointKind
 
@@ -107,17 +109,13 @@ WHERE (
 ORDER BY e.user_id, e.device_id, x.channel_id
 """
 
-# $1 to $5 are parallel, one element a device and channel; $5 in how many seconds the job is due.
+# One device and channel: $5 is when the job is due, $6 before when a job that waits was lost.
 _WANT = """
 INSERT INTO push_states AS s (user_id, device_id, channel_id, wanted_seq, due_at)
-SELECT x.user_id, x.device_id, x.channel_id, x.seq, now() + make_interval(secs => x.after_s)
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::float8[])
-    AS x (user_id, device_id, channel_id, seq, after_s)
-ORDER BY x.user_id, x.device_id, x.channel_id
+VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (user_id, device_id, channel_id) DO UPDATE
 SET wanted_seq = excluded.wanted_seq, due_at = excluded.due_at
-WHERE s.wanted_seq < excluded.wanted_seq
-  AND (s.due_at IS NULL OR s.due_at < now() - make_interval(secs => $6))
+WHERE s.wanted_seq < excluded.wanted_seq AND (s.due_at IS NULL OR s.due_at < $6)
 RETURNING s.user_id, s.device_id, s.channel_id
 """
 
@@ -130,16 +128,21 @@ async def want_pushes(database: Database, wants: Sequence[Want], *, limits: Limi
     Raises:
         Refused: UNAVAILABLE.
     """
-    rows = await database.fetch(
+    rows = await fetch_lanes(
+        database,
         _WITHOUT_JOB,
-        [want.user_id for want in wants],
-        [want.channel_id for want in wants],
-        [want.seq for want in wants],
-        list({want.user_id for want in wants}),
-        LOST_S,
-        [kind.value for kind in SHOWN_KINDS],
-        [want.looked for want in wants],
-        [want.delivered for want in wants],
+        wants,
+        lambda lane: (
+            [want.user_id for want in lane],
+            [want.channel_id for want in lane],
+            [want.seq for want in lane],
+            list({want.user_id for want in lane}),
+            LOST_S,
+            [kind.value for kind in SHOWN_KINDS],
+            [want.looked for want in lane],
+            [want.delivered for want in lane],
+        ),
+        lane_of=lambda want: want.user_id,
     )
     # Those at which nobody knows whether they are alive have some time left.
     now = [row for row in rows if not row["is_late"]]
@@ -155,18 +158,22 @@ async def _want(
 ) -> int:
     if not rows:
         return 0
-    keys = [key_of(row) for row in rows]
-    kinds = {key: PushEndpointKind(row["kind"]) for key, row in zip(keys, rows, strict=True)}
+    kinds = {key_of(row): PushEndpointKind(row["kind"]) for row in rows}
+    # Two wants of a user in one channel are one.
+    seqs: dict[PushKey, int] = {}
+    for row in rows:
+        seqs[key_of(row)] = max(seqs.get(key_of(row), 0), row["seq"])
+    now = datetime.now(UTC)
+    due = {key: now + timedelta(seconds=delays.get(kinds[key], 0.0)) for key in seqs}
+    lost = now - timedelta(seconds=LOST_S)
 
     async def write(connection: Connection) -> int:
-        queued = await connection.fetch(
+        queued = await connection.fetchmany(
             _WANT,
-            [key.user_id for key in keys],
-            [key.device_id for key in keys],
-            [key.channel_id for key in keys],
-            [row["seq"] for row in rows],
-            [delays.get(kinds[key], 0.0) for key in keys],
-            LOST_S,
+            [
+                (key.user_id, key.device_id, key.channel_id, seq, due[key], lost)
+                for key, seq in sorted(seqs.items())
+            ],
         )
         views = [(key, kinds[key]) for key in map(key_of, queued)]
         await enqueue_views(connection, views, delays)
@@ -210,15 +217,17 @@ async def update_pushes(database: Database, places: Sequence[tuple[str, str]]) -
     """
 
     async def write(connection: Connection) -> int:
-        rows = await connection.fetch(
-            _UPDATE,
-            [user_id for user_id, _ in places],
-            [channel_id for _, channel_id in places],
-            list({user_id for user_id, _ in places}),
-            [kind.value for kind in SHOWN_KINDS],
-            LOST_S,
-            SOON_S,
-        )
+        rows = []
+        for lane in split_lanes(database, places, lambda place: place[0]):
+            rows += await connection.fetch(
+                _UPDATE,
+                [user_id for user_id, _ in lane],
+                [channel_id for _, channel_id in lane],
+                list({user_id for user_id, _ in lane}),
+                [kind.value for kind in SHOWN_KINDS],
+                LOST_S,
+                SOON_S,
+            )
         keys = [(key_of(row), PushEndpointKind(row["kind"])) for row in rows]
         await enqueue_views(connection, keys, {})
         return len(rows)

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from models.budgets import Charge, address_key, spend
 from models.database import Connection, Database
+from models.lanes import fetch_by_id
 from models.limits import Limits
 from models.refusals import invalid
 from models.users.users import User, list_users
@@ -58,8 +59,8 @@ async def discover_contacts(
         return []
     async with database.transaction() as connection:
         await spend(connection, _charges(viewer_id, address, len(wanted), limits), now=now)
-    rows = await database.fetch(
-        "SELECT number, user_id FROM phone_numbers WHERE number = ANY($1)", wanted
+    rows = await fetch_by_id(
+        database, "SELECT number, user_id FROM phone_numbers WHERE number = ANY($1)", wanted
     )
     owners = {row["number"]: row["user_id"] for row in rows}
     found = list(dict.fromkeys(owners[number] for number in wanted if number in owners))
@@ -87,11 +88,9 @@ async def _add_contacts(database: Database, viewer_id: str, found: Iterable[str]
     """Record that the viewer knows the numbers of these users, except their own."""
     contacts = sorted(user_id for user_id in found if user_id != viewer_id)
     if contacts:
-        await database.execute(
-            "INSERT INTO contacts (user_id, contact_id) "
-            "SELECT $1, c FROM unnest($2::uuid[]) c ON CONFLICT DO NOTHING",
-            viewer_id,
-            contacts,
+        await database.executemany(
+            "INSERT INTO contacts (user_id, contact_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            [(viewer_id, contact) for contact in contacts],
         )
 
 
@@ -109,9 +108,9 @@ async def list_known_numbers(
     known = [row["contact_id"] for row in rows]
     if viewer_id in user_ids:
         known.append(viewer_id)
-    if not known:
-        return {}
-    found = await database.fetch(
-        "SELECT user_id, number FROM user_phone_numbers WHERE user_id = ANY($1::uuid[])", known
+    found = await fetch_by_id(
+        database,
+        "SELECT user_id, number FROM user_phone_numbers WHERE user_id = ANY($1::uuid[])",
+        known,
     )
     return {row["user_id"]: row["number"] for row in found}

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from models.database import Connection, Database
+from models.lanes import fetch_by_id
 from models.limits import Limits
 from models.media.media import Media, picture_of, stored_picture
 from models.media.uses import HolderKind, claim_picture, release_picture
@@ -54,8 +55,8 @@ async def create_user(connection: Connection, user_id: str, name: str, *, now: d
 
 async def list_users(database: Database, user_ids: Sequence[str]) -> dict[str, User]:
     """Return the users by id; ids of nobody are left out."""
-    rows = await database.fetch(
-        f"SELECT {USER_COLUMNS} FROM users WHERE id = ANY($1::uuid[])", user_ids
+    rows = await fetch_by_id(
+        database, f"SELECT {USER_COLUMNS} FROM users WHERE id = ANY($1::uuid[])", user_ids
     )
     return {row["id"]: user_of(row) for row in rows}
 
