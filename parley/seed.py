@@ -6,9 +6,7 @@ import argparse
 import asyncio
 import dataclasses
 import sys
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 
@@ -22,17 +20,12 @@ from parley.settings import Settings
 TOKEN_TTL_S = 24 * 3600
 
 
-def main(settings: Settings, arguments: Sequence[str]) -> int:
-    asked = _parse(arguments)
-    plan = WorldPlan(
-        pairs=asked.pairs,
-        group_members=asked.group_members,
-        history=asked.history,
-        idle=asked.idle,
-    )
+def main(settings: Settings, arguments: argparse.Namespace) -> int:
+    given = vars(arguments)
+    plan = WorldPlan(**{name: given[name] for name in WorldPlan.__struct_fields__ if name in given})
     world = asyncio.run(_seed(settings, plan))
-    write_whole(asked.world, msgspec.json.encode(world).decode())
-    sys.stderr.write(f"The ids and tokens are in {asked.world}; the tokens hold for a day.\n")
+    write_whole(arguments.world, msgspec.json.encode(world).decode())
+    sys.stderr.write(f"The ids and tokens are in {arguments.world}; the tokens hold for a day.\n")
     return 0
 
 
@@ -46,41 +39,3 @@ async def _seed(settings: Settings, plan: WorldPlan) -> World:
         )
     finally:
         await connection.close()
-
-
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    plan = WorldPlan()
-    parser = argparse.ArgumentParser(
-        prog="python -m parley seed",
-        description="Make people, chats, a group and a long history; for development only.",
-    )
-    parser.add_argument(
-        "--world", metavar="FILE", type=Path, required=True, help="gets ids and tokens, as JSON"
-    )
-    for name, least, most, default, meaning in (
-        ("--pairs", 0, 10_000, plan.pairs, "chats of two people"),
-        ("--group-members", 2, 100, plan.group_members, "people in the one group"),
-        ("--history", 0, 1_000_000, plan.history, "messages in the one long chat"),
-        ("--idle", 0, 100_000, plan.idle, "more people, who chat two by two"),
-    ):
-        parser.add_argument(
-            name,
-            metavar="N",
-            type=_between(least, most),
-            default=default,
-            help=f"{meaning} ({default})",
-        )
-    asked = parser.parse_args(arguments)
-    if not asked.world.absolute().parent.is_dir():
-        parser.error(f"there is no folder {asked.world.absolute().parent} for the file of --world")
-    return asked
-
-
-def _between(least: int, most: int) -> Callable[[str], int]:
-    def count(text: str) -> int:
-        value = int(text)
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"must be between {least} and {most}, not {value}")
-        return value
-
-    return count

@@ -1,9 +1,9 @@
 """`check-database`: whether the migrations make the database that the code describes."""
 
+import argparse
 import asyncio
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from parley.embedded import EmbeddedServers
@@ -12,7 +12,7 @@ from parley.migrations import list_differences, migrate
 from parley.settings import Settings
 
 
-def run(settings: Settings, arguments: Sequence[str], *, told: bool) -> int:
+def run(settings: Settings, arguments: argparse.Namespace, *, told: bool) -> int:
     configure_logging(development=True)
     if settings.database_url is not None:
         return _compare(settings.database_url)

@@ -5,6 +5,7 @@ may be about to name), and objects that rows name in vain. `--repair` sweeps, an
 former; the latter are for a person to look at. The exit code is 1 when anything is left.
 """
 
+import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
@@ -19,21 +20,17 @@ from parley.settings import Settings, SettingsError
 from parley.worker.jobs import make_media_sweep
 from workers.media.sweep import Findings
 
-USAGE = "Usage: python -m parley check-media [--repair]\n"
 OLDER_THAN_S = 3600.0
 SHOWN = 100
 
 
-def run(settings: Settings, arguments: Sequence[str], *, told: bool) -> int:
+def run(settings: Settings, arguments: argparse.Namespace, *, told: bool) -> int:
     configure_logging(development=settings.development)
-    if list(arguments) not in ([], ["--repair"]):
-        sys.stderr.write(USAGE)
-        return 2
     settings = with_running(settings)
     if not settings.database_url:
         raise SettingsError("DATABASE_URL must name the database whose media is meant.")
     try:
-        found = asyncio.run(_check(settings, settings.database_url, repair=bool(arguments)))
+        found = asyncio.run(_check(settings, settings.database_url, repair=arguments.repair))
     except (Refused, OSError):
         sys.stderr.write("PostgreSQL or storage cannot be reached.\n")
         return 1

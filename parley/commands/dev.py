@@ -1,7 +1,7 @@
 """`dev`: everything that Parley needs, in one data directory, under one supervisor."""
 
+import argparse
 import contextlib
-from collections.abc import Sequence
 
 from parley.commands.terminal import address, announce, say
 from parley.embedded.folder import Folder
@@ -17,7 +17,7 @@ from parley.supervision.supervisor import Plan, Supervisor
 ELSEWHERE = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
 
 
-def run(settings: Settings, arguments: Sequence[str], *, told: bool) -> int:
+def run(settings: Settings, arguments: argparse.Namespace, *, told: bool) -> int:
     with (
         contextlib.closing(Folder(settings.data_dir)) as folder,
         reserve(settings.host, settings.port) as reserved,

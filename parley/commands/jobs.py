@@ -1,15 +1,10 @@
 """`jobs`: what waits, what runs and what was set aside; and what is to become of the latter.
 
-    jobs [list]         kinds, states, ages and last errors
-    jobs failed         what was set aside, the newest first
-    jobs retry ID …     queue these again
-    jobs drop ID …      delete these
-    jobs retry-all KIND queue all of a kind again
-
 It asks PostgreSQL alone, that of a running `dev` where DATABASE_URL names no other: it works
 whether a worker runs or not.
 """
 
+import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
@@ -27,54 +22,39 @@ from parley.embedded.running import with_running
 from parley.logs import configure_logging
 from parley.settings import Settings, SettingsError
 
-USAGE = "Usage: python -m parley jobs [list | failed | retry ID … | drop ID … | retry-all KIND]\n"
 FAILED_SHOWN = 200
 STATES = ("waiting", "later", "running", "failed")
 
 
-def run(settings: Settings, arguments: Sequence[str], *, told: bool) -> int:
+def run(settings: Settings, arguments: argparse.Namespace, *, told: bool) -> int:
     configure_logging(development=settings.development)
     settings = with_running(settings)
     if not settings.database_url:
         raise SettingsError("DATABASE_URL must name the database whose jobs are meant.")
     try:
-        return asyncio.run(_run(settings.database_url, list(arguments) or ["list"]))
+        sys.stdout.write(asyncio.run(_answer(settings.database_url, arguments)))
     except (Refused, OSError):
         sys.stderr.write("PostgreSQL cannot be reached at DATABASE_URL.\n")
         return 1
-
-
-async def _run(database_url: str, arguments: list[str]) -> int:
-    database = await Database.open(database_url, connections=1)
-    try:
-        answer = await _answer(database, *arguments)
-    finally:
-        await database.close()
-    if answer is None:
-        sys.stderr.write(USAGE)
-        return 2
-    sys.stdout.write(answer)
     return 0
 
 
-async def _answer(database: Database, what: str, *more: str) -> str | None:
-    """None for what is not understood."""
-    match what, more:
-        case "list", ():
-            return await _list(database)
-        case "failed", ():
-            return await _list_failed(database)
-        case "retry-all", (kind,):
-            return _said(await retry_jobs(database, None, kind), "queued again")
-    job_ids = [int(word) for word in more if word.isdigit()]
-    if not more or len(job_ids) != len(more):
-        return None
-    match what:
-        case "retry":
-            return _said(await retry_jobs(database, job_ids, None), "queued again")
-        case "drop":
-            return _said(await drop_jobs(database, job_ids), "dropped")
-    return None
+async def _answer(database_url: str, arguments: argparse.Namespace) -> str:
+    database = await Database.open(database_url, connections=1)
+    try:
+        match arguments.action:
+            case "failed":
+                return await _list_failed(database)
+            case "retry-all":
+                return _said(await retry_jobs(database, None, arguments.kind), "queued again")
+            case "retry":
+                return _said(await retry_jobs(database, arguments.job_ids, None), "queued again")
+            case "drop":
+                return _said(await drop_jobs(database, arguments.job_ids), "dropped")
+            case _:
+                return await _list(database)
+    finally:
+        await database.close()
 
 
 async def _list(database: Database) -> str:

@@ -2,7 +2,7 @@
 a rule.
 """
 
-from collections.abc import Sequence
+import argparse
 
 from parley.embedded.running import with_running
 from parley.logs import configure_logging
@@ -10,7 +10,7 @@ from parley.seed import main
 from parley.settings import Settings, SettingsError, require_services
 
 
-def run(settings: Settings, arguments: Sequence[str], *, told: bool) -> int:
+def run(settings: Settings, arguments: argparse.Namespace, *, told: bool) -> int:
     if not settings.development:
         raise SettingsError("PARLEY_ENV must be 'development' to make people who never signed in.")
     configure_logging(development=True)

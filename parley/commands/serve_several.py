@@ -1,5 +1,6 @@
 """`serve` with PARLEY_API_PROCESSES above 1: that many API processes on one port, kept up."""
 
+import argparse
 import logging
 from collections.abc import Sequence
 
@@ -13,7 +14,7 @@ from parley.supervision.supervisor import Plan, Supervisor
 LOGGER = logging.getLogger("parley.supervisor")
 
 
-def run(settings: Settings, arguments: Sequence[str], *, told: bool) -> int:
+def run(settings: Settings, arguments: argparse.Namespace, *, told: bool) -> int:
     require_services(settings)
     configure_logging(development=settings.development)
     with reserve(settings.host, settings.port) as reserved:

@@ -1,7 +1,7 @@
 """`work`: the worker only."""
 
+import argparse
 import asyncio
-from collections.abc import Sequence
 
 import uvloop
 
@@ -10,7 +10,7 @@ from parley.settings import Settings, require_services
 from parley.worker.process import run_worker
 
 
-def run(settings: Settings, arguments: Sequence[str], *, told: bool) -> int:
+def run(settings: Settings, arguments: argparse.Namespace, *, told: bool) -> int:
     require_services(settings)
     configure_logging(development=settings.development)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from parley.command_line import COMMANDS, parse
 from parley.supervision.part import CHECKOUT
 
 
@@ -37,6 +38,62 @@ def test_an_unknown_command_shows_the_known_ones() -> None:
 
     assert ran.returncode == 2
     assert ran.stderr.startswith("Parley has no command 'sevre'.\n\nUsage: ")
+    assert ran.stderr.endswith("\nDid you mean 'serve'?\n")
+
+
+def test_a_command_that_is_like_none_suggests_none() -> None:
+    assert "Did you mean" not in parley("qqq").stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse([name, "--help"])
+
+    said = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert said.startswith(f"Usage: python -m parley {name} ")
+    assert COMMANDS[name].description in " ".join(said.split()).replace("- ", "-")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            "jobs retry x",
+            "jobs retry cannot run: argument ID: the id of a job is a number, not 'x'.",
+        ),
+        ("jobs retry", "jobs retry cannot run: the following arguments are required: ID."),
+        ("serve now", "serve cannot run: it knows no 'now'."),
+        ("check-media --rep", "check-media cannot run: it knows no '--rep'."),
+        (
+            "migrate --shards 0",
+            "migrate cannot run: argument --shards: it must be between 1 and 4096, not 0.",
+        ),
+    ],
+)
+def test_a_wrong_argument_is_one_sentence_after_the_usage(
+    words: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(words.split())
+
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said.startswith("Usage: python -m parley ")
+    assert said.splitlines()[-1] == f"python -m parley {sentence}"
+
+
+def test_what_a_command_is_told_reaches_it() -> None:
+    assert vars(parse(["jobs"])) == {"command": "jobs", "action": None}
+    assert parse(["jobs", "drop", "7", "8"]).job_ids == [7, 8]
+    assert parse(["jobs", "retry-all", "push"]).kind == "push"
+    assert parse(["migrate", "--shards", "32"]).shards == 32
+    assert vars(parse(["seed", "--world", "world.json", "--idle", "3"])) == {
+        "command": "seed",
+        "world": Path("world.json"),
+        "idle": 3,
+    }
 
 
 @pytest.mark.parametrize(
