@@ -48,6 +48,18 @@ async def test_ready_is_who_takes_writes_and_has_the_revision(
     await of_old.close()
 
 
+async def test_a_process_of_the_release_before_is_ready_on_a_newer_database(
+    database_url: str,
+) -> None:
+    before, after = Readiness(database_url, "0001"), Readiness(database_url, "9999")
+
+    assert await before.ask()
+    assert not await after.ask()
+
+    await before.close()
+    await after.close()
+
+
 async def test_a_question_that_is_not_answered_is_a_no_and_the_next_goes_another_way(
     database: Database, readiness: Readiness
 ) -> None:
