@@ -130,6 +130,19 @@ class Limits(RateLimits):
     replay_entries: int = limit(
         1000, "entries replayed of a channel; further back, `ResyncRequired`"
     )
+    streams_per_device: int = limit(
+        10, "streams of the inbox with a `streamId` that are kept of a device"
+    )
+    stream_kept_days: int = limit(
+        30, "days that a `streamId` without use, and a cursor of the inbox, are good for"
+    )
+    stream_id_length: int = limit(64, "characters of a `streamId`")
+    progress_interval_s: int = limit(
+        30,
+        "seconds after something was sent until `InboxProgress` follows, where the client does not "
+        "say `heartbeatSeconds`",
+    )
+    progress_entries: int = limit(200, "entries of a replay between two `InboxProgress`")
 
     # Media
     image_upload_bytes: int = limit(50_000_000, "bytes of an uploaded picture")

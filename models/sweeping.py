@@ -11,6 +11,10 @@ _STATEMENTS = (
     "DELETE FROM push_mails WHERE confirmed_at IS NULL AND refused_at IS NULL "
     "AND expires_at < now() - interval '30 days'",
     "DELETE FROM budgets WHERE window_start < now() - interval '3 days'",
+    # The name of a stream that was forgotten is kept longer, so that its client is told.
+    "UPDATE inbox_streams SET began = NULL, acknowledged = NULL "
+    "WHERE began IS NOT NULL AND used_at < now() - interval '30 days'",
+    "DELETE FROM inbox_streams WHERE used_at < now() - interval '180 days'",
     "DELETE FROM devices WHERE revoked_at < now() - interval '90 days'",
 )
 

@@ -26,6 +26,7 @@ AUDIENCE = "parley-api"
 # Ours have some 330 and 120 characters; nothing longer is parsed.
 MAX_ACCESS_LENGTH = 2048
 MAX_REFRESH_LENGTH = 256
+CURSOR_MAC_BYTES = 16
 
 _REQUIRED = ["iss", "aud", "sub", "dev", "gen", "iat", "exp"]
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -75,6 +76,7 @@ class Tokens:
         self._mail_code_keys = [_derive(each, "code by mail") for each in secrets]
         self._unsubscribe_keys = [_derive(each, "unsubscribe") for each in secrets]
         self._network_keys = [_derive(each, "network") for each in secrets]
+        self._cursor_keys = [_derive(each, "inbox cursor") for each in secrets]
         # Every token of ours begins with the same header: one that does not is not parsed at all.
         header, _, _ = jwt.encode({}, self._access_keys[0], algorithm="HS256").partition(".")
         self._header = f"{header}."
@@ -162,6 +164,14 @@ class Tokens:
         expected = [_unsubscribe_token(key, claims) for key in self._unsubscribe_keys]
         return claims if True in [hmac.compare_digest(each, token) for each in expected] else None
 
+    def mac_of_cursor(self, user_id: str, device_id: str, body: bytes) -> bytes:
+        """Return what binds a cursor of the inbox to its user and device."""
+        return _cursor_mac(self._cursor_keys[0], user_id, device_id, body)
+
+    def is_mac_of_cursor(self, user_id: str, device_id: str, body: bytes, mac: bytes) -> bool:
+        macs = [_cursor_mac(key, user_id, device_id, body) for key in self._cursor_keys]
+        return True in [hmac.compare_digest(each, mac) for each in macs]
+
     def digest_secret(self, secret: str) -> bytes:
         """Return what a request for a code is found by. A request's secret is random and long:
         its digest needs no key.
@@ -196,6 +206,11 @@ def _mail_code(key: bytes, user_id: str, address: str, nonce: bytes) -> str:
 def _unsubscribe_token(key: bytes, claims: UnsubscribeClaims) -> str:
     body = f"pu{'c' if claims.refuse else 'd'}_{claims.user_id}{claims.digest.hex()}"
     return f"{body}_{hmac.digest(key, body.encode(), hashlib.sha256).hex()[:40]}"
+
+
+def _cursor_mac(key: bytes, user_id: str, device_id: str, body: bytes) -> bytes:
+    owner = bytes.fromhex(user_id + device_id)
+    return hmac.digest(key, owner + body, hashlib.sha256)[:CURSOR_MAC_BYTES]
 
 
 def _code_hash(key: bytes, purpose: int, place: str, secret: str, code: str) -> bytes:

@@ -14,6 +14,7 @@ from models.database import Database, DatabaseClosed, wait_for_database
 from models.devices.sessions import Sessions
 from models.devices.sms import DevelopmentSmsSender, SmsSender, SnsSmsSender
 from models.log.committer import Committer
+from models.log.cursors import Cursors
 from models.log.entries import Batch
 from models.log.positions import Moved
 from models.media.uploads import Uploads
@@ -309,7 +310,16 @@ async def _open_following(ground: _Ground, parts: Parts) -> _Following:
         SessionWatch(sessions, notice_s=limits.session_expiring_notice_s, loops=loops)
     )
     live = Following(
-        database, hub, node, watch, signaller, presence, presence_watch, typing, limits
+        database,
+        hub,
+        node,
+        watch,
+        signaller,
+        presence,
+        presence_watch,
+        typing,
+        Cursors(ground.tokens),
+        limits,
     )
 
     def on_repaired() -> None:

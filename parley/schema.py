@@ -13,6 +13,7 @@ from graphql import (
 from graphql import print_schema as print_graphql_schema
 from strawberry.tools import merge_types
 
+from resolvers.acknowledgements import AcknowledgementMutations
 from resolvers.blocks import BlockMutations, BlockQueries
 from resolvers.channels import ChannelMutations, ChannelQueries
 from resolvers.devices import DeviceMutations, DeviceQueries
@@ -34,6 +35,7 @@ from resolvers.users import UserMutations, UserQueries
 from schema.channels.channels import Chat
 from schema.channels.events import (
     ChannelUpdated,
+    InboxProgress,
     InboxReady,
     LogAdvanced,
     MessageAdded,
@@ -72,6 +74,7 @@ MUTATIONS = (
     DeviceMutations,
     UserMutations,
     ChannelMutations,
+    AcknowledgementMutations,
     GroupMutations,
     MemberMutations,
     InviteMutations,
@@ -99,6 +102,7 @@ TYPES = (
     TypingUpdated,
     ViewerChannelUpdated,
     ViewerUpdated,
+    InboxProgress,
     InboxReady,
     ResyncRequired,
     SessionExpiring,

@@ -1,6 +1,5 @@
-"""Channels: the viewer's list, one by id, opening a chat, and acknowledging."""
+"""Channels: the viewer's list, one by id, and opening a chat."""
 
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -13,19 +12,8 @@ from models.channels.channels import find_channel, page_channels
 from models.channels.chats import open_chat
 from models.channels.mutes import mute_channel
 from models.channels.refusals import no_such_channel
-from models.limits import Limits
-from models.log.acknowledgements import acknowledge
 from models.log.signals import Signalled, ViewerChannelChanged
-from models.media.stored import note_stored
-from models.refusals import invalid
 from schema.budgets import spends
-from schema.channels.acknowledgements import (
-    AcknowledgeInput,
-    AcknowledgePayload,
-    AcknowledgeResult,
-    ChannelPosition,
-    PositionInput,
-)
 from schema.channels.channels import (
     Channel,
     ChannelConnection,
@@ -100,10 +88,6 @@ class ChannelQueries:
         return None if channel_id is None else await context.loaders.channels.load(channel_id)
 
 
-def _count_named(input: AcknowledgeInput) -> int:
-    return sum(len(each or ()) for each in (input.delivered, input.read, input.stored_media_ids))
-
-
 @strawberry.type
 class ChannelMutations:
     @strawberry.mutation(
@@ -135,55 +119,6 @@ class ChannelMutations:
 
     @strawberry.mutation(
         description=(
-            "Moves the viewer's positions forward, in one or several channels. Safe to repeat: "
-            "a position never moves back, and never past the end of the log."
-        ),
-        graphql_type=AcknowledgeResult,
-    )
-    @answers_refusals
-    @spends("acknowledgements_per_user", _count_named, of="input")
-    async def acknowledge(
-        self,
-        info: strawberry.Info,
-        input: Annotated[
-            AcknowledgeInput,
-            strawberry.argument(
-                description="What this device has stored and what the viewer has read."
-            ),
-        ],
-    ) -> AcknowledgePayload | Refusal:
-        context = context_of(info)
-        viewer = context.require_viewer()
-        resources = context.resources
-        most = resources.limits.position_inputs
-        delivered = require_positions(input.delivered, "delivered", most)
-        read = require_positions(input.read, "read", most)
-        stored_media = _require_stored_media(input.stored_media_ids, resources.limits)
-        moved = await acknowledge(
-            resources.database,
-            resources.committer,
-            viewer.user.id,
-            viewer.device_id,
-            delivered=delivered,
-            read=read,
-        )
-        if read:
-            context.note_active()
-        if stored_media and resources.limits.media_delete_after_delivery:
-            await note_stored(resources.database, viewer.user.id, stored_media)
-        return AcknowledgePayload(
-            positions=[
-                ChannelPosition(
-                    channel_id=strawberry.ID(ids.channel_global_id(m.channel_id)),
-                    delivered_seq=m.delivered_seq,
-                    read_seq=m.read_seq,
-                )
-                for m in sorted(moved, key=lambda m: m.channel_id)
-            ]
-        )
-
-    @strawberry.mutation(
-        description=(
             "Stops pushes of this channel for the viewer until a given time; null ends the "
             "mute. Use a time in the far future to mute permanently. Live events are still "
             "sent. Other members are not affected."
@@ -211,34 +146,3 @@ class ChannelMutations:
         if channel is None:
             raise no_such_channel()
         return ChannelPayload(channel=channel)
-
-
-def require_positions(
-    inputs: Iterable[PositionInput] | None, field: str, most: int
-) -> dict[str, int]:
-    """Return the farthest seq named for each channel id. Ids that are no channel's are left out, as
-    unknown channels are.
-
-    Raises:
-        Refused: INVALID_INPUT, for a negative seq or more than `most` positions.
-    """
-    named = list(inputs or ())
-    if len(named) > most:
-        raise invalid(f"At most {most} positions are allowed here.", field)
-    positions: dict[str, int] = {}
-    for place, position in enumerate(named):
-        if position.seq < 0:
-            raise invalid("A seq is not negative.", f"{field}.{place}.seq")
-        channel_id = ids.parse_plain("chn", position.channel_id)
-        if channel_id is not None:
-            positions[channel_id] = max(position.seq, positions.get(channel_id, 0))
-    return positions
-
-
-def _require_stored_media(media_ids: Sequence[str] | None, limits: Limits) -> list[str]:
-    """Return the media ids, each once. Ids of something else are left out, as unknown media are."""
-    named = media_ids or []
-    if len(named) > limits.stored_media:
-        raise invalid(f"At most {limits.stored_media} files are allowed here.", "storedMediaIds")
-    inner_ids = [ids.parse_plain("med", media_id) for media_id in named]
-    return list(dict.fromkeys(each for each in inner_ids if each is not None))

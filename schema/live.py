@@ -9,6 +9,7 @@ from typing import Protocol
 from models.devices.viewer import Viewer
 from models.log.events import Occurrence
 from models.log.signals import SignalKind, Signalled
+from models.log.streams import InboxStart
 from models.users.presence import Presence
 
 
@@ -18,10 +19,12 @@ class Live(Protocol):
         lost.
         """
 
-    async def follow_inbox(
-        self, viewer: Viewer, after: Mapping[str, int]
-    ) -> AsyncIterable[Occurrence]:
-        """Everything that happens to the viewer: what was missed, InboxReady, then what happens."""
+    async def follow_inbox(self, viewer: Viewer, start: InboxStart) -> AsyncIterable[Occurrence]:
+        """Everything that happens to the viewer: what was missed, InboxReady, then what happens.
+
+        Raises:
+            Refused: UNAVAILABLE.
+        """
 
     async def follow_messages(
         self, viewer: Viewer, channel_id: str, after_seq: int | None

@@ -81,6 +81,8 @@ class Feed:
         # Channels that the user has left, with the entry that took them out.
         self.left: dict[str, int] = {}
         self._lost: dict[str, int] = {}
+        # Told of each live entry, once it was given.
+        self.on_given: Callable[[], None] | None = None
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._source = source
         self._queued_events = queued_events
@@ -182,6 +184,8 @@ class Feed:
     def skip_to(self, channel_id: str, seq: int) -> None:
         """Go on from here: what lies before was given up (ResyncRequired)."""
         self.positions[channel_id] = max(seq, self.positions.get(channel_id, 0))
+        if self.on_given is not None:
+            self.on_given()
         self.release(channel_id)
 
     def go_live(self) -> None:
@@ -247,6 +251,8 @@ class Feed:
         occurrence = self.take(entry)
         if occurrence is not None:
             self.put(occurrence)
+        if self.on_given is not None:
+            self.on_given()
 
     # ---------------------------------------------------------------- what goes out
 

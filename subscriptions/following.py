@@ -11,19 +11,23 @@ from datetime import UTC, datetime
 from models.database import Database
 from models.devices.viewer import Viewer
 from models.limits import Limits
+from models.log.cursors import Cursors
 from models.log.events import InboxReady, Occurrence, SessionExpiring
 from models.log.signals import SignalKind, Signalled
+from models.log.streams import InboxStart
 from models.refusals import RefusalCode, Refused
 from models.users.presence import Presence
 from subscriptions.feed import Feed, FeedKind
 from subscriptions.hub import Hub
+from subscriptions.inbox.progress import place_of
+from subscriptions.inbox.source import InboxSource
 from subscriptions.nodes.node import Node
 from subscriptions.presence.presence import NodePresence
 from subscriptions.presence.watch import PresenceWatch
 from subscriptions.replays import Replays
 from subscriptions.session_watch import SessionWatch
 from subscriptions.signaller import Signaller
-from subscriptions.sources import ChannelSource, InboxSource, PresenceSource
+from subscriptions.sources import ChannelSource, PresenceSource
 from subscriptions.typing import Typing
 
 
@@ -40,6 +44,7 @@ class Following:
         presence: NodePresence,
         presence_watch: PresenceWatch,
         typing: Typing,
+        cursors: Cursors,
         limits: Limits,
     ) -> None:
         self._database = database
@@ -50,6 +55,7 @@ class Following:
         self._presence = presence
         self._presence_watch = presence_watch
         self._typing = typing
+        self._cursors = cursors
         self._limits = limits
         self._replays = Replays()
 
@@ -62,8 +68,10 @@ class Following:
         self._signaller.receive(signals)
         self._presence_watch.receive(signals)
 
-    async def follow_inbox(self, viewer: Viewer, after: Mapping[str, int]) -> Feed:
-        source = InboxSource(self._database, self._hub, self._node, self._limits, dict(after))
+    async def follow_inbox(self, viewer: Viewer, start: InboxStart) -> Feed:
+        source = InboxSource(
+            self._database, self._hub, self._node, self._limits, self._cursors, start
+        )
         feed = Feed(
             source,
             viewer.user.id,
@@ -146,7 +154,8 @@ class Following:
         """
         for feed in self._hub.feeds():
             if feed.live and feed.kind == "inbox":
-                feed.put(Occurrence(InboxReady(datetime.now(UTC), 0)))
+                place = place_of(feed, self._cursors)
+                feed.put(Occurrence(InboxReady(datetime.now(UTC), 0, place)))
 
 
 class FeedSession:

@@ -2,8 +2,7 @@
 in order, and then what was committed meanwhile.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
 
 from models.channels.refusals import no_such_channel
 from models.database import Database
@@ -11,11 +10,10 @@ from models.limits import Limits
 from models.log.entries import (
     Standing,
     hydrate_entries,
-    list_device_positions,
     list_entries,
     list_standings,
 )
-from models.log.events import InboxReady, Occurrence, ResyncRequired, TooFarBehind
+from models.log.events import Occurrence, TooFarBehind
 from subscriptions.feed import Feed, resync_occurrence
 from subscriptions.hub import Hub
 from subscriptions.live_entry import LiveEntry
@@ -26,7 +24,7 @@ from subscriptions.nodes.node import Node
 PIECE_ENTRIES = 100
 
 
-class _LogSource:
+class LogSource:
     """Read the log in pieces, in order, each entry once: the part that all sources share."""
 
     def __init__(self, database: Database, hub: Hub, node: Node, limits: Limits) -> None:
@@ -75,8 +73,11 @@ class _LogSource:
                     async for occurrence in self._read(feed, channel_id, up_to_seq):
                         yield occurrence
             else:
-                feed.go_live()
+                self._go_live(feed)
                 return
+
+    def _go_live(self, feed: Feed) -> None:
+        feed.go_live()
 
     def _lacking(self, feed: Feed) -> list[tuple[str, int]]:
         for channel_id in feed.held.keys() - feed.positions.keys():
@@ -85,63 +86,7 @@ class _LogSource:
         return [(channel_id, gap[1]) for channel_id in feed.held if (gap := feed.lacks(channel_id))]
 
 
-class InboxSource(_LogSource):
-    def __init__(
-        self, database: Database, hub: Hub, node: Node, limits: Limits, after: dict[str, int]
-    ) -> None:
-        super().__init__(database, hub, node, limits)
-        self._after = after
-
-    async def replay(self, feed: Feed) -> AsyncIterator[Occurrence]:
-        async with feed.pace.turn():
-            device = await list_device_positions(self._database, feed.user_id, feed.device_id)
-            standings = await list_standings(self._database, feed.user_id)
-        replayed = 0
-        resyncs = list(self._set_positions(feed, standings, device))
-        for channel_id, seq in resyncs:
-            yield resync_occurrence(channel_id, seq)
-        for standing in standings:
-            up_to = standing.last_seq if standing.left_seq is None else standing.left_seq
-            async for occurrence in self._read(feed, standing.channel_id, up_to):
-                replayed += 1
-                yield occurrence
-        async for occurrence in self._read_what_is_lacking(feed):
-            replayed += not isinstance(occurrence.value, ResyncRequired)
-            yield occurrence
-        yield Occurrence(InboxReady(datetime.now(UTC), replayed))
-
-    def _set_positions(
-        self, feed: Feed, standings: Iterable[Standing], device: Mapping[str, int]
-    ) -> Iterable[tuple[str, int]]:
-        """Set where each channel begins. Channels whose position cannot be used begin at their end;
-        yield those, with that seq.
-        """
-        for at in standings:
-            known_joined_seq = feed.joined_seqs.get(at.channel_id, 1)
-            if known_joined_seq > at.joined_seq:
-                # They came in (again) since this was read: what is held begins with that.
-                at = Standing(at.channel_id, known_joined_seq, known_joined_seq - 1, None)
-            if at.joined_seq > 1:
-                feed.joined_seqs[at.channel_id] = at.joined_seq
-            if at.left_seq is not None:
-                # Only the entry that says so, unless this device knows it.
-                known = max(self._after.get(at.channel_id, 0), device.get(at.channel_id, 0))
-                feed.positions[at.channel_id] = max(at.left_seq - 1, min(known, at.left_seq))
-                if known >= at.left_seq:
-                    feed.left[at.channel_id] = at.left_seq
-                continue
-            start = self._after.get(at.channel_id, device.get(at.channel_id, at.joined_seq - 1))
-            named = at.channel_id in self._after
-            if not named:
-                start = max(start, at.joined_seq - 1)
-            wrong = start > at.last_seq or start < at.joined_seq - 1
-            if wrong or at.last_seq - start > self._limits.replay_entries:
-                start = at.last_seq
-                yield at.channel_id, at.last_seq
-            feed.positions[at.channel_id] = start
-
-
-class PresenceSource(_LogSource):
+class PresenceSource(LogSource):
     """Replay nothing: the presence watch gives the present state as the first change."""
 
     async def replay(self, feed: Feed) -> AsyncIterator[Occurrence]:
@@ -151,7 +96,7 @@ class PresenceSource(_LogSource):
             yield occurrence
 
 
-class ChannelSource(_LogSource):
+class ChannelSource(LogSource):
     def __init__(self, database: Database, hub: Hub, node: Node, limits: Limits) -> None:
         super().__init__(database, hub, node, limits)
         self._last_seq = 0

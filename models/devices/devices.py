@@ -172,7 +172,8 @@ async def touch_device(database: Database, user_id: str, device_id: str, *, now:
 
 
 async def end_device(connection: Connection, user_id: str, device_id: str) -> bool:
-    """End the device, and delete its positions and push endpoint, within the caller's transaction.
+    """End the device, and delete its positions, streams and push endpoint, within the caller's
+    transaction.
     Return False if the user has no such device. Safe to repeat.
     """
     ended = await connection.fetchval(
@@ -187,6 +188,9 @@ async def end_device(connection: Connection, user_id: str, device_id: str) -> bo
     if ended:
         await connection.execute(
             "DELETE FROM device_positions WHERE user_id = $1 AND device_id = $2", user_id, device_id
+        )
+        await connection.execute(
+            "DELETE FROM inbox_streams WHERE user_id = $1 AND device_id = $2", user_id, device_id
         )
         await end_push(connection, user_id, device_id)
     return bool(ended)

@@ -1,10 +1,14 @@
 """Acknowledging: one device says what it has stored and what its user has read."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from models.database import Database
 from models.log.committer import Committer
+from models.log.cursors import StreamPositions
+from models.log.entries import list_channel_ids, list_device_positions
 from models.log.positions import Move, Moved, advance_device, advance_device_where_left
+from models.log.streams import StreamName, Streams
 
 
 async def acknowledge(
@@ -39,3 +43,24 @@ async def acknowledge(
     if left:
         await advance_device_where_left(database, user_id, device_id, left)
     return moved
+
+
+async def list_news(
+    database: Database,
+    streams: Streams,
+    name: StreamName,
+    positions: StreamPositions,
+    *,
+    now: datetime,
+) -> dict[str, int]:
+    """Return the seqs, by channel id, of what a stream has stored since it was last acknowledged.
+    An acknowledgement of thousands of channels mostly speaks of a few.
+    """
+    stream = await streams.find(name, now=now)
+    if stream is None or stream.began is None:
+        device = await list_device_positions(database, name.user_id, name.device_id)
+        before = StreamPositions.of(device)
+    else:
+        before = stream.began if stream.acknowledged is None else stream.acknowledged
+    news = positions.since(before)
+    return news.resolve(await list_channel_ids(database, name.user_id)) if len(news) else {}

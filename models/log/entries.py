@@ -187,10 +187,7 @@ async def list_standings(
     the named channels that they were ever in.
     """
     if channel_ids is None:
-        mine = await database.fetch(
-            "SELECT channel_id FROM user_channels WHERE user_id = $1", user_id
-        )
-        channel_ids = [row["channel_id"] for row in mine]
+        channel_ids = await list_channel_ids(database, user_id)
     if not channel_ids:
         return []
     rows = await fetch_by_id(
@@ -204,6 +201,12 @@ async def list_standings(
         user_id,
     )
     return [Standing(**row) for row in rows]
+
+
+async def list_channel_ids(database: Database, user_id: str) -> list[str]:
+    """Return the channels that the user is in or has left."""
+    rows = await database.fetch("SELECT channel_id FROM user_channels WHERE user_id = $1", user_id)
+    return [row["channel_id"] for row in rows]
 
 
 async def list_device_positions(database: Database, user_id: str, device_id: str) -> dict[str, int]:

@@ -10,6 +10,7 @@ import msgspec
 
 from models.channels.channels import GroupFacts
 from models.close_codes import CloseCode
+from models.log.cursors import StreamPlace
 from models.log.entries import Change
 from models.messages.messages import Message
 from models.users.users import User
@@ -91,6 +92,14 @@ class InboxReady(msgspec.Struct, frozen=True):
 
     at: datetime
     replayed: int
+    place: StreamPlace
+
+
+class InboxProgress(msgspec.Struct, frozen=True):
+    """Everything up to the place has been sent."""
+
+    at: datetime
+    place: StreamPlace
 
 
 class ResyncRequired(msgspec.Struct, frozen=True):

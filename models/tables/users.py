@@ -206,6 +206,22 @@ class DevicePositionRow(SQLModel, table=True):
     delivered_seq: int = integer_column()
 
 
+class InboxStreamRow(SQLModel, table=True):
+    """A stream of the inbox that its client has named, and what was acknowledged under the name.
+    Positions are packed as in `models/log/cursors.py`.
+    """
+
+    __tablename__ = "inbox_streams"
+
+    user_id: UUID = key()
+    device_id: UUID = key()
+    stream_id: str = Field(sa_column=Column(Text, primary_key=True))
+    # Where the device stood when the name was first used; null once the stream is forgotten.
+    began: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
+    acknowledged: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
+    used_at: datetime = time_column()
+
+
 class PushEndpointRow(SQLModel, table=True):
     """Where a device that follows nothing is reached. It ends with the device."""
 

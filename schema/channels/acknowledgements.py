@@ -30,6 +30,18 @@ class AcknowledgeInput:
         ),
         default=None,
     )
+    stream_id: strawberry.ID | None = strawberry.field(
+        description="The stream that `cursor` came from, by the name that its `inbox` was given.",
+        default=None,
+    )
+    cursor: str | None = strawberry.field(
+        description=(
+            "A cursor of InboxReady or InboxProgress: everything that the stream `streamId` has "
+            "given up to there is stored by the client, and delivered. The stream goes on after it "
+            "when it is opened again."
+        ),
+        default=None,
+    )
     stored_media_ids: list[strawberry.ID] | None = strawberry.field(
         description=(
             "Media files that this device has stored. A server may delete files that all "

@@ -263,6 +263,12 @@ class ViewerUpdated(InboxEvent):
     viewer: users.User = strawberry.field(description="The viewer.", graphql_type=User)
 
 
+def _cursor_field(description: str) -> Any:
+    return derived_field(
+        lambda event: event.place.cursor(), description=description, graphql_type=str
+    )
+
+
 @describes(events.InboxReady)
 @strawberry.type(
     description=(
@@ -274,6 +280,26 @@ class ViewerUpdated(InboxEvent):
 class InboxReady(InboxEvent):
     at: datetime = _at_field()
     replayed: int = strawberry.field(description="How many log entries were sent before it.")
+    cursor: str = _cursor_field(
+        "Where the stream is, in one opaque text, bound to user and device. Pass it to `inbox` to "
+        "go on from here, or acknowledge it."
+    )
+
+
+@describes(events.InboxProgress)
+@strawberry.type(
+    description=(
+        "Everything up to here has been sent. It comes during a long replay, after the events that "
+        "it covers, and at least every `heartbeatSeconds` while something is sent; nothing comes "
+        "where nothing was sent. Store what you got, then acknowledge the cursor. Only documents "
+        "that select something of it get it."
+    )
+)
+class InboxProgress(InboxEvent):
+    at: datetime = strawberry.field(description=_AT, graphql_type=DateTime)
+    cursor: str = _cursor_field(
+        "Where the stream is, in one opaque text, bound to user and device."
+    )
 
 
 @describes(events.ResyncRequired)

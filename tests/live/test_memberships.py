@@ -13,10 +13,13 @@ import pytest
 
 from models.database import Database
 from models.devices.viewer import Viewer
+from models.log.cursors import Cursors
 from models.log.events import InboxReady, Occurrence, ResyncRequired
+from models.log.streams import InboxStart
 from parley.resources import Process
 from subscriptions.feed import Feed
-from subscriptions.sources import ChannelSource, InboxSource
+from subscriptions.inbox.source import InboxSource
+from subscriptions.sources import ChannelSource
 from tests.groups import ADD, LEAVE, inner_id, make_group
 from tests.make import Person
 from tests.waiting import eventually
@@ -57,7 +60,7 @@ async def test_one_who_comes_back_while_reading_slowly_hears_nothing_of_the_time
     for n in range(3):
         await alice.say(group_id, f"{n}")
     live = process_of(bob).resources.live
-    feed = await live.follow_inbox(viewer_of(bob), {inner_id(group_id): 0})
+    feed = await live.follow_inbox(viewer_of(bob), InboxStart({inner_id(group_id): 0}))
     assert isinstance(feed, Feed)
     replay = feed.replay()
     given = [brief(await anext(replay))]
@@ -125,7 +128,15 @@ async def test_one_who_comes_back_just_after_their_standing_was_read_hears_nothi
         await alice.say(group_id, "Without Bob")
     database = PausingDatabase(process.resources.database)
     after = {channel_id: 2} if standing == "left and named" else {}
-    source = InboxSource(database, process.hub, process.node, process.resources.limits, after)
+    resources = process.resources
+    source = InboxSource(
+        database,
+        process.hub,
+        process.node,
+        resources.limits,
+        Cursors(resources.tokens),
+        InboxStart(after),
+    )
     feed = Feed(source, bob.user.id, bob.inner_device_id)
     given: list[Any] = []
 

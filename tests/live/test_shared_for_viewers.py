@@ -28,6 +28,7 @@ from models.log.events import (
     ReceiptUpdated,
     TypingUpdated,
 )
+from models.log.streams import InboxStart
 from parley.engine.engine import Engine
 from parley.engine.sharing import make_renderer
 from parley.resources import Process, open_process
@@ -121,7 +122,7 @@ class Followed:
 
 async def read_alone(process: Process, viewer: Viewer, channel_id: str, seq: int) -> Any:
     """The event of an entry, read from the log for one viewer."""
-    feed: Any = await process.resources.live.follow_inbox(viewer, {channel_id: seq - 1})
+    feed: Any = await process.resources.live.follow_inbox(viewer, InboxStart({channel_id: seq - 1}))
     try:
         async for occurrence in feed.replay():
             if isinstance(occurrence.value, LOG_EVENTS) and occurrence.value.seq == seq:
@@ -252,7 +253,7 @@ async def test_each_viewer_gets_what_it_would_get_alone(
 async def follow_alone(process: Process, person: Person) -> tuple[Viewer, list[Any]]:
     """A viewer who follows nothing else there, and the signals that come for them."""
     viewer = Viewer(person.user, person.inner_device_id, datetime.now(UTC) + timedelta(hours=1))
-    feed: Any = await process.resources.live.follow_inbox(viewer, {})
+    feed: Any = await process.resources.live.follow_inbox(viewer, InboxStart())
     async for _ in feed.replay():
         continue
     signals: list[Any] = []

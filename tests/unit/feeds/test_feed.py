@@ -10,15 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.close_codes import CloseCode
+from models.limits import Limits
+from models.log.cursors import Cursors, StreamPlace
 from models.log.entries import Entry
 from models.log.events import InboxReady, Occurrence, StreamCut
 from models.messages.messages import Message, MessageKind
+from models.tokens import Tokens
 from subscriptions.feed import Feed
 from subscriptions.live_entry import LiveEntry
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 CHANNELS = ("a", "b")
 USER = "reader"
+PLACE = StreamPlace(Cursors(Tokens("x" * 32, Limits())), USER, "device", {}, (), at=AT)
 
 
 class SmallFeed(Feed):
@@ -55,7 +59,7 @@ class Log:
                 for seq in range(after + 1, up_to + 1):
                     yield self._taken(feed, channel_id, seq)
         feed.go_live()
-        yield Occurrence(InboxReady(AT, 0))
+        yield Occurrence(InboxReady(AT, 0, PLACE))
 
     def _taken(self, feed: Feed, channel_id: str, seq: int) -> Occurrence:
         occurrence = feed.take(live_entry(channel_id, seq))
