@@ -289,6 +289,8 @@ FOLLOWED = [  #                                                       sbelmao
 EXEMPT = {
     "sendMessage.input.clientMessageId": "made by the client",
     "createGroup.input.clientGroupId": "made by the client",
+    "inbox.streamId": "made by the client, and the device's own: test_kept_streams",
+    "acknowledge.input.streamId": "made by the client, and the device's own: test_kept_streams",
     "presence.userIds": "a user's privacy decides: test_presence",
     "setPushEndpoint.input.apns.token": "a provider's: test_push_endpoints",
     "setPushEndpoint.input.fcm.token": "a provider's: test_push_endpoints",
