@@ -296,7 +296,7 @@ class InboxReady(InboxEvent):
     )
 )
 class InboxProgress(InboxEvent):
-    at: datetime = strawberry.field(description=_AT, graphql_type=DateTime)
+    at: datetime = _at_field()
     cursor: str = _cursor_field(
         "Where the stream is, in one opaque text, bound to user and device."
     )
