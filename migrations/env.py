@@ -3,6 +3,7 @@ configuration.
 """
 
 import asyncio
+import functools
 
 from alembic import context
 from sqlalchemy import text
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from models.distribution import IS_DISTRIBUTED, list_statements
+from models.hosts import open_connection
 from models.tables import metadata
 
 
@@ -39,10 +41,10 @@ def _run(connection: Connection) -> None:
 
 async def _connect() -> None:
     url = context.config.attributes["database_url"]
+    # SQLAlchemy cannot read a URL of several hosts.
     engine = create_async_engine(
-        url.replace("postgresql://", "postgresql+asyncpg://", 1).replace(
-            "postgres://", "postgresql+asyncpg://", 1
-        ),
+        "postgresql+asyncpg://",
+        async_creator=functools.partial(open_connection, url),
         poolclass=NullPool,
     )
     async with engine.connect() as connection:

@@ -16,6 +16,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from models.deadlines import within
 from models.distribution import IS_DISTRIBUTED
+from models.hosts import Connected, Opened, open_connection
 from models.refusals import unavailable
 from models.turns import Turns
 
@@ -35,13 +36,14 @@ SERVER_SETTINGS = {
 
 # Raised when no connection can be had, or one broke: SQLSTATE classes 08, 53 and 57, and errors of
 # asyncpg and the kernel. InternalClientError: the server has ended the connection, and asyncpg has
-# not closed it yet.
+# not closed it yet; or no host takes writes. ReadOnlySQLTransactionError: this is a standby.
 CONNECTION_ERRORS = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+    asyncpg.ReadOnlySQLTransactionError,
     OSError,
     TimeoutError,
 )
@@ -58,8 +60,8 @@ async def connect(
     url: str, *, settings: dict[str, str] | None = None
 ) -> "asyncpg.Connection[asyncpg.Record]":
     """Open one connection outside the pool; `settings` are added to those of the pool."""
-    connection = await asyncpg.connect(
-        url, timeout=5, server_settings=SERVER_SETTINGS | (settings or {}), statement_cache_size=200
+    connection = await open_connection(
+        url, server_settings=SERVER_SETTINGS | (settings or {}), statement_cache_size=200
     )
     await prepare_connection(connection)
     return connection
@@ -125,8 +127,14 @@ class Database:
         Raises:
             CONNECTION_ERRORS: PostgreSQL is away.
         """
+
+        async def open_one(dsn: str | None = None, **options: Any) -> Opened:
+            return await open_connection(dsn or url, **options)
+
         pool = await asyncpg.create_pool(
             url,
+            connect=open_one,
+            connection_class=Connected,
             # Else asyncpg connects again by itself while PostgreSQL is away, and logs each try.
             min_size=0,
             max_size=connections,
@@ -183,9 +191,18 @@ class Database:
         """
         try:
             async with self.pool.acquire(timeout=4) as connection:
-                yield connection
+                try:
+                    yield connection
+                except asyncpg.ReadOnlySQLTransactionError:
+                    await self._leave_standby(connection)
+                    raise
         except CONNECTION_ERRORS as error:
             raise unavailable() from error
+
+    async def _leave_standby(self, connection: Connection) -> None:
+        """Open all connections anew: what was the primary is none any more, or never was."""
+        connection.terminate()
+        await self.pool.expire_connections()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -1,0 +1,1 @@
+"""A primary that dies, and a standby that takes its place."""
