@@ -21,14 +21,21 @@ class _Selector(selectors.DefaultSelector):
 
 class _VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
-        self._clock = _Selector()
-        super().__init__(self._clock)
+        self.clock = _Selector()
+        super().__init__(self.clock)
 
     def time(self) -> float:
-        return self._clock.now_s
+        return self.clock.now_s
 
 
 def in_virtual_time(test: Coroutine[Any, Any, None]) -> None:
     """Run a test without I/O; its loop's clock begins at 0."""
     with asyncio.Runner(loop_factory=_VirtualLoop) as runner:
         runner.run(test)
+
+
+def stand_still(seconds: float) -> None:
+    """Hold the running loop up for so long, as a call that blocks does."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, _VirtualLoop)
+    loop.clock.now_s += seconds
