@@ -1,7 +1,9 @@
 """A client of the app: queries and mutations over HTTP, subscriptions over a websocket or as
 server-sent events.
 
-Every wait has a deadline. Nothing is retried, and nothing that comes is hidden.
+Every wait has a deadline. Nothing is retried, and nothing that comes is hidden, but that an inbox
+is ready once more: a node says so after each repair, and makes one whenever a busy machine delayed
+its own beat.
 """
 
 import asyncio
@@ -50,8 +52,23 @@ class Ended(Exception):
 
 
 class Stream(Protocol):
-    async def event(self, within_s: float = WITHIN_S) -> Any:
-        """The next event: what the root field gave. Raises `Ended`."""
+    async def event(self, within_s: float = WITHIN_S, *, repairs: bool = False) -> Any:
+        """The next event: what the root field gave; with `repairs`, also that the inbox is ready
+        once more. Raises `Ended`.
+        """
+
+
+@dataclass(slots=True)
+class Readiness:
+    """Whether a stream said that the inbox is ready."""
+
+    told: bool = False
+
+    def is_told_again(self, value: Any) -> bool:
+        ready = isinstance(value, dict) and value.get("__typename") == "InboxReady"
+        again = ready and self.told
+        self.told |= ready
+        return again
 
 
 async def events(stream: Stream, count: int) -> list[Any]:
@@ -63,12 +80,12 @@ async def until(stream: Stream, typename: str, within_s: float = WITHIN_S) -> li
     found: list[Any] = []
     async with asyncio.timeout(within_s):
         while not found or found[-1]["__typename"] != typename:
-            found.append(await stream.event(within_s))
+            found.append(await stream.event(within_s, repairs=typename == "InboxReady"))
     return found
 
 
 async def added(stream: Stream) -> Any:
-    """The next event but InboxReady, which comes again after any repair; it is a MessageAdded."""
+    """The next event but InboxReady; it is a MessageAdded."""
     event = await stream.event()
     while event["__typename"] == "InboxReady":
         event = await stream.event()
@@ -153,12 +170,16 @@ class SocketStream:
 
     socket: Socket
     id: str
+    readiness: Readiness = field(default_factory=Readiness)
 
-    async def event(self, within_s: float = WITHIN_S) -> Any:
+    async def event(self, within_s: float = WITHIN_S, *, repairs: bool = False) -> Any:
         message = await self.socket.receive(within_s)
         assert message["id"] == self.id, message
         if message["type"] == "next":
-            return _root_value(message["payload"])
+            value = _root_value(message["payload"])
+            if self.readiness.is_told_again(value) and not repairs:
+                return await self.event(within_s)
+            return value
         if message["type"] == "error":
             raise Ended(Ending(errors=message["payload"]))
         assert message == {"id": self.id, "type": "complete"}
@@ -175,13 +196,17 @@ class EventStream:
         self.response = response
         self._lines = response.aiter_lines()
         self._ending = Ending()
+        self._readiness = Readiness()
 
-    async def event(self, within_s: float = WITHIN_S) -> Any:
+    async def event(self, within_s: float = WITHIN_S, *, repairs: bool = False) -> Any:
         answer = await asyncio.wait_for(self._answer(), within_s)
         if "data" not in answer:
             self._ending.errors = answer["errors"]
             return await self.event(within_s)
-        return _root_value(answer)
+        value = _root_value(answer)
+        if self._readiness.is_told_again(value) and not repairs:
+            return await self.event(within_s)
+        return value
 
     async def _answer(self) -> Json:
         kind = ""

@@ -65,7 +65,7 @@ async def serve(settings: Settings) -> AsyncIterator[Server]:
         async with httpx2.AsyncClient(limits=limits, timeout=60, trust_env=False) as http:
             server = Server(app, listening.getsockname()[1], http)
             # A process is alive before it serves, if that takes long.
-            await eventually(lambda: app._opened or running.done(), within_s=60)
+            await eventually(lambda: app._opened or running.done())
             await eventually(lambda: uvicorn_server.started or running.done())
             if running.done():
                 await running

@@ -12,10 +12,10 @@ POLL_S = 0.01
 
 
 @overload
-async def eventually(check: Callable[[], Awaitable[Value]], within_s: float = 20) -> Value: ...
+async def eventually(check: Callable[[], Awaitable[Value]], within_s: float = 60) -> Value: ...
 @overload
-async def eventually(check: Callable[[], Value], within_s: float = 20) -> Value: ...
-async def eventually(check: Callable[[], Any], within_s: float = 20) -> Any:
+async def eventually(check: Callable[[], Value], within_s: float = 60) -> Value: ...
+async def eventually(check: Callable[[], Any], within_s: float = 60) -> Any:
     """The first true value of `check`, which may be a coroutine function.
 
     Raises:
@@ -32,7 +32,7 @@ async def eventually(check: Callable[[], Any], within_s: float = 20) -> Any:
         await asyncio.sleep(POLL_S)
 
 
-def wait_until(check: Callable[[], Value], within_s: float = 20) -> Value:
+def wait_until(check: Callable[[], Value], within_s: float = 60) -> Value:
     """`eventually` outside of an event loop."""
     deadline = time.monotonic() + within_s
     while True:

@@ -191,7 +191,7 @@ async def test_what_was_refused_passes_when_it_is_repeated(
         async def sent() -> Any:
             return (await one.send(draft)).get("message")
 
-        assert (await eventually(sent, within_s=60))["text"] == "later"
+        assert (await eventually(sent))["text"] == "later"
 
 
 async def test_reading_costs_what_the_documents_cost(everywhere: list[Person], bob: Person) -> None:

@@ -172,7 +172,7 @@ async def test_what_a_process_of_the_release_before_queues_reaches_new_workers(
     for dedupe_key in ("once", "once", None):
         await database.execute(OLD_ENQUEUE, "push", b'{"n":1}', dedupe_key)
 
-    await asyncio.wait_for(told.wait(), 10)
+    await asyncio.wait_for(told.wait(), 60)
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
     rows = await database.fetch("SELECT kind, turn, state, due_at > now() FROM jobs ORDER BY id")

@@ -91,7 +91,7 @@ async def test_a_lane_that_stands_still_holds_up_no_other(database_url: str) -> 
 
     slow = [part.submit(("slow", number)) for number in range(3)]
     others = [part.submit((name, number)) for number in range(3) for name in ("one", "two")]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await asyncio.gather(*others)
         assert not any(answer.done() for answer in slow)
         late = part.submit(("slow", 3))
@@ -165,7 +165,7 @@ async def test_a_held_channel_holds_up_no_other_and_goes_on_in_order(
 ) -> None:
     held_group = await make_group(alice, bob, name="Held")
     other = await make_channel(alice, bob, 1)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         async with held(database_url, [held_group]):
             waiting = [
                 asyncio.ensure_future(by_lanes.send(draft(alice, inner_id(held_group), f"{n}")))

@@ -81,7 +81,7 @@ def start_supervised(tmp_path: Path) -> Iterator[StartSupervised]:
         _close(process)
     # Nothing is left for the next test, whatever this one found.
     with contextlib.suppress(AssertionError):
-        wait_until(lambda: not living(parts), within_s=2)
+        wait_until(lambda: not living(parts))
     _kill(living(parts))
 
 
@@ -121,7 +121,7 @@ class Serving:
 
     def get(self, path: str, port: int | None = None) -> str:
         address = f"http://127.0.0.1:{port or self.port}{path}"
-        with urllib.request.urlopen(address, timeout=10) as answer:
+        with urllib.request.urlopen(address, timeout=60) as answer:
             text: str = answer.read().decode()
             return text
 

@@ -67,7 +67,7 @@ def test_an_unexpected_failure_is_logged_without_its_text(serve: Serve) -> None:
     failed.value.close()
 
     serving.process.send_signal(signal.SIGTERM)
-    log = serving.process.communicate(timeout=5)[1]
+    log = serving.process.communicate(timeout=60)[1]
     assert "whispered" not in log
     (line,) = map(json.loads, log.splitlines())
     assert line["level"] == "error"

@@ -54,7 +54,7 @@ def s3(servers: EmbeddedServers, secret: str | None = None) -> Any:
 def put(url: str, content: bytes) -> int:
     request = urllib.request.Request(url, content, {"Content-Type": "text/plain"}, method="PUT")
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             status: int = answer.status
             return status
     except urllib.error.HTTPError as error:
@@ -197,7 +197,7 @@ def test_s3_lets_browsers_in(servers: EmbeddedServers) -> None:
         method="OPTIONS",
     )
 
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         assert answer.status == 200
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert "PUT" in answer.headers["Access-Control-Allow-Methods"]

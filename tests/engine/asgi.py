@@ -55,7 +55,7 @@ class Exchange:
     async def next_part(self) -> bytes:
         """The next piece of the body."""
         while True:
-            message = await asyncio.wait_for(self.outgoing.get(), 5)
+            message = await asyncio.wait_for(self.outgoing.get(), 60)
             if message["type"] == "http.response.body":
                 body: bytes = message["body"]
                 return body
@@ -65,7 +65,7 @@ class Exchange:
 
     async def response(self) -> Response:
         """The whole answer, once the app is done."""
-        await asyncio.wait_for(self.task, 5)
+        await asyncio.wait_for(self.task, 60)
         start = next(each for each in self.sent if each["type"] == "http.response.start")
         headers = {name.decode(): value.decode() for name, value in start["headers"]}
         parts = [each for each in self.sent if each["type"] == "http.response.body"]

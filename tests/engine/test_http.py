@@ -356,7 +356,7 @@ async def test_a_mutation_runs_to_its_end_when_its_request_is_cancelled(app: App
     slow = Slow(None)
     app.context.before_save = slow
     exchange = app.client.begin(headers=JSON | GOOD, chunks=[orjson.dumps(SAVE)])
-    await asyncio.wait_for(slow.asked.wait(), 5)
+    await asyncio.wait_for(slow.asked.wait(), 60)
 
     exchange.disconnect()
     exchange.task.cancel()

@@ -36,6 +36,6 @@ async def test_a_worker_tells_of_its_jobs(
             return line in await lines()
 
         done = 'parley_jobs_total{kind="media_render",outcome="done"} 1.0'
-        await eventually(lambda: has(done), within_s=15)
+        await eventually(lambda: has(done))
         assert 'parley_jobs_in_queue{kind="of no worker",state="waiting"} 1.0' in await lines()
         assert await has(f'parley_media_bytes_total{{kind="IMAGE",stage="in"}} {len(content)}.0')

@@ -321,7 +321,7 @@ async def test_a_worker_that_is_told_to_stop_leaves_its_jobs_to_others_at_once(
         worker.end(signal.SIGTERM)
         process = worker.process
         assert process is not None
-        await asyncio.wait_for(process.wait(), 20)
+        await asyncio.wait_for(process.wait(), 60)
         await eventually(lambda: worker.lines() == ["hangs 7"] * 2)
         row = await queue.fetchrow("SELECT state, tries FROM jobs")
 

@@ -45,10 +45,10 @@ class ApiProcess:
 
 @asynccontextmanager
 async def api_process(
-    settings: Settings, log_path: Path, *, checkout: Path = CHECKOUT, **limits: Any
+    settings: Settings, log_path: Path, **limits: Any
 ) -> AsyncIterator[ApiProcess]:
-    """`python -m parley serve` of the files in `checkout`, on the same servers; ready when it is
-    entered, gone when it is left.
+    """`python -m parley serve`, on the same servers; ready when it is entered, gone when it is
+    left.
     """
     port = free_port()
     environment = {
@@ -64,7 +64,7 @@ async def api_process(
     with log_path.open("w") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "parley", "serve"),
-            cwd=checkout,
+            cwd=CHECKOUT,
             env=environment,
             stdout=log,
             stderr=log,
@@ -75,7 +75,7 @@ async def api_process(
             return await asyncio.to_thread(http_status, port, "/readyz") == 200
 
         try:
-            await eventually(is_ready, within_s=60)
+            await eventually(is_ready)
             yield ApiProcess(process, port, http)
         finally:
             if process.returncode is None:

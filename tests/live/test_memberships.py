@@ -88,7 +88,7 @@ async def test_one_channels_stream_completes_for_one_who_comes_back_while_readin
     assert brief(await anext(stream)) == 1
 
     await leave_and_come_back(alice, bob, group_id)
-    await asyncio.wait_for(feed.ended, 5)
+    await asyncio.wait_for(feed.ended, 60)
 
     assert [brief(occurrence) async for occurrence in stream] == []
 

@@ -182,7 +182,7 @@ class Group:
                 events: list[Json] = []
                 stream = await socket.subscribe(document, id=self.id)
                 following = asyncio.create_task(record(stream, events, self.id))
-                await asyncio.wait([following, over], return_when="FIRST_COMPLETED", timeout=5)
+                await asyncio.wait([following, over], return_when="FIRST_COMPLETED", timeout=60)
                 if not self.over.is_set():
                     ended = following.result()
                     assert ended.complete or ended.codes == ["NOT_FOUND"]

@@ -66,7 +66,7 @@ async def test_one_who_opens_many_streams_does_not_keep_another_waiting(
         ready: list[str] = []
 
         async def follow(stream: SocketStream, name: str) -> None:
-            await until(stream, "InboxReady", within_s=20)
+            await until(stream, "InboxReady")
             ready.append(name)
 
         async with held(other_database, "messages"):

@@ -87,7 +87,7 @@ async def committing(ground: Ground, name: str, item: int) -> AsyncIterator[Trig
     async with lane(ground.failing, ground.loops, name) as part:
 
         async def submit() -> None:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await asyncio.gather(part.submit(item), return_exceptions=True)
 
         yield submit
@@ -120,7 +120,7 @@ async def test_a_loop_goes_on(name: str, ground: Ground) -> None:
 @pytest.mark.parametrize("item", [1, 2])
 async def test_who_handed_in_what_cannot_be_written_is_told(item: int) -> None:
     failing = Failing(before=1 if item % 2 else 0)
-    async with lane(failing, Loops()) as part, asyncio.timeout(5):
+    async with lane(failing, Loops()) as part, asyncio.timeout(60):
         with pytest.raises(ValueError, match="a bug"):
             await part.submit(item)
 

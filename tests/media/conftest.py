@@ -44,7 +44,7 @@ def moto_url() -> Iterator[str]:
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: server.poll() is not None or _answers(url), within_s=20)
+        wait_until(lambda: server.poll() is not None or _answers(url))
         assert server.poll() is None, "moto did not start"
         # It takes any signature.
         httpx2.put(f"{url}/parley", trust_env=False).raise_for_status()
@@ -100,7 +100,7 @@ async def files(
 
 @pytest_asyncio.fixture(scope="session")
 async def http() -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(timeout=10, trust_env=False) as client:
+    async with httpx2.AsyncClient(timeout=60, trust_env=False) as client:
         yield client
 
 

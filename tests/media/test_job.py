@@ -244,8 +244,8 @@ async def test_a_worker_killed_at_any_step_leaves_one_set_of_renditions_and_tell
     ):
         between.to_server = kills.judge
         kills.kill = lambda: worker.end(signal.SIGKILL)
-        await eventually(lambda: all_ready(files, media_ids), within_s=60)
-        await eventually(lambda: has_no_renders(files), within_s=10)
+        await eventually(lambda: all_ready(files, media_ids))
+        await eventually(lambda: has_no_renders(files))
 
     assert not kills.left
     renditions = [each.key for one in media_ids for each in (await files.get(one)).renditions]
@@ -269,9 +269,9 @@ async def test_while_storage_is_away_jobs_wait_and_then_finish(
     s3.kill("s3")
     try:
         async with running(database_url, most_tries=1, media_render=files.job().run):
-            await eventually(lambda: was_put_off(files), within_s=15)
+            await eventually(lambda: was_put_off(files))
             s3.start("s3")
-            await eventually(lambda: is_done(files, media_id), within_s=15)
+            await eventually(lambda: is_done(files, media_id))
     finally:
         if not s3.part("s3").running:
             s3.start("s3")
@@ -355,7 +355,7 @@ async def test_who_follows_hears_at_once_that_a_file_is_ready(
     async with bob.follow(INBOX) as stream, real_worker(settings, s3, tmp_path):
         await until(stream, "InboxReady")
         await queue_jobs(files.database, "media_render", {"media_id": media_id})
-        event = (await until(stream, "MessageUpdated", within_s=15))[-1]
+        event = (await until(stream, "MessageUpdated"))[-1]
 
     assert (event["seq"], event["change"], event["message"]["seq"]) == (2, "MEDIA", 1)
     (media,) = event["message"]["media"]

@@ -52,12 +52,12 @@ async def test_a_photo_waits_for_no_film(
 
     async with real_worker(settings, s3, tmp_path):
         # By then it hears of jobs at once.
-        await eventually(lambda: is_ready(files, first), within_s=30)
+        await eventually(lambda: is_ready(files, first))
         for media_id in films:
             await queue_for(files.database, ids.new_id(), FILM, media_id)
-        await eventually(lambda: is_running(files.database, FILM), within_s=20)
+        await eventually(lambda: is_running(files.database, FILM))
         await queue_for(files.database, ids.new_id(), QUICK, photo)
-        await eventually(lambda: is_ready(files, photo), within_s=30)
+        await eventually(lambda: is_ready(files, photo))
         states = [await files.state(each) for each in films]
 
     assert states.count(MediaState.PROCESSING) >= 9
@@ -129,7 +129,7 @@ async def test_an_owner_at_the_most_goes_on_when_a_job_ends(
 
     await queue_for(files.database, "one", FILM, *(f"one {at}" for at in range(6)))
     async with running_in_turn(database_url, FILM, note, concurrency=3, per_owner=1):
-        await eventually(lambda: len(names) == 6, within_s=4)
+        await eventually(lambda: len(names) == 6)
 
     assert names == sorted(names)
 

@@ -56,7 +56,7 @@ class Phone:
                 screen[push["thread"]] = push["aps"]["alert"].get("body")
         return screen
 
-    async def has(self, count: int, within_s: float = 5) -> list[tuple[str | None, str | None]]:
+    async def has(self, count: int, within_s: float = 60) -> list[tuple[str | None, str | None]]:
         """What came, once it is so much."""
         await eventually(lambda: len(self.pushes) >= count, within_s)
         assert len(self.pushes) == count

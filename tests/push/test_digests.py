@@ -159,7 +159,7 @@ async def test_a_mail_server_that_fails_is_asked_again(
     async with working(mail(post)):
         await eventually(lambda: database.fetchval("SELECT max(failures) FROM push_states"))
         del post.say["MAIL"]
-        await eventually(lambda: post.accepted, within_s=10)
+        await eventually(lambda: post.accepted)
 
 
 class Texts:

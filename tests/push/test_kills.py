@@ -71,7 +71,7 @@ async def test_every_message_is_covered_however_often_the_worker_dies(
             sent = await saying
     async with pushing_process(given):
         await say(alice, chats, sent, MESSAGES - sent)
-        await eventually(lambda: is_done(database), within_s=60)
+        await eventually(lambda: is_done(database))
 
     for place, each in enumerate(phones):
         assert list(each.screen.values()) == [str(MESSAGES - PEOPLE + place)]
@@ -105,7 +105,7 @@ async def test_what_a_worker_had_at_hand_is_sent_soon_after_its_death(
     apple.recover()
 
     async with pushing_process(given):
-        await eventually(lambda: len(apple.accepted) == PEOPLE + 1, within_s=15)
+        await eventually(lambda: len(apple.accepted) == PEOPLE + 1)
 
     assert all(each.shown[-1] == ("Alice", "Are you there?") for each in phones)
 
@@ -130,7 +130,7 @@ async def is_done(database: Database) -> bool:
 
 async def more_pushes(apple: FakeApns, count: int) -> None:
     enough = len(apple.accepted) + count
-    await eventually(lambda: len(apple.accepted) >= enough, within_s=15)
+    await eventually(lambda: len(apple.accepted) >= enough)
 
 
 async def say(alice: Person, chats: list[str], sent: int, count: int) -> int:

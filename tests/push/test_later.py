@@ -97,7 +97,7 @@ async def test_a_project_that_says_later_is_left_alone_by_all_workers_and_for_al
         await eventually(lambda: database.fetchval("SELECT count(*) FROM push_parked"))
 
         await greet(alice, others)
-        await eventually(lambda: len(google.accepted) == 12, within_s=10)
+        await eventually(lambda: len(google.accepted) == 12)
 
     assert_left_alone(google, 1, LATER_S)
     assert google.asked == 13
@@ -118,7 +118,7 @@ async def test_what_is_to_be_taken_back_waits_as_well(
 
         await alice.mutate(DELETE, id=said["id"])
         await bob.acknowledge(chat, read=2)
-        await eventually(lambda: len(google.accepted) == 2, within_s=10)
+        await eventually(lambda: len(google.accepted) == 2)
 
     assert google.accepted[1].message["data"]["action"] == "clear"
     assert_left_alone(google, 2, LATER_S)
@@ -145,7 +145,7 @@ async def test_a_push_service_that_says_later_holds_up_no_other(
         await eventually(lambda: angry.asked == 1)
         await greet(alice, [carol])
         await eventually(list_came)
-        await eventually(screen.list_came, within_s=10)
+        await eventually(screen.list_came)
 
     assert_left_alone(angry, 1, LATER_S)
 
@@ -164,7 +164,7 @@ async def test_too_many_pushes_to_one_device_of_apples_holds_up_no_other_device(
         await carols.has(1)
 
         await alice.say(group, "Another channel of the same device")
-        await bobs.has(2, within_s=10)
+        await bobs.has(2)
 
     # Carol's came between.
     assert bobs.apple.asked_at[2] - bobs.apple.asked_at[0] >= LATER_S
@@ -190,8 +190,8 @@ async def test_what_apple_says_to_all_is_kept_by_all(
         await greet(alice, [bob])
         await eventually(lambda: database.fetchval("SELECT count(*) FROM push_parked"))
         await greet(alice, [carol])
-        await carols.has(1, within_s=10)
-        await bobs.has(1, within_s=10)
+        await carols.has(1)
+        await bobs.has(1)
 
     assert_left_alone(bobs.apple, 1, LATER_S)
 
@@ -212,7 +212,7 @@ async def test_a_provider_that_is_down_is_probed_and_gets_all_that_waits_when_it
         # Those on their way when it was found to be down come back once.
         await eventually(lambda: database.fetchval("SELECT count(*) >= 28 FROM push_parked"), 10)
         before = google.asked
-        await eventually(lambda: google.asked >= before + 3, within_s=10)
+        await eventually(lambda: google.asked >= before + 3)
         await database.execute(
             "UPDATE push_gates SET since = since - make_interval(hours => $1)", hours
         )
@@ -221,7 +221,7 @@ async def test_a_provider_that_is_down_is_probed_and_gets_all_that_waits_when_it
 
         google.recover()
 
-        await eventually(lambda: len(google.accepted) == 30, within_s=10)
+        await eventually(lambda: len(google.accepted) == 30)
         await eventually(lambda: is_settled(database))
     assert len({each.token for each in google.accepted}) == 30
 
@@ -236,7 +236,7 @@ async def test_what_is_said_while_a_provider_is_down_asks_it_no_more_often(
         await eventually(lambda: database.fetchval("SELECT count(*) FROM push_parked"))
         await greet(alice, everybody * 5)
         google.recover()
-        await eventually(lambda: len(google.accepted) == 4, within_s=10)
+        await eventually(lambda: len(google.accepted) == 4)
         await eventually(lambda: is_settled(database))
 
     assert [each.message["data"]["badge"] for each in google.accepted] == ["6"] * 4

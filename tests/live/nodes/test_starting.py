@@ -83,7 +83,7 @@ async def test_when_the_port_for_metrics_is_taken(
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(SettingsError, match="in use"):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await begin(replace(settings, metrics_port=port))
 
     await all_ended(before)
@@ -118,7 +118,7 @@ async def test_a_worker_ends_at_sigterm_and_leaves_nothing_open(settings: Settin
 
     os.kill(os.getpid(), signal.SIGTERM)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await working
     await all_ended(before)
 
@@ -132,7 +132,7 @@ async def test_a_worker_whose_loop_cannot_go_on_ends_to_be_started_again(
 
     loop.cancel()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         with pytest.raises(CannotGoOn):
             await working
 

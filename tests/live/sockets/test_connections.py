@@ -97,7 +97,7 @@ async def test_streams_of_server_sent_events_count_with_the_sockets(
         for stream in streams:
             assert (await stream.event())["__typename"] == "InboxReady"
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             refused = await other.server.http.post(
                 other.server.url,
                 json={"query": INBOX},
@@ -226,7 +226,7 @@ async def test_counts_come_back_after_valkey_has_lost_everything(
             held: Any = valkey.hvals(key_of(one))
             return [int(count) for count in await held] == [MOST]
 
-        await eventually(is_written_again, within_s=10)
+        await eventually(is_written_again)
         assert not await open_one(stack, other)
 
 

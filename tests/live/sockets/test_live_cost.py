@@ -92,7 +92,7 @@ async def test_a_short_message_does_not_become_megabytes(
 
         await alice.say(chat, "abcd")
 
-        message = await socket.receive(within_s=10)
+        message = await socket.receive()
         await socket.send({"type": "ping"})
         assert await socket.receive() == {"type": "pong"}
         assert message["type"] == "next"

@@ -39,7 +39,7 @@ async def waiting(database: Database, count: int) -> None:
     async def wait() -> bool:
         return bool(await database.fetchval(WAITING) == count)
 
-    await eventually(wait, within_s=3)
+    await eventually(wait)
 
 
 async def texts(person: Person, chat: str) -> list[str]:

@@ -142,14 +142,14 @@ async def test_an_authorization_that_is_none_closes_the_socket(server: Server, v
 
 async def test_a_silent_socket_is_closed(served_with: ServedWith) -> None:
     async with served_with(connection_init_s=0.1) as server, open_socket(server) as socket:
-        assert await socket.close_code(within_s=1) == 4408
+        assert await socket.close_code() == 4408
 
 
 async def test_pings_before_the_init_do_not_keep_it_open(served_with: ServedWith) -> None:
     async with served_with(connection_init_s=0.2) as server, open_socket(server) as socket:
         await answers(socket)
 
-        assert await socket.close_code(within_s=1) == 4408
+        assert await socket.close_code() == 4408
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ async def test_a_mutation_that_nobody_waits_for_still_runs(alice: Person) -> Non
         await socket.subscribe(UPDATE, "1", name="Alicia")
         await socket.send({"id": "1", "type": "complete"})
         await answers(socket)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while (await alice.mutate(VIEWER))["name"] != "Alicia":
             pass
 

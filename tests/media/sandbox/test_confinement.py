@@ -201,7 +201,7 @@ async def test_a_worker_says_what_decoders_are_confined_by(
     settings: Settings, s3: EmbeddedServers, tmp_path: Path
 ) -> None:
     async with real_worker(settings, s3, tmp_path) as worker:
-        await eventually(lambda: "The worker works." in "".join(worker.lines()), within_s=20)
+        await eventually(lambda: "The worker works." in "".join(worker.lines()))
 
     said = [line for line in worker.lines() if "Files are decoded under" in line]
     assert len(said) == 1
@@ -213,7 +213,7 @@ async def test_a_worker_that_need_not_have_them_all_warns(
 ) -> None:
     environment = environment_of(settings, s3)
     async with kept(LACKING, environment, tmp_path / "log") as worker:
-        await eventually(lambda: "The worker works." in "".join(worker.lines()), within_s=20)
+        await eventually(lambda: "The worker works." in "".join(worker.lines()))
 
     assert any("WARNING" in line and "without: landlock" in line for line in worker.lines())
 
@@ -227,7 +227,7 @@ async def test_a_worker_that_must_does_not_start(settings: Settings, s3: Embedde
         stderr=asyncio.subprocess.PIPE,
     )
 
-    _, said = await asyncio.wait_for(worker.communicate(), 30)
+    _, said = await asyncio.wait_for(worker.communicate(), 60)
 
     sentence = said.decode().splitlines()[-1]
     assert worker.returncode == 2

@@ -163,7 +163,7 @@ async def test_a_killed_worker_leaves_no_child(source: Path, tmp_path: Path) -> 
     worker = await asyncio.create_subprocess_exec(
         sys.executable, "-m", MODULE, str(tmp_path), cwd=ROOT
     )
-    pid = await eventually(lambda: _pid_in(tmp_path), within_s=20)
+    pid = await eventually(lambda: _pid_in(tmp_path))
     forker = _parent_of(pid)
     worker.kill()
     await worker.wait()
@@ -186,7 +186,7 @@ async def test_a_killed_forker_leaves_no_child_and_is_replaced(
 async def test_a_closed_sandbox_leaves_no_process(source: Path, tmp_path: Path) -> None:
     sandbox = Sandbox(MODULE)
     hanging = asyncio.ensure_future(sandbox.run(b"hang", source, tmp_path, BOUNDS))
-    child, forker = await eventually(lambda: _pid_in(tmp_path), within_s=20), sandbox.pid
+    child, forker = await eventually(lambda: _pid_in(tmp_path)), sandbox.pid
     await sandbox.close()
     with pytest.raises(SandboxFailed):
         await hanging

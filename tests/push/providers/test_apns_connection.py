@@ -48,7 +48,7 @@ async def test_leaves_a_connection_on_which_nothing_is_heard(
     apns = make_apns(deadline_s=0.1)
     await apns.send(endpoint(), make_push())
     apple.hang()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert (await apns.send(endpoint(), make_push())).said == "no answer in time"
     apple.recover()
     assert await apns.send(endpoint(), make_push()) == DELIVERED
