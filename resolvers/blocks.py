@@ -6,15 +6,24 @@ from typing import Annotated
 import strawberry
 
 from models import ids
-from models.channels.blocks import list_blocked_users, set_blocked
+from models.channels.blocks import page_blocked_users, set_blocked
 from models.log.signals import Signalled, ViewerChanged
 from models.users import users
 from schema.budgets import spends
 from schema.context import context_of
 from schema.global_ids import require_user_id
+from schema.paging import (
+    After,
+    First,
+    Page,
+    block_cursor,
+    make_next_page,
+    parse_block_cursor,
+    require_first,
+)
 from schema.refusals import Refusal, answers_refusals
 from schema.users.blocks import SetBlockedPayload, SetBlockedResult
-from schema.users.users import User
+from schema.users.users import UserConnection
 
 
 @strawberry.type
@@ -22,16 +31,23 @@ class BlockQueries:
     @strawberry.field(
         name="blockedUsers",
         description=(
-            "The users that the viewer has blocked, most recently blocked first. At most 1,000."
+            "The users that the viewer has blocked, most recently blocked first. At most 1,000 in "
+            "all. 50 in a page by default."
         ),
-        graphql_type=list[User],
-        metadata={"list_size": 1000},
+        graphql_type=UserConnection | None,
     )
-    async def list_blocked_users(self, info: strawberry.Info) -> list[users.User]:
+    async def list_blocked_users(
+        self, info: strawberry.Info, first: First = None, after: After = None
+    ) -> Page[users.User]:
         context = context_of(info)
-        return await list_blocked_users(
-            context.resources.database, context.require_viewer().user.id
+        blocked, more = await page_blocked_users(
+            context.resources.database,
+            context.require_viewer().user.id,
+            first=require_first(first, context.resources.limits),
+            after=parse_block_cursor(after, "after"),
         )
+        cursors = [block_cursor(each.place) for each in blocked]
+        return make_next_page([each.user for each in blocked], cursors, after=after, more=more)
 
 
 @strawberry.type

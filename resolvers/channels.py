@@ -26,12 +26,14 @@ from schema.context import context_of
 from schema.global_ids import ChannelId, require_channel_id, require_user_id
 from schema.paging import (
     After,
+    Before,
     First,
+    Last,
     Page,
     channel_cursor,
-    make_next_page,
+    make_page,
     parse_channel_cursor,
-    require_first,
+    require_extent,
 )
 from schema.refusals import Refusal, answers_refusals
 from schema.scalars import DateTime
@@ -43,32 +45,43 @@ class ChannelQueries:
         name="channels",
         description=(
             "The viewer's chats and groups, the one with the newest message first. Channels "
-            "without any entry are left out."
+            "without any entry are left out. Page with first/after or last/before, 50 by default. "
+            "A page does not repeat a channel of the pages before it; one that has moved up since "
+            "then is told by its event, and is on the first page."
         ),
-        graphql_type=ChannelConnection,
+        graphql_type=ChannelConnection | None,
     )
     async def list_channels(
         self,
         info: strawberry.Info,
         first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
         kind: Annotated[
             ChannelKind | None, strawberry.argument(description="Only chats, or only groups.")
         ] = None,
     ) -> Page[channels.Channel]:
         context = context_of(info)
-        limits = context.resources.limits
+        extent = require_extent(first, last, context.resources.limits)
         found, more = await page_channels(
             context.resources.database,
             context.require_viewer().user.id,
-            first=require_first(first, limits),
+            count=extent.count,
+            backwards=extent.backwards,
             after=parse_channel_cursor(after, "after"),
+            before=parse_channel_cursor(before, "before"),
             kind=kind,
         )
         cursors = [
             channel_cursor(channel.last_at or channel.created_at, channel.id) for channel in found
         ]
-        return make_next_page(found, cursors, after=after, more=more)
+        return make_page(
+            found,
+            cursors,
+            more_after=before is not None if extent.backwards else more,
+            more_before=more if extent.backwards else after is not None,
+        )
 
     @strawberry.field(
         description=(

@@ -31,7 +31,7 @@ class SearchQueries:
             "matter. Messages from before the viewer joined, SYSTEM messages and deleted ones "
             "are not found. UNAVAILABLE if the search takes too long."
         ),
-        graphql_type=MessageConnection,
+        graphql_type=MessageConnection | None,
     )
     async def search(
         self,

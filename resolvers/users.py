@@ -55,7 +55,7 @@ class UserQueries:
             "viewer sees the phone numbers of the users found. At most 100 in a call; "
             "RATE_LIMITED if the viewer's budget is used up."
         ),
-        graphql_type=list[User],
+        graphql_type=list[User] | None,
     )
     async def users_by_phone(
         self,

@@ -107,6 +107,18 @@ class Context:
         return self.viewer
 
 
+def is_in_list(info: Any) -> bool:
+    """Return whether the object whose field is asked for is in a list: then others of the list ask
+    for the same, and are read with it.
+    """
+    path = info.path
+    while path is not None:
+        if isinstance(path.key, int):
+            return True
+        path = path.prev
+    return False
+
+
 def context_of(info: Any) -> Context:
     context = info.context
     assert isinstance(context, Context)

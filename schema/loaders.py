@@ -5,15 +5,19 @@ operation.
 from strawberry.dataloader import DataLoader
 
 from models.channels.channels import Channel, list_channels
+from models.channels.members import Member, list_members, page_members
 from models.channels.viewer_states import count_unread
 from models.database import Database
+from models.devices.devices import Device, find_devices
 from models.devices.viewer import Viewer
 from models.groups.invites import Invite, list_invites
 from models.media.media import Media, list_media
+from models.media.uses import list_visible
 from models.messages.fates import NO_FATE, Fate, list_fates
 from models.messages.messages import Message, show_to
 from models.messages.reading import list_last_messages, list_messages
 from models.messages.receipts import Receipt, page_receipts
+from models.messages.timeline import Around, Extent, TimelinePage, page_timelines
 from models.users.phone_numbers import list_known_numbers
 from models.users.presence import Presence
 from models.users.relations import list_blocked
@@ -65,6 +69,26 @@ class Loaders:
         # By channel id and seq; None for what the viewer may not see.
         self.messages: DataLoader[tuple[str, int], Message | None] = DataLoader(
             self._load_messages, max_batch_size=MAX_BATCH
+        )
+        # By channel and part: pages of messages, and of members (how many, after which user).
+        self.timelines: DataLoader[tuple[Channel, Extent | Around], TimelinePage] = DataLoader(
+            self._load_timelines,
+            max_batch_size=MAX_BATCH,
+            cache_key_fn=lambda key: (key[0].id, key[1]),
+        )
+        self.members: DataLoader[tuple[str, int, str | None], tuple[list[Member], bool]] = (
+            DataLoader(self._load_members, max_batch_size=MAX_BATCH)
+        )
+        # By channel and user; None for who is no member, and where the viewer is none.
+        self.member: DataLoader[tuple[str, str], Member | None] = DataLoader(
+            self._load_member, max_batch_size=MAX_BATCH
+        )
+        # By inner id; None for what the viewer may not see.
+        self.visible_media: DataLoader[str, Media | None] = DataLoader(
+            self._load_visible_media, max_batch_size=MAX_BATCH
+        )
+        self.devices: DataLoader[str, Device | None] = DataLoader(
+            self._load_devices, max_batch_size=MAX_BATCH
         )
         # By inner id, whoever may see it: for messages that the viewer can see.
         self.media: DataLoader[str, Media | None] = DataLoader(
@@ -131,6 +155,43 @@ class Loaders:
         return [
             show_to(found[place], self._viewer_id) if place in found else None for place in places
         ]
+
+    async def _load_timelines(
+        self, asked: list[tuple[Channel, Extent | Around]]
+    ) -> list[TimelinePage]:
+        """Read the channels of each part of a timeline at once: mostly one part for all."""
+        pages: dict[tuple[str, Extent | Around], TimelinePage] = {}
+        for part in {part for _, part in asked}:
+            channels = [channel for channel, other in asked if other == part]
+            found = await page_timelines(self._database, channels, part)
+            pages |= {(channel_id, part): page for channel_id, page in found.items()}
+        return [pages[channel.id, part] for channel, part in asked]
+
+    async def _load_members(
+        self, asked: list[tuple[str, int, str | None]]
+    ) -> list[tuple[list[Member], bool]]:
+        """Read the channels of each shape of page at once: mostly one shape for all."""
+        pages: dict[tuple[str, int, str | None], tuple[list[Member], bool]] = {}
+        for first, after in {(first, after) for _, first, after in asked}:
+            channel_ids = [each[0] for each in asked if each[1:] == (first, after)]
+            found = await page_members(
+                self._database, self._viewer_id, channel_ids, first=first, after_user_id=after
+            )
+            pages |= {(channel_id, first, after): page for channel_id, page in found.items()}
+        return [pages[each] for each in asked]
+
+    async def _load_member(self, places: list[tuple[str, str]]) -> list[Member | None]:
+        found = await list_members(self._database, self._viewer_id, places)
+        return [found.get(place) for place in places]
+
+    async def _load_visible_media(self, media_ids: list[str]) -> list[Media | None]:
+        found = await list_visible(self._database, self._viewer_id, media_ids)
+        return [found.get(media_id) for media_id in media_ids]
+
+    async def _load_devices(self, device_ids: list[str]) -> list[Device | None]:
+        assert self._viewer is not None
+        found = await find_devices(self._database, self._viewer, device_ids)
+        return [found.get(device_id) for device_id in device_ids]
 
     async def _load_media(self, media_ids: list[str]) -> list[Media | None]:
         found = await list_media(self._database, media_ids)

@@ -13,6 +13,7 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 import strawberry
 
+from models.channels.blocks import BlockCursor
 from models.channels.channels import ChannelCursor
 from models.ids import MAX_SEQ
 from models.limits import Limits
@@ -35,6 +36,14 @@ After = Annotated[
             "them."
         )
     ),
+]
+# And backwards, where a list is paged both ways.
+Last = Annotated[
+    int | None,
+    strawberry.argument(description="The size of the page, counted from the end, 1 to 100."),
+]
+Before = Annotated[
+    str | None, strawberry.argument(description="Return what comes before this cursor.")
 ]
 
 
@@ -109,6 +118,25 @@ def require_count(value: int | None, field: str, limits: Limits) -> int | None:
     return value
 
 
+class Extent(msgspec.Struct, frozen=True):
+    """How many edges a list that is paged both ways is to give, and from which end."""
+
+    count: int
+    backwards: bool
+
+
+def require_extent(first: int | None, last: int | None, limits: Limits) -> Extent:
+    """Return the first edges, or the last; without a count, the first of the default size.
+
+    Raises:
+        Refused: INVALID_INPUT, for both counts, less than 1, or more than a page holds.
+    """
+    if first is not None and last is not None:
+        raise invalid("Page with first or with last, not with both.", "last")
+    count = require_count(first, "first", limits) or require_count(last, "last", limits)
+    return Extent(count or limits.default_page_size, last is not None)
+
+
 def _encode(kind: str, place: str) -> str:
     return base64.urlsafe_b64encode(f"{kind}:{place}".encode()).decode().rstrip("=")
 
@@ -160,10 +188,20 @@ def channel_cursor(last_at: datetime, channel_id: str) -> str:
 
 
 def parse_channel_cursor(cursor: str | None, field: str) -> ChannelCursor | None:
-    if cursor is None:
-        return None
-    micros, _, channel_id = _decode("c", cursor, field).partition(".")
-    return ChannelCursor(_instant(micros, field), _inner_id(channel_id, field))
+    return None if cursor is None else ChannelCursor(*_parse_time_and_id("c", cursor, field))
+
+
+def block_cursor(place: BlockCursor) -> str:
+    return _encode("b", f"{_micros(place.at)}.{place.blocked_id}")
+
+
+def parse_block_cursor(cursor: str | None, field: str) -> BlockCursor | None:
+    return None if cursor is None else BlockCursor(*_parse_time_and_id("b", cursor, field))
+
+
+def _parse_time_and_id(kind: str, cursor: str, field: str) -> tuple[datetime, str]:
+    micros, _, inner_id = _decode(kind, cursor, field).partition(".")
+    return _instant(micros, field), _inner_id(inner_id, field)
 
 
 def hit_cursor(hit: Hit) -> str:

@@ -7,6 +7,8 @@ before the block or refused after it, never in between.
 
 from datetime import datetime
 
+import msgspec
+
 from models import ids
 from models.channels.chats import lock_chat
 from models.database import Connection, Database
@@ -87,11 +89,38 @@ async def _remove(connection: Connection, user_id: str, other_id: str) -> None:
     )
 
 
-async def list_blocked_users(database: Database, user_id: str) -> list[User]:
-    """Return the users whom the user has blocked, the one blocked last first."""
+class BlockCursor(msgspec.Struct, frozen=True):
+    """A place in a user's list of blocks: when it was, then the id of whom."""
+
+    at: datetime
+    blocked_id: str
+
+
+class BlockedUser(msgspec.Struct, frozen=True):
+    place: BlockCursor
+    user: User
+
+
+async def page_blocked_users(
+    database: Database, user_id: str, *, first: int, after: BlockCursor | None
+) -> tuple[list[BlockedUser], bool]:
+    """Return a page of the users whom the user has blocked, the one blocked last first; and whether
+    more follow.
+    """
     rows = await database.fetch(
-        "SELECT blocked_id FROM blocks WHERE user_id = $1 ORDER BY at DESC, blocked_id", user_id
+        """
+        SELECT at, blocked_id FROM blocks
+        WHERE user_id = $1 AND ($2::timestamptz IS NULL OR (at, blocked_id) < ($2, $3))
+        ORDER BY at DESC, blocked_id DESC LIMIT $4
+        """,
+        user_id,
+        after.at if after else None,
+        after.blocked_id if after else user_id,
+        first + 1,
     )
-    blocked_ids = [row["blocked_id"] for row in rows]
-    users = await list_users(database, blocked_ids)
-    return [users[user_id] for user_id in blocked_ids if user_id in users]
+    places = [BlockCursor(row["at"], row["blocked_id"]) for row in rows[:first]]
+    users = await list_users(database, [place.blocked_id for place in places])
+    found = [
+        BlockedUser(place, users[place.blocked_id]) for place in places if place.blocked_id in users
+    ]
+    return found, len(rows) > first

@@ -188,6 +188,9 @@ async def find_channel(database: Database, viewer_id: str, channel_id: str) -> C
     return (await list_channels(database, viewer_id, [channel_id])).get(channel_id)
 
 
+NO_ID = "0" * 32
+
+
 class ChannelCursor(msgspec.Struct, frozen=True):
     """A place in a viewer's list of channels: the newest message's time, then the id."""
 
@@ -199,29 +202,38 @@ async def page_channels(
     database: Database,
     viewer_id: str,
     *,
-    first: int,
+    count: int,
+    backwards: bool,
     after: ChannelCursor | None,
+    before: ChannelCursor | None,
     kind: ChannelKind | None,
 ) -> tuple[list[Channel], bool]:
     """Return a page of the viewer's channels that have at least one entry, the one with the newest
-    message first; and whether more follow.
+    message first: the first `count` between the two cursors (both exclusive), or `backwards` the
+    last. Return also whether there are more in that direction.
     """
+    direction = "ASC" if backwards else "DESC"
     mine = await database.fetch(
         "SELECT channel_id FROM user_channels WHERE user_id = $1 AND left_seq IS NULL", viewer_id
     )
     heads = await database.fetch(
-        """
+        f"""
         SELECT c.id FROM channels c
         WHERE c.id = ANY ($1) AND c.last_seq > 0 AND ($2::smallint IS NULL OR c.kind = $2)
           AND ($3::timestamptz IS NULL OR (coalesce(c.last_at, c.created_at), c.id) < ($3, $4))
-        ORDER BY coalesce(c.last_at, c.created_at) DESC, c.id DESC LIMIT $5
+          AND ($5::timestamptz IS NULL OR (coalesce(c.last_at, c.created_at), c.id) > ($5, $6))
+        ORDER BY coalesce(c.last_at, c.created_at) {direction}, c.id {direction} LIMIT $7
         """,
         [row["channel_id"] for row in mine],
         None if kind is None else kind.value,
         after.last_at if after else None,
-        after.channel_id if after else "0" * 32,
-        first + 1,
+        after.channel_id if after else NO_ID,
+        before.last_at if before else None,
+        before.channel_id if before else NO_ID,
+        count + 1,
     )
-    page = [row["id"] for row in heads[:first]]
+    page = [row["id"] for row in heads[:count]]
+    if backwards:
+        page.reverse()
     channels = await list_channels(database, viewer_id, page)
-    return [channels[each] for each in page if each in channels], len(heads) > first
+    return [channels[each] for each in page if each in channels], len(heads) > count

@@ -1,5 +1,6 @@
 """Members: who is in a channel, in which role, and how far each has got in its log."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import IntEnum
 
@@ -39,17 +40,20 @@ class Member(msgspec.Struct, frozen=True):
         return MemberPosition(self.user_id, self.delivered_seq, self.read_seq)
 
 
-# The members of channel $1 as viewer $2 sees them; none when the viewer is not one of them.
+# The members of the channels $1 as viewer $2 sees them; none of those that the viewer is not in.
 _MEMBERS = """
 SELECT m.channel_id, m.user_id, m.role, m.joined_at, m.joined_seq,
        CASE WHEN m.user_id = $2 THEN m.delivered_seq ELSE m.shown_delivered_seq END
            AS delivered_seq,
        CASE WHEN m.user_id = $2 THEN m.read_seq
-            WHEN EXISTS (SELECT FROM members h WHERE h.channel_id = $1 AND h.hides_receipts) THEN 0
+            WHEN EXISTS (
+                SELECT FROM members h WHERE h.channel_id = m.channel_id AND h.hides_receipts
+            ) THEN 0
             ELSE m.shown_read_seq END AS read_seq
 FROM members m
-WHERE m.channel_id = $1 AND m.left_seq IS NULL AND EXISTS (
-    SELECT FROM members v WHERE v.channel_id = $1 AND v.user_id = $2 AND v.left_seq IS NULL
+WHERE m.channel_id = ANY ($1) AND m.left_seq IS NULL AND EXISTS (
+    SELECT FROM members v
+    WHERE v.channel_id = m.channel_id AND v.user_id = $2 AND v.left_seq IS NULL
 )
 """
 
@@ -67,25 +71,43 @@ def _member_of(row: asyncpg.Record) -> Member:
 
 
 async def page_members(
-    database: Database, viewer_id: str, channel_id: str, *, first: int, after_user_id: str | None
-) -> tuple[list[Member], bool]:
-    """Return a page of the channel's members in the order of their ids, and whether more follow.
+    database: Database,
+    viewer_id: str,
+    channel_ids: Sequence[str],
+    *,
+    first: int,
+    after_user_id: str | None,
+) -> dict[str, tuple[list[Member], bool]]:
+    """Return for each channel, by its id, a page of its members in the order of their ids, and
+    whether more follow.
 
     The page is empty when the viewer is not a member.
     """
     rows = await database.fetch(
-        _MEMBERS + " AND ($3::uuid IS NULL OR m.user_id > $3) ORDER BY m.user_id LIMIT $4",
-        channel_id,
+        _MEMBERS + " AND ($3::uuid IS NULL OR m.user_id > $3) ORDER BY m.channel_id, m.user_id",
+        list(channel_ids),
         viewer_id,
         after_user_id,
-        first + 1,
     )
-    return [_member_of(row) for row in rows[:first]], len(rows) > first
+    found: dict[str, list[Member]] = {channel_id: [] for channel_id in channel_ids}
+    for row in rows:
+        page = found[row["channel_id"]]
+        # One more than the page, which tells that more follow. A channel has 100 at most.
+        if len(page) <= first:
+            page.append(_member_of(row))
+    return {channel_id: (page[:first], len(page) > first) for channel_id, page in found.items()}
 
 
-async def find_member(
-    database: Database, viewer_id: str, channel_id: str, user_id: str
-) -> Member | None:
-    """Return one member, or None when either of the two is not in the channel."""
-    row = await database.fetchrow(_MEMBERS + " AND m.user_id = $3", channel_id, viewer_id, user_id)
-    return _member_of(row) if row else None
+async def list_members(
+    database: Database, viewer_id: str, places: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], Member]:
+    """Return members by channel id and user id: those of the users who are in the channel, where
+    the viewer is, too.
+    """
+    rows = await database.fetch(
+        _MEMBERS + " AND m.user_id = ANY ($3)",
+        sorted({channel_id for channel_id, _ in places}),
+        viewer_id,
+        sorted({user_id for _, user_id in places}),
+    )
+    return {(row["channel_id"], row["user_id"]): _member_of(row) for row in rows}

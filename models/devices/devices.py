@@ -4,6 +4,7 @@ A device ends when it signs out, when another device of its user revokes it, or 
 token is used (`models.devices.token_generations`). A device that ended never comes back.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -151,13 +152,20 @@ async def list_devices(
 
 async def find_device(database: Database, viewer: Viewer, device_id: str) -> Device | None:
     """Return one of the viewer's own signed-in devices, or None."""
-    row = await database.fetchrow(
+    return (await find_devices(database, viewer, [device_id])).get(device_id)
+
+
+async def find_devices(
+    database: Database, viewer: Viewer, device_ids: Sequence[str]
+) -> dict[str, Device]:
+    """Return those of the devices, by id, that are the viewer's own and signed in."""
+    rows = await database.fetch(
         f"SELECT {DEVICE_COLUMNS} FROM {DEVICES} "
-        "WHERE d.user_id = $1 AND d.id = $2 AND d.revoked_at IS NULL",
+        "WHERE d.user_id = $1 AND d.id = ANY ($2) AND d.revoked_at IS NULL",
         viewer.user.id,
-        device_id,
+        list(device_ids),
     )
-    return None if row is None else device_of(row, viewer.device_id)
+    return {row["id"]: device_of(row, viewer.device_id) for row in rows}
 
 
 async def touch_device(database: Database, user_id: str, device_id: str, *, now: datetime) -> None:

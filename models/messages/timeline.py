@@ -1,5 +1,8 @@
 """A channel's timeline: pages of its messages as the viewer sees them, hydrated in bulk."""
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
 import msgspec
 
 from models.channels.channels import Channel, Chat
@@ -7,7 +10,7 @@ from models.database import Database
 from models.messages.fates import MessageStatus
 from models.messages.hydration import hydrate_media, hydrate_senders
 from models.messages.messages import Message, show_to
-from models.messages.reading import page_messages
+from models.messages.reading import page_messages, page_messages_of_channels
 from models.unloaded import UNLOADED
 
 # The greatest seq that a column can hold, less the one that is added to it.
@@ -22,71 +25,98 @@ class TimelinePage(msgspec.Struct, frozen=True):
     more_after: bool
 
 
-async def page_timeline(
-    database: Database,
-    channel: Channel,
-    *,
-    after_seq: int | None,
-    before_seq: int | None,
-    first: int | None,
-    last: int | None,
-) -> TimelinePage:
-    """Return the `first` oldest or the `last` newest messages between two seqs (both exclusive).
-    Exactly one of the two counts is given.
+class Extent(msgspec.Struct, frozen=True):
+    """Which part of a timeline: the `first` oldest or the `last` newest messages between two seqs
+    (both exclusive). Exactly one of the two counts is given.
     """
-    found, more = await page_messages(
-        database,
-        channel.viewer_id,
-        channel.id,
-        after_seq=after_seq,
-        before_seq=before_seq,
-        first=first,
-        last=last,
-    )
-    await _hydrate(database, channel, found)
-    if first is not None:
-        return TimelinePage(found, after_seq is not None, more or before_seq is not None)
-    return TimelinePage(found, more or after_seq is not None, before_seq is not None)
+
+    after_seq: int | None = None
+    before_seq: int | None = None
+    first: int | None = None
+    last: int | None = None
 
 
-async def page_around(database: Database, channel: Channel, seq: int, count: int) -> TimelinePage:
-    """Return `count` messages around a seq: half of them up to it, the rest after it."""
-    older, more_before = await page_messages(
-        database,
-        channel.viewer_id,
-        channel.id,
-        after_seq=None,
-        before_seq=min(seq, _GREATEST_SEQ) + 1,
-        first=None,
-        last=(count + 1) // 2,
+class Around(msgspec.Struct, frozen=True):
+    """Which part of a timeline: `count` messages around a seq, half of them up to it."""
+
+    seq: int
+    count: int
+
+
+class AroundTime(msgspec.Struct, frozen=True):
+    """Which part of a timeline: `count` messages around the newest that was there at a time."""
+
+    at: datetime
+    count: int
+
+
+async def page_timelines(
+    database: Database, channels: Sequence[Channel], part: Extent | Around
+) -> dict[str, TimelinePage]:
+    """Return that part of the timeline of each channel, by its id. All channels are of one viewer.
+    The number of statements does not depend on how many there are.
+    """
+    if isinstance(part, Around):
+        pages = await _page_around(database, channels, part)
+    else:
+        pages = {
+            channel_id: TimelinePage(
+                found,
+                part.after_seq is not None if part.first is not None else more,
+                more if part.first is not None else part.before_seq is not None,
+            )
+            for channel_id, (found, more) in (await _page(database, channels, part)).items()
+        }
+    await _hydrate(database, channels, pages)
+    return pages
+
+
+async def _page(
+    database: Database, channels: Sequence[Channel], extent: Extent
+) -> dict[str, tuple[list[Message], bool]]:
+    viewer_id = channels[0].viewer_id
+    arguments = msgspec.structs.asdict(extent)
+    if len(channels) == 1:
+        channel_id = channels[0].id
+        return {channel_id: await page_messages(database, viewer_id, channel_id, **arguments)}
+    return await page_messages_of_channels(
+        database, viewer_id, [channel.id for channel in channels], **arguments
     )
-    newer: list[Message] = []
-    more_after = bool(older) and older[-1].seq < channel.last_seq
-    if count > len(older):
-        newer, more_after = await page_messages(
-            database,
-            channel.viewer_id,
-            channel.id,
-            after_seq=seq,
-            before_seq=None,
-            first=count - (count + 1) // 2 or 1,
-            last=None,
+
+
+async def _page_around(
+    database: Database, channels: Sequence[Channel], around: Around
+) -> dict[str, TimelinePage]:
+    older_count = (around.count + 1) // 2
+    newer_count = around.count - older_count or 1
+    older = await _page(
+        database, channels, Extent(before_seq=min(around.seq, _GREATEST_SEQ) + 1, last=older_count)
+    )
+    newer = await _page(database, channels, Extent(after_seq=around.seq, first=newer_count))
+    pages = {}
+    for channel in channels:
+        (before, more_before), (after, more_after) = older[channel.id], newer[channel.id]
+        kept = after[: around.count - len(before)]
+        pages[channel.id] = TimelinePage(
+            [*before, *kept], more_before, more_after or len(kept) < len(after)
         )
-    found = [*older, *newer][:count]
-    await _hydrate(database, channel, found)
-    return TimelinePage(found, more_before, more_after)
+    return pages
 
 
-async def _hydrate(database: Database, channel: Channel, found: list[Message]) -> None:
+async def _hydrate(
+    database: Database, channels: Sequence[Channel], pages: Mapping[str, TimelinePage]
+) -> None:
     """Read senders by one look-up and media by another. In a chat, the viewer's own messages get
     their status from the positions that the channel holds.
     """
+    found = [message for page in pages.values() for message in page.messages]
     await hydrate_senders(database, found)
     await hydrate_media(database, found)
-    for message in found:
-        show_to(message, channel.viewer_id)
-        if message.status is UNLOADED and isinstance(channel, Chat):
-            _show_fate(message, channel)
+    for channel in channels:
+        for message in pages[channel.id].messages:
+            show_to(message, channel.viewer_id)
+            if message.status is UNLOADED and isinstance(channel, Chat):
+                _show_fate(message, channel)
 
 
 def _show_fate(message: Message, chat: Chat) -> None:

@@ -11,11 +11,11 @@ from models.channels import channels
 from models.messages import messages
 from models.users import users
 from schema.channels.members import MemberConnection, MemberPosition, list_members_of
-from schema.context import context_of
+from schema.context import context_of, is_in_list
 from schema.enums import describe_enum
 from schema.global_ids import ID_DESCRIPTION, ObjectWithId, global_id_field
 from schema.messages.messages import Message, MessageConnection
-from schema.messages.timeline import open_timeline
+from schema.messages.timeline import open_timeline, require_part
 from schema.paging import (
     Edge,
     Page,
@@ -73,16 +73,31 @@ async def _messages(
             description=("Return the messages around this seq. Use it with `first` only.")
         ),
     ] = None,
+    around_id: Annotated[
+        strawberry.ID | None,
+        strawberry.argument(description="Return the messages around this message of the channel."),
+    ] = None,
+    around_time: Annotated[
+        datetime | None,
+        strawberry.argument(
+            description="Return the messages around the newest that was there at this time.",
+            graphql_type=DateTime | None,
+        ),
+    ] = None,
 ) -> Page[messages.Message]:
-    return await open_timeline(
-        context_of(info),
+    context = context_of(info)
+    part = require_part(
+        context.resources.limits,
         root,
         first=first,
         after=after,
         last=last,
         before=before,
         around_seq=around_seq,
+        around_id=around_id,
+        around_time=around_time,
     )
+    return await open_timeline(context, root, part, in_list=is_in_list(info))
 
 
 _MESSAGES = (
@@ -142,8 +157,8 @@ class Channel(ObjectWithId):
         description="The channel's members, 50 in a page by default, at most 100.",
         graphql_type=MemberConnection,
     )
-    messages: MessageConnection = strawberry.field(
-        resolver=_messages, description=_MESSAGES, graphql_type=MessageConnection
+    messages: MessageConnection | None = strawberry.field(
+        resolver=_messages, description=_MESSAGES, graphql_type=MessageConnection | None
     )
 
 

@@ -123,12 +123,8 @@ async def list_members_of(
     context = context_of(info)
     limits = context.resources.limits
     count = require_first(first, limits)
-    found, more = await members.page_members(
-        context.resources.database,
-        context.require_viewer().user.id,
-        root.id,
-        first=count,
-        after_user_id=parse_id_cursor(after, "after"),
+    found, more = await context.loaders.members.load(
+        (root.id, count, parse_id_cursor(after, "after"))
     )
     cursors = [id_cursor(member.user_id) for member in found]
     return make_next_page(found, cursors, after=after, more=more)

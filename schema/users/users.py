@@ -12,6 +12,7 @@ from schema.context import context_of
 from schema.fields import SHARED
 from schema.global_ids import ObjectWithId, global_id_field
 from schema.media.media import Media
+from schema.paging import Edge, Page, PageInfo
 from schema.refusals import Refusal
 from schema.scalars import PhoneNumber
 from schema.sources import describes
@@ -74,6 +75,23 @@ class User(ObjectWithId):
         root: strawberry.Parent[users.User], info: strawberry.Info
     ) -> PresenceValue | None:
         return await context_of(info).loaders.presences.load(root.id)
+
+
+@describes(Edge)
+@strawberry.type(description="A user in a page.")
+class UserEdge:
+    cursor: str = strawberry.field(description="The cursor of this item, for `after`.")
+    node: users.User = strawberry.field(description="The user.", graphql_type=User)
+
+
+@describes(Page)
+@strawberry.type(description="A page of users.")
+class UserConnection:
+    edges: list[UserEdge] = strawberry.field(description="The users with their cursors.")
+    nodes: list[User] = strawberry.field(description="The users.")
+    page_info: PageInfo = strawberry.field(
+        description="Whether there are more pages, and the cursors to fetch them."
+    )
 
 
 @strawberry.input(

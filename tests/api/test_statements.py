@@ -157,6 +157,72 @@ async def test_a_list_of_channels(alice: Person, bob: Person, statements: Statem
     assert (two, fifty) == (expected, expected), "\n".join([*texts, "", *statements.texts])
 
 
+LISTS_IN_LISTS = """query ($first: Int!) { channels(first: $first) { nodes {
+    members(first: 10) { nodes { role user { id name } position { readSeq } } }
+    messages(last: 3) { nodes { seq text sender { id name } } pageInfo { hasPreviousPage } }
+    } } }"""
+EVERY_KIND = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }"
+
+
+@pytest_asyncio.fixture
+async def groups(alice: Person, bob: Person, carol: Person) -> list[str]:
+    """100 groups of three people with five messages each."""
+    found = []
+    for n in range(100):
+        group = await make_group(alice, bob, carol, name=f"Group {n}")
+        for said in range(4):
+            await alice.say(group, f"{said}")
+        found.append(group)
+    return found
+
+
+async def test_lists_in_a_list_take_as_many_for_one_row_as_for_a_hundred(
+    alice: Person, groups: list[str], statements: Statements
+) -> None:
+    counts = {}
+    for rows in (1, 10, 100):
+        counts[rows], data = await statements.count(alice, LISTS_IN_LISTS, first=rows)
+        nodes = data["channels"]["nodes"]
+        assert len(nodes) == rows
+        for node in nodes:
+            assert len(node["members"]["nodes"]) == 3
+            assert [each["text"] for each in node["messages"]["nodes"]] == ["1", "2", "3"]
+            assert node["messages"]["pageInfo"]["hasPreviousPage"] is True
+
+    assert counts[1] == counts[10] == counts[100], "\n".join(statements.texts)
+
+
+async def test_objects_by_their_ids_take_as_many_for_each_kind_as_for_a_hundred(
+    alice: Person,
+    bob: Person,
+    database: Database,
+    groups: list[str],
+    statements: Statements,
+) -> None:
+    details = (
+        "query ($id: ID!) { channel(id: $id) { lastMessage { id } members { nodes { id } } } }"
+    )
+    some = [(await alice.mutate(details, id=group)) for group in groups]
+    media = [await make_media(database, alice) for _ in range(20)]
+    of_kinds = {
+        "groups": groups,
+        "messages": [each["lastMessage"]["id"] for each in some],
+        "members": [each["members"]["nodes"][0]["id"] for each in some],
+        "media": media,
+        "users": [alice.id, bob.id],
+        "devices": [alice.device_id],
+    }
+    one_of_each = [each[0] for each in of_kinds.values()]
+    many = [each for kind in of_kinds.values() for each in kind[:20]]
+
+    few_taken, few = await statements.count(alice, EVERY_KIND, ids=one_of_each)
+    many_taken, found = await statements.count(alice, EVERY_KIND, ids=many)
+
+    assert [node["id"] for node in few["nodes"]] == one_of_each
+    assert [node["id"] for node in found["nodes"]] == many
+    assert few_taken == many_taken, "\n".join(statements.texts)
+
+
 async def test_a_send_takes_none_but_the_committer_s(
     alice: Person, chat: str, statements: Statements
 ) -> None:

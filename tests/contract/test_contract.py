@@ -20,7 +20,7 @@ from graphql import (
 from parley.schema import print_schema
 
 HERE = Path(__file__).parent
-REMOVED = re.compile(r"(?:Field )?(\w+(?:\.\w+)?) was removed\.")
+REMOVED = re.compile(r"(?:Field |Argument )?(\w+(?:\.\w+)?(?:\(\w+:\))?) was removed\.")
 
 
 def contract() -> GraphQLSchema:

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from models.channels.channels import find_channel
-from models.channels.members import MemberRole, find_member
+from models.channels.members import MemberRole, list_members
 from models.channels.typing import list_typing_audience
 from models.database import Database
 from models.log.committer import Committer
@@ -160,7 +160,7 @@ async def require_nothing_for(
         page(after_seq=0, before_seq=None),
         find_message(at.database, user.id, group_id, 1),
         find_channel(at.database, user.id, group_id),
-        find_member(at.database, user.id, group_id, user.id),
+        list_members(at.database, user.id, [(group_id, user.id)]),
         at.committer.advance([Move(group_id, user.id, before_seq, before_seq)]),
         list_typing_audience(at.database, other.id, group_id),
         list_receipt_signals(at.database, [moved], at=datetime.now(UTC)),
@@ -174,7 +174,7 @@ async def require_nothing_for(
         nothing,
         None,
         None,
-        None,
+        {},
         [],
     ]
     assert user.id not in audience

@@ -87,9 +87,9 @@ async def test_names_for_each_idle_token_a_chat_of_theirs(
 async def test_fills_the_group(database: Database, tokens: Tokens, world: World) -> None:
     sender = await enter(database, tokens, world.group.sender)
 
-    members, more = await page_members(
-        database, sender.user.id, inner(world.group.conv), first=50, after_user_id=None
-    )
+    group_id = inner(world.group.conv)
+    pages = await page_members(database, sender.user.id, [group_id], first=50, after_user_id=None)
+    members, more = pages[group_id]
 
     people = {(await enter(database, tokens, t)).user.id for t in world.group.members}
     assert ({member.user_id for member in members}, more) == (people, False)
@@ -196,7 +196,7 @@ async def test_may_be_small(database: Database, tokens: Tokens) -> None:
 
     viewer = await enter(database, tokens, world.history.token)
     assert (world.pairs, world.idle) == ([], [])
-    assert await page_channels(database, viewer.user.id, first=50, after=None, kind=None) == (
-        [],
-        False,
+    found = await page_channels(
+        database, viewer.user.id, count=50, backwards=False, after=None, before=None, kind=None
     )
+    assert found == ([], False)

@@ -17,8 +17,9 @@ CHANNEL = """query ($id: ID!) { channel(id: $id) {
     members { nodes { id user { name } role joinedAt joinedSeq position { userId readSeq } }
         pageInfo { hasNextPage hasPreviousPage } }
     ... on Chat { peer { id name } } } }"""
-CHANNELS = """query ($first: Int, $after: String, $kind: ChannelKind) {
-    channels(first: $first, after: $after, kind: $kind) {
+CHANNELS = """query ($first: Int, $after: String, $last: Int, $before: String,
+        $kind: ChannelKind) {
+    channels(first: $first, after: $after, last: $last, before: $before, kind: $kind) {
         edges { cursor node { id } } nodes { id lastMessage { text } }
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"""
 MEMBERS = """query ($id: ID!, $first: Int, $after: String) { channel(id: $id) {
@@ -196,6 +197,24 @@ async def test_the_list_is_paged_by_place(alice: Person, person: MakePerson) -> 
     infos = [page["pageInfo"] for page in (first, second, last)]
     assert [info["hasNextPage"] for info in infos] == [True, True, False]
     assert [info["hasPreviousPage"] for info in infos] == [False, True, True]
+
+
+async def test_the_list_is_paged_backwards_too(alice: Person, person: MakePerson) -> None:
+    chats: list[str] = []
+    for n in range(5):
+        chats.insert(0, await alice.open_chat(await person(f"P{n}")))
+        await alice.say(chats[0], str(n))
+
+    oldest = await alice.mutate(CHANNELS, last=2)
+    middle = await alice.mutate(CHANNELS, last=2, before=oldest["pageInfo"]["startCursor"])
+    newest = await alice.mutate(CHANNELS, last=2, before=middle["pageInfo"]["startCursor"])
+
+    pages = (newest, middle, oldest)
+    assert [channel["id"] for page in pages for channel in page["nodes"]] == chats
+    infos = [page["pageInfo"] for page in pages]
+    assert [info["hasPreviousPage"] for info in infos] == [False, True, True]
+    assert [info["hasNextPage"] for info in infos] == [True, True, False]
+    assert await alice.errors(CHANNELS, first=1, last=1) == ["INVALID_INPUT"]
 
 
 async def test_members_are_paged_by_place(alice: Person, chat: str) -> None:

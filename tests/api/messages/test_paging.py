@@ -1,5 +1,6 @@
 """Paging through a channel's messages: both directions to the ends, around a place, cursors."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from models.log.committer import Committer
 from tests.make import Person, write_history
 
 MESSAGES = """query ($id: ID!, $first: Int, $after: String, $last: Int, $before: String,
-        $aroundSeq: Int) { channel(id: $id) {
-    messages(first: $first, after: $after, last: $last, before: $before, aroundSeq: $aroundSeq) {
+        $aroundSeq: Int, $aroundId: ID, $aroundTime: DateTime) { channel(id: $id) {
+    messages(first: $first, after: $after, last: $last, before: $before, aroundSeq: $aroundSeq,
+        aroundId: $aroundId, aroundTime: $aroundTime) {
         edges { cursor node { seq text sender { name } } } nodes { seq }
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }"""
 COUNT = 130
@@ -189,8 +191,51 @@ async def test_around_a_seq_that_is_no_message_opens_at_the_next_older_one(
     assert more(found) == (True, True)
 
 
+async def test_around_a_message_is_around_its_seq(bob: Person, history: str) -> None:
+    by_seq = await page(bob, history, aroundSeq=65, first=4)
+    by_id = await page(bob, history, aroundId=f"msg_{history[4:]}_65", first=4)
+
+    assert by_id == by_seq
+
+
+@pytest.mark.parametrize(
+    ("seconds", "seq"),
+    [
+        (-1, 0),
+        (0, 1),
+        (9, 1),
+        (590, 60),
+        (600, 60),
+        (989, 60),
+        (990, 100),
+        (1285, 129),
+        (10**6, 130),
+    ],
+)
+async def test_around_a_time_is_around_the_newest_message_of_then(
+    bob: Person, history: str, database: Database, seconds: int, seq: int
+) -> None:
+    """One message each ten seconds, and gaps where changes have taken their seqs."""
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    await database.execute(
+        "UPDATE messages SET sent_at = $2::timestamptz + (seq - 1) * interval '10 s' "
+        "WHERE channel_id = $1",
+        history[4:],
+        began,
+    )
+    await database.execute(
+        "DELETE FROM messages WHERE channel_id = $1 AND seq BETWEEN 61 AND 99", history[4:]
+    )
+    at = began + timedelta(seconds=seconds)
+
+    found = await page(bob, history, aroundTime=at.isoformat(), first=4)
+
+    assert found == await page(bob, history, aroundSeq=seq, first=4)
+
+
 async def test_an_empty_chat_has_an_empty_page(alice: Person, chat: str) -> None:
     arguments: list[dict[str, Any]] = [{}, {"first": 5}, {"last": 5}, {"aroundSeq": 3}]
+    arguments.append({"aroundTime": "2026-01-01T00:00:00Z"})
 
     for each in arguments:
         found = await page(alice, chat, **each)
@@ -205,6 +250,11 @@ async def test_an_empty_chat_has_an_empty_page(alice: Person, chat: str) -> None
         ({"aroundSeq": 3, "after": "czoz"}, "aroundSeq"),
         ({"aroundSeq": 3, "before": "czoz"}, "aroundSeq"),
         ({"aroundSeq": -1}, "aroundSeq"),
+        ({"aroundId": "msg_x"}, "aroundId"),
+        ({"aroundId": "msg_" + "0" * 32 + "_3"}, "aroundId"),
+        ({"aroundId": "msg_x", "aroundSeq": 3}, "aroundId"),
+        ({"aroundTime": "2026-01-01T00:00:00Z", "aroundSeq": 3}, "aroundTime"),
+        ({"aroundTime": "2026-01-01T00:00:00Z", "last": 3}, "aroundTime"),
         ({"after": ""}, "after"),
         ({"before": "not a cursor"}, "before"),
         ({"after": "czox="}, "after"),
@@ -222,8 +272,10 @@ async def test_arguments_that_mean_nothing_are_refused(
 ) -> None:
     answer = (await alice.post(MESSAGES, id=chat, **arguments)).json()
 
-    assert answer["data"] == {"channel": None}
+    # The rest of the screen is there.
+    assert answer["data"] == {"channel": {**answer["data"]["channel"], "messages": None}}
     (error,) = answer["errors"]
+    assert error["path"] == ["channel", "messages"]
     assert error["extensions"]["code"] == "INVALID_INPUT"
     assert error["extensions"]["field"] == field
 
@@ -234,6 +286,8 @@ COUNTED = {
     "around": "{ channel(id: $id) { messages(aroundSeq: 1, first: $n) { nodes { id } } } }",
     "members": "{ channel(id: $id) { members(first: $n) { nodes { id } } } }",
     "channels": "{ channels(first: $n) { nodes { id } } channel(id: $id) { id } }",
+    "channels last": "{ channels(last: $n) { nodes { id } } channel(id: $id) { id } }",
+    "blocked": "{ blockedUsers(first: $n) { nodes { id } } channel(id: $id) { id } }",
 }
 
 

@@ -15,7 +15,7 @@ from tests.waiting import Edge, steps
 SET_BLOCKED = f"""mutation ($id: ID!, $blocked: Boolean!) {{
     setBlocked(userId: $id, blocked: $blocked) {{ __typename
     ... on SetBlockedPayload {{ user {{ id name isBlocked }} }} {REFUSAL} }} }}"""
-BLOCKED = "query { blockedUsers { id name isBlocked } }"
+BLOCKED = "query { blockedUsers { nodes { id name isBlocked } } }"
 IS_BLOCKED = "query ($id: ID!) { user(id: $id) { isBlocked } }"
 CHANNEL = """query ($id: ID!) { channel(id: $id) {
     lastSeq members { nodes { user { id } position { deliveredSeq readSeq } } }
@@ -43,17 +43,37 @@ async def test_a_block_is_one_s_own_and_safe_to_repeat(
     await set_blocked(alice, carol, True)
 
     blocked = await alice.at(other_server).mutate(BLOCKED)
-    assert [each["name"] for each in blocked] == ["Carol", "Bob"]
+    assert [each["name"] for each in blocked["nodes"]] == ["Carol", "Bob"]
     assert await is_blocked(alice, bob)
     # Who is blocked cannot tell.
     assert not await is_blocked(bob, alice)
-    assert await bob.mutate(BLOCKED) == []
+    assert await bob.mutate(BLOCKED) == {"nodes": []}
 
     for _ in range(2):
         done = await set_blocked(alice, bob, False)
         assert done["user"]["isBlocked"] is False
-    assert [each["name"] for each in await alice.mutate(BLOCKED)] == ["Carol"]
+    assert [each["name"] for each in (await alice.mutate(BLOCKED))["nodes"]] == ["Carol"]
     assert not await is_blocked(alice, bob)
+
+
+async def test_those_who_are_blocked_are_paged(alice: Person, person: MakePerson) -> None:
+    others = [await person(f"Other {n}") for n in range(3)]
+    for other in others:
+        await set_blocked(alice, other, True)
+    page = """query ($after: String) { blockedUsers(first: 2, after: $after) {
+        edges { cursor node { name avatar { id renditions { url } } } }
+        pageInfo { hasNextPage hasPreviousPage endCursor } } }"""
+
+    newest = await alice.mutate(page)
+    rest = await alice.mutate(page, after=newest["pageInfo"]["endCursor"])
+
+    assert [edge["node"]["name"] for edge in newest["edges"]] == ["Other 2", "Other 1"]
+    assert [edge["node"]["name"] for edge in rest["edges"]] == ["Other 0"]
+    assert (newest["pageInfo"]["hasNextPage"], newest["pageInfo"]["hasPreviousPage"]) == (
+        True,
+        False,
+    )
+    assert (rest["pageInfo"]["hasNextPage"], rest["pageInfo"]["hasPreviousPage"]) == (False, True)
 
 
 async def test_who_cannot_be_blocked(alice: Person, bob: Person, database: Database) -> None:
