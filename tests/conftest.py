@@ -29,6 +29,7 @@ from parley.resources import open_storage
 from parley.settings import DEVELOPMENT_LIMITS, Settings
 from tests.citus.building import build
 from tests.citus.cluster import SHARDS, Cluster, Emptying
+from tests.citus.recording import Recording
 from tests.make import AnotherDevice, MakePerson, Person, make_device, make_person
 from tests.serving import ServedWith, Server, serve
 
@@ -62,6 +63,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run on PostgreSQL distributed by Citus (make test-citus)",
     )
+    parser.addoption(
+        "--statements",
+        default=".pytest_cache/statements",
+        help="the folder where tests on Citus record the statements that the app runs",
+    )
+    parser.addoption(
+        "--record", action="store_true", help="record the statements that the app runs"
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def recorded(pytestconfig: pytest.Config, worker_id: str) -> Iterator[None]:
+    """Record the statements of the whole run, if that is asked for."""
+    if not pytestconfig.getoption("--record"):
+        yield
+        return
+    recording = Recording()
+    recording.install()
+    yield
+    recording.store(Path(pytestconfig.getoption("--statements")), worker_id)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
