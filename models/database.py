@@ -18,6 +18,7 @@ from models.deadlines import within
 from models.distribution import IS_DISTRIBUTED
 from models.hosts import Connected, Opened, open_connection
 from models.refusals import unavailable
+from models.shards import LIST_SHARDS, count_shards, is_of_a_moving_shard
 from models.turns import Turns
 
 logger = logging.getLogger("parley.database")
@@ -112,6 +113,8 @@ class Database:
 
     # Whether the tables are distributed by Citus: rows of different keys are on different servers.
     is_distributed = False
+    # Into how many equal shards; 0 if that is not known.
+    shards = 0
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str) -> None:
         self.pool = pool
@@ -149,6 +152,11 @@ class Database:
             # So that the caller learns at once if PostgreSQL is away.
             async with pool.acquire() as connection:
                 database.is_distributed = await connection.fetchval(IS_DISTRIBUTED)
+                if database.is_distributed:
+                    database.shards = count_shards(
+                        (row["first_table"], row["least"])
+                        for row in await connection.fetch(LIST_SHARDS)
+                    )
         except BaseException:
             pool.terminate()
             raise
@@ -198,6 +206,10 @@ class Database:
                     raise
         except CONNECTION_ERRORS as error:
             raise unavailable() from error
+        except asyncpg.PostgresError as error:
+            if is_of_a_moving_shard(error):
+                raise unavailable() from error
+            raise
 
     async def _leave_standby(self, connection: Connection) -> None:
         """Open all connections anew: what was the primary is none any more, or never was."""

@@ -1,7 +1,7 @@
-"""Lanes: one statement over rows of many keys on one PostgreSQL, one for each key on Citus.
+"""Lanes: one statement over rows of many keys on one PostgreSQL, one for each shard on Citus.
 
-Citus keeps the rows of one key in one place, and runs a statement there that names one key. It
-refuses most joins over several keys, and locks over them.
+Citus keeps the rows of one key in one shard, and runs a statement there that names keys of that
+shard only. It refuses most joins over several shards, and locks over them.
 """
 
 import asyncio
@@ -11,8 +11,10 @@ from typing import TypeVar
 import asyncpg
 
 from models.database import Database
+from models.shards import shard_of
 
 Item = TypeVar("Item")
+Key = TypeVar("Key", str, int)
 
 # Statements of one call that run at a time, so that one call does not take the whole pool.
 TOGETHER = 4
@@ -26,10 +28,15 @@ def split_lanes(
     """
     if not items or not database.is_distributed:
         return [list(items)] if items else []
-    lanes: dict[str, list[Item]] = {}
-    for item in items:
-        lanes.setdefault(lane_of(item), []).append(item)
+    lanes = _group(items, lane_of)
     return [lanes[key] for key in sorted(lanes)]
+
+
+def _group(items: Sequence[Item], key_of: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    groups: dict[Key, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key_of(item), []).append(item)
+    return groups
 
 
 async def fetch_lanes(
@@ -41,14 +48,37 @@ async def fetch_lanes(
     lane_of: Callable[[Item], str],
 ) -> list[asyncpg.Record]:
     """Fetch the rows of all items, with the arguments that `args_of` makes of the items of a
-    statement. Rows of several lanes are in no order.
+    statement. Items whose rows are in one shard are in one statement. Rows of several statements
+    are in no order.
 
     Raises:
         Refused: UNAVAILABLE.
     """
-    lanes = split_lanes(database, items, lane_of)
-    if len(lanes) <= 1:
-        return [row for lane in lanes for row in await database.fetch(query, *args_of(lane))]
+    if not items:
+        return []
+    if not database.is_distributed or not database.shards:
+        return await _fetch_together(
+            database, query, split_lanes(database, items, lane_of), args_of
+        )
+    shards = _group(items, lambda item: shard_of(lane_of(item), database.shards))
+    try:
+        return await _fetch_together(database, query, list(shards.values()), args_of)
+    except asyncpg.FeatureNotSupportedError:
+        # Shards were split since: several keys are in one place no longer.
+        database.shards = 0
+        return await _fetch_together(
+            database, query, split_lanes(database, items, lane_of), args_of
+        )
+
+
+async def _fetch_together(
+    database: Database,
+    query: str,
+    lanes: Sequence[list[Item]],
+    args_of: Callable[[list[Item]], Sequence[object]],
+) -> list[asyncpg.Record]:
+    if len(lanes) == 1:
+        return await database.fetch(query, *args_of(lanes[0]))
     turns = asyncio.Semaphore(TOGETHER)
 
     async def fetch(lane: list[Item]) -> list[asyncpg.Record]:

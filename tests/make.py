@@ -128,6 +128,7 @@ async def make_device(
     access_token, expires_at = tokens.make_access(user.id, device_id, 1, now=now)
     async with database.transaction() as connection:
         await create_device(
+            database,
             connection,
             user.id,
             name=f"{user.name}'s phone",

@@ -216,9 +216,10 @@ async def page_channels(
     mine = await database.fetch(
         "SELECT channel_id FROM user_channels WHERE user_id = $1 AND left_seq IS NULL", viewer_id
     )
-    heads = await database.fetch(
+    heads = await fetch_by_id(
+        database,
         f"""
-        SELECT c.id FROM channels c
+        SELECT c.id, coalesce(c.last_at, c.created_at) AS newest_at FROM channels c
         WHERE c.id = ANY ($1) AND c.last_seq > 0 AND ($2::smallint IS NULL OR c.kind = $2)
           AND ($3::timestamptz IS NULL OR (coalesce(c.last_at, c.created_at), c.id) < ($3, $4))
           AND ($5::timestamptz IS NULL OR (coalesce(c.last_at, c.created_at), c.id) > ($5, $6))
@@ -232,6 +233,7 @@ async def page_channels(
         before.channel_id if before else NO_ID,
         count + 1,
     )
+    heads.sort(key=lambda row: (row["newest_at"], row["id"]), reverse=not backwards)
     page = [row["id"] for row in heads[:count]]
     if backwards:
         page.reverse()

@@ -13,6 +13,7 @@ import msgspec
 
 from models.database import Connection, Database
 from models.devices.viewer import Viewer
+from models.lanes import split_lanes
 from models.limits import Limits
 from models.push.addresses import PushEndpointKind
 from models.push.endpoints import end_push
@@ -86,6 +87,7 @@ def device_of(row: asyncpg.Record, current_id: str | None) -> Device:
 
 
 async def create_device(
+    database: Database,
     connection: Connection,
     user_id: str,
     *,
@@ -109,11 +111,13 @@ async def create_device(
         now,
         access_expires_at,
     )
-    await _write_positions(connection, user_id, device_id)
+    await _write_positions(database, connection, user_id, device_id)
     return Device(device_id, name, platform, created_at=now, last_active_at=now, is_current=True)
 
 
-async def _write_positions(connection: Connection, user_id: str, device_id: str) -> None:
+async def _write_positions(
+    database: Database, connection: Connection, user_id: str, device_id: str
+) -> None:
     """Store the new device's positions: at the end of every channel that the user is in, and where
     they left it for every other.
     """
@@ -124,11 +128,12 @@ async def _write_positions(connection: Connection, user_id: str, device_id: str)
         return
     ends = {row["channel_id"]: row["left_seq"] for row in listed}
     # Statements of their own: the two families share no join.
-    heads = await connection.fetch(
-        "SELECT id, last_seq FROM channels WHERE id = ANY($1::uuid[])",
-        [channel_id for channel_id, left_seq in ends.items() if left_seq is None],
-    )
-    ends |= {row["id"]: row["last_seq"] for row in heads}
+    present = [channel_id for channel_id, left_seq in ends.items() if left_seq is None]
+    for lane in split_lanes(database, present, lambda channel_id: channel_id):
+        heads = await connection.fetch(
+            "SELECT id, last_seq FROM channels WHERE id = ANY($1::uuid[])", lane
+        )
+        ends |= {row["id"]: row["last_seq"] for row in heads}
     await connection.executemany(
         "INSERT INTO device_positions (user_id, device_id, channel_id, delivered_seq) "
         "VALUES ($1, $2, $3, $4)",

@@ -62,7 +62,7 @@ async def sign_in(
             user, is_new = await _get_or_create_user(connection, asked.number, name, now)
             await note_network(connection, tokens, user.id, address, now=now)
             session = await _open_session(
-                connection, tokens, user, is_new, device_name, asked.platform, now
+                database, connection, tokens, user, is_new, device_name, asked.platform, now
             )
         elif refused.code is RefusalCode.CODE_EXPIRED:
             # Charged only where no code is in force, since a code bounds its own guesses. So
@@ -87,6 +87,7 @@ async def _get_or_create_user(
 
 
 async def _open_session(
+    database: Database,
     connection: Connection,
     tokens: Tokens,
     user: User,
@@ -99,6 +100,7 @@ async def _open_session(
     device_id = ids.new_id()
     access_token, expires_at = tokens.make_access(user.id, device_id, FIRST_GENERATION, now=now)
     device = await create_device(
+        database,
         connection,
         user.id,
         name=device_name,

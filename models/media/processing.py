@@ -7,7 +7,6 @@ Folders have random names, one for each upload, so deleting one never meets anot
 made.
 """
 
-from collections.abc import Sequence
 from enum import Enum
 
 import asyncpg
@@ -206,18 +205,6 @@ def _values(content: Content) -> tuple[object, ...]:
         content.duration_ms,
         content.placeholder,
     )
-
-
-async def list_named_folders(database: Database, content_ids: Sequence[str]) -> set[str]:
-    """Return which of these folders in storage a media or a content names."""
-    rows = await database.fetch(
-        """
-        SELECT content_id FROM media WHERE content_id = ANY ($1::uuid[])
-        UNION SELECT content_id FROM media_contents WHERE content_id = ANY ($1::uuid[])
-        """,
-        list(content_ids),
-    )
-    return {row["content_id"] for row in rows}
 
 
 def folder_of(content_id: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from models.database import Database
+from models.lanes import fetch_by_id
 from models.media.media import MediaState
 from models.media.processing import original_of
 from models.media.renditions import decode_renditions
@@ -41,9 +42,10 @@ async def list_unfinished(
 
 async def delete_unfinished(database: Database, media_ids: Sequence[str]) -> None:
     """Delete these uploads, except those that were completed meanwhile."""
-    await database.execute(
+    await fetch_by_id(
+        database,
         "DELETE FROM media WHERE id = ANY ($1::uuid[]) AND state = $2 AND used_at IS NULL",
-        list(media_ids),
+        media_ids,
         MediaState.AWAITING_UPLOAD.value,
     )
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from models.budgets import Charge, address_key, spend
 from models.database import Connection, Database
-from models.lanes import fetch_by_id
+from models.lanes import fetch_by_id, split_lanes
 from models.limits import Limits
 from models.refusals import invalid
 from models.users.users import User, list_users
@@ -59,10 +59,12 @@ async def discover_contacts(
         return []
     async with database.transaction() as connection:
         await spend(connection, _charges(viewer_id, address, len(wanted), limits), now=now)
-    rows = await fetch_by_id(
-        database, "SELECT number, user_id FROM phone_numbers WHERE number = ANY($1)", wanted
-    )
-    owners = {row["number"]: row["user_id"] for row in rows}
+    owners: dict[str, str] = {}
+    for lane in split_lanes(database, wanted, lambda number: number):
+        rows = await database.fetch(
+            "SELECT number, user_id FROM phone_numbers WHERE number = ANY($1)", lane
+        )
+        owners |= {row["number"]: row["user_id"] for row in rows}
     found = list(dict.fromkeys(owners[number] for number in wanted if number in owners))
     await _add_contacts(database, viewer_id, found)
     users = await list_users(database, found)

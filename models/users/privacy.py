@@ -15,6 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from models.channel_kinds import ChannelKind
 from models.database import Connection, Database
+from models.lanes import split_lanes
 from models.refusals import not_found
 
 _COLUMNS = "last_seen_audience, read_receipts, add_to_groups_audience"
@@ -93,26 +94,30 @@ async def update_privacy(
         if row is None:
             raise not_found("There is no such user.")
         if changes.read_receipts is not UNSET:
-            await _mark_chats(connection, user_id, hides=not row["read_receipts"])
+            await _mark_chats(database, connection, user_id, hides=not row["read_receipts"])
     return _settings_of(row)
 
 
-async def _mark_chats(connection: Connection, user_id: str, *, hides: bool) -> None:
-    """Copy the setting to the user's member rows of chats, at most one statement for all.
+async def _mark_chats(
+    database: Database, connection: Connection, user_id: str, *, hides: bool
+) -> None:
+    """Copy the setting to the user's member rows of chats, at most one statement a lane.
 
     The caller holds the user's row: no chat of theirs opens until this is committed.
     """
     listed = await connection.fetch(
         "SELECT channel_id FROM user_channels WHERE user_id = $1", user_id
     )
-    await connection.execute(
-        f"""
-        UPDATE members b SET hides_receipts = $3
-        FROM channels c
-        WHERE b.channel_id = ANY ($1) AND b.user_id = $2 AND b.hides_receipts <> $3
-          AND c.id = ANY ($1) AND c.id = b.channel_id AND c.kind = {ChannelKind.CHAT:d}
-        """,
-        [row["channel_id"] for row in listed],
-        user_id,
-        hides,
-    )
+    channel_ids = [row["channel_id"] for row in listed]
+    for lane in split_lanes(database, channel_ids, lambda channel_id: channel_id):
+        await connection.execute(
+            f"""
+            UPDATE members b SET hides_receipts = $3
+            FROM channels c
+            WHERE b.channel_id = ANY ($1) AND b.user_id = $2 AND b.hides_receipts <> $3
+              AND c.id = ANY ($1) AND c.id = b.channel_id AND c.kind = {ChannelKind.CHAT:d}
+            """,
+            lane,
+            user_id,
+            hides,
+        )

@@ -44,7 +44,13 @@ async def processes(
     made = []
     for each in (database, other_database):
         batches: list[Batch] = []
-        made.append(Process(each, Committer(database_url, batches.append), batches))
+        made.append(
+            Process(
+                each,
+                Committer(database_url, batches.append, is_distributed=each.is_distributed),
+                batches,
+            )
+        )
         made[-1].committer.start()
     yield Processes(made[0], made[1])
     for process in made:

@@ -16,9 +16,12 @@ from tests.make import Person, write_history
 
 
 @pytest_asyncio.fixture
-async def committers(database_url: str) -> AsyncIterator[tuple[Committer, Committer]]:
+async def committers(database: Database) -> AsyncIterator[tuple[Committer, Committer]]:
     """Those of two processes."""
-    one, other = (Committer(database_url, lambda batch: None) for _ in range(2))
+    one, other = (
+        Committer(database.url, lambda batch: None, is_distributed=database.is_distributed)
+        for _ in range(2)
+    )
     one.start()
     other.start()
     yield one, other
@@ -77,14 +80,19 @@ async def test_200_pairs_forward_and_backward_end_at_the_greater(
 
 
 async def test_each_move_is_told_once(
-    alice: Person, bob: Person, chat: str, committer: Committer, database_url: str
+    alice: Person, bob: Person, chat: str, committer: Committer, database: Database
 ) -> None:
     """Moves that wait together are one; what they covered is whole, and in no two of them."""
     await write_history(committer, alice, chat, 50)
     channel_id = ids.parse_plain("chn", chat)
     assert channel_id is not None
     told: list[Moved] = []
-    own = Committer(database_url, lambda batch: None, told.extend)
+    own = Committer(
+        database.url,
+        lambda batch: None,
+        told.extend,
+        is_distributed=database.is_distributed,
+    )
     own.start()
 
     await asyncio.gather(
@@ -108,12 +116,17 @@ class Cutting:
     and what it tells of moves.
     """
 
-    def __init__(self, between: Proxy, database_url: str) -> None:
-        url = urlsplit(database_url)
+    def __init__(self, between: Proxy, database: Database) -> None:
+        url = urlsplit(database.url)
         credentials = url.netloc.rpartition("@")[0]
         through = url._replace(netloc=f"{credentials}@127.0.0.1:{between.port}").geturl()
         self.told: list[Moved] = []
-        self.committer = Committer(through, lambda batch: None, self.told.extend)
+        self.committer = Committer(
+            through,
+            lambda batch: None,
+            self.told.extend,
+            is_distributed=database.is_distributed,
+        )
         self.cuts = 0
         between.to_client = self._judge
 
@@ -125,16 +138,16 @@ class Cutting:
 
 
 async def test_a_move_whose_answer_was_cut_off_is_told_of_as_if_it_had_just_been_made(
-    alice: Person, bob: Person, chat: str, committer: Committer, database_url: str
+    alice: Person, bob: Person, chat: str, committer: Committer, database: Database
 ) -> None:
     await write_history(committer, alice, chat, 9)
     channel_id = ids.parse_plain("chn", chat)
     assert channel_id is not None
-    port = urlsplit(database_url).port
+    port = urlsplit(database.url).port
     assert port is not None
 
     async with proxy(port, (ADVANCE,)) as between:
-        cutting = Cutting(between, database_url)
+        cutting = Cutting(between, database)
         cutting.committer.start()
         await cutting.committer.advance([Move(channel_id, bob.user.id, 4, 2)])
         cutting.cuts = 1

@@ -30,12 +30,12 @@ from models.media.processing import (
     fail_media,
     find_media_to_render,
     folder_of,
-    list_named_folders,
     original_of,
     settle_media,
     take_back_try,
 )
 from models.media.renditions import Rendition, RenditionName
+from models.media.sweeping import list_expected
 from models.refusals import RefusalCode, Refused
 from models.storage.bucket import Storage
 from workers.media.renditions import MediaRenderer, Rendered, TooSlow, Unusable
@@ -211,7 +211,10 @@ class MediaJob:
 
     async def _drop_folder(self, content_id: str) -> None:
         """Delete the folder, unless a row names it: the same job may have run twice at once."""
-        if not await list_named_folders(self._database, [content_id]):
+        named = await list_expected(
+            self._database, first_id=content_id, last_id=content_id, keeps=False
+        )
+        if not named:
             await delete_folder(self._storage, content_id)
 
     def _note(self, media: MediaToRender, stored: int) -> None:

@@ -4,20 +4,15 @@ import asyncio
 import logging
 import random
 
-import asyncpg
-
 from models.database import CONNECTION_ERRORS
 from models.log.group_commit.connection_slot import CommitUnsureError, ConnectionSlot
+from models.shards import is_of_a_moving_shard
 
 logger = logging.getLogger("parley.commit")
 
 # SQLSTATE classes after which a batch is written again: connection, read-only, rollback, resources,
 # lock, operator.
 RETRIED_CLASSES = ("08", "25", "40", "53", "55", "57")
-# Citus, while a shard moves to another server: its place is not known for a moment, and locks of
-# its rows are lost, so that two may write the same seq. The key of the messages refuses the second.
-_SHARD_MOVES = "could not find valid entry for shard"
-_KEY_OF_MESSAGES = "pk_messages"
 FIRST_RETRY_PAUSE_S = 0.01
 LONGEST_RETRY_PAUSE_S = 0.5
 
@@ -32,16 +27,9 @@ async def pause_before_retry(slot: ConnectionSlot, error: Exception, attempt: in
     state = getattr(error, "sqlstate", None) or ""
     if isinstance(error, (*CONNECTION_ERRORS, CommitUnsureError)):
         slot.drop()
-    elif not (state.startswith(RETRIED_CLASSES) or _is_of_a_moving_shard(error)):
+    elif not (state.startswith(RETRIED_CLASSES) or is_of_a_moving_shard(error)):
         return False
     logger.warning("A batch goes again after %s %s.", type(error).__name__, state)
     pause = min(LONGEST_RETRY_PAUSE_S, FIRST_RETRY_PAUSE_S * 2**attempt)
     await asyncio.sleep(pause * random.uniform(0.5, 1))
     return True
-
-
-def _is_of_a_moving_shard(error: Exception) -> bool:
-    if isinstance(error, asyncpg.UniqueViolationError):
-        # A shard's constraint has the shard's number behind it.
-        return (error.constraint_name or "").startswith(_KEY_OF_MESSAGES)
-    return isinstance(error, asyncpg.InternalServerError) and _SHARD_MOVES in str(error)
