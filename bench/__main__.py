@@ -62,7 +62,7 @@ def _bench(asked: argparse.Namespace) -> int:
 
 
 def share_cores() -> tuple[set[int], set[int]]:
-    """The measured server's core, and the one for all else; empty where there is no choice."""
+    """Return the measured server's core, and the other; empty where there is no choice."""
     if not hasattr(os, "sched_getaffinity"):
         return set(), set()
     cores = sorted(os.sched_getaffinity(0))

@@ -40,7 +40,7 @@ class Target:
     pid: int
 
     def cpu_ns(self) -> int:
-        """The processor time of all its threads."""
+        """Return the processor time of all its threads."""
         threads = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
         return sum(int(each.read_text().split()[0]) for each in threads)
 
@@ -155,7 +155,7 @@ def socket_attacks(target: Target) -> Iterator[tuple[str, Attack]]:
         return connect(url, subprotocols=[PROTOCOL], compression=None, max_size=None)
 
     def say_and_wait(*frames: str) -> int:
-        """The handshake's request has some 200 bytes."""
+        """Send the handshake's request, of some 200 bytes, and wait for its answer."""
         with opened() as client, contextlib.suppress(ConnectionClosed):
             for frame in frames:
                 client.send(frame)

@@ -74,7 +74,9 @@ class Attackers:
         return now() < self.until
 
     async def open(self, name: str) -> Hose:
-        """A connection from the attackers' address. Waits and tries again where it is refused."""
+        """Return a connection from the attackers' address. Waits and tries again where it is
+        refused.
+        """
         loop = asyncio.get_running_loop()
         while True:
             try:

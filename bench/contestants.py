@@ -131,7 +131,8 @@ async def make_naive_database(servers: EmbeddedServers) -> None:
 
 
 def run_module(command: Sequence[str], environment: Mapping[str, str]) -> None:
-    """
+    """Run a module to its end.
+
     Raises:
         StartError: with the last that it said.
     """

@@ -55,7 +55,8 @@ class Deliveries:
         return event
 
     async def wait_for(self, count: int, within_s: float = 10) -> None:
-        """
+        """Wait until so many have come.
+
         Raises:
             Failed: so many did not come.
         """

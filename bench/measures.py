@@ -65,7 +65,7 @@ class Cpu:
         self._before = self._read()
 
     def stop(self, operations: int) -> dict[str, dict[str, float]]:
-        """The share of a core that each used, and its microseconds per operation."""
+        """Return the share of a core that each used, and its microseconds per operation."""
         after, took_s = self._read(), now() - self._began
         used = {name: after[name] - self._before[name] for name in after}
         return {
@@ -85,7 +85,7 @@ class Cpu:
 
 
 def memory_kib(root: int) -> int:
-    """The resident memory of a process tree."""
+    """Return the resident memory of a process tree."""
     total = 0
     for pid in _tree(root, _list_processes()):
         try:

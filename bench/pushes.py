@@ -137,7 +137,7 @@ async def _queue(database: Database, pushes: int) -> float:
 
 
 async def _wait_until_left(database: Database, most: float) -> int:
-    """How many jobs are left, once it is no more than that."""
+    """Return how many jobs are left, once it is no more than that."""
 
     async def left() -> list[int]:
         found: int = await database.fetchval("SELECT count(*) FROM jobs")

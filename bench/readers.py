@@ -101,7 +101,7 @@ class _Measure:
         }
 
     def _files(self) -> int:
-        """How many files (connections are files) the server has open."""
+        """Return how many files (connections are files) the server has open."""
         return len(os.listdir(f"/proc/{self._pid}/fd"))
 
     async def _until_ended(self, files: int) -> float:
@@ -149,7 +149,7 @@ class _Measure:
 
 
 async def _stop_reading(target: Target, token: str, as_events: bool) -> socket.socket:
-    """A follower that reads nothing after its subscription."""
+    """Return a follower that reads nothing after its subscription."""
     loop = asyncio.get_running_loop()
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
@@ -194,7 +194,7 @@ async def _read_until(connection: socket.socket, mark: bytes) -> None:
 
 
 def _median(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The round whose 99th percentile is the middle one."""
+    """Return the round whose 99th percentile is the middle one."""
     return sorted(results, key=lambda result: result["p99_ms"])[len(results) // 2]
 
 

@@ -65,7 +65,7 @@ def median_row(work: str, name: str, results: Sequence[dict[str, Any]]) -> Row:
 
 
 def ratio(rows: Iterable[Row], work: str) -> float | None:
-    """How many times as much Parley does in a second; None where it is not a matter of how
+    """Return how many times as much Parley does in a second; None where it is not a matter of how
     much.
     """
     per_s = {row.name: row.per_s for row in rows if row.work == work}
@@ -75,7 +75,7 @@ def ratio(rows: Iterable[Row], work: str) -> float | None:
 
 
 def below_floor(rows: Sequence[Row]) -> list[str]:
-    """A sentence for each floor that does not hold."""
+    """Return a sentence for each floor that does not hold."""
     return [
         f"{work.upper()} is {found:.1f} times the naive peer, below {floor:g}."
         for work, floor in FLOORS.items()

@@ -95,7 +95,7 @@ class Target:
         return [(name, _fill(text, token=token)) for name, text in self.profile.headers.items()]
 
     def body(self, request: dict[str, Any], *, after: int | None = None, **values: object) -> bytes:
-        """A request as JSON, filled in."""
+        """Return a request as JSON, filled in."""
         template = self._templates.get(id(request))
         if template is None:
             template = self._templates[id(request)] = json.dumps(request)
@@ -103,7 +103,8 @@ class Target:
         return text.replace('"{after}"', "null" if after is None else str(after)).encode()
 
     def check(self, answer: bytes, status: int = 200) -> bytes:
-        """
+        """Return the answer, checked.
+
         Raises:
             Failed: it is not what was asked for.
         """
@@ -127,7 +128,7 @@ class Target:
         return '"{after}"' in json.dumps(self.profile.subscribe)
 
     async def open_socket(self, token: str, on_message: OnMessage) -> WebSocket:
-        """A socket whose `connection_init` was acknowledged."""
+        """Return a socket whose `connection_init` was acknowledged."""
         path, headers = self.profile.path, self.headers(token)
         socket = await open_websocket(self.port, path, headers, deflate=self.deflate)
         self._opened.append(socket)

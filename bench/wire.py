@@ -124,7 +124,7 @@ class WebSocket(asyncio.Protocol):
         self._buffer = self._read_frames(buffer)
 
     def _read_frames(self, buffer: bytes) -> bytes:
-        """What is left: the beginning of a frame."""
+        """Return what is left: the beginning of a frame."""
         place, end = 0, len(buffer)
         while end - place >= 2:
             length, head = buffer[place + 1], 2
@@ -167,7 +167,7 @@ async def open_websocket(
 
 
 def post(path: str, body: bytes, headers: Iterable[Header] = ()) -> bytes:
-    """A POST of JSON as it goes over the wire."""
+    """Return a POST of JSON as it goes over the wire."""
     lines = [
         f"POST {path} HTTP/1.1",
         f"Host: {HOST}",
@@ -180,7 +180,7 @@ def post(path: str, body: bytes, headers: Iterable[Header] = ()) -> bytes:
 
 
 def frame(payload: bytes, kind: int = _TEXT) -> bytes:
-    """A client's frame, masked with zeros, which is allowed and costs nothing."""
+    """Return a client's frame, masked with zeros, which is allowed and costs nothing."""
     length = len(payload)
     if length < 126:
         head = struct.pack("!BB", 0x80 | kind, 0x80 | length)

@@ -92,7 +92,7 @@ class Api:
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def ask(self, document: str, variables: Json, token: str | None = None) -> Any:
-        """What the document's one field gave.
+        """Return what the document's one field gave.
 
         Raises:
             NoAnswer: the connection broke, or the server could not do it in time.
@@ -170,14 +170,14 @@ class Device:
         return cls(apis, session["user"]["id"], session["accessToken"])
 
     def at(self, *apis: Api) -> "Device":
-        """The same device, asking elsewhere."""
+        """Return the same device, asking elsewhere."""
         return Device(apis, self.user_id, self.token)
 
     async def ask(self, document: str, **variables: Any) -> Any:
         return await self.apis[0].ask(document, variables, self.token)
 
     async def open_chat(self, other: "Device") -> tuple[str, int]:
-        """The chat's id, and the newest entry of its log."""
+        """Return the chat's id, and the newest entry of its log."""
         chat = (await self.ask(OPEN_CHAT, userId=other.user_id))["chat"]
         return chat["id"], chat["lastSeq"]
 

@@ -89,7 +89,7 @@ def make_photo() -> File:
 
 
 def make_clip(seconds: int = 3, rate: int = 24) -> File:
-    """A bright spot that goes round."""
+    """Return a bright spot that goes round."""
     stored = BytesIO()
     with av.open(stored, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=rate, options={"preset": "ultrafast"})
@@ -108,7 +108,7 @@ def make_clip(seconds: int = 3, rate: int = 24) -> File:
 
 
 async def send_file(device: Device, channel_id: str, file: File) -> str:
-    """The media's id. The message is there at once; its file gets ready later."""
+    """Return the media's id. The message is there at once; its file gets ready later."""
     about = {
         "kind": file.kind,
         "fileName": file.name,
@@ -143,7 +143,7 @@ def _open(request: urllib.request.Request | str) -> bytes:
 
 
 async def receive_file(device: Device, events: AsyncIterator[Json], media_id: str) -> Json:
-    """The media, once the inbox has said that it is ready."""
+    """Return the media, once the inbox has said that it is ready."""
     async for event in events:
         if any(
             media["id"] == media_id and media["state"] in ("READY", "FAILED")
@@ -157,7 +157,7 @@ async def receive_file(device: Device, events: AsyncIterator[Json], media_id: st
 
 
 async def exchange(sender: Device, reader: Device, channel_id: str, seq: int) -> list[Got]:
-    """The photograph and the clip, sent one after the other and fetched by the reader."""
+    """Return the photograph and the clip, sent one after the other and fetched by the reader."""
     found = []
     events = aiter(reader.inbox({channel_id: seq}))
     for file in await asyncio.to_thread(lambda: [make_photo(), make_clip()]):
@@ -178,7 +178,8 @@ async def exchange(sender: Device, reader: Device, channel_id: str, seq: int) ->
 
 
 def require_clean(got: Got) -> None:
-    """
+    """Check that the pictures are whole and say no more than they show.
+
     Raises:
         Unfinished: a picture still says where it was taken, or bytes are missing.
     """

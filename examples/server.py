@@ -39,7 +39,7 @@ class RunningServer:
 
     @property
     def ports(self) -> list[int]:
-        """The own port of each API process; a process that is started again has the same."""
+        """Return the own port of each API process; a process that is started again has the same."""
         return [api["port"] for api in self.services["api"]]
 
     def address(self, name: str) -> SplitResult:
@@ -105,7 +105,7 @@ async def _subscribers(valkey: Redis) -> list[str]:
 
 
 def find_server(data_dir: Path) -> RunningServer | None:
-    """The server that runs on this data directory."""
+    """Return the server that runs on this data directory."""
     return RunningServer(data_dir) if (data_dir / "services.json").exists() else None
 
 

@@ -160,7 +160,7 @@ async def cut_subscriptions(server: RunningServer) -> float:
 
 
 async def kill_api(server: RunningServer) -> float:
-    """What matters is when it went: clients go elsewhere at once."""
+    """Kill an API process. Return when it went: clients go elsewhere at once."""
     struck_at = time.monotonic()
     dead = server.kill("api", 1)
     await server.is_back("api", 1, dead=dead)
@@ -176,7 +176,9 @@ FAULTS: dict[str, Strike] = {
 
 
 async def try_quietly(talk: Conversation, server: RunningServer, strike: Strike) -> str:
-    """The last message before and the first after arrive, though nothing more is sent."""
+    """Check that the last message before the strike arrives, and the first after it, though nothing
+    more is sent.
+    """
     alice = talk.people[0]
     last = await talk.send(alice)
     striking = asyncio.ensure_future(strike(server))

@@ -6,13 +6,13 @@ SQL_DIR = Path(__file__).resolve().parent / "sql"
 
 
 def read_functions(revision: str) -> dict[str, str]:
-    """Returns the name of each function that the revision brings, and its `CREATE` statement."""
+    """Return the name of each function that the revision brings, and its `CREATE` statement."""
     folder = SQL_DIR / revision
     return {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.sql"))}
 
 
 def read_statements(revision: str, name: str) -> list[str]:
-    """Returns the statements of a script, for a driver that takes one at a time.
+    """Return the statements of a script, for a driver that takes one at a time.
 
     Only `$$` may quote a semicolon, and no comment may hold one.
     """

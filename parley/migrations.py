@@ -36,7 +36,7 @@ def migrate(database_url: str, *, shards: int = DEFAULT_SHARDS) -> None:
 
 @functools.cache
 def newest_revision() -> str:
-    """The revision that this code needs."""
+    """Return the revision that this code needs."""
     head = ScriptDirectory(str(ROOT / "migrations")).get_current_head()
     assert head is not None
     return head

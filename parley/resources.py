@@ -66,7 +66,7 @@ class Process:
 
 
 def open_valkey(settings: Settings) -> Redis:
-    """A client that does not wait for a Valkey that is away: a hint that comes late is worth
+    """Open a client that does not wait for a Valkey that is away: a hint that comes late is worth
     nothing.
     """
     assert settings.redis_url is not None
@@ -103,7 +103,8 @@ def open_storage(settings: Settings) -> Storage:
 
 
 def make_media_urls(settings: Settings, storage: Storage) -> MediaUrls:
-    """
+    """Make the addresses of media, as the settings say.
+
     Raises:
         SettingsError: CloudFront's key is none.
     """

@@ -148,5 +148,5 @@ def _drop_null_defaults(schema: GraphQLSchema) -> None:
 
 
 def print_schema() -> str:
-    """The SDL, as committed in schema.graphql."""
+    """Print the SDL, as committed in schema.graphql."""
     return print_graphql_schema(make_schema()._schema) + "\n"

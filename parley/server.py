@@ -249,7 +249,7 @@ def most_connections(limits: Limits) -> int:
 
 
 def raise_file_limit() -> None:
-    """A socket is a file; the usual 1024 would be the number of people online."""
+    """Allow as many files as the system lets us: each socket is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # macOS calls it unlimited and then refuses more than this.
     wanted = 10_240 if sys.platform == "darwin" else hard

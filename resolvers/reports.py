@@ -45,7 +45,8 @@ class ReportMutations:
 
 
 def require_report(input: ReportInput) -> Report:
-    """
+    """Check a report's input, and return the report.
+
     Raises:
         Refused: INVALID_INPUT when it names nothing; NOT_FOUND for ids that cannot be any user's
             or message's.

@@ -94,13 +94,13 @@ class Context:
             raise
 
     def note_active(self) -> None:
-        """The viewer does something at this device, and not only their app."""
+        """Note that the viewer does something at this device, and not only their app."""
         if self.viewer is not None:
             self.resources.note_active(self.viewer.user.id, self.viewer.device_id)
 
     def require_viewer(self) -> Viewer:
-        """The viewer. Operations that need one are refused before they start; this is the second
-        lock.
+        """Return the viewer. Operations that need one are refused before they start; this is the
+        second lock.
         """
         if self.viewer is None:
             raise Refused(RefusalCode.SESSION_REVOKED, "Sign in first.")

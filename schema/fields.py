@@ -18,7 +18,7 @@ def derived_field(
     shared: object = False,
     list_size: int | None = None,
 ) -> Any:
-    """A field that `make` computes from the source, without waiting and without knowing the
+    """Make a field that `make` computes from the source, without waiting and without knowing the
     viewer. `list_size`: how many objects a list counts for in the cost of a document.
     """
 

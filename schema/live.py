@@ -48,7 +48,8 @@ class Live(Protocol):
     async def follow_presence(
         self, viewer: Viewer, user_ids: Sequence[str]
     ) -> AsyncIterable[Occurrence]:
-        """What the viewer may see of the users' presence: first as it is, then as it changes.
+        """Follow what the viewer may see of the users' presence: first as it is, then as it
+        changes.
 
         Raises:
             Refused: RATE_LIMITED when the viewer follows too many users.

@@ -60,7 +60,8 @@ def print_date_time(value: datetime) -> str:
 
 
 def parse_date_time(value: Any) -> datetime:
-    """
+    """Parse an instant.
+
     Raises:
         GraphQLError: it is not an RFC 3339 date and time with an offset.
     """
@@ -73,7 +74,8 @@ def parse_date_time(value: Any) -> datetime:
 
 
 def parse_phone_number(value: Any) -> str:
-    """
+    """Parse a phone number.
+
     Raises:
         GraphQLError: it is not a possible number, in E.164 form.
     """
@@ -91,7 +93,8 @@ def parse_phone_number(value: Any) -> str:
 
 
 def parse_language_tag(value: Any) -> str:
-    """
+    """Parse a language tag.
+
     Raises:
         GraphQLError: it is not well-formed.
     """
@@ -111,7 +114,7 @@ def _print_text(value: Any) -> str:
 
 
 def _in_document(parse: Callable[[Any], Any]) -> Callable[..., Any]:
-    """The same for a literal, whose place the error then names."""
+    """Return the parser of a literal, whose place its errors name."""
 
     def parse_literal(node: ValueNode, _variables: Any = None) -> Any:
         try:
@@ -133,7 +136,7 @@ _DATE_TIME_SCALAR = strawberry.scalar(
 
 
 def make_schema_config() -> StrawberryConfig:
-    """What `strawberry.Schema` is given to know the scalars."""
+    """Return the settings of `strawberry.Schema`, with our scalars."""
     return StrawberryConfig(
         scalar_map={
             datetime: _DATE_TIME_SCALAR,

@@ -32,6 +32,6 @@ def describes(*sources: type) -> Callable[[Type], Type]:
 
 
 def sources_of(cls: type) -> tuple[type, ...] | None:
-    """The classes that the type describes; None where it says nothing."""
+    """Return the classes that the type describes; None where it says nothing."""
     sources: tuple[type, ...] | None = vars(cls).get(_MARK)
     return sources

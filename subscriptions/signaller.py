@@ -155,7 +155,7 @@ def _occurrence_of(signal: ReceiptMoved) -> Occurrence:
 
 
 def _merge_receipts(first: _Receipt, then: _Receipt) -> _Receipt:
-    """The farther positions, since two nodes may cross; nothing of reading once it is hidden."""
+    """Take the farther positions, since two nodes may cross; none of reading once it is hidden."""
     one, other = first.signal, then.signal
     delivered_seq = max(one.delivered_seq, other.delivered_seq)
     read_seq = max(one.read_seq, other.read_seq) if other.read_seq else 0

@@ -82,7 +82,7 @@ async def make_world(person: MakePerson, another_device: AnotherDevice) -> World
 
 
 def unknown(global_id: str) -> str:
-    """An id of the same type that nothing has; of an invite, a token that was never made."""
+    """Return an id of the same type that nothing has; of an invite, a token that was never made."""
     if re.match(r"[a-z]{3}_[0-9a-f]{32}", global_id):
         return re.sub(r"[0-9a-f]{32}", lambda _: secrets.token_hex(16), global_id)
     return global_id[:-8] + secrets.token_hex(4)

@@ -38,7 +38,7 @@ async def react(person: Person, message_id: str, emoji: str | None) -> Any:
 
 
 def changed(payload: Any) -> Json:
-    """The message of a change that was not refused."""
+    """Return the message of a change that was not refused."""
     assert payload["__typename"] == "MessagePayload", payload
     message: Json = payload["message"]
     return message

@@ -53,8 +53,8 @@ class Ended(Exception):
 
 class Stream(Protocol):
     async def event(self, within_s: float = WITHIN_S, *, repairs: bool = False) -> Any:
-        """The next event: what the root field gave; with `repairs`, also that the inbox is ready
-        once more. Raises `Ended`.
+        """Return the next event: what the root field gave; with `repairs`, also that the inbox is
+        ready once more. Raises `Ended`.
         """
 
 
@@ -85,7 +85,7 @@ async def until(stream: Stream, typename: str, within_s: float = WITHIN_S) -> li
 
 
 async def added(stream: Stream) -> Any:
-    """The next event but InboxReady; it is a MessageAdded."""
+    """Return the next event but InboxReady; it is a MessageAdded."""
     event = await stream.event()
     while event["__typename"] == "InboxReady":
         event = await stream.event()
@@ -94,7 +94,7 @@ async def added(stream: Stream) -> Any:
 
 
 async def ending(stream: Stream, within_s: float = WITHIN_S) -> Ending:
-    """How the stream ends; events before that are dropped."""
+    """Return how the stream ends; events before that are dropped."""
     try:
         async with asyncio.timeout(within_s):
             while True:
@@ -121,7 +121,7 @@ class Socket:
         await self.connection.send(text)
 
     async def receive(self, within_s: float = WITHIN_S) -> Json:
-        """The next message. Raises `Ended` when the socket was closed."""
+        """Return the next message. Raises `Ended` when the socket was closed."""
         try:
             text = await asyncio.wait_for(self.connection.recv(), within_s)
         except ConnectionClosed as closed:
@@ -132,7 +132,7 @@ class Socket:
         return message
 
     async def close_code(self, within_s: float = WITHIN_S) -> int:
-        """The code with which the server closes it; what comes before that is dropped."""
+        """Return the code with which the server closes it; what comes before that is dropped."""
         try:
             async with asyncio.timeout(within_s):
                 while True:
@@ -154,7 +154,7 @@ class Socket:
         return SocketStream(self, operation_id)
 
     async def query(self, document: str, **variables: Any) -> Json:
-        """The data of one query, on a socket where nothing else goes on."""
+        """Return the data of one query, on a socket where nothing else goes on."""
         stream = await self.subscribe(document, **variables)
         answer = await self.receive()
         assert answer["type"] == "next", answer
@@ -263,19 +263,19 @@ class ApiClient:
         return await self.server.http.post(self.server.url, json=body, headers=self.headers)
 
     async def query(self, document: str, **variables: Any) -> Json:
-        """The data of an operation that has no errors."""
+        """Return the data of an operation that has no errors."""
         answer = (await self.post(document, **variables)).json()
         assert "errors" not in answer, answer
         data: Json = answer["data"]
         return data
 
     async def mutate(self, document: str, **variables: Any) -> Any:
-        """What the only root field gave."""
+        """Return what the only root field gave."""
         (value,) = (await self.query(document, **variables)).values()
         return value
 
     async def errors(self, document: str, **variables: Any) -> list[str]:
-        """The codes of an answer's errors. It is never one of the server's own."""
+        """Return the codes of an answer's errors. It is never one of the server's own."""
         response = await self.post(document, **variables)
         assert response.status_code < 500, response.text
         return codes_of(response.json().get("errors", []))

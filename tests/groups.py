@@ -45,7 +45,7 @@ MEMBERS = """query ($id: ID!) { channel(id: $id) { members(first: 100) { nodes {
 
 
 async def make_group(owner: Person, *members: Person, **more: Any) -> str:
-    """The id of a new group."""
+    """Return the id of a new group."""
     asked = {"name": "Hikers", "memberIds": [member.id for member in members]} | more
     made = await owner.mutate(CREATE, input=asked)
     assert made["__typename"] == "GroupPayload", made
@@ -54,7 +54,7 @@ async def make_group(owner: Person, *members: Person, **more: Any) -> str:
 
 
 async def make_invite(admin: Person, group_id: str, **more: Any) -> str:
-    """The token of a new invite."""
+    """Return the token of a new invite."""
     made = await admin.mutate(INVITE_IN, input={"groupId": group_id} | more)
     assert made["__typename"] == "CreateGroupInvitePayload", made
     token: str = made["invite"]["token"]
@@ -77,7 +77,7 @@ async def remove(admin: Person, group_id: str, member: Person) -> None:
 
 
 async def notices(person: Person, group_id: str) -> list[tuple[Any, ...]]:
-    """What the log says happened, as far as the person may read it: (seq, kind, actor's id,
+    """Return what the log says happened, as far as the person may read it: (seq, kind, actor's id,
     subjects' ids, value).
     """
     found = await person.mutate(LOG, id=group_id)
@@ -95,7 +95,7 @@ async def notices(person: Person, group_id: str) -> list[tuple[Any, ...]]:
 
 
 async def roles(person: Person, group_id: str) -> dict[str, str]:
-    """The members' roles by user id."""
+    """Return the members' roles by user id."""
     found = await person.mutate(MEMBERS, id=group_id)
     return {node["user"]["id"]: node["role"] for node in found["members"]["nodes"]}
 

@@ -65,7 +65,7 @@ class Person(ApiClient):
         return ids.device_global_id(self.inner_device_id)
 
     def at(self, server: Server, token: str | None = None) -> Self:
-        """The same device at another node, or with another token."""
+        """Return the same device at another node, or with another token."""
         copy = type(self)(
             server,
             self.user,
@@ -78,7 +78,7 @@ class Person(ApiClient):
         return copy
 
     async def open_chat(self, peer: "Person") -> str:
-        """The id of the chat with the peer."""
+        """Return the id of the chat with the peer."""
         opened = await self.mutate(OPEN_CHAT, userId=peer.id)
         chat_id: str = opened["chat"]["id"]
         return chat_id
@@ -96,7 +96,7 @@ class Person(ApiClient):
         return await self.mutate(SEND, input=draft)
 
     async def say(self, channel_id: str, text: str, **more: Any) -> Json:
-        """The stored message."""
+        """Return the stored message."""
         sent = await self.send(self.draft(channel_id, text, **more))
         assert sent["__typename"] == "SendMessagePayload", sent
         message: Json = sent["message"]

@@ -35,7 +35,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
 
 def announced(content: bytes, **more: Any) -> Json:
-    """What `createUpload` is given of a file."""
+    """Return what `createUpload` is given of a file."""
     return {
         "kind": "IMAGE",
         "fileName": "beach.png",
@@ -45,7 +45,7 @@ def announced(content: bytes, **more: Any) -> Json:
 
 
 async def create_upload(person: Person, content: bytes = PNG, **more: Any) -> Json:
-    """The ticket."""
+    """Return the ticket."""
     created = await person.mutate(CREATE_UPLOAD, input=announced(content, **more))
     assert created["__typename"] == "CreateUploadPayload", created
     ticket: Json = created["ticket"]
@@ -75,12 +75,12 @@ async def put_all(person: Person, ticket: Json, content: bytes) -> None:
 
 
 async def complete(person: Person, media_id: str) -> Any:
-    """The payload, or the Refusal."""
+    """Return the payload, or the Refusal."""
     return await person.mutate(COMPLETE_UPLOAD, id=media_id)
 
 
 async def upload(person: Person, content: bytes = PNG, **more: Any) -> str:
-    """The id of a file that is uploaded whole."""
+    """Return the id of a file that is uploaded whole."""
     ticket = await create_upload(person, content, **more)
     await put_all(person, ticket, content)
     media_id: str = ticket["media"]["id"]
@@ -97,8 +97,8 @@ async def make_media(
     state: MediaState = MediaState.READY,
     file_name: str = "beach.png",
 ) -> str:
-    """The id of a file in some state; READY ones say that they have renditions, and nothing of it
-    is in storage.
+    """Return the id of a file in some state; READY ones say that they have renditions, and nothing
+    of it is in storage.
     """
     media_id, content_id = ids.new_id(), ids.new_id()
     name = RenditionName.ORIGINAL if kind is MediaKind.FILE else RenditionName.THUMBNAIL
@@ -129,13 +129,13 @@ async def set_state(database: Database, media_id: str, state: MediaState) -> Non
 
 
 async def send_media(person: Person, channel_id: str, *media_ids: str, **more: Any) -> Any:
-    """The payload, or the Refusal."""
+    """Return the payload, or the Refusal."""
     draft = person.draft(channel_id, mediaIds=list(media_ids), **more)
     return await person.mutate(SEND_MEDIA, input=draft)
 
 
 async def sent_media(person: Person, channel_id: str, *media_ids: str, **more: Any) -> Json:
-    """The stored message."""
+    """Return the stored message."""
     sent = await send_media(person, channel_id, *media_ids, **more)
     assert sent["__typename"] == "SendMessagePayload", sent
     message: Json = sent["message"]
@@ -148,7 +148,7 @@ async def sees(person: Person, media_id: str) -> bool:
 
 
 async def list_jobs(database: Database, kind: str, media_id: str) -> list[int]:
-    """The ids of the jobs of a kind that name a file."""
+    """Return the ids of the jobs of a kind that name a file."""
     rows = await database.fetch(
         "SELECT id FROM jobs "
         "WHERE kind = $1 AND position($2 IN convert_from(payload, 'UTF8')) > 0 ORDER BY id",

@@ -16,7 +16,7 @@ async def eventually(check: Callable[[], Awaitable[Value]], within_s: float = 60
 @overload
 async def eventually(check: Callable[[], Value], within_s: float = 60) -> Value: ...
 async def eventually(check: Callable[[], Any], within_s: float = 60) -> Any:
-    """The first true value of `check`, which may be a coroutine function.
+    """Return the first true value of `check`, which may be a coroutine function.
 
     Raises:
         AssertionError: it stayed false; what it gave last is shown.

@@ -62,6 +62,6 @@ async def enqueue(
 
 
 def turn_of(owner_id: str) -> int:
-    """The owner's number, from 1 to `LAST_TURN`. Two owners of one number share their turns."""
+    """Return the owner's number, from 1 to `LAST_TURN`. Owners of one number share turns."""
     digest = hashlib.blake2b(owner_id.encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") % LAST_TURN + 1

@@ -180,7 +180,9 @@ async def confirm_mail(
 async def _try_code(
     connection: Connection, tokens: Tokens, user_id: str, address: str, code: str, now: datetime
 ) -> Refused | None:
-    """The refusal is answered, since the transaction must commit: a wrong guess counts."""
+    """Return the refusal, if any. It is not raised, since the transaction must commit: a wrong
+    guess counts.
+    """
     nonce = await connection.fetchval(_TAKE_TRY, user_id, digest_of(address), now)
     if nonce is None:
         return Refused(

@@ -62,7 +62,7 @@ SETTINGS_COLUMNS = "p.preview, p.mentions_when_muted, p.quiet_from, p.quiet_unti
 
 
 def settings_of(row: asyncpg.Record) -> PushSettings:
-    """The settings in a row that holds `SETTINGS_COLUMNS`."""
+    """Return the settings in a row that holds `SETTINGS_COLUMNS`."""
     if row["preview"] is None:
         return DEFAULTS
     quiet = None
@@ -95,7 +95,7 @@ def _parse_time(text: str, field: str) -> int:
 
 
 def print_time(minute: int) -> str:
-    """A minute of the day as "22:00"."""
+    """Print a minute of the day as "22:00"."""
     return f"{minute // 60:02}:{minute % 60:02}"
 
 

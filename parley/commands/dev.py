@@ -49,7 +49,7 @@ def _plan(settings: Settings, folder: Folder, servers: Servers, port: int) -> Pl
 
 
 def _environment(settings: Settings, folder: Folder, servers: Servers, port: int) -> dict[str, str]:
-    """What our own processes are told; the settings of the operator pass through."""
+    """Return the environment of our own processes; the operator's settings pass through."""
     inherited = read_environment()
     if not settings.s3_endpoint_url:
         inherited = {name: value for name, value in inherited.items() if name not in ELSEWHERE}

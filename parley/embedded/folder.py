@@ -59,7 +59,8 @@ class Folder:
     """The data directory, held by this process until it is closed or ends."""
 
     def __init__(self, path: Path) -> None:
-        """
+        """Take the folder for this process.
+
         Raises:
             SettingsError: it cannot be written, is not for us alone, or another Parley has it.
         """
@@ -75,7 +76,8 @@ class Folder:
         self._take()
 
     def _require_ours(self) -> None:
-        """
+        """Check that the folder is Parley's, and ours alone.
+
         Raises:
             SettingsError: somebody else's folder, one that others can write to, or one that is
                 used for something else.

@@ -98,7 +98,9 @@ class PostgreSQL(Part):
         return [self._binary("postgres"), "-D", str(self.directory), *options]
 
     def environment(self) -> Mapping[str, str]:
-        """A number left in `postmaster.pid` may be anybody's by now: PostgreSQL passes over its
+        """Return variables by which PostgreSQL passes over a stale `postmaster.pid`.
+
+        A number left in `postmaster.pid` may be anybody's by now: PostgreSQL passes over its
         grandparent's. Should that process be our old server all the same, its shared memory still
         keeps the new one out.
         """

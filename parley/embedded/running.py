@@ -8,7 +8,7 @@ from parley.settings import Settings
 
 
 def with_running(settings: Settings) -> Settings:
-    """The settings; what they leave open is taken from the `dev` of that data directory."""
+    """Return the settings, completed from the running `dev` of that data directory."""
     if not Folder.in_use(settings.data_dir):
         return settings
     try:

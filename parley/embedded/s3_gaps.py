@@ -160,7 +160,7 @@ def _overrides(query: bytes) -> dict[str, str]:
 
 
 def _range_in(asked: str, size: int) -> str | None:
-    """The range within a file; None: the whole file; empty: there is no such part of it."""
+    """Return the range within a file; None for the whole file, empty where it has no such part."""
     match = _RANGE.fullmatch(asked.strip())
     if match is None or match[0] == "bytes=-":
         return None

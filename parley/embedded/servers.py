@@ -69,7 +69,7 @@ class Servers:
         }
 
     def environment(self) -> dict[str, str]:
-        """The variables by which another process finds the servers."""
+        """Return the variables by which another process finds the servers."""
         found = {
             "DATABASE_URL": self.urls["postgresql"],
             "REDIS_URL": self.urls["valkey"],

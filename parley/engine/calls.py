@@ -44,7 +44,7 @@ class CallMaker:
         self._inputs: dict[type, Convert] = {}
 
     def find_call(self, field: StrawberryField) -> Call | None:
-        """The call of the field's resolver, where it is plain."""
+        """Return the call of the field's resolver, if it is plain."""
         if field.base_resolver is None or field.extensions or field.is_subscription:
             return None
         known = dict(self._inputs)
@@ -82,7 +82,7 @@ class CallMaker:
         return call
 
     def _converter(self, type_: Any) -> Convert | None:
-        """What turns a coerced value into that of the type; None when it is that already.
+        """Return what turns a coerced value into the type's; None when it is that already.
 
         Raises:
             _Unknown: only strawberry can tell.

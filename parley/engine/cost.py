@@ -165,7 +165,7 @@ class Cost:
 
 
 def _times(sizes: list[Size], term: _Term) -> _Term:
-    """The term, as often as the greatest of the sizes."""
+    """Multiply the term by the greatest of the sizes."""
     fixed = [size for size in sizes if isinstance(size, int)]
     unknown = [size for size in sizes if not isinstance(size, int)]
     if unknown:
@@ -178,7 +178,7 @@ def _times(sizes: list[Size], term: _Term) -> _Term:
 
 
 def _extent(value: Any) -> int | None:
-    """A number for what the cost depends on: the number itself, or how long a list is."""
+    """Return the number that a cost depends on: the number itself, or a list's length."""
     if isinstance(value, list):
         return len(value)
     return value if isinstance(value, int) else None

@@ -76,7 +76,7 @@ class Documents:
         return self._kept_bytes
 
     def get_operation(self, text: str, name: str | None) -> Operation:
-        """The operation of that name, or the only one.
+        """Return the operation of that name, or the only one.
 
         Raises:
             OperationRefused: the document, or the name, is not right.

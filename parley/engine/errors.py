@@ -42,7 +42,7 @@ class OperationRefused(Exception):
 
 
 def with_code(error: GraphQLError, code: str) -> GraphQLError:
-    """The same error, with the code unless it has one."""
+    """Give the error this code unless it has one; return it."""
     error.extensions = {"code": code, **(error.extensions or {})}
     return error
 
@@ -52,7 +52,9 @@ def exceeded(message: str, node: Any = None) -> OperationRefused:
 
 
 def format_errors(errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:
-    """The errors of one answer. Those of one class from one place share an id and a log entry."""
+    """Format the errors of one answer. Those of one class from one place share an id and a log
+    entry.
+    """
     ids: dict[tuple[str, ...], str] = {}
     return [_format(error, ids) for error in errors]
 
@@ -73,7 +75,7 @@ def _format(error: GraphQLError, ids: dict[tuple[str, ...], str]) -> dict[str, A
 
 
 def _tell(error: GraphQLError, ids: dict[tuple[str, ...], str]) -> tuple[str, dict[str, Any]]:
-    """What the client is told: the message and the extensions."""
+    """Return what the client is told: the message and the extensions."""
     cause = _root_cause(error)
     if isinstance(cause, Refused):
         extensions: dict[str, Any] = {"code": cause.code.value}
@@ -109,7 +111,7 @@ def _log_once(error: Exception, ids: dict[tuple[str, ...], str]) -> str:
 
 
 def describe_exception(error: BaseException) -> list[str]:
-    """The exception's class and frames, then those of its causes.
+    """Return the exception's class and frames, then those of its causes.
 
     Never its text: that may quote what people wrote.
     """

@@ -65,7 +65,7 @@ class SchemaFacts:
         self._require_unambiguous_classes()
 
     def find_type(self, source: type, abstract: GraphQLAbstractType) -> GraphQLObjectType | None:
-        """The object type, among those of the interface or union, of objects of the class."""
+        """Return the object type, of those of the interface or union, that describes the class."""
         possible = self.schema.get_possible_types(abstract)
         for type_ in self._types_by_class.get(source, ()):
             if type_ in possible:

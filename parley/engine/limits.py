@@ -36,7 +36,7 @@ MAX_OPERATIONS = 20
 
 
 def parse_document(text: str, limits: Limits) -> DocumentNode:
-    """The document as a tree.
+    """Parse a document into a tree.
 
     Raises:
         OperationRefused: LIMIT_EXCEEDED or GRAPHQL_PARSE_FAILED.

@@ -100,7 +100,7 @@ class Operation:
         return OperationRefused([with_code(error, VALIDATION_FAILED)])
 
     def shape(self, values: VariableValues) -> Shape:
-        """What the operation selects, given its variables.
+        """Return what the operation selects, given its variables.
 
         Raises:
             OperationRefused: a variable of @skip or @include is null.
@@ -166,7 +166,7 @@ def _null_switch(name: str) -> GraphQLError:
 def _switches(
     node: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
 ) -> tuple[str, ...]:
-    """The variables that decide what is selected."""
+    """Return the variables that decide what is selected."""
     names: dict[str, None] = {}
     for definition in (node, *fragments.values()):
         for each in walk(definition):

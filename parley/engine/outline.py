@@ -68,7 +68,7 @@ class Outliner:
         self._steps = 0
 
     def outline(self, operation: OperationDefinitionNode) -> list[Outline]:
-        """The root fields, with all that is below them."""
+        """Return the root fields, with all that is below them."""
         root = self._schema.get_root_type(operation.operation)
         fields = self._group([(operation.selection_set, root)])
         if len(fields) > self._limits.query_root_fields:
@@ -108,7 +108,7 @@ class Outliner:
     def _group(
         self, pending: list[tuple[SelectionSetNode, GraphQLNamedType | None]]
     ) -> list[Outline]:
-        """The fields of selection sets that are merged."""
+        """Return the fields of selection sets that are merged."""
         groups: dict[str, Outline] = {}
         spread: set[str] = set()
         pending = pending[::-1]

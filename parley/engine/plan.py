@@ -71,7 +71,7 @@ class _Source:
         self._indent += by
 
     def name(self, value: Any) -> str:
-        """A name for the object in the function."""
+        """Return a name for the object in the function."""
         name = f"n{len(self.names)}"
         self.names[name] = value
         return name
@@ -145,7 +145,7 @@ class Planner:
         return source.compile("v")
 
     def field_plan(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Plan:
-        """Reads and completes one field of an object of the type.
+        """Return the plan that reads and completes one field of an object of the type.
 
         Raises:
             Unplannable: only graphql-core can.
@@ -272,7 +272,7 @@ def _write_scalar(source: _Source, x: str, type_: GraphQLScalarType) -> None:
 
 
 def _enum_names(type_: GraphQLEnumType) -> dict[Any, str]:
-    """The name of each member that a source may hold."""
+    """Return the name of each member that a source may hold."""
     members: Any = getattr(type_, "wrapped_cls", None)
     if members is None:
         raise Unplannable

@@ -76,7 +76,7 @@ class PlanExecutor(Executor[None]):
         pass
 
     async def open_stream(self) -> AsyncIterable[Any]:
-        """What the root field of a subscription resolves to.
+        """Return the stream to which the root field of a subscription resolves.
 
         Raises:
             GraphQLError: it did not, or to something that is no stream.
@@ -273,7 +273,7 @@ class PlanExecutor(Executor[None]):
 
 
 async def _await_fields(results: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """The fields, those that are awaitable awaited at once; a field keeps its place."""
+    """Await the fields that are awaitable, at once; return all, each in its place."""
     if len(names) == 1:
         results[names[0]] = await results[names[0]]
         return results

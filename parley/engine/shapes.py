@@ -160,7 +160,7 @@ class Shape:
         return EventPlan(f'{{"data":{{{orjson.dumps(name).decode()}:', plan) if plan else None
 
     def collect(self, type_: GraphQLObjectType, details: FieldDetailsList) -> CollectedFields:
-        """What the field selects below an object of the type."""
+        """Return what the field selects below an object of the type."""
         key = (type_.name, id(details))
         collected = self._collected.get(key)
         if collected is None:
@@ -171,7 +171,7 @@ class Shape:
         return collected
 
     def value_plan(self, type_: GraphQLOutputType, details: FieldDetailsList) -> Plan | None:
-        """The plan for a list or an object, null excluded; None where there is none."""
+        """Return the plan for a list or an object, null excluded; None where there is none."""
         if self._uses < 2 or isinstance(type_, GraphQLNonNull):
             return None
         key = (id(type_), id(details))
@@ -194,7 +194,8 @@ class Shape:
         return source.__class__ in self._facts.classes.get(type_.name, ())
 
     def _note_plan(self, characters: int) -> None:
-        """
+        """Count a plan of this length.
+
         Raises:
             Unplannable: there are plans enough.
         """

@@ -87,7 +87,7 @@ class Sharing:
         self._fragments = fragments
 
     def find_types(self, root: SelectionSetNode) -> tuple[Possible, Possible]:
-        """The types that an event can have, and those for which the operation is shared."""
+        """Return the types that an event can have, and those for which the operation is shared."""
         root_type = self._schema.subscription_type
         assert root_type is not None
         nodes = [node for node, _ in self._fields(root, frozenset({root_type.name}))]
@@ -165,7 +165,7 @@ class Sharing:
 def variables_below(
     root: Iterable[FieldNode], fragments: Mapping[str, FragmentDefinitionNode]
 ) -> frozenset[str]:
-    """The variables that the operation uses anywhere but in the arguments of its root fields."""
+    """Return the variables that the operation uses outside the arguments of its root fields."""
     found: set[str] = set()
     seen: set[str] = set()
     pending: list[Node] = []
@@ -197,7 +197,7 @@ def _below(node: Node) -> list[Node]:
 
 
 def hashable(value: Any) -> Hashable:
-    """A coerced input value as a key: equal for equal values of the same classes only."""
+    """Return a coerced input value as a key: equal for equal values of the same classes only."""
     if isinstance(value, dict):
         return ("dict", *((name, hashable(entry)) for name, entry in sorted(value.items())))
     if isinstance(value, list):

@@ -58,7 +58,7 @@ class Variables:
         ]
 
     def coerce(self, inputs: Mapping[str, Any] | None) -> VariableValues:
-        """The values as the resolvers want them.
+        """Return the values as the resolvers want them.
 
         Raises:
             OperationRefused: INVALID_INPUT, for every value that is not of its type.

@@ -33,7 +33,7 @@ REVALIDATE = "no-cache"
 
 
 def explorer_page(explorer_dir: Path) -> Response:
-    """The page, read anew each time: it is small, rarely asked for, and edited while one looks."""
+    """Return the page. It is read anew each time: it is small and rarely asked for."""
     assets = _read_assets(explorer_dir)
     local = all((explorer_dir / "assets" / path).is_file() for path, _ in _vendor_files(assets))
     base = "/explorer/assets" if local else assets["cdn"]
@@ -55,7 +55,7 @@ def explorer_page(explorer_dir: Path) -> Response:
 
 
 def plain_page() -> Response:
-    """What a browser gets where the explorer is off."""
+    """Return the page that a browser gets where the explorer is off."""
     return PlainTextResponse(
         "This is a GraphQL API: send operations by POST, as application/json. "
         "To explore it here, start the server with PARLEY_EXPLORER=1.\n",
@@ -69,7 +69,7 @@ def plain_page() -> Response:
 
 
 def explorer_routes(explorer_dir: Path) -> list[BaseRoute]:
-    """The files of the page: its own, and GraphiQL's where they were fetched."""
+    """Return routes to the page's files: its own, and GraphiQL's where they were fetched."""
     assets = _read_assets(explorer_dir)
     files = {name: explorer_dir / name for name in OWN_FILES}
     vendor = {f"assets/{path}": explorer_dir / "assets" / path for path, _ in _vendor_files(assets)}
@@ -124,7 +124,7 @@ def _public_files(assets: dict[str, Any]) -> Iterator[str]:
 
 
 def _policy(files: Sequence[str]) -> str:
-    """What the page may load; of elsewhere these files only."""
+    """Return the policy of what the page may load: from elsewhere these files only."""
     scripts = ["script-src 'self'", *(each for each in files if not each.endswith(".css"))]
     styles = ["style-src 'self'", *(each for each in files if each.endswith(".css"))]
     return "; ".join(

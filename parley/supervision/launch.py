@@ -86,7 +86,7 @@ def change_identity(libc: ctypes.CDLL, owned_dir: Path, *, without_namespace: bo
 
 
 def namespace_works(libc: ctypes.CDLL) -> bool:
-    """Tried in a child: one may be let in, and only then be refused the rest."""
+    """Return True if namespaces work. A child tries it: it may be let in and then be refused."""
     child = os.fork()
     if child:
         return os.waitpid(child, 0)[1] == 0
@@ -106,7 +106,7 @@ def enter_namespace(libc: ctypes.CDLL) -> None:
 
 
 def become_nobody(libc: ctypes.CDLL) -> None:
-    """Keeps no privilege but to reach its files, which may lie below a home that is only root's."""
+    """Keep no privilege but to reach its files, which may lie below a home that is only root's."""
     if sys.platform == "linux":
         call(libc, "prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setgroups([])

@@ -40,7 +40,7 @@ def launched(
     without_namespace: bool = False,
     with_watcher: bool = sys.platform != "linux",
 ) -> list[str]:
-    """The command line that runs `command` as a program which ends with this process."""
+    """Return the command line that runs `command` as a program which ends with this process."""
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError(
             "Start parts from the main thread: the kernel takes a thread's end for its process's."
@@ -105,11 +105,11 @@ class Part(ABC):
         return BARE_ENVIRONMENT
 
     def prepare(self) -> None:
-        """What must be on disk before it can start."""
+        """Write what must be on disk before it can start."""
         return
 
     def remark(self) -> str:
-        """What the operator should know about how it runs, in brackets; nothing as a rule."""
+        """Return what the operator should know about how it runs, in brackets; mostly nothing."""
         return ""
 
     @property
@@ -195,7 +195,7 @@ class Part(ABC):
         self.wait(self.stop_within_s)
 
     def last_words(self) -> str:
-        """What it wrote since its start, from the end."""
+        """Return what it wrote since its start, from the end."""
         if self.log_path is None or not self.log_path.exists():
             return ""
         with self.log_path.open("rb") as log:
@@ -275,7 +275,7 @@ def describe_exit(code: int | None) -> str:
 
 
 def open_log(path: Path) -> BinaryIO:
-    """The part's log, begun anew once it is large; readable by us only."""
+    """Open the part's log, begun anew once it is large; readable by us only."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     if path.exists() and path.stat().st_size > LOG_BYTES:
         path.replace(path.with_suffix(".1.log"))

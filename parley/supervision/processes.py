@@ -90,6 +90,6 @@ def api_parts(
 
 
 def _metrics_port(settings: Settings, number: int) -> dict[str, str]:
-    """The first API process has PARLEY_METRICS_PORT, each further one the next."""
+    """Give the first API process PARLEY_METRICS_PORT, each further one the next port."""
     port = settings.metrics_port
     return {} if port is None else {"PARLEY_METRICS_PORT": str(port + number - 1)}

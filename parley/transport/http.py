@@ -160,7 +160,7 @@ class GraphQLHTTP:
         await _write_answer(answer, reply, stream)
 
     async def _pause(self) -> None:
-        """Something passed a budget: the next request of the connection comes later."""
+        """Make the connection wait: what it asked passed a budget."""
         await asyncio.sleep(self._limits.refusal_pause_s)
 
     def _make_stream(self, receive: Receive, reply: Reply) -> EventStream:
@@ -210,7 +210,7 @@ class GraphQLHTTP:
         return operation
 
     async def _guess_viewer(self, headers: Headers) -> Viewer | None:
-        """Who pays for reading a document: what it asks for, and of whom, is not known yet."""
+        """Return who pays for reading a document: what it asks for is not known yet."""
         try:
             return await self._authenticate(authorization_header(headers))
         except (Unauthenticated, Refused):
@@ -269,7 +269,7 @@ class GraphQLHTTP:
 
 
 def _status_of(refused: Refused) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:
-    """The status, body and further headers of the answer to a request that is refused whole."""
+    """Return status, body and further headers of the answer to a request that is refused whole."""
     statuses = {RefusalCode.UNAVAILABLE: 503, RefusalCode.RATE_LIMITED: 429}
     wait_s = -(-(refused.retry_after_ms or 0) // 1000)
     headers = ((b"retry-after", str(wait_s).encode()),) if wait_s else ()

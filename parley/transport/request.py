@@ -76,7 +76,7 @@ class Acceptable:
 
 @lru_cache(maxsize=256)
 def read_accept(accept: bytes | None) -> Acceptable:
-    """What an `Accept` header takes; of two JSON types liked equally, the more telling one."""
+    """Return what an `Accept` header takes; of two JSON types liked equally, the richer."""
     if accept is None:
         return Acceptable(PLAIN_JSON, stream=False)
     likings = [_read_media_range(part) for part in accept.lower().split(b",")]
@@ -108,7 +108,8 @@ def authorization_header(headers: Headers) -> str | None:
 
 
 def require_json_content(headers: Headers) -> None:
-    """
+    """Check that the body is declared as JSON.
+
     Raises:
         BadRequest: 415.
     """
@@ -125,7 +126,8 @@ def require_json_content(headers: Headers) -> None:
 
 
 async def read_body(receive: Receive, headers: Headers, max_bytes: int, within_s: float) -> bytes:
-    """
+    """Read the request's body.
+
     Raises:
         BadRequest: it is too large, or does not come.
     """
@@ -182,7 +184,8 @@ def _too_large(max_bytes: int) -> BadRequest:
 
 
 def parse_body(body: bytes) -> GraphQLRequest:
-    """
+    """Read a GraphQL request from the body of a POST.
+
     Raises:
         BadRequest: it is not a JSON object with the parameters of GraphQL over HTTP.
     """
@@ -195,7 +198,8 @@ def parse_body(body: bytes) -> GraphQLRequest:
 
 
 def parse_query_string(query_string: bytes, max_bytes: int) -> GraphQLRequest:
-    """
+    """Read a GraphQL request from the query string of a GET.
+
     Raises:
         BadRequest: the parameters are not those of GraphQL over HTTP.
     """

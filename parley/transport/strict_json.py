@@ -32,7 +32,7 @@ class BadJson(ValueError):
 
 
 def parse_json(text: bytes) -> Json:
-    """The value that the bytes hold.
+    """Return the value that the bytes hold.
 
     Raises:
         BadJson: it is not JSON, or has an object that names something twice, or too many objects
@@ -52,7 +52,7 @@ def parse_json(text: bytes) -> Json:
 
 
 def find_nul(variables: dict[str, Any]) -> str | None:
-    """The place of a text with a NUL, as `input.texts.0`; None where there is none."""
+    """Return the place of a text with a NUL, as `input.texts.0`; None where there is none."""
     # Depth and size are bounded, so paths may be copied.
     pending: list[tuple[tuple[str | int, ...], Any]] = [((), variables)]
     while pending:
@@ -75,7 +75,7 @@ def _require_few_containers(text: bytes) -> None:
 
 
 def _count_keys(value: Any) -> int:
-    """The names in all objects, level by level."""
+    """Count the names in all objects, level by level."""
     count = 0
     level = [value] if value.__class__ is dict or value.__class__ is list else []
     for _ in range(MAX_DEPTH):

@@ -84,7 +84,7 @@ class Subscription:
         self._feed.end()
 
     async def _replay(self) -> None:
-        """What was missed is read as the client takes it; where rendering reads too, in a turn."""
+        """Send what was missed, as the client takes it; where rendering reads too, in a turn."""
         reads = True
         async for occurrence in self._feed.replay():
             async with self._feed.pace.turn() if reads else nullcontext():

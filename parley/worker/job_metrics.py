@@ -79,6 +79,6 @@ class JobMetrics:
                 self._oldest.labels(each.kind).set(each.age_s)
 
     def _clear(self) -> None:
-        """What is not known any more is not shown."""
+        """Show nothing any more: it is not known."""
         self._waiting.clear()
         self._oldest.clear()

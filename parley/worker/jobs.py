@@ -119,7 +119,7 @@ def _register_push(
 
 
 async def open_renderer(settings: Settings) -> MediaRenderer:
-    """What makes renditions; what confines its decoders is logged.
+    """Open what makes renditions, and log what confines its decoders.
 
     Raises:
         SettingsError: this machine lacks what the settings require.

@@ -80,7 +80,7 @@ async def world(person: MakePerson, another_device: AnotherDevice) -> World:
 
 
 def outcome(answer: Json) -> str:
-    """What an answer that does not look like one of nothing says."""
+    """Return what an answer that does not look like one of nothing says."""
     if "errors" in answer:
         return answer["errors"][0]["extensions"]["code"]  # type: ignore[no-any-return]
     (value,) = answer["data"].values()
@@ -150,7 +150,7 @@ def may_lock(row: Row, role: str) -> bool:
 
 
 async def ask_both(world: World, row: Row, role: str) -> list[bytes]:
-    """What somebody is answered about what does not exist, and about what the row is about."""
+    """Return the answers about what does not exist, and about what the row is about."""
     target, answers = world.ids[row.target], []
     for id_ in (unknown(target), target):
         variables = declared(row.document, row.variables(id_, world.ids, role))

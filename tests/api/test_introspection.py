@@ -41,7 +41,7 @@ async def test_needs_a_viewer_in_production(
 
 
 async def ask_over_a_socket(client: ApiClient, document: str) -> list[str]:
-    """The codes of the errors."""
+    """Return the codes of the errors."""
     async with client.socket() as socket:
         await socket.subscribe(document)
         answer = await socket.receive()

@@ -20,7 +20,7 @@ def sha256(text: str) -> str:
 
 
 def persisted(text: str, *, with_text: bool = False, **more: Any) -> Json:
-    """What Apollo's link sends: the hash, and the text only when it was asked for."""
+    """Return what Apollo's link sends: the hash, and the text only when it was asked for."""
     body: Json = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": sha256(text)}}}
     return {**body, **({"query": text} if with_text else {}), **more}
 

@@ -54,7 +54,7 @@ class Statements:
     async def count(
         self, person: Person, document: str, *, times: int = 2, **variables: Any
     ) -> tuple[int, Json]:
-        """How many it took, the last of so many times; and the answer's data."""
+        """Return how many it took, the last of so many times; and the answer's data."""
         viewer = Viewer(person.user, person.inner_device_id, datetime.now(UTC))
         operation = self._engine.prepare(document, None)
         # Once before, for what the connection asks about types.

@@ -102,7 +102,7 @@ def _literal(type_: GraphQLInputType) -> str:
 
 
 def sample_roots(schema: GraphQLSchema, type_: GraphQLAbstractType) -> list[Sample]:
-    """An operation on each root field that gives the type, or lists of it."""
+    """Return an operation on each root field that gives the type, or lists of it."""
     found = []
     for kind, root in (
         ("query", schema.query_type),
@@ -125,7 +125,7 @@ def _sample(kind: str, name: str, each: GraphQLField, selection: str) -> Sample:
 
 
 def sample(type_: GraphQLInputType) -> Any:
-    """The least value of an input type."""
+    """Return the least value of an input type."""
     if is_non_null_type(type_):
         assert isinstance(type_, GraphQLNonNull)
         return sample(type_.of_type)

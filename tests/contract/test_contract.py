@@ -37,7 +37,7 @@ def list_allowed() -> list[str]:
 
 
 def absent(change: BreakingChange) -> str | None:
-    """The coordinate of what is not there; None for another kind of change."""
+    """Return the coordinate of what is not there; None for another kind of change."""
     found = REMOVED.fullmatch(change.description)
     return found[1] if found else None
 

@@ -23,7 +23,7 @@ INNER = {"LogEvent": "InboxEvent"}
 
 
 async def execute(client: ApiClient, sample: Sample, **variables: Any) -> Any:
-    """What the root field gave, and never an error."""
+    """Return what the root field gave, and never an error."""
     response = await client.post(sample.document, **(sample.variables | variables))
     answer = response.json()
     assert codes_of(answer.get("errors", [])) == [], sample.document

@@ -27,7 +27,7 @@ class History:
 
 
 async def read_history(database: Database, channel_id: str) -> History:
-    """The whole log.
+    """Return the whole log.
 
     Raises:
         AssertionError: it has a gap, somebody did what they could not do, or the tables do not say
@@ -52,7 +52,8 @@ async def read_history(database: Database, channel_id: str) -> History:
 
 
 def _apply(notice: SystemNotice, members: dict[str, str], seq: int) -> None:
-    """
+    """Apply a notice to the members.
+
     Raises:
         AssertionError: the notice does not follow from what was before it.
     """

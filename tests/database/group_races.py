@@ -125,7 +125,7 @@ async def make_users(database: Database, count: int) -> list[User]:
 
 
 async def race(*calls: Awaitable[Any]) -> list[Any]:
-    """What each gave: its answer, or the code of its refusal."""
+    """Return what each gave: its answer, or the code of its refusal."""
     answers = await asyncio.gather(*calls, return_exceptions=True)
     for answer in answers:
         if isinstance(answer, BaseException) and not isinstance(answer, Refused):

@@ -21,7 +21,7 @@ Said = tuple[str, datetime]
 async def make_channel(
     database: Database, said: Sequence[Said | None], *, joined_seq: int = 1
 ) -> str:
-    """A group of the two; None is an entry that is no message."""
+    """Return a group of the two; None is an entry that is no message."""
     channel_id = ids.new_id()
     times = [each[1] for each in said if each is not None]
     await database.execute(

@@ -29,7 +29,7 @@ async def make_user(database: Database, name: str) -> User:
 
 
 async def make_chat(database: Database) -> tuple[str, User, User]:
-    """A chat in which Alice has said something `PAIRS` times."""
+    """Return a chat in which Alice has said something `PAIRS` times."""
     alice, bob = await make_user(database, "Alice"), await make_user(database, "Bob")
     chat, _ = await open_chat(database, alice.id, bob.id)
     await database.execute(
@@ -53,7 +53,7 @@ async def outcome(change: Awaitable[Message]) -> Message | RefusalCode:
 
 
 async def list_changes(database: Database, seq: int) -> list[Change]:
-    """What was done to a message, in the log's order."""
+    """Return what was done to a message, in the log's order."""
     rows = await database.fetch("SELECT kind FROM changes WHERE message_seq = $1 ORDER BY seq", seq)
     return [Change(row[0]) for row in rows]
 

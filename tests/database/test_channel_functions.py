@@ -115,8 +115,8 @@ async def test_advance_channel_does_as_advance_positions(
 
 
 async def make_channels(connection: Connection, chance: random.Random) -> list[Channel]:
-    """Two chats, a chat that was never opened, a group, and a channel that is not there. Its last
-    person is no member; in the group one has left, and one has come late.
+    """Return two chats, a chat that was never opened, a group, and a channel that is not there. Its
+    last person is no member; in the group one has left, and one has come late.
     """
     chat, other, unopened = (
         Channel(ids.new_id(), ChannelKind.CHAT, [ids.new_id() for _ in range(3)]) for _ in range(3)
@@ -272,8 +272,8 @@ def advance_channel(
 async def tried(
     connection: Connection, call: Call, *, keep: bool = False
 ) -> tuple[list[Any], dict[str, list[Any]]]:
-    """What the call answers, and the rows of all tables after it. It is taken back, unless it is to
-    be kept.
+    """Return what the call answers, and the rows of all tables after it. It is taken back, unless
+    it is to be kept.
     """
     transaction = connection.transaction()
     await transaction.start()
@@ -287,8 +287,8 @@ async def tried(
 
 
 def plain(row: asyncpg.Record) -> Any:
-    """The row, with its recipients in the order of their ids: they are a set. Of one that is busy,
-    only that.
+    """Return the row, with its recipients in the order of their ids: they are a set. Of one that is
+    busy, only that.
     """
     columns = dict(row)
     if columns.get("outcome") == AppendOutcome.BUSY:

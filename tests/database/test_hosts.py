@@ -16,7 +16,7 @@ from parley.ports import LOOPBACK, free_port, listening_socket
 
 
 def with_hosts(url: str, *hosts: str) -> str:
-    """The URL with these hosts before its own."""
+    """Return the URL with these hosts before its own."""
     parts = urlsplit(url)
     user, _, host = parts.netloc.rpartition("@")
     return parts._replace(netloc=f"{user}@{','.join([*hosts, host])}").geturl()

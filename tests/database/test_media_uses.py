@@ -29,7 +29,7 @@ async def make_user(database: Database, name: str) -> User:
 
 
 async def add_media(database: Database, owner_id: str, *, used: bool = False) -> str:
-    """The id of a picture that is ready."""
+    """Return the id of a picture that is ready."""
     media_id = ids.new_id()
     await database.execute(
         "INSERT INTO media (id, owner_id, kind, state, file_name, content_type, byte_size, "

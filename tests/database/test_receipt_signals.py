@@ -19,8 +19,8 @@ GROUP = ids.new_id()
 async def make_channel(
     database: Database, senders: Sequence[str | None], *, kind: int = 2, **joined_seqs: int
 ) -> str:
-    """A channel of all four (of the mover and Ann, if a chat), with one message of each of these
-    senders in turn.
+    """Return a channel of all four (of the mover and Ann, if a chat), with one message of each of
+    these senders in turn.
     """
     channel_id = ids.new_id()
     await database.execute(

@@ -28,7 +28,7 @@ def connection(serve: Serve) -> Iterator[tuple[Serving, http.client.HTTPConnecti
 
 
 def get(connection: http.client.HTTPConnection, path: str) -> tuple[str, str | None]:
-    """The text of the answer, and its header `Connection`."""
+    """Return the text of the answer, and its header `Connection`."""
     connection.request("GET", path)
     answer = connection.getresponse()
     return answer.read().decode(), answer.getheader("connection")

@@ -272,7 +272,7 @@ sys.stdout.write(f"ran as {os.geteuid()}")
 
 
 def become(uid: int) -> list[str]:
-    """The start of a command line that runs the rest as another user.
+    """Return the start of a command line that runs the rest as another user.
 
     Root may have the interpreter in a home that nobody else enters, so that user may read anything;
     but not inside of the namespace that gives a name to one who has none.

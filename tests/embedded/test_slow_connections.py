@@ -36,7 +36,7 @@ def connected(serving: Serving) -> socket.socket:
 
 
 def read_to_end(client: socket.socket) -> bytes:
-    """What comes until the connection has ended.
+    """Return what comes until the connection has ended.
 
     Raises:
         TimeoutError: it did not.

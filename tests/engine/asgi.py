@@ -53,7 +53,7 @@ class Exchange:
     aborted: bool = False
 
     async def next_part(self) -> bytes:
-        """The next piece of the body."""
+        """Return the next piece of the body."""
         while True:
             message = await asyncio.wait_for(self.outgoing.get(), 60)
             if message["type"] == "http.response.body":
@@ -64,7 +64,7 @@ class Exchange:
         self.incoming.put_nowait({"type": "http.disconnect"})
 
     async def response(self) -> Response:
-        """The whole answer, once the app is done."""
+        """Return the whole answer, once the app is done."""
         await asyncio.wait_for(self.task, 60)
         start = next(each for each in self.sent if each["type"] == "http.response.start")
         headers = {name.decode(): value.decode() for name, value in start["headers"]}

@@ -31,7 +31,7 @@ def deep(number: int, more: str = "") -> str:
 
 
 def switched(number: int) -> str:
-    """The same under 32 settings of its variables."""
+    """Return the same under 32 settings of its variables."""
     declared = " ".join(f"${name}: Boolean!" for name in SWITCHES)
     selected = " ".join(f"{name}: __typename @include(if: ${name})" for name in SWITCHES)
     return deep(number, selected).replace(f"Q{number}", f"Q{number}({declared})", 1)

@@ -142,7 +142,7 @@ class DocumentWriter:
         return f"...{name}{self._directive()}"
 
     def _narrow(self, type_: GraphQLNamedType) -> GraphQLNamedType:
-        """A type that an object of the type may also be."""
+        """Return a type that an object of the type may also be."""
         possible: list[GraphQLNamedType] = [type_]
         if isinstance(type_, GraphQLObjectType):
             possible += type_.interfaces
@@ -241,7 +241,7 @@ class Stray(Book):
 
 
 def wrong_values(value: Any) -> list[Any]:
-    """What may stand in the place of the value, and be wrong, or only a little unusual."""
+    """Return what may stand in the place of the value, and be wrong, or only a little unusual."""
     later = datetime(2026, 1, 31, tzinfo=timezone(timedelta(hours=2)))
     numbers = [0, 1, -1, 2**31, -(2**31), 2.5, 3.0, 1e300, float("nan"), float("inf"), Number(7)]
     leaves = [None, True, False, "", "5", "GLAD", "glad", b"x", Text("text"), later, UNLOADED]

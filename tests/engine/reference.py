@@ -25,7 +25,7 @@ class Reference(Executor[None]):
 
 
 def comparable(answer: dict[str, Any]) -> dict[str, Any]:
-    """The answer without ids and without the order in which concurrent fields failed."""
+    """Return the answer without ids and without the order in which concurrent fields failed."""
     for error in answer.get("errors", ()):
         error["extensions"].pop("errorId", None)
     if "errors" in answer:
@@ -47,7 +47,7 @@ def without_races(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def null_place(data: Any, path: list[str | int]) -> list[str | int]:
-    """The part of an error's path that leads to the null that the error made."""
+    """Return the part of an error's path that leads to the null that the error made."""
     for depth, key in enumerate(path):
         if data is None:
             return path[:depth]

@@ -38,7 +38,7 @@ def test_a_cache_full_of_the_worst_documents_is_as_large_as_it_says(kind: str) -
 
 
 def fill(kind: str, count: int) -> dict[str, int]:
-    """The figures of a process that did nothing else."""
+    """Return the figures of a process that did nothing else."""
     child = subprocess.run(
         [
             sys.executable,

@@ -25,7 +25,7 @@ def nested(depth: int) -> str:
 
 
 def spread_out(depth: int) -> str:
-    """The same, through a fragment and an inline fragment at each level."""
+    """Return the same, through a fragment and an inline fragment at each level."""
     fragments = [
         f"fragment F{n} on Author {{ ... on Author {{ friend {{ ...F{n + 1} }} }} }}"
         for n in range(depth - 2)

@@ -60,7 +60,7 @@ class Source(Feed):
 
 
 def parse(body: bytes) -> list[tuple[str, Any]]:
-    """The events of a stream, comments left out."""
+    """Return the events of a stream, comments left out."""
     events = []
     for block in body.decode().split("\n\n"):
         if block and not block.startswith(":"):

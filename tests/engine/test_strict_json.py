@@ -16,7 +16,7 @@ SIZE = 250_000
 
 
 def filled(piece: bytes) -> bytes:
-    """An array with as many of the pieces as fit."""
+    """Return an array with as many of the pieces as fit."""
     return b"[" + b",".join([piece] * (SIZE // (len(piece) + 1))) + b"]"
 
 
@@ -36,7 +36,7 @@ HEAVY = {
 
 
 def cpu_s(call: Callable[[], object]) -> float:
-    """The least processor time of five calls."""
+    """Return the least processor time of five calls."""
     best = 60.0
     for _ in range(5):
         began = time.process_time()
@@ -125,7 +125,7 @@ def test_a_client_cannot_say_what_is_found_here(said: bool) -> None:
 
 
 def over_socket(variables: Any, may_hold_nul: bool | None = None, **said: Any) -> str | None:
-    """What is found wrong with the variables of a `subscribe`."""
+    """Return what is found wrong with the variables of a `subscribe`."""
     payload = {"query": "{a}", "variables": variables, **said}
     message: dict[str, Any] = {"id": "1", "type": "subscribe", "payload": payload}
     if may_hold_nul is not None:

@@ -274,7 +274,7 @@ class Query:
         count: int | None = strawberry.UNSET,
         grid: list[list[int | None]] | None = None,
     ) -> str:
-        """What arrived, in Python's words."""
+        """Return what arrived, in Python's words."""
         return repr((everything, word, choice, count, grid))
 
     @strawberry.field

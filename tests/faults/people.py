@@ -20,7 +20,7 @@ async def sign_in(apis: Sequence[Api], name: str = "Somebody") -> Device:
 
 
 async def sign_in_pair(apis: Sequence[Api]) -> tuple[Device, Device, str]:
-    """Two people, the second at the other process, and the id of their empty chat."""
+    """Return two people, the second at the other process, and the id of their empty chat."""
     one, other = await sign_in(apis), await sign_in(apis[::-1])
     chat_id, seq = await one.open_chat(other)
     assert seq == 0
@@ -28,7 +28,7 @@ async def sign_in_pair(apis: Sequence[Api]) -> tuple[Device, Device, str]:
 
 
 def draft(channel_id: str, text: str, client_message_id: str | None = None) -> Json:
-    """The variables of a send whose id is its text, if nothing else is said."""
+    """Return the variables of a send whose id is its text, if nothing else is said."""
     message = {
         "channelId": channel_id,
         "clientMessageId": client_message_id or text,
@@ -85,5 +85,5 @@ async def reading(device: Device, positions: Mapping[str, int]) -> AsyncIterator
 
 
 async def stored(device: Device, channel_id: str) -> list[tuple[int, str]]:
-    """The history, page by page, as a reader notes it."""
+    """Return the history, page by page, as a reader notes it."""
     return [(m["seq"], m["text"]) for m in await device.history(channel_id)]

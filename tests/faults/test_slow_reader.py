@@ -45,7 +45,7 @@ def server_holds(connection: ClientConnection) -> bool:
 
 
 async def read_to_the_end(connection: ClientConnection) -> tuple[list[int], int | None]:
-    """The seqs that it was still given, and the code with which it was closed."""
+    """Return the seqs that it was still given, and the code with which it was closed."""
     seqs = []
     try:
         while True:

@@ -163,7 +163,7 @@ def real_worker(
 
 
 async def run_command(settings: Settings, s3: EmbeddedServers, *words: str) -> tuple[int, str]:
-    """The exit code of `python -m parley …`, and what it said on standard out."""
+    """Return the exit code of `python -m parley …`, and what it said on standard out."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "parley", *words),
         cwd=ROOT,

@@ -84,7 +84,7 @@ async def test_a_job_that_is_queued_begins_at_once(queue: Database, database_url
 
 
 async def _is_heard(queue: Database) -> bool:
-    """A runner has its own connection on which it is told of jobs."""
+    """Return True once a runner has its own connection on which it is told of jobs."""
     sql = "SELECT count(*) FROM pg_stat_activity WHERE query ILIKE 'LISTEN%' AND state = 'idle'"
     return bool(await queue.fetchval(sql))
 

@@ -23,7 +23,7 @@ def position(channel_id: str, seq: int) -> list[dict[str, Any]]:
 
 
 async def replay(stream: Stream) -> tuple[list[int], int]:
-    """The seqs before InboxReady, and how many it says there were."""
+    """Return the seqs before InboxReady, and how many it says there were."""
     happened = await until(stream, "InboxReady")
     assert {event["__typename"] for event in happened} <= {"MessageAdded", "InboxReady"}
     return seqs(happened), happened[-1]["replayed"]

@@ -53,7 +53,7 @@ async def make_group(owner: Person, *members: Person) -> str:
 
 
 async def told_before_message(stream: SocketStream) -> list[Json]:
-    """The receipts that an inbox brings before the next message."""
+    """Return the receipts that an inbox brings before the next message."""
     found = await until(stream, "MessageAdded")
     return [
         {name: value for name, value in event.items() if name != "__typename"}

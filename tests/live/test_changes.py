@@ -38,7 +38,7 @@ SEARCH = "query ($q: String!) { searchMessages(query: $q) { nodes { id } } }"
 
 
 async def entry(stream: Stream) -> Any:
-    """The next event that has a place in a log."""
+    """Return the next event that has a place in a log."""
     event = await stream.event()
     while "seq" not in event:
         event = await stream.event()
@@ -60,7 +60,7 @@ def updated(channel_id: str, seq: int, change: str, message: Any) -> dict[str, A
 
 
 async def make_changes(alice: Person, bob: Person, chat: str) -> tuple[str, list[Any]]:
-    """A message, and what its changes (seqs 2 to 4) are to give."""
+    """Return a message, and what its changes (seqs 2 to 4) are to give."""
     said = await alice.say(chat, "Helo")
     edited = changed(await edit(alice, said["id"], "Hello"))
     reacted = changed(await react(bob, said["id"], THUMB))

@@ -50,7 +50,7 @@ def brief(event: Any) -> tuple[Any, ...]:
 
 
 async def replay(stream: Stream) -> list[tuple[Any, ...]]:
-    """What comes before InboxReady."""
+    """Return what comes before InboxReady."""
     happened = await until(stream, "InboxReady")
     found = [brief(event) for event in happened[:-1]]
     assert happened[-1]["replayed"] == len(found)

@@ -34,7 +34,7 @@ def viewer_of(person: Person) -> Viewer:
 
 
 def brief(occurrence: Occurrence) -> Any:
-    """A seq, "resync n", or "ready"."""
+    """Return a seq, "resync n", or "ready"."""
     value = occurrence.value
     if isinstance(value, InboxReady):
         return "ready"

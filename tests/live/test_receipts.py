@@ -214,7 +214,7 @@ async def test_a_group_of_100_tells_each_author_of_each_member_once_a_second(
 
 
 async def told_of_all(stream: SocketStream, count: int, seq: int) -> list[Json]:
-    """The receipts up to where so many members have read a message."""
+    """Return the receipts up to where so many members have read a message."""
     told: list[Json] = []
     there: set[str] = set()
     while len(there) < count:

@@ -100,7 +100,7 @@ class Group:
         self.over.set()
 
     async def _say(self, who: Person, n: int) -> int | None:
-        """The seq of what was said; None for one who is not in it."""
+        """Return the seq of what was said; None for one who is not in it."""
         now = datetime.now(UTC)
         draft = Draft(self.channel_id, who.user, f"{n}", MessageKind.TEXT, now, "Hello")
         try:

@@ -121,7 +121,7 @@ class Followed:
 
 
 async def read_alone(process: Process, viewer: Viewer, channel_id: str, seq: int) -> Any:
-    """The event of an entry, read from the log for one viewer."""
+    """Return the event of an entry, read from the log for one viewer."""
     feed: Any = await process.resources.live.follow_inbox(viewer, InboxStart({channel_id: seq - 1}))
     try:
         async for occurrence in feed.replay():
@@ -161,7 +161,7 @@ async def render_in_turn(
     document: str,
     readers: list[Seen],
 ) -> list[Json]:
-    """What each reader gets when the one before it has been answered: what may be shared is."""
+    """Return what each reader gets after the one before it: what may be shared is."""
     operation = ENGINE.prepare(document, None)
     answers = []
     for reader in readers:
@@ -251,7 +251,7 @@ async def test_each_viewer_gets_what_it_would_get_alone(
 
 
 async def follow_alone(process: Process, person: Person) -> tuple[Viewer, list[Any]]:
-    """A viewer who follows nothing else there, and the signals that come for them."""
+    """Return a viewer who follows nothing else there, and the signals that come for them."""
     viewer = Viewer(person.user, person.inner_device_id, datetime.now(UTC) + timedelta(hours=1))
     feed: Any = await process.resources.live.follow_inbox(viewer, InboxStart())
     async for _ in feed.replay():

@@ -69,7 +69,7 @@ def rendered(
     joined_seq: int = 1,
     **variables: Any,
 ) -> Any:
-    """What one recipient gets. Nothing of a viewer is asked for."""
+    """Return what one recipient gets. Nothing of a viewer is asked for."""
     operation = engine.prepare(document, None)
     given = entry.for_inbox if "inbox" in operation.root_fields else entry.for_messages
     render = make_renderer(engine, operation, variables, no_context)

@@ -82,7 +82,7 @@ class Copy:
 
     @classmethod
     async def take(cls, viewer: Person) -> "Copy":
-        """A snapshot."""
+        """Return a snapshot."""
         replica = Replica()
         for channel in (await viewer.query(LIST))["channels"]["nodes"]:
             fetched = await viewer.query(FETCH, id=channel["id"])
@@ -137,7 +137,7 @@ class Copy:
         return {id_: channel["lastSeq"] for id_, channel in self.replica.channels.items()}
 
     def seen(self, case: Case) -> dict[str, Json]:
-        """The channels, without the members' positions, which are as of the fetch."""
+        """Return the channels, without the members' positions, which are as of the fetch."""
         return {
             channel_id: {
                 **channel,
@@ -151,7 +151,7 @@ class Copy:
 
 
 def logged(channels: dict[str, Json]) -> dict[str, Json]:
-    """What is in the logs."""
+    """Return what is in the logs."""
     return {
         channel_id: {**channel, "messages": without(channel["messages"], "status")}
         for channel_id, channel in without(channels, *UNLOGGED).items()

@@ -36,7 +36,7 @@ class Failing:
         self.succeeded += self.failed
 
     async def giving(self, value: Value) -> Value:
-        """What a stand-in's method does: nothing, but the failing."""
+        """Return what a stand-in's method does: nothing, but the failing."""
         await asyncio.sleep(0)
         self.call()
         return value

@@ -110,7 +110,7 @@ def telling_exif(orientation: int = 1) -> Image.Exif:
 
 
 def many_scans(scans: int = 1500, size: Size = (4000, 3000)) -> bytes:
-    """A progressive JPEG that goes over its pixels so often more, for 26 bytes each time."""
+    """Return a progressive JPEG that goes over its pixels so often more, for 26 bytes each time."""
     content = encoded(Image.new("RGB", size, BLUE), progressive=True)
     last, end = content.rindex(b"\xff\xda"), content.rindex(b"\xff\xd9")
     return content[:end] + content[last:end] * scans + content[end:]
@@ -140,7 +140,7 @@ def telling_photo(orientation: int = 6) -> bytes:
 
 
 def telling(kind: str) -> bytes:
-    """A small picture of this kind that says more than its pixels."""
+    """Return a small picture of this kind that says more than its pixels."""
     more: dict[str, object] = {"exif": telling_exif().tobytes(), "xmp": XMP}
     if kind == "PNG":
         text = PngImagePlugin.PngInfo()
@@ -226,7 +226,7 @@ def panned(size: Size = (1920, 1080)) -> list[VideoFrame]:
 
 
 def recording(path: Path, container: str, codec: str, *, seconds: float = 1) -> Path:
-    """A tone, titled."""
+    """Return a tone, titled."""
     with av.open(path, "w", format=container) as made:
         made.metadata.update({"title": CANARY, "artist": CANARY})
         _write_tone(made, _tone_stream(made, codec), seconds)

@@ -103,7 +103,7 @@ CONVERTED = (
 
 
 def picture(kind: str, source: Source) -> bytes:
-    """The four colours as a picture, which says them by its numbers."""
+    """Return the four colours as a picture, which says them by its numbers."""
     stored = io.BytesIO()
     image = Image.new("RGB", source.size)
     half = tuple(side // 2 for side in source.size)
@@ -138,7 +138,7 @@ def _said_in(primaries: int, signal: Triple) -> Triple:
 
 
 def film(path: Path, source: Source) -> Path:
-    """The four colours, for half a second."""
+    """Return the four colours, for half a second."""
     with av.open(path, "w", format="mp4") as made:
         # So good that it is not what differs.
         options = {"preset": "ultrafast", "qp": "4"}

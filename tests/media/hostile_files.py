@@ -63,7 +63,7 @@ def long_gif(frames: int = 10_000, size: Size = (64, 64)) -> bytes:
 
 
 def _gif_frame(film: bytes) -> bytes:
-    """The one that a GIF has, with the colours of the film as its own."""
+    """Return the one that a GIF has, with the colours of the film as its own."""
     colours = 13 + 3 * 2 ** ((film[10] & 7) + 1)
     at = film.index(b"\x2c", colours)
     control = b"\x21\xf9\x04\x00\x05\x00\x00\x00"
@@ -104,7 +104,7 @@ def slow_wav(hz: int, samples: int = 10_000) -> bytes:
 
 
 def far_apart(path: Path, seconds: int) -> Path:
-    """A recording of two moments with so long between them, in WebM."""
+    """Return a recording of two moments with so long between them, in WebM."""
     with av.open(path, "w", format="webm") as made:
         stream = made.add_stream("libopus", rate=48_000, layout="mono")
         assert isinstance(stream, AudioStream)

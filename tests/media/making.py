@@ -26,7 +26,7 @@ from workers.media.renditions import MediaRenderer
 
 
 def picture(number: int = 0, size: tuple[int, int] = (640, 480)) -> bytes:
-    """A JPEG; another number is another picture."""
+    """Return a JPEG; another number is another picture."""
     file = io.BytesIO()
     Image.new("RGB", size, (40 * number % 256, number % 256, 90)).save(file, "JPEG")
     return file.getvalue()
@@ -52,7 +52,7 @@ class Files:
         queued: bool = False,
         owner_id: str | None = None,
     ) -> str:
-        """An upload that was just completed; its id. `queued`: with its job."""
+        """Add an upload that was just completed. Return its id. `queued`: with its job."""
         media_id, content_id = ids.new_id(), ids.new_id()
         path = self._folder / media_id
         path.write_bytes(content)
@@ -87,7 +87,7 @@ class Files:
         keeps_originals: bool = False,
         renderer: MediaRenderer | None = None,
     ) -> MediaJob:
-        """The job in this process; `batches` are what it appended to logs."""
+        """Return the job in this process; `batches` are what it appended to logs."""
         told = [] if batches is None else batches
         return MediaJob(
             self.database,

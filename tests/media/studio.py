@@ -55,7 +55,7 @@ class Studio:
         return msgspec.structs.replace(rendered, renditions=found)
 
     async def measure(self, kind: MediaKind, source: bytes | Path) -> SandboxResult:
-        """The child's own account, whatever became of the file."""
+        """Return the child's own account, whatever became of the file."""
         path, folder = self._place(source)
         limits = MediaLimits()
         bounds = Bounds(limits.child_memory_bytes, limits.child_file_bytes, 60, 60)
@@ -89,7 +89,7 @@ def path_of(rendered: Rendered, name: RenditionName) -> Path:
 
 
 def shown(rendered: Rendered, name: RenditionName = RenditionName.PREVIEW) -> Image.Image:
-    """A rendition as a picture."""
+    """Return a rendition as a picture."""
     return Image.open(io.BytesIO(path_of(rendered, name).read_bytes()))
 
 

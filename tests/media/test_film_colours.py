@@ -37,7 +37,7 @@ def name_of(source: Source) -> str:
 
 
 def apart(found: list[Triple], expected: list[Triple]) -> float:
-    """The most by which red, green or blue of one of them differs."""
+    """Return the most by which red, green or blue of one of them differs."""
     return max(
         abs(a - b)
         for one, other in zip(found, expected, strict=True)

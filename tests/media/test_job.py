@@ -209,7 +209,9 @@ class Kills:
         self.kill: Callable[[], None] = lambda: None
 
     def judge(self, link: Link, passing: bytes) -> int | None:
-        """What deletes names its key in its body, which may follow on its own."""
+        """Kill the worker at its next step. What deletes names its key in its body, which may
+        follow on its own.
+        """
         for content_id, (method, mark, when) in self.left.items():
             heard = passing if method == b"POST" else passing.partition(b"\r\n")[0]
             marked = content_id in heard and mark in heard

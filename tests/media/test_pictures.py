@@ -258,7 +258,7 @@ def _turned(picture: Image.Image, orientation: int) -> Image.Image:
 
 
 def _frames(picture: Image.Image) -> tuple[list[int], list[int]]:
-    """The grey of each, and for how many ms it is shown."""
+    """Return the grey of each, and for how many ms it is shown."""
     greys: list[int] = []
     durations: list[int] = []
     for frame in ImageSequence.Iterator(picture):

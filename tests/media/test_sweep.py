@@ -32,7 +32,7 @@ KEPT = Ages(
 
 
 def sweeping(files: Files, **ages: float) -> MediaSweep:
-    """A sweep of what is as old as `ages` says, and of nothing else."""
+    """Return a sweep of what is as old as `ages` says, and of nothing else."""
     releases = MediaReleases(
         files.database,
         files.storage,

@@ -36,7 +36,7 @@ class Phone:
 
     @property
     def pushes(self) -> list[dict[str, Any]]:
-        """What came, in order."""
+        """Return what came, in order."""
         return [each.payload for each in self.apple.accepted if each.device == self.token]
 
     @property
@@ -47,7 +47,7 @@ class Phone:
 
     @property
     def screen(self) -> dict[str, str | None]:
-        """What is on it, by thread: each push replaces the one before."""
+        """Return what is on it, by thread: each push replaces the one before."""
         screen: dict[str, str | None] = {}
         for push in self.pushes:
             if push["action"] == "clear":
@@ -57,7 +57,7 @@ class Phone:
         return screen
 
     async def has(self, count: int, within_s: float = 60) -> list[tuple[str | None, str | None]]:
-        """What came, once it is so much."""
+        """Return what came, once it is so much."""
         await eventually(lambda: len(self.pushes) >= count, within_s)
         assert len(self.pushes) == count
         return self.shown

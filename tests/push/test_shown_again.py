@@ -29,7 +29,7 @@ async def screen(
 
 
 async def came(screen: Screen, count: int) -> Came:
-    """The last push, once there are so many."""
+    """Return the last push, once there are so many."""
     await eventually(lambda: len(screen.bodies) >= count)
     assert len(screen.bodies) == count
     return screen.list_came()[-1]

@@ -17,7 +17,7 @@ BLOCK = """mutation ($id: ID!, $blocked: Boolean!) { setBlocked(userId: $id, blo
 
 
 async def taken_back(phone: Phone, *, badge: int = 0) -> dict[str, Any]:
-    """The one removal, after one push."""
+    """Return the one removal, after one push."""
     await phone.has(2)
     assert phone.screen == {}
     removal = phone.pushes[1]

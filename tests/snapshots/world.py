@@ -102,5 +102,5 @@ class Cases(list[Case]):
 
 
 async def picture_of(person: Person) -> str:
-    """The id of a picture that is ready."""
+    """Return the id of a picture that is ready."""
     return await make_media(person.server.app._process.resources.database, person)

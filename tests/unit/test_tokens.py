@@ -35,7 +35,7 @@ def tokens() -> Tokens:
 
 
 def access_key() -> bytes:
-    """The key as it is derived: a forger does not have it, a test of claims needs it."""
+    """Return the key as it is derived: a forger does not have it, a test of claims needs it."""
     return hmac.digest(SECRET.encode(), b"parley v1 access token", hashlib.sha256)
 
 

@@ -72,7 +72,8 @@ class JobOutcomes:
         self._wake.set()
 
     async def write(self) -> None:
-        """
+        """Write the outcomes that wait.
+
         Raises:
             Refused: UNAVAILABLE; what was not written still waits.
         """

@@ -125,7 +125,9 @@ class Gates:
 
 
 def _pass(way: Way, closed: dict[str, bool]) -> Way | Hold:
-    """`closed` says of each closed gate whether its probe is to be had; it is taken from there."""
+    """Pass all gates of the way, or say what holds it. `closed` says of each closed gate whether
+    its probe is to be had; it is taken from there.
+    """
     probes = set()
     for gate in (way.endpoint, way.provider):
         if gate not in closed:

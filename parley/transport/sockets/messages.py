@@ -42,7 +42,8 @@ class Close(Exception):
 
 
 def parse_message(message: MutableMapping[str, Any]) -> ClientMessage:
-    """
+    """Parse a message of a client.
+
     Raises:
         Close: it is not one of the protocol's.
     """
@@ -59,7 +60,7 @@ def parse_message(message: MutableMapping[str, Any]) -> ClientMessage:
 
 
 def parse_request(message: ClientMessage) -> tuple[str, SubscribePayload]:
-    """The operation's id, and what is asked.
+    """Return the operation's id, and what is asked.
 
     Raises:
         Close: the `subscribe` has no id, or its payload is no request.
@@ -100,7 +101,7 @@ def require_object(message: ClientMessage) -> dict[str, Any] | None:
 
 
 def authorization_of(payload: Any) -> str | None:
-    """The token in the payload of a `connection_init`, None when it has none.
+    """Return the token in the payload of a `connection_init`, None when it has none.
 
     Raises:
         Close: the payload is no object.

@@ -86,7 +86,9 @@ class SocketOperations:
         self._running.add(task)
 
     async def complete(self, operation_id: str) -> None:
-        """The client wants no more of it. Returns when a stream's place is free again."""
+        """End an operation that the client has completed. Return when a stream's place is free
+        again.
+        """
         running = self._known.pop(operation_id, None)
         if running is not None:
             running.stop()
@@ -260,6 +262,6 @@ def _error(message: str, code: str) -> list[dict[str, Any]]:
 
 
 def _errors_of(error: Exception) -> list[dict[str, Any]]:
-    """The payload of an `error` message."""
+    """Return the payload of an `error` message."""
     errors = error.errors if isinstance(error, OperationRefused) else [wrap_error(error)]
     return format_errors(errors)

@@ -187,7 +187,7 @@ class Socket:
     # ---------------------------------------------------------------- the end
 
     def session_expiring(self, expires_at: datetime) -> None:
-        """The feeds say so themselves."""
+        """Do nothing: the feeds say so themselves."""
 
     def session_over(self) -> None:
         self.close(CloseCode.UNAUTHORIZED, "Session over")

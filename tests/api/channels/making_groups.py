@@ -16,7 +16,7 @@ BLOCK = "mutation ($id: ID!) { setBlocked(userId: $id, blocked: true) { __typena
 
 
 async def create(person: Person, *members: Person | str, **more: Any) -> Json:
-    """The payload, or the Refusal."""
+    """Return the payload, or the Refusal."""
     member_ids = [who if isinstance(who, str) else who.id for who in members]
     asked = {"name": "Hikers", "memberIds": member_ids} | more
     made: Json = await person.mutate(CREATE, input=asked)

@@ -43,7 +43,7 @@ async def invite(person: Person, group_id: str, **more: Any) -> Json:
 
 
 async def listed(person: Person, group_id: str) -> list[str] | None:
-    """The tokens in the list, or None where there is no list."""
+    """Return the tokens in the list, or None where there is no list."""
     found = (await person.mutate(SEEN, id=group_id))["invites"]
     return None if found is None else [each["token"] for each in found]
 

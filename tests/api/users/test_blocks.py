@@ -177,7 +177,7 @@ async def test_positions_stand_still_for_the_other_and_catch_up_after_it(
 
 
 async def shown(viewer: Person, channel_id: str, member: Person) -> tuple[Json, list[str]]:
-    """A member's position, and the status of the messages."""
+    """Return a member's position, and the status of the messages."""
     channel = await viewer.mutate(CHANNEL, id=channel_id)
     (position,) = [
         each["position"] for each in channel["members"]["nodes"] if each["user"]["id"] == member.id
@@ -278,7 +278,7 @@ async def test_a_send_is_stored_before_the_block_or_refused(
 
 
 async def block_and_look(person: Person, other: Person, channel_id: str) -> int:
-    """The length of the log once the block was answered."""
+    """Return the length of the log once the block was answered."""
     await set_blocked(person, other, True)
     seen: int = (await person.mutate(CHANNEL, id=channel_id))["lastSeq"]
     return seen

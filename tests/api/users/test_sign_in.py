@@ -27,7 +27,7 @@ VIEWER = "{ viewer { name phoneNumber } }"
 
 
 async def ask(client: ApiClient, number: str = NUMBER) -> Json:
-    """A code for the number, and its request's secret, as `signIn` takes them."""
+    """Return a code for the number, and its request's secret, as `signIn` takes them."""
     answer = await client.mutate(REQUEST_CODE, input={"phoneNumber": number, "language": "pt-BR"})
     assert answer["__typename"] == "RequestCodePayload", answer
     return {"code": answer["developmentCode"], "requestSecret": answer["requestSecret"]}

@@ -98,10 +98,10 @@ async def verdict(
 
 
 def with_code(requested: RequestedCode, code: str) -> RequestedCode:
-    """The same request, answered with another code."""
+    """Return the same request, answered with another code."""
     return msgspec.structs.replace(requested, code=code)
 
 
 def wrong(requested: RequestedCode, offset: int = 1) -> RequestedCode:
-    """The same request, answered with a code that was not sent."""
+    """Return the same request, answered with a code that was not sent."""
     return with_code(requested, f"{(int(requested.code) + offset) % 1_000_000:06}")

@@ -31,7 +31,7 @@ from tests.database.users.signing_in import (
 
 
 async def stored_code(database: Database, number: str = ALICE) -> dict[str, object]:
-    """The row of the number's newest request."""
+    """Return the row of the number's newest request."""
     row = await database.fetchrow(
         "SELECT * FROM sign_in_codes WHERE number = $1 ORDER BY requested_at DESC LIMIT 1", number
     )

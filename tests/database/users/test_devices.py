@@ -30,7 +30,7 @@ def viewer_of(session: Session) -> Viewer:
 async def put_channel(
     database: Database, user_id: str, last_seq: int, *, left_seq: int | None = None
 ) -> str:
-    """A channel with a log of this length, in the user's list."""
+    """Return a channel with a log of this length, in the user's list."""
     channel_id = ids.new_id()
     await database.execute(
         "INSERT INTO channels (id, kind, created_at, last_seq) VALUES ($1, 2, $2, $3)",

@@ -36,7 +36,7 @@ ENCODED = [encode_batches(BATCHES), encode_signals(SIGNALS)]
 
 
 def plain(value: object) -> Any:
-    """What another revision's reader or writer has in hand: maps, lists and values."""
+    """Return what another revision's reader or writer has in hand: maps, lists and values."""
     return msgspec.msgpack.decode(msgspec.msgpack.encode(value))
 
 

@@ -44,7 +44,7 @@ async def process(valkey: Redis) -> AsyncIterator[Buckets]:
 
 
 async def passed(*processes: Buckets, budget: str = "sends_per_user") -> int:
-    """How many pass that try at each process in turn, until for a while none does."""
+    """Return how many pass that try at each process in turn, until for a while none does."""
     async with asyncio.timeout(60):
         return await _passed(processes, budget)
 

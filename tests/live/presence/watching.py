@@ -53,7 +53,7 @@ def online(person: Person) -> Json:
 
 
 async def offline(stream: SocketStream, person: Person, within_s: float = 5) -> datetime:
-    """The next event says that the person is offline; since when."""
+    """Take the next event, which says that the person is offline. Return since when."""
     event = await stream.event(within_s)
     assert (event["userId"], event["online"]) == (person.id, False), event
     return datetime.fromisoformat(event["lastSeenAt"])

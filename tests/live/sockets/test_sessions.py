@@ -113,7 +113,7 @@ SHORT = {"access_token_ttl_s": 4, "session_expiring_notice_s": 3}
 
 
 async def short_lived(server: Server, database: Database, tokens: Tokens) -> tuple[Person, str]:
-    """A device whose token ends soon, made once a chat and a message of its user are there."""
+    """Return a device whose token ends soon. Its user has a chat and a message by then."""
     dora = await make_person(server, database, tokens, "Dora")
     notes = await dora.open_chat(dora)
     await dora.say(notes, "Hello", clientMessageId="of another device")

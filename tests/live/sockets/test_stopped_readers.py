@@ -51,7 +51,7 @@ def feeds(server: Server) -> int:
 
 
 async def read_on(connection: ClientConnection) -> tuple[int, int | None]:
-    """How many events still come, and the code that ends them."""
+    """Return how many events still come, and the code that ends them."""
     count = 0
     try:
         while True:

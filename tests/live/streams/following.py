@@ -17,7 +17,7 @@ ACKNOWLEDGE = f"""mutation ($input: AcknowledgeInput!) {{ acknowledge(input: $in
 
 
 async def missed(stream: Stream) -> tuple[list[Json], str]:
-    """What came before InboxReady, InboxProgress left out, and its cursor."""
+    """Return what came before InboxReady, InboxProgress left out, and its cursor."""
     happened = await until(stream, "InboxReady")
     cursor: str = happened[-1]["cursor"]
     return [each for each in happened[:-1] if each["__typename"] != "InboxProgress"], cursor
@@ -30,7 +30,7 @@ async def missed_seqs(stream: Stream) -> list[int]:
 
 
 async def next_seq(stream: Stream) -> int:
-    """The seq of the next entry of a log."""
+    """Return the seq of the next entry of a log."""
     while True:
         event = await stream.event()
         if "seq" in event:
@@ -44,6 +44,6 @@ async def take(person: Person, stream_id: str, cursor: str) -> Any:
 
 
 async def new_cursor(person: Person, **passed: Any) -> str:
-    """The cursor of a stream that was opened, and closed when it was ready."""
+    """Return the cursor of a stream that was opened, and closed when it was ready."""
     async with person.follow(STREAM, **passed) as stream:
         return (await missed(stream))[1]

@@ -123,7 +123,7 @@ def _link(target: str, source: BinaryIO) -> bytes:
 
 
 def _call(about: str, source: BinaryIO) -> bytes:
-    """A system call by its number and arguments: what came of it, by name."""
+    """Make a system call by its number and arguments. Return what came of it, by name."""
     number, *arguments = (int(each) for each in about.split())
     return _called(number, *arguments).encode()
 
@@ -155,7 +155,7 @@ def _thread(about: str, source: BinaryIO) -> bytes:
 
 
 def _look(about: str, source: BinaryIO) -> bytes:
-    """What it has of the worker: its environment, and open files beside the standard ones."""
+    """Return what it has of the worker: environment, and open files beside the standard ones."""
     files = []
     for number in range(3, 64):
         with contextlib.suppress(OSError):

@@ -53,7 +53,7 @@ class FakeApns(Http2Server):
 
     @property
     def key(self) -> str:
-        """The .p8 file's text."""
+        """Return the .p8 file's text."""
         pem = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return pem.decode()
 

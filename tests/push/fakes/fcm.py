@@ -52,7 +52,7 @@ class FakeFcm(Http2Server):
 
     @property
     def service_account(self) -> str:
-        """The JSON file's text."""
+        """Return the JSON file's text."""
         pem = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return json.dumps(
             {
@@ -128,7 +128,7 @@ class FakeFcm(Http2Server):
 
 
 def _find_fault(message: dict[str, Any]) -> str | None:
-    """The field that Google would complain of."""
+    """Return the field that Google would complain of."""
     android, data = message.get("android", {}), message.get("data", {})
     shown = message.get("notification", {})
     sizes = [len(f"{name}{value}".encode()) for name, value in {**data, **shown}.items()]
@@ -161,5 +161,5 @@ def _error(status: int, google: str, fcm: str | None = None, field: str | None =
 
 
 def failure(status: int, google: str, fcm: str | None = None, **headers: str) -> Reply:
-    """An answer of Google's for `answer_instead`."""
+    """Return an answer of Google's for `answer_instead`."""
     return Reply(status, headers, _error(status, google, fcm).body)

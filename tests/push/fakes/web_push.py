@@ -70,7 +70,7 @@ class FakeWebPush(Http2Server):
         return self.url if self.host is None else f"{scheme}://{self.host}:{self.port}"
 
     def subscribe(self, application_server_key: str | None = None) -> WebPushAddress:
-        """A new browser's subscription, as `setPushEndpoint` is given it."""
+        """Return a new browser's subscription, as `setPushEndpoint` is given it."""
         path = f"/wpush/v2/{len(self.browsers)}"
         self.browsers[path] = Browser(path, application_server_key)
         return self.browsers[path].subscription(self.origin)

@@ -11,7 +11,7 @@ MESSAGE = "msg_" + "1" * 32 + "_7"
 
 
 def make_push(**changes: Any) -> Push:
-    """A message of Alice's; `silent=True`: its removal."""
+    """Return a message of Alice's; `silent=True`: its removal."""
     shown = (
         {} if changes.get("silent") else {"title": "Alice", "body": "Hi!", "message_id": MESSAGE}
     )

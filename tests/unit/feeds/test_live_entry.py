@@ -14,7 +14,7 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def notice(seq: int, *, read_at_seq: int | None) -> LiveEntry:
-    """A member's removal, and the group's facts as of a seq."""
+    """Return a member's removal, and the group's facts as of a seq."""
     message = Message("a", seq, MessageKind.SYSTEM, None, None, None, None, AT)
     message.system = SystemNotice(NoticeKind.MEMBER_REMOVED, "owner", ["removed"])
     facts = None if read_at_seq is None else GroupFacts("a", AT, read_at_seq, "Hikers", None, 2)

@@ -39,7 +39,9 @@ def live_entry(seq: int, *, takes_out: tuple[str, ...] = ()) -> LiveEntry:
 
 
 def following(position: int, kind: FeedKind = "inbox") -> tuple[Feed, list[Any]]:
-    """A live feed of one who is in from the beginning, and what it gives: seqs, or "resync n"."""
+    """Return a live feed of one who is in from the beginning, and what it gives: seqs, or "resync
+    n".
+    """
     feed = Feed(
         Nothing(), USER, "device", kind=kind, only_channel=None if kind == "inbox" else CHANNEL
     )

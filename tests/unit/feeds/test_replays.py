@@ -22,7 +22,7 @@ class Taking:
         self.given.append(user_id)
 
     async def give_back(self, count: int) -> str:
-        """The users who got a turn then, in order."""
+        """Return the users who got a turn then, in order."""
         before = len(self.given)
         for _ in range(count):
             self.turns.give_back()

@@ -39,7 +39,7 @@ class Nothing:
 def feed_of(
     kind: FeedKind, channel_id: str | None, *, lacks: bool = False
 ) -> tuple[Feed, list[Occurrence]]:
-    """A live one at entry 3, and what it gives."""
+    """Return a live one at entry 3, and what it gives."""
     feed = Feed(Nothing(lacks=lacks), "reader", "device", kind=kind, only_channel=channel_id)
     given: list[Occurrence] = []
     feed.positions["here"] = 3

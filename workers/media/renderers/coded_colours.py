@@ -19,8 +19,8 @@ _CHUNK = re.compile(rb"\0\0\0\x04cICP(.)(.)", re.DOTALL)
 
 
 def coded_colours(head: bytes) -> Colours | None:
-    """What a picture says at its beginning of primaries and transfer; None where it says nothing,
-    or what screens show as it is.
+    """Return what a picture says at its beginning of primaries and transfer; None where it says
+    nothing, or what screens show as it is.
     """
     if (box := _BOX.search(head)) is not None:
         primaries, transfer = int.from_bytes(box[1][:2], "big"), int.from_bytes(box[1][2:], "big")
@@ -36,8 +36,8 @@ def coded_colours(head: bytes) -> Colours | None:
 
 
 def shown_as_sdr(picture: Image.Image, colours: Colours) -> Image.Image:
-    """A picture in RGB or RGBA as sRGB. Pillow has tables of colours, too, but goes between their
-    values in a way that makes greys darker.
+    """Return a picture in RGB or RGBA as sRGB. Pillow has tables of colours, too, but goes between
+    their values in a way that makes greys darker.
     """
     frame = VideoFrame.from_image(picture.convert("RGB"))  # type: ignore[no-untyped-call]
     frame.pts, frame.time_base = 0, Fraction(1, 1)

@@ -59,7 +59,8 @@ class SoundTrack:
         return Fraction(self._encoded, RATE)
 
     def write(self, frame: AudioFrame, at_s: Fraction | None) -> None:
-        """
+        """Write a frame of sound.
+
         Raises:
             Unusable: it becomes too long, or has too few samples a second.
         """
@@ -108,7 +109,7 @@ class SoundTrack:
             samples -= part
 
     def _encode(self, *, whole: bool) -> None:
-        """What has come together, in frames of the encoder's size; the last may be shorter."""
+        """Encode what has come together, in frames of the encoder's size; the last may be short."""
         while frame := self._waiting.read(self._coding.frame_samples, partial=not whole):
             frame.pts = self._encoded
             frame.time_base = Fraction(1, RATE)

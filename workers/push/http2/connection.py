@@ -44,7 +44,7 @@ class Response:
 
 
 def secret_header(name: bytes, value: bytes) -> HeaderTuple:
-    """A header that no table keeps: it is a secret, or differs from request to request."""
+    """Return a header that no table keeps: it is a secret, or differs from request to request."""
     return NeverIndexedHeaderTuple(name, value)
 
 
@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
     """From `greeted` on, for as long as it is `usable`, it is asked."""
 
     def __init__(self, silent_s: float) -> None:
-        """It is taken for dead when what was asked is given up and nothing at all was heard since,
+        """Take the connection for dead when what was asked is given up and nothing was heard since,
         for `silent_s` or more.
         """
         self._silent_s = silent_s

@@ -211,7 +211,7 @@ class _ProviderToken:
         return self._value != refused
 
     def _find_turn(self, every_s: int) -> int:
-        """The last full `every_s` of the clock: the same in all processes."""
+        """Return the last full `every_s` of the clock: the same in all processes."""
         return int(self._clock()) // every_s * every_s
 
     def _issue(self, issued_at: int) -> None:

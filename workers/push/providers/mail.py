@@ -160,7 +160,7 @@ class Mail:
 
 @contextmanager
 def _demanding() -> Iterator[None]:
-    """A server that does not offer what is demanded (STARTTLS, AUTH) is as good as one that refuses
+    """Take a server that does not offer what is demanded (STARTTLS, AUTH) for one that refuses
     it for good.
     """
     try:

@@ -44,8 +44,8 @@ class UnusableUrl(ValueError):
 
 
 def check_push_url(url: str, *, allow_internal: bool = False) -> tuple[str, int]:
-    """The host and port of a Web Push endpoint. What the host resolves to is judged when it is
-    connected to.
+    """Return the host and port of a Web Push endpoint. What the host resolves to is judged when it
+    is connected to.
 
     Raises:
         UnusableUrl: it is not https on its usual port, names a user, or is not in the plain form in
@@ -70,7 +70,7 @@ def check_push_url(url: str, *, allow_internal: bool = False) -> tuple[str, int]
 
 
 def _check_host(host: str) -> None:
-    """A name, or an address in its one plain form: not 2130706433, 0x7f.1 or 0177.0.0.1."""
+    """Require a name, or an address in its one plain form: not 2130706433, 0x7f.1 or 0177.0.0.1."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -151,7 +151,7 @@ class PublicNetwork(httpcore2.AsyncNetworkBackend):
     async def _connect(
         self, address: str, port: int, time_s: float | None
     ) -> httpcore2.AsyncNetworkStream:
-        """Closed again if nobody waits for it any more: anyio would leave it open."""
+        """Connect, and close again if nobody waits any more: anyio would leave it open."""
         connecting = asyncio.ensure_future(self._network.connect_tcp(address, port, time_s))
         try:
             return await asyncio.shield(connecting)

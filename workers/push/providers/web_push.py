@@ -170,8 +170,8 @@ class WebPush:
     async def _ask_twice(
         self, target: httpcore2.URL, headers: list[tuple[bytes, bytes]], body: bytes
     ) -> ProviderAnswer:
-        """A service ends a connection as it likes, and httpcore learns of it when it asks next;
-        what was taken nevertheless is replaced by its like.
+        """Ask again where the connection had ended: a service ends it as it likes, and httpcore
+        learns of it when it asks next; what was taken nevertheless is replaced by its like.
         """
         loop = asyncio.get_running_loop()
         latest = loop.time() + self._deadline_s / 2
@@ -226,7 +226,7 @@ def _is_failure(answer: ProviderAnswer) -> bool:
 
 
 async def _is_short(response: httpcore2.Response) -> bool:
-    """Reads the answer to its end, as far as that is near, so that its connection is free again."""
+    """Read the answer to its end, as far as that is near, so that its connection is free again."""
     read = 0
     async for part in response.aiter_stream():
         read += len(part)
@@ -236,7 +236,9 @@ async def _is_short(response: httpcore2.Response) -> bool:
 
 
 def payload(push: Push) -> bytes:
-    """What the service worker gets: JSON of at most 3,993 bytes, for which a long body is cut."""
+    """Return what the service worker gets: JSON of at most 3,993 bytes, for which a long body is
+    cut.
+    """
     text = _encode(_fields(push))
     if len(text) > MAX_PLAINTEXT_BYTES:
         text = _encode(_fields(fit(push, len(text) - MAX_PLAINTEXT_BYTES)))
