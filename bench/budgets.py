@@ -25,10 +25,11 @@ from parley.charges import charge
 from parley.embedded import EmbeddedServers
 from parley.engine.engine import Engine
 from parley.migrations import migrate
-from parley.resources import Process, open_process, open_valkey
+from parley.resources import Process, open_process
 from parley.schema import PUBLIC_FIELDS, make_schema
 from parley.settings import DEVELOPMENT_LIMITS, Settings
 from schema.context import Context
+from subscriptions.nodes.opening import open_valkey
 from subscriptions.refill import Refill
 
 SECRET = "a secret of the bench, of no use anywhere else"
@@ -122,7 +123,8 @@ def _in_hand_us(process: Process) -> float:
 
 async def _spent_us(settings: Settings, owners: Iterable[str | None]) -> float:
     """The refills included; nothing is taken for None."""
-    buckets, valkey = Buckets(Limits()), open_valkey(settings)
+    assert settings.redis_url is not None
+    buckets, valkey = Buckets(Limits()), open_valkey(settings.redis_url)
     refill = Refill(valkey, buckets)
     refill.start()
     # Connected, and its script loaded.

@@ -4,10 +4,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
 from models.background import Loops
 from models.buckets import Buckets
 from models.database import Database, DatabaseClosed, wait_for_database
@@ -37,10 +33,12 @@ from subscriptions.connections import Connections
 from subscriptions.following import Following
 from subscriptions.hub import Hub
 from subscriptions.nodes.node import Node
+from subscriptions.nodes.opening import open_valkey
 from subscriptions.presence.presence import NodePresence
 from subscriptions.presence.watch import PresenceWatch
 from subscriptions.receipts import Receipts
 from subscriptions.refill import Refill
+from subscriptions.scripts import Valkey
 from subscriptions.session_watch import SessionWatch
 from subscriptions.signaller import Signaller
 from subscriptions.typing import Typing
@@ -63,21 +61,6 @@ class Process:
     presence: NodePresence
     connections: Connections
     dispatcher: Dispatcher
-
-
-def open_valkey(settings: Settings) -> Redis:
-    """Open a client that does not wait for a Valkey that is away: a hint that comes late is worth
-    nothing.
-    """
-    assert settings.redis_url is not None
-    return Redis.from_url(
-        settings.redis_url,
-        socket_timeout=2,
-        socket_connect_timeout=1,
-        retry=Retry(NoBackoff(), 1),
-        health_check_interval=0,
-        max_connections=200,
-    )
 
 
 def make_sms_sender(settings: Settings) -> SmsSender:
@@ -158,7 +141,7 @@ class _Ground:
     storage: Storage
     media_urls: MediaUrls
     database: Database
-    valkey: Redis
+    valkey: Valkey
     tokens: Tokens
     sessions: Sessions
 
@@ -249,7 +232,8 @@ async def _open_ground(settings: Settings, parts: Parts) -> _Ground:
     database = parts.add(
         await Database.open(settings.database_url, connections=settings.database_connections)
     )
-    valkey = open_valkey(settings)
+    assert settings.redis_url is not None
+    valkey = open_valkey(settings.redis_url)
     parts.push_async_callback(valkey.aclose)
     tokens = make_tokens(settings)
     return _Ground(

@@ -30,6 +30,7 @@ from parley.provider_rules import complete_for_development, find_wrong_providers
 from parley.trusted_documents import MEANING as TRUSTED_DOCUMENTS
 from parley.trusted_documents import read_trusted_documents
 from parley.variables import Reading, SettingsError, Wrong
+from subscriptions.nodes.address import read_address
 from workers.push.providers.settings import ProviderSettings
 
 __all__ = [
@@ -165,8 +166,10 @@ class Settings(MediaSettings):
     )
     redis_url: str | None = variable(
         None,
-        url("redis://", "rediss://", "unix://"),
-        "`redis://…`, `rediss://…` or `unix://…`, Valkey or Redis ≥ 7",
+        read_address,
+        "`redis://…`, `rediss://…` or `unix://…`, Valkey or Redis ≥ 7: one server, or a primary "
+        "behind one address. A cluster is named by some of its servers: "
+        "`redis://user:password@a:6379,b:6379?cluster=true`",
         name="REDIS_URL",
         shown="embedded",
         secret=True,
@@ -257,7 +260,8 @@ def require_services(settings: Settings) -> None:
         "DATABASE_URL must name a PostgreSQL database: postgresql://user@host/name.": (
             settings.database_url
         ),
-        "REDIS_URL must name a Valkey or Redis server: redis://host:6379/0.": settings.redis_url,
+        "REDIS_URL must name a Valkey or Redis server, redis://host:6379/0, or some servers of a "
+        "cluster, redis://a:6379,b:6379?cluster=true.": settings.redis_url,
         "PARLEY_SECRET must be set to at least 32 random characters; it signs all tokens.": (
             settings.secret
         ),

@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 
 import msgspec
-from redis.asyncio import Redis
 
 from models.background import Background, Loops
 from models.deadlines import within
 from models.limits import Limits
-from subscriptions.nodes.broker import AWAY
+from subscriptions.scripts import AWAY, Valkey
 
 LOOK_EVERY_S = 1.0
 WRITE_EVERY_S = 10.0
@@ -40,7 +39,7 @@ class Activity:
 
     def __init__(
         self,
-        valkey: Redis,
+        valkey: Valkey,
         limits: Limits,
         *,
         loops: Loops | None = None,
@@ -104,7 +103,7 @@ class Activity:
 class ActiveDevices:
     """Read what all processes have written."""
 
-    def __init__(self, valkey: Redis) -> None:
+    def __init__(self, valkey: Valkey) -> None:
         self._valkey = valkey
         self._away_until = 0.0
 

@@ -12,9 +12,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
-
-from redis.asyncio import Redis
+from typing import NamedTuple
 
 from models.background import Background, Loops
 from models.budgets import address_key
@@ -22,9 +20,8 @@ from models.deadlines import within
 from models.devices.viewer import Viewer
 from models.limits import Limits, name_of
 from models.refusals import RefusalCode, Refused
-from subscriptions.nodes.broker import AWAY
-from subscriptions.nodes.registry import NODE_PREFIX, TAG
-from subscriptions.scripts import read_script
+from subscriptions.nodes.registry import REGISTRY
+from subscriptions.scripts import AWAY, Call, Groups, Script, Valkey
 
 # Connections that are asked for, and owners whose count is written, in one call.
 AT_ONCE = 200
@@ -40,9 +37,6 @@ FULL_S = 1.0
 FULL_KEPT = 10_000
 RETRY_AFTER_MS = 5000
 
-_PREFIX = TAG + "connections:"
-_HOLD_CONNECTIONS = read_script("hold_connections")
-
 
 class Owner(NamedTuple):
     """Name whose connections are counted, and the limit (a field of `Limits`)."""
@@ -57,15 +51,33 @@ class _Opening(NamedTuple):
     answer: "asyncio.Future[Owner | None]"
 
 
+class _Piece:
+    """Hold what is asked of one group: its owners, and for the openings that have any of them the
+    places of those.
+    """
+
+    def __init__(self, tag: str, owners: list[Owner], openings: Sequence[_Opening]) -> None:
+        self.tag = tag
+        self.owners = owners
+        places = {owner: str(place) for place, owner in enumerate(owners, 1)}
+        self.openings = {
+            number: words
+            for number, opening in enumerate(openings)
+            if (words := " ".join(places[o] for o in opening.owners if o in places))
+        }
+
+
 class Connections:
     """Count the connections that one node holds, and ask for more."""
 
     def __init__(
-        self, valkey: Redis, node_id: str, limits: Limits, loops: Loops | None = None
+        self, valkey: Valkey, node_id: str, limits: Limits, loops: Loops | None = None
     ) -> None:
         self._node_id = node_id
         self._limits = limits
-        self._script: Any = valkey.register_script(_HOLD_CONNECTIONS)
+        # Beside the leases, which say whose counts still count.
+        self._groups = Groups(valkey, REGISTRY)
+        self._script = Script(valkey, "hold_connections")
         self._held: dict[Owner, int] = {}
         self._openings: deque[_Opening] = deque()
         # Owners whose count is to be written, in order.
@@ -226,17 +238,34 @@ class Connections:
     async def _decide_together(
         self, openings: Sequence[_Opening], changed: Sequence[Owner]
     ) -> list[Owner | None]:
-        owners = list(dict.fromkeys((*changed, *(o for each in openings for o in each.owners))))
-        if not owners:
-            return []
-        places = {owner: str(place) for place, owner in enumerate(owners, 1)}
-        args: list[object] = [self._node_id, NODE_PREFIX, KEPT_S * 1000]
-        for owner in owners:
+        """Ask the group of each owner. Who was let in by one group and not by another was counted
+        by the first for nothing, so that count is written again.
+        """
+        owners = dict.fromkeys((*changed, *(o for each in openings for o in each.owners)))
+        by_name = {f"{owner.limit}:{owner.id}": owner for owner in owners}
+        pieces = [
+            _Piece(tag, [by_name[name] for name in names], openings)
+            for tag, names in self._groups.divide(by_name)
+        ]
+        answers = await self._script.run_all([self._call(piece) for piece in pieces])
+        full: dict[int, Owner] = {}
+        for piece, answer in zip(pieces, answers, strict=True):
+            for number, place in zip(piece.openings, answer, strict=True):
+                if place:
+                    full[number] = piece.owners[place - 1]
+        if len(pieces) > 1 and full:
+            self._changed.update(
+                dict.fromkeys(o for number in full for o in openings[number].owners)
+            )
+            self._wanting.set()
+        return [full.get(number) for number in range(len(openings))]
+
+    def _call(self, piece: "_Piece") -> Call:
+        args: list[object] = [self._node_id, piece.tag + "node:", KEPT_S * 1000]
+        for owner in piece.owners:
             args += (self._most(owner), self.held(owner))
-        args += (" ".join(places[owner] for owner in each.owners) for each in openings)
-        keys = [f"{_PREFIX}{owner.limit}:{owner.id}" for owner in owners]
-        answer = await self._script(keys=keys, args=args)
-        return [owners[place - 1] if place else None for place in answer]
+        args += piece.openings.values()
+        return Call([f"{piece.tag}connections:{o.limit}:{o.id}" for o in piece.owners], args)
 
     def _decide_here(self, openings: Sequence[_Opening]) -> list[Owner | None]:
         """Decide by what this node holds, while Valkey is away."""

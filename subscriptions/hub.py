@@ -28,7 +28,7 @@ class Hub:
         self, database: Database, *, replay_entries: int, loops: Loops | None = None
     ) -> None:
         self._database = database
-        self._replay_entries = replay_entries
+        self.replay_entries = replay_entries
         self._feeds: dict[str, set[Feed]] = {}
         # By channel: the feeds that lack entries of it, while a read is due or under way.
         self._gaps: dict[str, set[Feed]] = {}
@@ -105,7 +105,7 @@ class Hub:
             return 0
         after = min(gap[0] for gap in lacking.values())
         up_to = max(gap[1] for gap in lacking.values())
-        if up_to - after > self._replay_entries:
+        if up_to - after > self.replay_entries:
             self._give_up(channel_id, lacking)
             return CROSSING_S
         entries = await list_entries(

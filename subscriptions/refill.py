@@ -9,15 +9,11 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
-from typing import Any
-
-from redis.asyncio import Redis
 
 from models.background import Background, Loops
 from models.buckets import Buckets, Given, OwnBuckets, Wanted
 from models.deadlines import within
-from subscriptions.nodes.broker import AWAY
-from subscriptions.scripts import read_script
+from subscriptions.scripts import AWAY, Call, Groups, Script, Valkey
 
 # What runs low within this is filled in one call, unless somebody has nothing in hand.
 GATHER_S = 0.1
@@ -26,18 +22,17 @@ AT_ONCE = 200
 VALKEY_WITHIN_S = 0.3
 TRY_AGAIN_S = 2.0
 
-# All keys share a hash tag, so that one call may fill many buckets on a cluster.
-_PREFIX = "parley:{buckets}:"
-_TAKE_TOKENS = read_script("take_tokens")
+BUCKETS = "buckets"
 
 
 class Refill:
     """Fills the buckets of one process until it is closed."""
 
-    def __init__(self, valkey: Redis, buckets: Buckets, loops: Loops | None = None) -> None:
+    def __init__(self, valkey: Valkey, buckets: Buckets, loops: Loops | None = None) -> None:
         self._buckets = buckets
         self._own = OwnBuckets()
-        self._script: Any = valkey.register_script(_TAKE_TOKENS)
+        self._groups = Groups(valkey, BUCKETS)
+        self._script = Script(valkey, "take_tokens")
         self._away_until = 0.0
         self._background = Background(loops)
 
@@ -65,12 +60,18 @@ class Refill:
         return self._own.give(wanted)
 
     async def _take_shared(self, wanted: Sequence[Wanted]) -> list[Given]:
-        lines = "\n".join(
-            f"{key} {rate.amount} {rate.window_s} {owed} {tokens}"
-            for key, rate, owed, tokens in wanted
+        by_key = {want.key: want for want in wanted}
+        pieces = self._groups.divide(by_key)
+        answers = await self._script.run_all(
+            [Call([tag], ["\n".join(_line(by_key[key]) for key in keys)]) for tag, keys in pieces]
         )
-        answer = await self._script(keys=[_PREFIX], args=[lines])
-        return [
-            Given(tokens, left / 1000)
-            for tokens, left in zip(answer[::2], answer[1::2], strict=True)
-        ]
+        given: dict[str, Given] = {}
+        for (_, keys), answer in zip(pieces, answers, strict=True):
+            for key, tokens, left in zip(keys, answer[::2], answer[1::2], strict=True):
+                given[key] = Given(tokens, left / 1000)
+        return [given[want.key] for want in wanted]
+
+
+def _line(want: Wanted) -> str:
+    key, rate, owed, tokens = want
+    return f"{key} {rate.amount} {rate.window_s} {owed} {tokens}"

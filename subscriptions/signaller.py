@@ -22,11 +22,11 @@ from models.log.signals import (
     ViewerChannelChanged,
 )
 from subscriptions.hub import Hub
-from subscriptions.nodes.broker import AWAY
 from subscriptions.nodes.grouping import group_by_node
 from subscriptions.nodes.node import Node
 from subscriptions.pacing import Pacer
 from subscriptions.receipts import RECEIPTS_EVERY_S
+from subscriptions.scripts import AWAY
 from subscriptions.viewer_states import ViewerStates
 
 # Beyond this, signals are dropped: they are hints, and memory is bounded.

@@ -9,10 +9,8 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
 
 from models.background import Background, Loops
 from models.channels.typing import list_typing_audience
@@ -21,12 +19,9 @@ from models.deadlines import within
 from models.limits import Limits
 from models.log.signals import Signalled, Typed
 from models.refusals import Refused
-from subscriptions.nodes.broker import AWAY
-from subscriptions.scripts import read_script
+from subscriptions.scripts import AWAY, Script, Valkey
 
 VALKEY_WITHIN_S = 0.5
-
-_ANNOUNCE = read_script("announce_typing")
 
 
 class _Announced(msgspec.Struct):
@@ -45,7 +40,7 @@ class _Answer(msgspec.Struct, frozen=True):
 class Typing:
     def __init__(
         self,
-        valkey: Redis,
+        valkey: Valkey,
         database: Database,
         announce: Callable[[Sequence[Signalled]], None],
         limits: Limits,
@@ -56,7 +51,7 @@ class Typing:
         self._announce = announce
         self._interval_s = limits.typing_interval_s
         self._ttl_s = max(limits.typing_ttl_s, limits.typing_interval_s)
-        self._script: Any = valkey.register_script(_ANNOUNCE)
+        self._script = Script(valkey, "announce_typing")
         # By typer and channel, while it holds.
         self._known: dict[str, dict[str, _Announced]] = {}
         self._background = Background(loops)
@@ -97,7 +92,7 @@ class Typing:
         args = [int(typing), int(self._interval_s * 1000), int(self._ttl_s * 1000)]
         try:
             announce, now_ms, begun_ms = await within(
-                self._script(keys=[key], args=args), VALKEY_WITHIN_S
+                self._script.run([key], args), VALKEY_WITHIN_S
             )
         except AWAY:
             return self._decide_here(user_id, channel_id, typing)

@@ -15,7 +15,7 @@ from models.database import Database
 from models.log.signals import Signalled, ViewerChanged
 from parley.metrics import Metrics
 from parley.parts import Parts
-from parley.resources import open_valkey, require_database
+from parley.resources import require_database
 from parley.settings import Settings, require_services
 from parley.worker.health import Health
 from parley.worker.job_metrics import JobMetrics
@@ -23,6 +23,7 @@ from parley.worker.jobs import WorkerJobs
 from subscriptions.activity import ActiveDevices
 from subscriptions.hub import Hub
 from subscriptions.nodes.node import Node
+from subscriptions.nodes.opening import open_valkey
 from subscriptions.signaller import Signaller
 from subscriptions.viewer_states import ViewerStates
 from workers.dispatch.dispatch import Dispatcher
@@ -86,9 +87,10 @@ def _set_on_signals(stop: asyncio.Event, parts: Parts) -> None:
 async def open_worker(settings: Settings, loops: Loops, parts: Parts) -> None:
     """Open what a worker is made of, and have it begin."""
     assert settings.database_url is not None
+    assert settings.redis_url is not None
     limits = settings.limits
     database = parts.add(await Database.open(settings.database_url, connections=8))
-    valkey = open_valkey(settings)
+    valkey = open_valkey(settings.redis_url)
     parts.push_async_callback(valkey.aclose)
     # A node without feeds: it only looks up and publishes.
     hub = parts.add(Hub(database, replay_entries=limits.replay_entries, loops=loops))

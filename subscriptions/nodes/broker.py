@@ -1,35 +1,43 @@
 """The broker: Valkey pub/sub behind broadcaster's seam, with a backend of our own.
 
 A message is a hint: it may be lost, repeated, or come late. What is promised is that a loss is
-noticed: whenever the connection was down, `on_gap` is called after the topics are subscribed again,
-and the caller reads the table. broadcaster's own Redis backend loses its first topic, and its
-listener dies with the connection.
+noticed: whenever a topic was not subscribed for a moment, `on_gap` is called after it is again, and
+the caller reads the table. broadcaster's own Redis backend loses its first topic, and its listener
+dies with the connection.
+
+On a cluster a topic is *sharded*: it is published at the primary that has its slot, and heard only
+of those who are subscribed there.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, cast
 
 from broadcaster import Broadcast, BroadcastBackend, Event
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool
 from redis.asyncio.client import PubSub
-from redis.exceptions import RedisError
+from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import ConnectionError as ValkeyConnectionError
 
 from models.background import Background, Loops
 from models.deadlines import within
+from subscriptions.scripts import AWAY, Valkey
 
-AWAY = (RedisError, OSError, asyncio.TimeoutError)
 # Between two tries to connect.
 LONGEST_PAUSE_S = 0.5
 
 
+class Unsubscribed(ValkeyConnectionError):
+    """Valkey ended a subscription that is wanted: the topic's slot has moved to another server."""
+
+
 class ValkeyBackend(BroadcastBackend):
-    """Keep one connection that is subscribed to the wanted topics. Subscribing only edits what is
-    wanted, so it never suspends; one task reads, and connects again.
+    """Keep one connection for each topic that is wanted; a node has one topic. Subscribing only
+    edits what is wanted, so it never suspends. When one connection breaks, all are begun anew.
     """
 
     def __init__(
-        self, valkey: Redis, on_gap: Callable[[], None], loops: Loops | None = None
+        self, valkey: Valkey, on_gap: Callable[[], None], loops: Loops | None = None
     ) -> None:
         self._valkey = valkey
         self._on_gap = on_gap
@@ -63,9 +71,12 @@ class ValkeyBackend(BroadcastBackend):
         await self.publish_all([channel], message)
 
     async def publish_all(self, channels: Sequence[str], message: bytes) -> list[int]:
-        """Publish one message on several topics in one round trip; return how many subscribers it
-        reached on each.
+        """Publish one message on several topics at once; return how many subscribers it reached on
+        each.
         """
+        if isinstance(self._valkey, RedisCluster):
+            published = (self._valkey.spublish(channel, message) for channel in channels)
+            return list(await asyncio.gather(*published))
         pipeline = self._valkey.pipeline(transaction=False)
         for channel in channels:
             pipeline.publish(channel, message)
@@ -75,65 +86,100 @@ class ValkeyBackend(BroadcastBackend):
         return await self._received.get()
 
     def reconnect(self) -> None:
-        """Leave the connection, which is silent and may be dead, and begin another."""
+        """Leave the connections, which are silent and may be dead, and begin others."""
         self._renew = True
         self.connected.clear()
+        self._changed.set()
 
     async def _read(self) -> None:
-        """Read over one connection, until it breaks or is to be left."""
-        pubsub = self._valkey.pubsub(ignore_subscribe_messages=False)
-        try:
-            await self._follow(pubsub)
-        finally:
-            self.connected.clear()
-            self._gap = True
-            await _close(pubsub)
-
-    async def _follow(self, pubsub: PubSub) -> None:
-        """Subscribe to what is wanted, and read until the connection breaks or is to be left."""
+        """Read what is wanted, until a connection breaks or all are to be left."""
+        readers: dict[str, asyncio.Task[None]] = {}
         self._renew = False
         self._confirmed.clear()
-        subscribed: set[str] = set()
-        while not self._renew:
-            if self._wanted != subscribed:
-                subscribed = await self._reconcile(pubsub, subscribed)
-            if not subscribed:
-                # What changed is taken in; a flag left over would make this loop spin.
+        try:
+            while not self._renew:
                 self._changed.clear()
-                await self._changed.wait()
-                continue
-            message = await pubsub.get_message(timeout=1.0)
-            if message is None:
-                continue
-            topic = message["channel"].decode()
-            if message["type"] == "message":
-                await self._received.put(Event(topic, message["data"]))
-            elif message["type"] == "subscribe":
-                self._confirm(topic, subscribed)
+                await self._reconcile(readers)
+                changed = asyncio.create_task(self._changed.wait())
+                try:
+                    await asyncio.wait({changed, *readers.values()}, return_when="FIRST_COMPLETED")
+                finally:
+                    changed.cancel()
+                for reader in readers.values():
+                    if reader.done():
+                        reader.result()
+        finally:
+            self.connected.clear()
+            self._gap = self._gap or bool(self._wanted)
+            await _end(readers.values())
 
-    def _confirm(self, topic: str, subscribed: set[str]) -> None:
+    async def _reconcile(self, readers: dict[str, "asyncio.Task[None]"]) -> None:
+        """Begin to read what is newly wanted, and read no more what is not."""
+        unwanted = [readers.pop(topic) for topic in readers.keys() - self._wanted]
+        await _end(unwanted)
+        self._confirmed &= self._wanted
+        for topic in sorted(self._wanted - readers.keys()):
+            readers[topic] = asyncio.create_task(self._follow(topic))
+
+    async def _follow(self, topic: str) -> None:
+        """Subscribe to a topic, and read it until the connection breaks."""
+        pubsub = await self._open(topic)
+        try:
+            await (pubsub.ssubscribe if self._sharded else pubsub.subscribe)(topic)
+            while True:
+                message = await pubsub.get_message(timeout=1.0)
+                if message is not None:
+                    await self._take(topic, message)
+        finally:
+            await _close(pubsub)
+
+    @property
+    def _sharded(self) -> bool:
+        return isinstance(self._valkey, RedisCluster)
+
+    async def _open(self, topic: str) -> PubSub:
+        """Return what is to be subscribed: on a cluster, at the primary that has the topic now."""
+        if not isinstance(self._valkey, RedisCluster):
+            return self._valkey.pubsub(ignore_subscribe_messages=False)
+        await self._valkey.initialize()
+        if self._gap:
+            # The primary may be another one since.
+            await self._valkey.nodes_manager.initialize()
+        primary = self._valkey.get_node_from_key(topic)
+        if primary is None:
+            raise ValkeyConnectionError("No server of the cluster has the topic's slot.")
+        pool: Any = ConnectionPool(
+            connection_class=primary.connection_class, **primary.connection_kwargs
+        )
+        return PubSub(pool, ignore_subscribe_messages=False)
+
+    async def _take(self, topic: str, message: dict[str, Any]) -> None:
+        match message["type"]:
+            case "message" | "smessage":
+                await self._received.put(Event(topic, message["data"]))
+            case "subscribe" | "ssubscribe":
+                self._confirm(topic)
+            case "unsubscribe" | "sunsubscribe":
+                raise Unsubscribed("Valkey ended the subscription.")
+
+    def _confirm(self, topic: str) -> None:
         """Note that a topic is subscribed. redis-py connects again by itself and says nothing, but
         then confirms every topic once more: that is a gap.
         """
         if topic in self._confirmed:
             self._gap = True
-            self._confirmed.clear()
         self._confirmed.add(topic)
-        if self._confirmed >= subscribed:
+        if self._confirmed >= self._wanted:
             self.connected.set()
             if self._gap:
                 self._gap = False
                 self._on_gap()
 
-    async def _reconcile(self, pubsub: PubSub, subscribed: set[str]) -> set[str]:
-        self._changed.clear()
-        wanted = set(self._wanted)
-        if new := wanted - subscribed:
-            await pubsub.subscribe(*sorted(new))
-        if old := subscribed - wanted:
-            await pubsub.unsubscribe(*sorted(old))
-            self._confirmed -= old
-        return wanted
+
+async def _end(readers: Sequence["asyncio.Task[None]"] | Any) -> None:
+    for reader in (readers := list(readers)):
+        reader.cancel()
+    await asyncio.gather(*readers, return_exceptions=True)
 
 
 async def _close(pubsub: PubSub) -> None:
@@ -147,7 +193,7 @@ class Broker:
     """Link a node to the others: follow one topic of its own, and publish on theirs."""
 
     def __init__(
-        self, valkey: Redis, on_gap: Callable[[], None], *, loops: Loops | None = None
+        self, valkey: Valkey, on_gap: Callable[[], None], *, loops: Loops | None = None
     ) -> None:
         self._backend = ValkeyBackend(valkey, on_gap, loops)
         self._broadcast = Broadcast(backend=self._backend)

@@ -2,9 +2,7 @@
 loses.
 
 A node that misses its lease, its beat, or its connection subscribes and registers again, then
-offers the outbox of the last half minute to its feeds; while Valkey is away it does so every 2 s.
-Out of touch for longer than the outbox reaches back, it cuts its feeds, and clients resume by
-position.
+offers its feeds what they may have missed (`repair.py`); while Valkey is away it does so every 2 s.
 """
 
 import asyncio
@@ -14,21 +12,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from redis.asyncio import Redis
-
 from models.background import Background, Loops
-from models.close_codes import OUT_OF_TOUCH, TOO_MUCH_MISSED, CloseCode
 from models.database import Database
 from models.deadlines import within
 from models.log.entries import Batch
-from models.log.events import StreamCut
-from models.log.outbox import OUTBOX_KEPT_S, list_recent_batches
 from models.log.signals import Signalled
-from models.refusals import Refused
 from subscriptions.hub import Hub
-from subscriptions.nodes.broker import AWAY, Broker
-from subscriptions.nodes.messages import BEAT, decode, encode_batches, encode_signals
+from subscriptions.nodes.broker import Broker
+from subscriptions.nodes.messages import FORMATS, Formats
 from subscriptions.nodes.registry import Registry
+from subscriptions.nodes.repair import Repair
+from subscriptions.scripts import AWAY, Valkey
 
 logger = logging.getLogger("parley.live")
 
@@ -40,8 +34,6 @@ WRITE_AGAIN_S = 0.1
 FORGET_USER_S = 1.0
 # Between two repairs while messages come that cannot be read, as from nodes of another revision.
 MISSED_REPAIR_S = 2.0
-# More outbox rows than this are not read in one piece: the feeds are cut and resume by position.
-REPAIR_ROWS = 5000
 
 
 def topic_of(node_id: str) -> str:
@@ -52,21 +44,25 @@ class Node:
     def __init__(
         self,
         *,
-        valkey: Redis,
+        valkey: Valkey,
         database: Database,
         hub: Hub,
         on_repaired: Callable[[], None],
         on_signals: Callable[[Sequence[Signalled]], None],
         loops: Loops | None = None,
         beat_s: float = BEAT_S,
+        formats: Formats = FORMATS,
     ) -> None:
         self.id = secrets.token_hex(8)
-        self._database = database
+        # The newest version of messages that other nodes read, as far as it was seen.
+        self.readers: dict[str, int] = {}
+        self._formats = formats
         self._hub = hub
+        self._catch_up = Repair(database, hub)
         self._beat_s = beat_s
         self._on_repaired = on_repaired
         self._on_signals = on_signals
-        self._registry = Registry(valkey, self.id)
+        self._registry = Registry(valkey, self.id, reads=formats.newest, readers=self.readers)
         self._broker = Broker(valkey, self._lost_touch, loops=loops)
         self._counts: dict[str, int] = {}
         # Registry writes go in order over one task: (add or remove, user, told when written).
@@ -75,10 +71,14 @@ class Node:
         self._repair_wanted = asyncio.Event()
         # Counts the reasons for a repair: one that came during a repair calls for another.
         self._losses = 0
+        # Once that is so again, the lease is renewed while a repair goes on.
+        self._registered = False
         self._last_beat = time.monotonic()
         self._repaired_at = float("-inf")
         # Due when a message could not be taken in.
         self._missing: asyncio.TimerHandle | None = None
+        # When a repair for such a message was asked for last.
+        self._missed_at = float("-inf")
         # When all that was committed before it had certainly been offered here.
         self._in_touch = time.monotonic()
         self._background = Background(loops)
@@ -175,16 +175,22 @@ class Node:
         """Send each node its batches; return the ids of the nodes that were not there to receive
         them. Raises what `AWAY` lists.
         """
+        write = self._formats.write_batches
         return {
             node_id
             for node_id, batches in by_node.items()
-            if not await self._publish(node_id, encode_batches(batches))
+            if not await self._publish(node_id, write(batches, reads=self._reads(node_id)))
         }
 
     async def publish_signals(self, by_node: Mapping[str, Sequence[Signalled]]) -> None:
         """Send each node its signals. Raises what `AWAY` lists."""
         for node_id, signals in by_node.items():
-            await self._publish(node_id, encode_signals(signals))
+            message = self._formats.write_signals(signals, reads=self._reads(node_id))
+            await self._publish(node_id, message)
+
+    def _reads(self, node_id: str) -> int:
+        """Return the newest version that a node reads; of one that nobody looked up, none."""
+        return self.readers.get(node_id, 0)
 
     async def _publish(self, node_id: str, message: bytes) -> bool:
         """Publish on a node's topic; return False if the node does not follow it."""
@@ -199,7 +205,7 @@ class Node:
 
     def _receive(self, message: bytes) -> None:
         """Take a message in. Never raises: what cannot be taken in is repaired from PostgreSQL."""
-        received = decode(message)
+        received = self._formats.read(message)
         for error in received.skipped:
             self._miss(error)
         if received.beat:
@@ -220,23 +226,25 @@ class Node:
         """
         self._background.note("node_messages", error)
         if self._missing is None:
-            since_s = time.monotonic() - self._repaired_at
+            since_s = time.monotonic() - max(self._missed_at, self._repaired_at)
             self._missing = asyncio.get_running_loop().call_later(
                 max(0.0, MISSED_REPAIR_S - since_s), self._repair_missed
             )
 
     def _repair_missed(self) -> None:
         self._missing = None
+        self._missed_at = time.monotonic()
         self._lost_touch()
 
     # ---------------------------------------------------------------- lease, beat, repair
 
     def _lost_touch(self) -> None:
         self._losses += 1
+        self._registered = False
         self._repair_wanted.set()
 
     async def _keep_lease(self) -> None:
-        if self._repair_wanted.is_set():
+        if self._repair_wanted.is_set() and not self._registered:
             return
         if time.monotonic() - self._last_beat > BEAT_MISSED_S:
             # A connection that died without a sign looks like one on which nothing comes.
@@ -246,7 +254,11 @@ class Node:
         try:
             if not await within(self._registry.renew_lease(), 2):
                 self._lost_touch()
-            await self._publish(self.id, BEAT)
+            connected = self._broker.connected
+            if not await self._publish(self.id, self._formats.write_beat()) and connected:
+                # It is followed where nobody publishes, as at a server that is no primary any more.
+                self._broker.reconnect()
+                self._lost_touch()
         except BaseException:
             self._lost_touch()
             raise
@@ -255,7 +267,10 @@ class Node:
         await self._repair_wanted.wait()
         losses = self._losses
         back = await self._register_again()
-        offered = await self._offer_recent()
+        started = time.monotonic()
+        offered = await self._catch_up.offer_missed(started - self._in_touch)
+        if offered:
+            self._in_touch = started
         if back and offered and losses == self._losses:
             self._repaired_at = time.monotonic()
             self._on_repaired()
@@ -278,22 +293,5 @@ class Node:
         except AWAY:
             return False
         self._last_beat = time.monotonic()
-        return True
-
-    async def _offer_recent(self) -> bool:
-        """Offer the outbox of the last half minute to the feeds; False when it cannot be read."""
-        started = time.monotonic()
-        if started - self._in_touch > OUTBOX_KEPT_S - 5:
-            self._hub.cut(StreamCut(CloseCode.SERVICE_RESTART, OUT_OF_TOUCH), over_s=5)
-            # Whoever comes from now on reads what was before: they are not cut again at once.
-            self._in_touch = started
-        try:
-            batches = await list_recent_batches(self._database, most=REPAIR_ROWS)
-        except Refused:
-            return False
-        if batches is None:
-            self._hub.cut(StreamCut(CloseCode.SERVICE_RESTART, TOO_MUCH_MISSED), over_s=5)
-        for batch in batches or ():
-            self._hub.offer(batch)
-        self._in_touch = started
+        self._registered = True
         return True

@@ -18,17 +18,15 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from redis.asyncio import Redis
-
 from models.background import Background, Loops
 from models.database import Database
 from models.deadlines import within
 from models.limits import Limits
 from models.refusals import Refused
 from models.users.presence import note_last_seen
-from subscriptions.nodes.broker import AWAY
 from subscriptions.presence.holds import Holds
 from subscriptions.presence.leases import DeadNode, Leases
+from subscriptions.scripts import AWAY, Valkey
 
 logger = logging.getLogger("parley.live")
 
@@ -55,7 +53,7 @@ class NodePresence:
     def __init__(
         self,
         *,
-        valkey: Redis,
+        valkey: Valkey,
         database: Database,
         node_id: str,
         limits: Limits,
@@ -247,8 +245,9 @@ class NodePresence:
     # ---------------------------------------------------------------- nodes that died
 
     async def _bury(self) -> None:
-        while node := await within(self._leases.find_dead(5), 2):
-            await self._bury_one(node)
+        while nodes := await within(self._leases.list_dead(5), 2):
+            for node in nodes:
+                await self._bury_one(node)
 
     async def _bury_one(self, node: DeadNode) -> None:
         """Note that its users were last seen when it renewed its lease last, and forget them."""

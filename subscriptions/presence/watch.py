@@ -14,8 +14,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import islice
 
-from redis.asyncio import Redis
-
 from models.background import Background, Loops
 from models.database import Database
 from models.deadlines import within
@@ -24,13 +22,13 @@ from models.log.signals import PresenceChanged, Signalled, ViewerChanged
 from models.refusals import RefusalCode, Refused
 from models.users.presence import LastSeen, Presence, list_last_seen
 from subscriptions.feed import Feed
-from subscriptions.nodes.broker import AWAY
 from subscriptions.nodes.grouping import group_by_node
 from subscriptions.nodes.node import Node
 from subscriptions.nodes.registry import Registry
 from subscriptions.presence.follower import Follower
-from subscriptions.presence.leases import TAG
+from subscriptions.presence.leases import PRESENCE
 from subscriptions.presence.presence import NodePresence
+from subscriptions.scripts import AWAY, Valkey
 
 PAIRS_AT_ONCE = 500
 USERS_AT_ONCE = 500
@@ -45,7 +43,7 @@ class PresenceWatch:
     def __init__(
         self,
         *,
-        valkey: Redis,
+        valkey: Valkey,
         database: Database,
         node: Node,
         presence: NodePresence,
@@ -57,7 +55,9 @@ class PresenceWatch:
         self._presence = presence
         self._limits = limits
         # Which nodes watch a user; counts while the node's lease of presence lives.
-        self._registry = Registry(valkey, node.id, tag=TAG, name="watchers")
+        self._registry = Registry(
+            valkey, node.id, groups=PRESENCE, name="watchers", readers=node.readers
+        )
         self._registered: set[str] = set()
         self._interest_changed = False
         self._followers: dict[str, set[Follower]] = {}

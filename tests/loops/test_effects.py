@@ -17,9 +17,7 @@ from models.devices.sessions import Sessions
 from models.devices.viewer import Viewer
 from models.jobs.queue import JobQueue
 from models.log.entries import Batch
-from models.log.events import StreamCut, ViewerUpdated
-from models.log.outbox import OUTBOX_KEPT_S
-from models.refusals import unavailable
+from models.log.events import ViewerUpdated
 from models.tokens import Tokens
 from parley.metrics import Metrics
 from subscriptions.feed import Feed
@@ -207,37 +205,6 @@ async def test_a_viewer_hears_of_changes_after_a_reading_that_failed(
     await eventually(lambda: any(isinstance(value, ViewerUpdated) for value in told))
     assert ground.loops.failures["viewer_states", "unexpected"] == 1
     await states.close()
-
-
-class CountingHub(Hub):
-    """Counts how often all feeds were cut."""
-
-    cuts = 0
-
-    def cut(self, reason: StreamCut, *, over_s: float = 0) -> None:
-        self.cuts += 1
-
-
-async def test_who_comes_back_while_a_node_is_out_of_touch_is_not_cut_again_at_once(
-    ground: Ground,
-) -> None:
-    """They read what was before they came."""
-    ground.failing.error = unavailable()
-    hub = CountingHub(ground.database, replay_entries=1)
-    async with ground.failing_valkey(lambda args: False) as valkey:
-        node = Node(
-            valkey=valkey,
-            database=ground.failing_database,
-            hub=hub,
-            on_repaired=lambda: None,
-            on_signals=lambda signals: None,
-        )
-        node._in_touch -= OUTBOX_KEPT_S
-
-        assert not await node._offer_recent()
-        assert await node._offer_recent()
-
-    assert hub.cuts == 1
 
 
 class OneIsPoison:

@@ -21,7 +21,7 @@ from subscriptions.connections import Connections, Owner
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
 from subscriptions.nodes.broker import Broker
-from subscriptions.nodes.messages import encode_signals
+from subscriptions.nodes.messages import FORMATS, NEWEST
 from subscriptions.nodes.node import Node, topic_of
 from subscriptions.presence.presence import NodePresence
 from subscriptions.presence.watch import PresenceWatch
@@ -103,7 +103,9 @@ def node_follow(ground: Ground) -> Any:
     return node(
         ground,
         on_signals=lambda signals: ground.failing.call(),
-        trigger=lambda part, valkey: told(part, valkey, encode_signals(SOMETHING)),
+        trigger=lambda part, valkey: told(
+            part, valkey, FORMATS.write_signals(SOMETHING, reads=NEWEST)
+        ),
     )
 
 
@@ -119,12 +121,10 @@ async def broker(ground: Ground) -> AsyncIterator[Trigger]:
     async with ground.failing_valkey(lambda args: args[0] == "PUBSUB") as valkey:
         part = Broker(valkey, lambda: None, loops=ground.loops)
         await part.open()
-
-        async def reconnect() -> None:
-            if ground.failing.failed:
-                part.reconnect()
-
-        yield reconnect
+        following = asyncio.create_task(part.follow("topic", lambda message: None))
+        yield nothing
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
         await part.close()
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -85,6 +85,7 @@ class NobodyElse:
     """A node that is the only one."""
 
     id = "here"
+    readers: ClassVar[dict[str, int]] = {}
 
     def __init__(self, failing: Failing | None = None) -> None:
         self._failing = failing

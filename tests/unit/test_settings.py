@@ -8,6 +8,7 @@ import pytest
 from models.limits import Budget
 from parley.media_settings import MediaSettings
 from parley.settings import Settings, SettingsError, read_settings, require_services
+from subscriptions.nodes.address import is_cluster, split_hosts
 from workers.push.providers.settings import ProviderSettings
 
 HIDDEN = "x7Hq-hidden-x7Hq-hidden-x7Hq-hidden"
@@ -245,3 +246,39 @@ def test_only_production_stays_open_for_balancers_before_it_ends() -> None:
     assert read_settings({}).drain_s == 3
     assert read_settings({"PARLEY_ENV": "development"}).drain_s == 0
     assert read_settings({"PARLEY_ENV": "development", "PARLEY_DRAIN_S": "2.5"}).drain_s == 2.5
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://a:6379,b:6379",
+        "rediss://user:word@a,b:7000,[::1]:7001/0?cluster=true",
+        "redis://a?cluster=true",
+    ],
+)
+def test_a_cluster_of_valkey_is_named_by_some_of_its_servers(address: str) -> None:
+    assert read_settings({"REDIS_URL": address}).redis_url == address
+    assert is_cluster(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("redis://a:6379,:6379", "by host and port"),
+        ("redis://a:word,b:6379", "by host and port"),
+        ("unix:///run/valkey?cluster=true", "by host and port"),
+        ("redis://a,b/3", "number 0 only"),
+        ("http://a,b", "must begin with redis://"),
+    ],
+)
+def test_an_address_that_no_cluster_has_is_refused(address: str, reason: str) -> None:
+    with pytest.raises(SettingsError, match=f"^REDIS_URL .*{reason}"):
+        read_settings({"REDIS_URL": address})
+
+
+def test_the_servers_of_a_cluster_are_told_from_what_goes_for_all() -> None:
+    hosts, of_one = split_hosts("rediss://user:a,b@one:1,two/0?cluster=true&ssl_cert_reqs=none")
+
+    assert hosts == ["one:1", "two"]
+    assert of_one == "rediss://user:a,b@one:1?ssl_cert_reqs=none"
+    assert not is_cluster("redis://user:a,b@one:6379/0")

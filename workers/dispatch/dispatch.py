@@ -17,9 +17,9 @@ from models.log.entries import Batch, Entry, hydrate_entries
 from models.log.outbox import settle_batches
 from models.unloaded import UNLOADED
 from subscriptions.hub import Hub
-from subscriptions.nodes.broker import AWAY
 from subscriptions.nodes.grouping import group_by_node
 from subscriptions.nodes.node import Node
+from subscriptions.scripts import AWAY
 from workers.push.queueing import PushQueue
 from workers.push.recipients import list_changes, list_wants
 

@@ -10,7 +10,7 @@ from models.background import Background, Loops
 from models.database import Database
 from models.log.outbox import delete_settled_batches, list_unsettled_batches
 from subscriptions.hub import Hub
-from subscriptions.nodes.broker import AWAY
+from subscriptions.scripts import AWAY
 from workers.dispatch.dispatch import Dispatcher
 
 logger = logging.getLogger("parley.dispatch")

@@ -11,14 +11,11 @@ from hypothesis import strategies as st
 from models.log.entries import Batch, Recipients
 from models.log.signals import PresenceChanged, Signalled, Typed, ViewerChannelChanged
 from subscriptions.nodes.messages import (
-    BEAT,
-    VERSION,
+    FORMATS,
+    NEWEST,
     Received,
     UnknownKind,
     UnknownVersion,
-    decode,
-    encode_batches,
-    encode_signals,
 )
 from tests.unit.feeds.test_feed import live_entry
 
@@ -32,7 +29,13 @@ SIGNALS = [
     Signalled(Typed("channel", "ann", True, NOW, NOW), ["bob"]),
     Signalled(PresenceChanged(), ["cid"]),
 ]
-ENCODED = [encode_batches(BATCHES), encode_signals(SIGNALS)]
+VERSION = bytes([NEWEST])
+BEAT = FORMATS.write_beat()
+ENCODED = [
+    FORMATS.write_batches(BATCHES, reads=NEWEST),
+    FORMATS.write_signals(SIGNALS, reads=NEWEST),
+]
+decode = FORMATS.read
 
 
 def plain(value: object) -> Any:

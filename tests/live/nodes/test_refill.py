@@ -28,7 +28,7 @@ LIMITS = dataclasses.replace(
 
 @pytest_asyncio.fixture
 async def valkey(embedded: EmbeddedServers) -> AsyncIterator[Redis]:
-    client = Redis.from_url(embedded.redis_url, db=1)
+    client = Redis.from_url(embedded.redis_url.removesuffix("0") + "1")
     await client.flushdb()
     yield client
     await client.aclose()

@@ -13,7 +13,7 @@ from subscriptions.nodes.registry import Registry
 @pytest_asyncio.fixture
 async def valkey(embedded: EmbeddedServers) -> AsyncIterator[Redis]:
     """A database of its own, so that the nodes' registry stays."""
-    client = Redis.from_url(embedded.redis_url, db=3)
+    client = Redis.from_url(embedded.redis_url.removesuffix("0") + "3")
     await client.flushdb()
     yield client
     await client.aclose()

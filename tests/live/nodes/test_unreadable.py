@@ -14,7 +14,7 @@ from models.database import Database
 from models.log.committer import Committer
 from models.log.outbox import list_unsettled_batches, settle_batches
 from parley.settings import Settings
-from subscriptions.nodes.messages import VERSION
+from subscriptions.nodes.messages import NEWEST
 from subscriptions.nodes.node import Node, topic_of
 from tests.client import added, until
 from tests.live.presence.test_typing import INBOX, SET_TYPING
@@ -22,6 +22,7 @@ from tests.make import Person, write_history
 from tests.serving import Server
 from tests.waiting import eventually
 
+VERSION = bytes([NEWEST])
 UNREADABLE = {
     "garbage": b"\xff\x00 garbage",
     "nothing": b"",

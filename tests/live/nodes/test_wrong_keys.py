@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from subscriptions.nodes.registry import Registry
-from subscriptions.presence.leases import TAG, Leases
+from subscriptions.presence.leases import Leases
 from subscriptions.scripts import read_script
 from tests.client import added, until
 from tests.live.presence.test_typing import INBOX, SET_TYPING, typed
@@ -21,12 +21,13 @@ from tests.serving import Server
 from tests.waiting import eventually
 
 REGISTRY = "parley:{registry}:users"
+PRESENCE = "parley:{presence}:"
 
 
 @pytest_asyncio.fixture
 async def valkey(embedded: EmbeddedServers) -> AsyncIterator[Redis]:
     """A database of its own."""
-    client = Redis.from_url(embedded.redis_url, db=4)
+    client = Redis.from_url(embedded.redis_url.removesuffix("0") + "4")
     await client.flushdb()
     yield client
     await client.aclose()
@@ -136,12 +137,12 @@ async def test_spoilt_keys_of_presence_are_replaced(valkey: Redis, kind: str, ke
     one = Leases(valkey, "one")
     await one.take(60)
     await one.hold(["ann", "bea"])
-    await spoil(valkey, TAG + key, kind)
+    await spoil(valkey, PRESENCE + key, kind)
 
     # In any order, as several processes would.
     await one.look_up(["ann"])
     await one.let_go(["bea"])
-    await one.find_dead(1)
+    await one.list_dead(1)
     await one.list_own()
     await one.renew(60)
     await one.take(60)
@@ -157,7 +158,7 @@ async def test_a_node_knows_that_its_holds_are_lost(valkey: Redis, kind: str) ->
     one = Leases(valkey, "one")
     await one.take(60)
     await one.hold(["ann"])
-    await spoil(valkey, TAG + "users", kind)
+    await spoil(valkey, PRESENCE + "users", kind)
 
     held = await one.look_up(["ann"])
 
@@ -174,11 +175,10 @@ async def test_a_dead_node_is_buried_whatever_its_keys_are(valkey: Redis, kind: 
     await dead.take(0.01)
     await dead.hold(["ann"])
     for key in ("node:dead:burying", "renewed"):
-        await spoil(valkey, TAG + key, "list")
+        await spoil(valkey, PRESENCE + key, "list")
 
-    node = await eventually(lambda: one.find_dead(1))
+    (node,) = await eventually(lambda: one.list_dead(1))
 
-    assert node is not None
     assert await one.list_some_of(node) == ["ann"]
     assert await one.bury(node, ["ann"]) == ["ann"]
 

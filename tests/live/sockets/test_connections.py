@@ -21,7 +21,6 @@ from models.refusals import Refused
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from subscriptions.connections import AT_ONCE, Connections, HeldConnection, Owner
-from subscriptions.nodes.registry import NODE_PREFIX, TAG
 from tests.client import ApiClient, Ended, Socket, codes_of, open_socket
 from tests.live.processes import api_process
 from tests.make import Person
@@ -204,14 +203,14 @@ async def test_sockets_of_a_killed_process_do_not_count_for_ever(
 
 
 def key_of(person: Person) -> str:
-    return f"{TAG}connections:connections_per_user:{person.user.id}"
+    return f"parley:{{registry}}:connections:connections_per_user:{person.user.id}"
 
 
 async def end_lease(valkey: Redis, person: Person) -> None:
     """Let the 10 s pass for which the node lives on that holds the person's connections."""
     held: Any = valkey.hkeys(key_of(person))
     (node_id,) = await held
-    assert await valkey.pexpire(f"{NODE_PREFIX}{node_id.decode()}", 1)
+    assert await valkey.pexpire(f"parley:{{registry}}:node:{node_id.decode()}", 1)
 
 
 async def test_counts_come_back_after_valkey_has_lost_everything(
