@@ -1,5 +1,5 @@
-"""The address of Valkey, `REDIS_URL`: of one server, of a primary behind one address, or of a cluster
-by some of its servers.
+"""The address of Valkey, `REDIS_URL`: of one server, of a primary behind one address, or of a
+cluster by some of its servers.
 """
 
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -19,8 +19,7 @@ def read_address(text: str) -> str:
         return text
     if text.startswith("unix://") or not all(_is_host(host) for host in split_hosts(text)[0]):
         raise ValueError(
-            "must name servers of the cluster by host and port: "
-            "redis://a:6379,b:6379?cluster=true."
+            "must name servers of the cluster by host and port: redis://a:6379,b:6379?cluster=true."
         )
     if urlsplit(text).path not in ("", "/", "/0"):
         raise ValueError("must not choose a database: a cluster has number 0 only.")
