@@ -35,7 +35,7 @@ from schema.paging import (
     parse_channel_cursor,
     require_extent,
 )
-from schema.refusals import Refusal, answers_refusals
+from schema.refusals import Refusal, answers_refusals, require_given
 from schema.scalars import DateTime
 
 
@@ -146,9 +146,15 @@ class ChannelMutations:
         channel_id: ChannelId,
         until: Annotated[
             DateTime | None,
-            strawberry.argument(description="When the mute ends, in the future. Null unmutes now."),
-        ] = None,
+            strawberry.argument(
+                description=(
+                    "When the mute ends, in the future. Null unmutes now. Left out, it is "
+                    "INVALID_INPUT."
+                )
+            ),
+        ] = strawberry.UNSET,
     ) -> ChannelPayload | Refusal:
+        require_given(until, "until")
         context = context_of(info)
         viewer_id = context.require_viewer().user.id
         resources = context.resources

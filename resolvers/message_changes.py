@@ -12,7 +12,7 @@ from resolvers.messages import require_message_text
 from schema.budgets import spends
 from schema.context import context_of
 from schema.messages.sending import MessagePayload, MessageResult
-from schema.refusals import Refusal, answers_refusals
+from schema.refusals import Refusal, answers_refusals, require_given
 
 MessageId = Annotated[
     strawberry.ID, strawberry.argument(description="A message that the viewer can see.")
@@ -88,9 +88,15 @@ class ChangeMutations:
         message_id: MessageId,
         emoji: Annotated[
             str | None,
-            strawberry.argument(description="A single emoji. Null removes the viewer's reaction."),
-        ] = None,
+            strawberry.argument(
+                description=(
+                    "A single emoji. Null removes the viewer's reaction. Left out, it is "
+                    "INVALID_INPUT."
+                )
+            ),
+        ] = strawberry.UNSET,
     ) -> MessagePayload | Refusal:
+        require_given(emoji, "emoji")
         context = context_of(info)
         message = await message_changes.react(
             context.resources.database,

@@ -39,7 +39,7 @@ from schema.devices.push import (
     SetPushSettingsResult,
 )
 from schema.devices.push_settings import PushSettingsInput, QuietHoursInput
-from schema.refusals import Refusal, answers_refusals
+from schema.refusals import Refusal, answers_refusals, require_given
 
 
 @strawberry.type
@@ -74,9 +74,14 @@ class PushMutations:
         info: strawberry.Info,
         input: Annotated[
             PushEndpointInput | None,
-            strawberry.argument(description="Exactly one endpoint, or null for none."),
-        ] = None,
+            strawberry.argument(
+                description=(
+                    "Exactly one endpoint, or null for none. Left out, it is INVALID_INPUT."
+                )
+            ),
+        ] = strawberry.UNSET,
     ) -> SetPushEndpointPayload | Refusal:
+        require_given(input, "input")
         context = context_of(info)
         viewer = context.require_viewer()
         resources = context.resources

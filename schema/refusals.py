@@ -2,11 +2,11 @@
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import strawberry
 
-from models.refusals import RefusalCode, Refused
+from models.refusals import RefusalCode, Refused, invalid
 from schema.context import context_of
 from schema.enums import describe_enum
 
@@ -87,6 +87,17 @@ def refusal_of(refused: Refused) -> Refusal:
         field=refused.field,
         retry_after_ms=refused.retry_after_ms,
     )
+
+
+def require_given(value: Any, name: str) -> None:
+    """Check that an argument for which null means to clear was not left out: some clients leave out
+    a variable that was never set, and would clear by mistake.
+
+    Raises:
+        Refused: INVALID_INPUT.
+    """
+    if value is strawberry.UNSET:
+        raise invalid("Give this argument; null clears what is set.", name)
 
 
 def answers_refusals(

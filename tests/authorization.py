@@ -119,7 +119,7 @@ _NODES = "query ($id: ID!) { nodes(ids: [$id]) { __typename id } }"
 _SEARCH = (
     """query ($id: ID!) { searchMessages(query: "findme", channelId: $id) { nodes { id } } }"""
 )
-_MUTE = _payload("muteChannel", "channelId: $id", "$id: ID!")
+_MUTE = _payload("muteChannel", "channelId: $id, until: null", "$id: ID!")
 _TYPE = _payload("setTyping", "channelId: $id, typing: true", "$id: ID!")
 _EDIT = _payload("editMessage", 'messageId: $id, text: "edited"', "$id: ID!")
 _DELETE = _payload("deleteMessage", "messageId: $id", "$id: ID!")
