@@ -6,7 +6,7 @@ import pytest
 
 from models.channel_kinds import ChannelKind
 from models.messages.messages import MessageKind
-from models.push.claims import Facts, Unread
+from models.push.facts import Facts, Unread
 from models.push.settings import PushPreview
 from workers.push.cutting import cut
 from workers.push.texts import MOST_CHARACTERS, clean, title_and_body

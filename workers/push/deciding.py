@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from models.push.claims import Claim, Facts, Unread
+from models.push.claims import Claim
+from models.push.facts import Facts, Unread
 from models.push.settings import quiet_until
 
 

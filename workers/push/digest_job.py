@@ -12,14 +12,8 @@ import msgspec
 from models.database import Database
 from models.limits import Limits
 from models.push.addresses import EmailAddress, PushEndpointKind, kind_of
-from models.push.claims import (
-    Claim,
-    Facts,
-    claim_pushes,
-    find_last_shown_at,
-    list_facts,
-    list_views,
-)
+from models.push.claims import Claim, claim_pushes, find_last_shown_at, list_views
+from models.push.facts import Facts, list_facts
 from models.push.results import Later, Result, postpone, write_results
 from models.push.states import PushKey, delays_of
 from workers.jobs.runner import RetryLater, SetAside

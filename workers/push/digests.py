@@ -9,7 +9,8 @@ from models.channel_kinds import ChannelKind
 from models.channels.viewer_states import count_unread
 from models.database import Database
 from models.push.addresses import PushEndpointKind
-from models.push.claims import Claim, Facts
+from models.push.claims import Claim
+from models.push.facts import Facts
 from models.push.results import Result
 from models.push.settings import PushPreview
 from models.push.states import PushKey

@@ -10,7 +10,8 @@ from models import ids
 from models.database import Database
 from models.limits import Limits
 from models.push.addresses import kind_of
-from models.push.claims import Claim, Facts, claim_pushes, count_badges, list_facts
+from models.push.claims import Claim, claim_pushes
+from models.push.facts import Facts, count_badges, list_facts
 from models.push.settings import PushPreview
 from models.push.states import PushKey
 from models.users.users import list_users

@@ -8,7 +8,7 @@ import re
 
 from models.channel_kinds import ChannelKind
 from models.messages.messages import MessageKind
-from models.push.claims import Facts, Unread
+from models.push.facts import Facts, Unread
 from models.push.settings import PushPreview
 from workers.push.cutting import cut
 
