@@ -33,22 +33,16 @@ from resolvers.sign_in import SignInMutations
 from resolvers.typing import TypingMutations
 from resolvers.users import UserMutations, UserQueries
 from schema.channels.channels import Chat
-from schema.channels.events import (
-    ChannelUpdated,
-    InboxProgress,
-    InboxReady,
-    LogAdvanced,
-    MessageAdded,
-    MessageUpdated,
+from schema.channels.events import ChannelUpdated, LogAdvanced, MessageAdded, MessageUpdated
+from schema.channels.groups import Group
+from schema.channels.members import Member
+from schema.channels.state_events import (
     ReceiptUpdated,
-    ResyncRequired,
-    SessionExpiring,
     TypingUpdated,
     ViewerChannelUpdated,
     ViewerUpdated,
 )
-from schema.channels.groups import Group
-from schema.channels.members import Member
+from schema.channels.stream_events import InboxProgress, InboxReady, ResyncRequired, SessionExpiring
 from schema.devices.devices import Device
 from schema.scalars import make_schema_config
 from subscriptions.subscription_fields import Subscription

@@ -15,7 +15,8 @@ from models.limits import Limits
 from models.log.streams import InboxStart, require_stream_id
 from models.refusals import invalid
 from schema.channels.acknowledgements import PositionInput
-from schema.channels.events import InboxEvent, ReceiptUpdated, TypingUpdated
+from schema.channels.events import InboxEvent
+from schema.channels.state_events import ReceiptUpdated, TypingUpdated
 from schema.context import context_of
 from schema.global_ids import ChannelId, require_channel_id
 from schema.messages.messages import Message
