@@ -41,6 +41,7 @@ GROUPS = (
         | _by("user_id", "user_phone_numbers", "contacts", "blocks", "blocked_by", "reports")
         | _by("user_id", "devices", "known_networks", "user_channels", "device_positions")
         | _by("user_id", "inbox_streams")
+        | _by("user_id", "inbox_streams")
         | _by("user_id", "push_endpoints", "push_mails", "push_settings", "push_states"),
         parameter="p_user_id",
     ),

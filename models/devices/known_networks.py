@@ -20,7 +20,7 @@ _NOBODY = "0" * 32
 _NOTE = """
 INSERT INTO known_networks AS k (user_id, digest, seen_at) VALUES ($1, $2, $3)
 ON CONFLICT (user_id, digest) DO UPDATE SET seen_at = excluded.seen_at
-WHERE k.seen_at < excluded.seen_at - $4::interval
+WHERE k.seen_at < $4
 """
 
 
@@ -29,7 +29,7 @@ async def note_network(
 ) -> None:
     """Store that the user was let in from the network of this address."""
     digest = tokens.digest_network(user_id, network_key(address))
-    await connection.execute(_NOTE, user_id, digest, now, _SEEN_INTERVAL)
+    await connection.execute(_NOTE, user_id, digest, now, now - _SEEN_INTERVAL)
 
 
 async def is_known_network(

@@ -81,7 +81,7 @@ class _Target(msgspec.Struct):
     async def index_again(self) -> None:
         """Let search know the text as it is now."""
         await self.log.connection.execute(
-            "SELECT rebuild_search_block($1, $2)", self.log.channel_id, self.message.seq
+            "SELECT rebuild_search_block_v2($1, $2)", self.log.channel_id, self.message.seq
         )
 
 

@@ -83,7 +83,7 @@ async def build_search_blocks(
     by any process.
     """
     built: int = await database.fetchval(
-        "SELECT build_search_blocks($1, $2)", channel_id, min(most, BUILT_AT_ONCE)
+        "SELECT build_search_blocks_v2($1, $2)", channel_id, min(most, BUILT_AT_ONCE)
     )
     return built
 

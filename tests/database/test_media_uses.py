@@ -17,6 +17,7 @@ from models.media.releases import delete_unused, release_media
 from models.media.uses import HolderKind, claim_for_message, claim_picture, list_visible
 from models.refusals import RefusalCode, Refused
 from models.users.users import ProfileChanges, User, create_user, update_profile
+from tests.times import earlier
 from tests.waiting import Edge, eventually, steps
 
 NOW = datetime.now(UTC)
@@ -93,7 +94,8 @@ async def test_a_use_that_is_written_again_is_as_new(database: Database) -> None
         await claim_for_message(database, owner_id, channel_id, "1", [media_id])
         age_s = await database.fetchval("SELECT extract(epoch FROM now() - at) FROM media_uses")
         assert age_s < 60
-        await database.execute("UPDATE media_uses SET at = at - interval '1 day'")
+        a_day_earlier = earlier("at", "interval '1 day'")
+        await database.execute(f"UPDATE media_uses SET at = {a_day_earlier}")
 
 
 async def test_the_first_use_marks_a_file_as_used(database: Database) -> None:

@@ -71,7 +71,7 @@ def test_outcomes_of_moves_mean_what_the_function_says_of_them(function: str) ->
         ("advance_positions", f"c.kind = {ChannelKind.CHAT:d} AND EXISTS"),
         ("advance_positions", f"{ReceiptKind.DELIVERED:d}::smallint AS kind, y.after"),
         ("advance_positions", f"{ReceiptKind.READ:d}::smallint, y.after"),
-        ("build_search_blocks", f"m.kind <> {MessageKind.SYSTEM:d}"),
+        ("build_search_blocks_v2", f"m.kind <> {MessageKind.SYSTEM:d}"),
         ("search_words", f"m.kind <> {MessageKind.SYSTEM:d}"),
     ],
 )

@@ -11,6 +11,7 @@ from models.database import Database
 from tests.client import Json, SocketStream, until
 from tests.make import ACKNOWLEDGE, REFUSAL, AnotherDevice, MakePerson, Person
 from tests.serving import Server
+from tests.times import earlier
 
 INBOX = """subscription { inbox { __typename
     ... on MessageAdded { seq message { sender { name } } }
@@ -231,9 +232,8 @@ async def test_a_device_that_a_stolen_refresh_token_ends_is_told_of_once(
         ... on Session { accessToken } ... on Refusal { code } } }"""
     refreshed = await tablet.mutate(refresh, token=tablet.refresh_token)
     await tablet.at(other_server, refreshed["accessToken"]).query("{ viewer { id } }")
-    await database.execute(
-        "UPDATE devices SET generation_accepted_at = generation_accepted_at - interval '1 hour'"
-    )
+    an_hour_earlier = earlier("generation_accepted_at", "interval '1 hour'")
+    await database.execute(f"UPDATE devices SET generation_accepted_at = {an_hour_earlier}")
 
     async with bob.at(other_server).follow(INBOX) as inbox:
         await until(inbox, "InboxReady")

@@ -19,6 +19,7 @@ from tests.push.conftest import Working
 from tests.push.fakes.apns import FakeApns
 from tests.push.fakes.smtp import FakeSmtp
 from tests.push.phones import is_settled
+from tests.times import earlier
 from tests.waiting import eventually
 from workers.push.providers.mail import Mail
 from workers.push.providers.pushes import DELIVERED, ProviderAnswer, Push
@@ -49,12 +50,15 @@ async def reach(database: Database, person: Person, address: PushAddress) -> Non
         await database.execute("DELETE FROM jobs")
 
 
+HOURS_25 = "interval '25 hours'"
+
+
 async def pass_time(database: Database) -> None:
     """All that waits is due, and all that was shown was so a day ago."""
     await eventually(lambda: is_settled(database))
     await database.execute("UPDATE jobs SET due_at = now()")
     await database.execute(
-        "UPDATE push_states SET due_at = now(), shown_at = shown_at - interval '25 hours'"
+        f"UPDATE push_states SET due_at = now(), shown_at = {earlier('shown_at', HOURS_25)}"
     )
 
 

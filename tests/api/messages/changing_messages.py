@@ -11,6 +11,7 @@ from tests.changes import (
     react,
 )
 from tests.make import Person
+from tests.times import earlier
 
 THUMB, HEART = "\U0001f44d", "\u2764\ufe0f"
 UNKNOWN = "0" * 32
@@ -45,5 +46,5 @@ async def state(person: Person, channel_id: str) -> Any:
 async def age(database: Database, seconds: float) -> None:
     """Let everything have been sent so much earlier."""
     await database.execute(
-        "UPDATE messages SET sent_at = sent_at - make_interval(secs => $1)", seconds
+        f"UPDATE messages SET sent_at = {earlier('sent_at', 'make_interval(secs => $1)')}", seconds
     )

@@ -3,6 +3,7 @@
 import pytest
 
 from models.database import Database
+from models.messages.search_index import build_search_blocks
 from tests.api.messages.changing_messages import THUMB, age, node, state
 from tests.changes import (
     changed,
@@ -55,7 +56,7 @@ async def test_what_is_deleted_is_gone_from_the_database(
     )
     for n in range(127):
         await alice.say(chat, str(n))
-    await database.execute("SELECT build_search_blocks(id, 1) FROM channels")
+    await build_search_blocks(database, chat[4:], most=1)
     tables = [
         row[0]
         for row in await database.fetch(

@@ -15,6 +15,7 @@ from tests.api.users.test_push_endpoints import FCM, SET_ENDPOINT
 from tests.client import Json, until
 from tests.confirming import find_code
 from tests.make import REFUSAL, AnotherDevice, MakePerson, Person
+from tests.times import earlier
 
 MAIL = "bob@mail.example"
 CONFIRM = f"""mutation ($address: String!, $code: String!) {{
@@ -57,11 +58,14 @@ def other(code: str) -> str:
     return f"{(int(code) + 1) % 1_000_000:06}"
 
 
+BY = "$1 * interval '1 s'"
+
+
 async def pass_time(database: Database, seconds: float) -> None:
     """As if all codes had been asked for this much earlier."""
     await database.execute(
-        "UPDATE push_mails SET asked_at = asked_at - $1 * interval '1 s', "
-        "expires_at = expires_at - $1 * interval '1 s'",
+        f"UPDATE push_mails SET asked_at = {earlier('asked_at', BY)}, "
+        f"expires_at = {earlier('expires_at', BY)}",
         seconds,
     )
 

@@ -12,6 +12,7 @@ from parley.settings import Settings
 from tests.client import ApiClient, Json
 from tests.make import REFUSAL, Person
 from tests.serving import Server, serve
+from tests.times import earlier
 from tests.waiting import eventually
 
 NUMBER = "+14155550199"
@@ -49,11 +50,14 @@ async def is_let_in(person: ApiClient, token: str) -> bool:
     return await ApiClient(person.server, token).errors(VIEWER) == []
 
 
+BY = "$1 * interval '1 s'"
+
+
 async def age_acceptance(database: Database, seconds: float) -> None:
     """As if what was accepted had been so this much earlier."""
     await database.execute(
-        "UPDATE devices SET generation_accepted_at = generation_accepted_at - $1 * interval '1 s',"
-        " earlier_accepted_at = ARRAY(SELECT a - $1 * interval '1 s'"
+        f"UPDATE devices SET generation_accepted_at = {earlier('generation_accepted_at', BY)},"
+        f" earlier_accepted_at = ARRAY(SELECT {earlier('a', BY)}"
         " FROM unnest(earlier_accepted_at) a)",
         seconds,
     )
@@ -224,7 +228,8 @@ async def test_a_refresh_gives_a_new_pair(alice: Person, other_server: Server) -
 async def test_a_lost_answer_signs_nobody_out(alice: Person, database: Database) -> None:
     """The same token again, minutes later: the new pair was used nowhere."""
     lost = await refresh(alice, alice.refresh_token)
-    await database.execute("UPDATE devices SET refreshed_at = refreshed_at - interval '10 min'")
+    before = earlier("refreshed_at", "interval '10 min'")
+    await database.execute(f"UPDATE devices SET refreshed_at = {before}")
 
     again = await refresh(alice, alice.refresh_token)
 

@@ -11,6 +11,7 @@ from tests.live.conftest import Follow
 from tests.live.inboxes import position
 from tests.live.streams.following import STREAM, missed, missed_seqs, new_cursor, take
 from tests.make import AnotherDevice, Person, write_history
+from tests.times import earlier
 
 
 def resync(channel_id: str, seq: int) -> Json:
@@ -23,7 +24,8 @@ async def use(person: Person, *names: str) -> None:
 
 
 async def days_pass(database: Database, days: int) -> None:
-    await database.execute(f"UPDATE inbox_streams SET used_at = used_at - interval '{days} days'")
+    before = earlier("used_at", f"interval '{days} days'")
+    await database.execute(f"UPDATE inbox_streams SET used_at = {before}")
 
 
 async def test_an_eleventh_name_forgets_the_stream_that_was_used_least_recently(
