@@ -1,24 +1,21 @@
-"""Groups under races: the cap, the last owner, and that nobody says or hears anything after the
-entry that takes them out. Two processes' databases and committers write at once.
+"""Groups under races: the cap, and that nobody says or hears anything after the entry that takes
+them out. Two processes' databases and committers write at once.
 """
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from models.channels.channels import find_channel
 from models.channels.members import MemberRole, list_members
 from models.channels.typing import list_typing_audience
 from models.database import Database
-from models.log.committer import Committer
 from models.log.drafts import Sent
-from models.log.entries import Batch
 from models.log.positions import Move
 from models.log.receipt_signals import ShownMove, list_receipt_signals
 from models.messages.reading import find_message, page_messages
@@ -35,29 +32,6 @@ from tests.database.group_races import (
     make_users,
     race,
 )
-
-
-@pytest_asyncio.fixture
-async def processes(
-    database: Database, other_database: Database, database_url: str
-) -> AsyncIterator[Processes]:
-    made = []
-    for each in (database, other_database):
-        batches: list[Batch] = []
-        made.append(
-            Process(
-                each,
-                Committer(database_url, batches.append, is_distributed=each.is_distributed),
-                batches,
-            )
-        )
-        made[-1].committer.start()
-    yield Processes(made[0], made[1])
-    for process in made:
-        await process.committer.close()
-
-
-# -------------------------------------------------------------------- the cap
 
 
 async def test_200_pairs_for_the_last_seat_and_one_of_each_gets_it(
@@ -115,9 +89,6 @@ async def test_additions_and_joins_at_once_never_pass_the_cap(
         added = {user.id for user in people[20 + 7 * n : 27 + 7 * n]}
         assert added & members == (added if answer is None else set())
     assert len(members) == 21 + 7 * answers[:10].count(None) + answers[10:].count(None)
-
-
-# -------------------------------------------------------------------- removal and sends
 
 
 async def test_200_pairs_of_a_removal_and_a_send(database: Database, processes: Processes) -> None:
@@ -229,102 +200,6 @@ async def test_500_removals_among_sends_by_many(database: Database, processes: P
     check_recipients(history, processes.batches)
 
 
-# -------------------------------------------------------------------- owners
-
-
-@pytest.mark.parametrize(
-    "what",
-    [
-        "leave, be promoted",
-        "leave, leave",
-        "leave, promote",
-        "demote, demote",
-        "step down, step down",
-    ],
-)
-async def test_200_pairs_never_leave_a_group_without_an_owner(
-    database: Database, processes: Processes, what: str
-) -> None:
-    """`read_history` checks it after every entry."""
-    one, other, third = await make_users(database, 3)
-    owner, admin, member = MemberRole.OWNER, MemberRole.ADMIN, MemberRole.MEMBER
-
-    for n in range(PAIRS):
-        group_id = await processes.make_group(one, other, third)
-        if what in ("leave, leave", "demote, demote", "step down, step down"):
-            await processes.set_role(n, one, group_id, other, owner)
-        await {
-            "leave, be promoted": lambda g, n: race(
-                processes.leave(n, other, g), processes.set_role(n + 1, one, g, other, owner)
-            ),
-            "leave, leave": lambda g, n: race(
-                processes.leave(n, one, g), processes.leave(n + 1, other, g)
-            ),
-            "leave, promote": lambda g, n: race(
-                processes.leave(n, one, g), processes.set_role(n + 1, one, g, other, admin)
-            ),
-            "demote, demote": lambda g, n: race(
-                processes.set_role(n, one, g, other, member),
-                processes.set_role(n + 1, other, g, one, member),
-            ),
-            "step down, step down": lambda g, n: race(
-                processes.set_role(n, one, g, one, member),
-                processes.set_role(n + 1, other, g, other, member),
-            ),
-        }[what](group_id, n)
-
-        history = await read_history(database, group_id)
-        assert "OWNER" in history.members[history.last_seq].values()
-
-
-async def test_the_last_two_leave_at_once_and_it_closes(
-    database: Database, processes: Processes
-) -> None:
-    one, other = await make_users(database, 2)
-
-    for n in range(20):
-        group_id = await processes.make_group(one, other)
-        token = await processes.make_invite(one, group_id)
-        answers = await race(
-            processes.leave(n, one, group_id), processes.leave(n + 1, other, group_id)
-        )
-
-        assert answers == [None, None]
-        closed_at = await database.fetchval(
-            "SELECT closed_at FROM groups WHERE channel_id = $1", group_id
-        )
-        assert closed_at is not None
-        assert await race(processes.join(n, other, token)) == [RefusalCode.INVITE_EXPIRED]
-        await read_history(database, group_id)
-
-
-async def test_leaves_among_acknowledgements_hold_nobody_up(
-    database: Database, processes: Processes
-) -> None:
-    one, other = await make_users(database, 2)
-    group_id = await processes.make_group(one, other)
-    token = await processes.make_invite(one, group_id)
-
-    for n in range(50):
-        async with asyncio.timeout(30):
-            await race(
-                processes.leave(n, one, group_id),
-                *(
-                    processes[n + m].committer.advance(
-                        [Move(group_id, who.id, 10_000, 0) for who in (one, other)]
-                    )
-                    for m in range(2)
-                ),
-            )
-        await processes.join(n, one, token)
-        one, other = other, one
-
-    await read_history(database, group_id)
-
-
-# -------------------------------------------------------------------- everything at once
-
-
 @pytest.mark.parametrize("seed", range(3))
 async def test_whatever_happens_at_once_the_log_and_the_tables_agree(
     database: Database, processes: Processes, seed: int
@@ -368,9 +243,6 @@ async def test_whatever_happens_at_once_the_log_and_the_tables_agree(
 
     history = await read_history(database, group_id)
     check_recipients(history, processes.batches)
-
-
-# -------------------------------------------------------------------- strangers
 
 
 async def test_a_stranger_waits_for_no_lock_and_takes_none(

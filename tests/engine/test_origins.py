@@ -5,7 +5,7 @@ import pytest
 
 from parley.transport.origins import Hosts, Origins
 from tests.engine.asgi import JSON, App
-from tests.engine.test_http import BOOK, GOOD
+from tests.engine.http_app import BOOK, GOOD
 from tests.engine.toy import Book, Context
 
 

@@ -2,11 +2,9 @@
 theirs.
 """
 
-from typing import Any
-
 import pytest
 
-from tests.client import Stream, ending, events, until
+from tests.client import ending, events, until
 from tests.groups import (
     ADD,
     LEAVE,
@@ -19,49 +17,17 @@ from tests.groups import (
 )
 from tests.live.conftest import Follow
 from tests.live.feeds import live
+from tests.live.group_events import INBOX, next_events, position, replay
 from tests.make import AnotherDevice, Person
 from tests.serving import Server
 
-INBOX = """subscription ($after: [PositionInput!]) { inbox(after: $after) { __typename
-    ... on LogEvent { channelId seq } ... on MessageAdded { message { text } }
-    ... on ChannelUpdated {
-        message { channel { id } system { kind actor { name } subjects { name } value } }
-        channel { id lastSeq ... on Group { name memberCount viewerRole } } }
-    ... on InboxReady { replayed } ... on ResyncRequired { channelId seq } } }"""
 # All of it is the same for all members, and may be shared between them.
 SHARED = """subscription { inbox { __typename ... on ChannelUpdated {
     seq message { seq system { kind } } channel { ... on Group { id name } } } } }"""
+
+
 ADDED = """subscription ($id: ID!, $after: Int) { messageAdded(channelId: $id, afterSeq: $after) {
     seq text system { kind } } }"""
-
-
-def position(channel_id: str, seq: int) -> list[dict[str, Any]]:
-    return [{"channelId": channel_id, "seq": seq}]
-
-
-def brief(event: Any) -> tuple[Any, ...]:
-    """(seq, kind or text, whether the channel is there)."""
-    if event["__typename"] == "MessageAdded":
-        return (event["seq"], event["message"]["text"])
-    assert event["__typename"] == "ChannelUpdated", event
-    gone = event["channel"] is None
-    assert (event["message"]["channel"] is None) is gone
-    return (event["seq"], event["message"]["system"]["kind"], not gone)
-
-
-async def replay(stream: Stream) -> list[tuple[Any, ...]]:
-    """Return what comes before InboxReady."""
-    happened = await until(stream, "InboxReady")
-    found = [brief(event) for event in happened[:-1]]
-    assert happened[-1]["replayed"] == len(found)
-    return found
-
-
-async def next_events(stream: Stream, count: int) -> list[tuple[Any, ...]]:
-    return [brief(event) for event in await events(stream, count)]
-
-
-# -------------------------------------------------------------------- while everybody follows
 
 
 async def test_each_change_reaches_all_who_follow_on_both_nodes(
@@ -209,116 +175,6 @@ async def test_what_a_leaver_is_shown_is_not_shown_to_others(
             for event in await events(stream, 2):
                 assert event["channel"] == {"id": group_id, "name": "Hikers"}
         assert [event["channel"] for event in await events(own, 2)] == [None, None]
-
-
-async def test_a_rejoiner_hears_nothing_of_the_time_between(
-    alice: Person, bob: Person, other_server: Server, follow: Follow
-) -> None:
-    group_id = await make_group(alice, bob)
-    async with follow(bob.at(other_server), INBOX) as stream:
-        await until(stream, "InboxReady")
-
-        await bob.mutate(LEAVE, groupId=group_id)
-        await alice.say(group_id, "Without Bob")
-        await alice.mutate(ADD, groupId=group_id, userIds=[bob.id])
-        await alice.say(group_id, "With Bob")
-
-        assert await next_events(stream, 3) == [
-            (2, "MEMBER_LEFT", False),
-            (4, "MEMBER_ADDED", True),
-            (5, "With Bob"),
-        ]
-
-
-# -------------------------------------------------------------------- after having been away
-
-
-async def test_who_was_removed_while_away_gets_only_the_entry_that_says_so(
-    alice: Person, bob: Person, other_server: Server, follow: Follow
-) -> None:
-    """Again and again, until this device acknowledges it."""
-    group_id = await make_group(alice, bob)
-    await alice.say(group_id, "Missed")
-    await remove(alice, group_id, bob)
-    await alice.say(group_id, "Without Bob")
-
-    for start in ([], position(group_id, 1), position(group_id, 2)):
-        async with follow(bob, INBOX, after=start) as stream:
-            assert await replay(stream) == [(3, "MEMBER_REMOVED", False)]
-
-    await bob.acknowledge(group_id, delivered=2)
-    async with follow(bob.at(other_server), INBOX) as stream:
-        assert await replay(stream) == [(3, "MEMBER_REMOVED", False)]
-    await bob.acknowledge(group_id, delivered=3)
-    async with follow(bob.at(other_server), INBOX) as stream:
-        assert await replay(stream) == []
-
-
-async def test_one_who_names_the_entry_that_took_them_out_is_not_told_again(
-    alice: Person, bob: Person, follow: Follow
-) -> None:
-    group_id = await make_group(alice, bob)
-    await remove(alice, group_id, bob)
-    await alice.say(group_id, "Without Bob")
-
-    for seq in (2, 3, 99):
-        async with follow(bob, INBOX, after=position(group_id, seq)) as stream:
-            assert await replay(stream) == []
-
-
-async def test_each_device_is_told_until_it_acknowledges_and_a_new_one_is_not(
-    alice: Person, bob: Person, another_device: AnotherDevice, follow: Follow
-) -> None:
-    tablet = await another_device(bob)
-    group_id = await make_group(alice, bob)
-    await remove(alice, group_id, bob)
-    new = await another_device(bob)
-    await bob.acknowledge(group_id, delivered=2)
-
-    told = {}
-    for name, device in (("phone", bob), ("tablet", tablet), ("new", new)):
-        async with follow(device, INBOX) as stream:
-            told[name] = await replay(stream)
-
-    assert told == {"phone": [], "tablet": [(2, "MEMBER_REMOVED", False)], "new": []}
-
-
-async def test_a_rejoin_while_away_begins_there_whatever_the_device_acknowledged_before(
-    alice: Person, bob: Person, follow: Follow
-) -> None:
-    group_id = await make_group(alice, bob)
-    await alice.say(group_id, "Two")
-    await bob.acknowledge(group_id, delivered=2)
-    await remove(alice, group_id, bob)
-    await bob.acknowledge(group_id, delivered=3)
-    await alice.say(group_id, "Without Bob")
-    await alice.mutate(ADD, groupId=group_id, userIds=[bob.id])
-
-    async with follow(bob, INBOX) as stream:
-        assert await replay(stream) == [(5, "MEMBER_ADDED", True)]
-        await alice.say(group_id, "Live")
-        assert await next_events(stream, 1) == [(6, "Live")]
-
-
-@pytest.mark.parametrize("seq", [0, 2, 3])
-async def test_a_position_of_an_earlier_membership_means_fetch_again(
-    alice: Person, bob: Person, seq: int, follow: Follow
-) -> None:
-    group_id = await make_group(alice, bob)
-    await alice.say(group_id, "Two")
-    await remove(alice, group_id, bob)
-    await alice.say(group_id, "Without Bob")
-    await alice.mutate(ADD, groupId=group_id, userIds=[bob.id])
-
-    async with follow(bob, INBOX, after=position(group_id, seq)) as stream:
-        resync, ready = await events(stream, 2)
-        assert resync == {"__typename": "ResyncRequired", "channelId": group_id, "seq": 5}
-        assert ready == {"__typename": "InboxReady", "replayed": 0}
-        await alice.say(group_id, "Live")
-        assert await next_events(stream, 1) == [(6, "Live")]
-
-
-# -------------------------------------------------------------------- one channel's messages
 
 
 @pytest.mark.parametrize("how", ["removed", "leaves"])

@@ -1,0 +1,11 @@
+"""Fixtures of these tests."""
+
+import pytest
+
+from tests.engine.asgi import App
+from tests.engine.toy import Book, Context
+
+
+@pytest.fixture
+def app() -> App:
+    return App(Context(Book()))
