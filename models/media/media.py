@@ -13,7 +13,7 @@ import msgspec
 
 from models.database import Database
 from models.lanes import fetch_by_id
-from models.media.renditions import Rendition, decode_renditions
+from models.media.renditions import Rendition, RenditionName, decode_renditions
 
 
 class MediaKind(IntEnum):
@@ -47,6 +47,13 @@ class Media(msgspec.Struct, frozen=True, omit_defaults=True):
     duration_ms: int | None = None
     placeholder: str | None = None
     renditions: list[Rendition] = []
+
+    @property
+    def is_animated(self) -> bool:
+        """Return whether it is a picture that moves: only those have a whole beside the stills."""
+        return self.kind is MediaKind.IMAGE and any(
+            each.name is RenditionName.FULL for each in self.renditions
+        )
 
 
 COLUMNS = """d.id, d.owner_id, d.kind, d.state, d.file_name, d.content_type, d.byte_size,

@@ -25,6 +25,17 @@ def sign_renditions(media: Media, urls: MediaUrls) -> list[SignedRendition]:
         return []
 
 
+def sign_rendition(media: Media, name: RenditionName, urls: MediaUrls) -> SignedRendition | None:
+    """Sign the rendition of that name. Return None if there is none, and while the server has no
+    key to sign with.
+    """
+    found = next((each for each in media.renditions if each.name is name), None)
+    try:
+        return None if found is None else _sign(media, found, urls)
+    except Refused:
+        return None
+
+
 def _sign(media: Media, rendition: Rendition, urls: MediaUrls) -> SignedRendition:
     # An original is downloaded under its name; all other renditions are shown in place.
     is_saved = media.kind is MediaKind.FILE and rendition.name is RenditionName.ORIGINAL

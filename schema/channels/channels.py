@@ -8,12 +8,16 @@ import strawberry
 from models import ids
 from models.channel_kinds import ChannelKind
 from models.channels import channels
+from models.media import media
 from models.messages import messages
+from models.refusals import unavailable
 from models.users import users
 from schema.channels.members import MemberConnection, MemberPosition, list_members_of
 from schema.context import context_of, is_in_list
 from schema.enums import describe_enum
+from schema.fields import derived_field
 from schema.global_ids import ID_DESCRIPTION, ObjectWithId, global_id_field
+from schema.media.media import Media
 from schema.messages.messages import Message, MessageConnection
 from schema.messages.timeline import open_timeline, require_part
 from schema.paging import (
@@ -130,6 +134,19 @@ class Channel(ObjectWithId):
             "without gaps; 0 if the log is empty."
         )
     )
+    title: str = strawberry.field(
+        description="What to show as its name: the group's, or the other person's."
+    )
+    picture: media.Media | None = strawberry.field(
+        description=(
+            "What to show as its picture: the group's, or the other person's. Null if there is "
+            "none."
+        ),
+        graphql_type=Media | None,
+    )
+    member_count: int = strawberry.field(
+        description="The number of members. In a chat 2, or 1 in a chat with oneself."
+    )
     last_message: Message | None = strawberry.field(
         resolver=_last_message,
         description=(
@@ -162,10 +179,41 @@ class Channel(ObjectWithId):
     )
 
 
+async def _peer_of(chat: channels.Chat, info: strawberry.Info) -> users.User:
+    peer = await context_of(info).loaders.users.load(chat.peer_id)
+    if peer is None:
+        raise unavailable()
+    return peer
+
+
+async def _peers_name(root: strawberry.Parent[channels.Chat], info: strawberry.Info) -> str:
+    return (await _peer_of(root, info)).name
+
+
+async def _peers_picture(
+    root: strawberry.Parent[channels.Chat], info: strawberry.Info
+) -> media.Media | None:
+    return (await _peer_of(root, info)).avatar
+
+
 @describes(channels.Chat)
 @strawberry.type(description="A chat of two users, or of one user with personal notes.")
 class Chat(Channel, ObjectWithId):
     id: strawberry.ID = global_id_field(_id_of)
+
+    title: str = strawberry.field(
+        resolver=_peers_name, description="The other user's name: what to show as the chat's."
+    )
+    picture: media.Media | None = strawberry.field(
+        resolver=_peers_picture,
+        description="The other user's picture. Null if there is none.",
+        graphql_type=Media | None,
+    )
+    member_count: int = derived_field(
+        lambda chat: 1 if chat.peer_id == chat.viewer_id else 2,
+        description="2, or 1 in a chat with oneself.",
+        graphql_type=int,
+    )
 
     @strawberry.field(
         description="The other user of the chat. In a chat with oneself, the viewer.",

@@ -106,8 +106,10 @@ _ALIKE = {
     "createdAt",
     "lastSeq",
     "name",
+    "title",
     "description",
     "avatar",
+    "picture",
     "memberCount",
     "seatsLeft",
 }

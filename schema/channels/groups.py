@@ -88,6 +88,18 @@ class Group(Channel, ObjectWithId):
         graphql_type=Media | None,
         metadata=SHARED,
     )
+    title: str = derived_field(
+        lambda group: group.name,
+        description="What it is called: what to show as the channel's name.",
+        graphql_type=str,
+        shared=True,
+    )
+    picture: media.Media | None = derived_field(
+        lambda group: group.avatar,
+        description="The group's picture: what to show as the channel's. Null if there is none.",
+        graphql_type=Media | None,
+        shared=True,
+    )
     member_count: int = strawberry.field(description="The number of members.", metadata=SHARED)
     seats_left: int = strawberry.field(
         resolver=_group_seats_left, description="How many more users may join.", metadata=SHARED

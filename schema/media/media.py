@@ -10,7 +10,7 @@ from models.media import upload_tickets
 from models.media.media import Media as StoredMedia
 from models.media.media import MediaKind, MediaState
 from models.media.renditions import RenditionName
-from models.media.signed_renditions import SignedRendition, sign_renditions
+from models.media.signed_renditions import SignedRendition, sign_rendition, sign_renditions
 from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import SHARED, derived_field
@@ -99,6 +99,16 @@ def _renditions(
     return sign_renditions(root, context_of(info).resources.media_urls)
 
 
+def _thumbnail(
+    root: strawberry.Parent[StoredMedia], info: strawberry.Info
+) -> SignedRendition | None:
+    return sign_rendition(root, RenditionName.THUMBNAIL, context_of(info).resources.media_urls)
+
+
+def _preview(root: strawberry.Parent[StoredMedia], info: strawberry.Info) -> SignedRendition | None:
+    return sign_rendition(root, RenditionName.PREVIEW, context_of(info).resources.media_urls)
+
+
 def _file_name_of(source: StoredMedia) -> str | None:
     return source.file_name if source.kind is MediaKind.FILE else None
 
@@ -173,6 +183,31 @@ class Media(ObjectWithId):
             "A ThumbHash of the picture or video, in base64. Show it while the thumbnail is "
             "loading. Null for sounds and FILEs, and until the file is READY."
         ),
+        metadata=SHARED,
+    )
+    is_animated: bool = strawberry.field(
+        description=(
+            "Whether it is a picture that moves. Its FULL rendition moves, the others are stills. "
+            "False until it is READY."
+        ),
+        metadata={"plan": "is_animated", **SHARED},
+    )
+    thumbnail: SignedRendition | None = strawberry.field(
+        resolver=_thumbnail,
+        description=(
+            "The rendition THUMBNAIL. Null if there is none, until the file is READY, and while "
+            "the server has no key to sign URLs."
+        ),
+        graphql_type=Rendition | None,
+        metadata=SHARED,
+    )
+    preview: SignedRendition | None = strawberry.field(
+        resolver=_preview,
+        description=(
+            "The rendition PREVIEW. Null if there is none, until the file is READY, and while the "
+            "server has no key to sign URLs."
+        ),
+        graphql_type=Rendition | None,
         metadata=SHARED,
     )
     renditions: list[SignedRendition] = strawberry.field(

@@ -109,6 +109,11 @@ async def _media(
     return [each for each in found if each is not None]
 
 
+def _reply_to_id_of(message: messages.Message) -> str | None:
+    seq = message.reply_to_seq
+    return None if seq is None else ids.message_global_id(message.channel_id, seq)
+
+
 async def _reply_to(
     root: strawberry.Parent[messages.Message], info: strawberry.Info
 ) -> messages.Message | None:
@@ -193,6 +198,15 @@ class Message(ObjectWithId):
         ),
         graphql_type=Annotated["Message", strawberry.lazy("schema.messages.messages")] | None,
         metadata={"plan": "reply_to", **OUTERMOST},
+    )
+    reply_to_id: strawberry.ID | None = derived_field(
+        _reply_to_id_of,
+        description=(
+            "The id of the message that this one answers. It is also set where that message is "
+            "gone or from before the viewer joined: `replyTo` is null then. Null if there is none."
+        ),
+        graphql_type=strawberry.ID | None,
+        shared=True,
     )
     mentions: list[strawberry.ID] = derived_field(
         _mentions_of,

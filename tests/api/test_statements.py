@@ -32,10 +32,11 @@ STATEMENTS_OF_A_LIST = 8
 
 PAGE = """query ($id: ID!, $last: Int!) { channel(id: $id) { messages(last: $last) { nodes {
     id seq kind text sentAt sender { id name } reactions { emoji count userIds }
-    replyTo { id text sender { name } } status deliveredAt seenAt deliveredCount readCount
+    replyToId replyTo { id text sender { name } } status deliveredAt seenAt deliveredCount readCount
     } } } }"""
 LIST = """query ($first: Int!) { channels(first: $first) { nodes {
-    id kind lastSeq unreadCount mutedUntil position { deliveredSeq readSeq }
+    id kind title picture { id thumbnail { url } } memberCount
+    lastSeq unreadCount mutedUntil position { deliveredSeq readSeq }
     lastMessage { id seq text sentAt sender { id name } status }
     ... on Chat { peer { id name } } ... on Group { name memberCount viewerRole } } } }"""
 
@@ -150,7 +151,10 @@ async def test_a_list_of_channels(alice: Person, bob: Person, statements: Statem
 
     nodes = data["channels"]["nodes"]
     assert len(nodes) == 50
-    assert {node["kind"] for node in nodes[:2]} == {"CHAT", "GROUP"}
+    assert [(node["kind"], node["title"], node["memberCount"]) for node in nodes[:2]] == [
+        ("CHAT", "Bob", 2),
+        ("GROUP", "Group 48", 2),
+    ]
     assert {node["unreadCount"] for node in nodes} == {0, 1}
     assert {node["lastMessage"]["status"] for node in nodes} == {"SENT", None}
     expected = STATEMENTS_OF_A_LIST
