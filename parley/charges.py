@@ -1,4 +1,4 @@
-"""What every operation takes from budgets, besides what its mutations take for themselves."""
+"""Charges of every operation to budgets, besides those that its mutations make themselves."""
 
 from parley.engine.operation import Operation
 from schema.context import Context

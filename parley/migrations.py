@@ -43,7 +43,7 @@ def newest_revision() -> str:
 
 
 async def list_differences(database_url: str) -> list[str]:
-    """Where a migrated database differs from the code: tables (Alembic compares) and SQL
+    """List where a migrated database differs from the code: tables (Alembic compares) and SQL
     functions.
     """
     differences = []

@@ -241,7 +241,7 @@ def bound_readers(listening: socket.socket, limits: Limits) -> None:
 
 
 def most_connections(limits: Limits) -> int:
-    """How many clients a process takes: as many as are set, as far as it has files for them."""
+    """Return how many clients a process takes: as many as are set, and as it has files for."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return limits.connections

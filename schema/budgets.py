@@ -14,7 +14,7 @@ Resolver = Callable[Params, Awaitable[Answer]]
 def spends(
     budget: str, amount: Callable[[Any], int] | None = None, *, of: str = ""
 ) -> Callable[[Resolver[Params, Answer]], Resolver[Params, Answer]]:
-    """For resolvers of mutations, below `answers_refusals`: take from a budget, a field of
+    """Decorate a resolver of a mutation, below `answers_refusals`: take from a budget, a field of
     `Limits`, before anything is done. Each aliased mutation takes for itself, whatever comes of it.
 
     Without `amount` it takes one; else `amount` of the argument named `of`, at least one.

@@ -1,5 +1,5 @@
-"""What one operation (on a socket: one operation, one event) may reach. Made anew for each, so
-nothing goes stale in it.
+"""The context: what one operation (on a socket: one operation, one event) may reach. Made anew for
+each, so nothing goes stale in it.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What the schema's layer knows of live streams: how to follow them. subscriptions/following.py
+"""Live streams, as the schema's layer knows them: how to follow them. subscriptions/following.py
 is the real thing.
 """
 
@@ -58,7 +58,7 @@ class Live(Protocol):
     async def list_presences(
         self, viewer_id: str, user_ids: Sequence[str]
     ) -> Mapping[str, Presence]:
-        """Of those whom the viewer may see, as far as it is known now."""
+        """List the presences of those whom the viewer may see, as far as they are known now."""
 
     async def set_typing(self, viewer: Viewer, channel_id: str, typing: bool) -> datetime:
         """Tell the channel's other members; when what they were told ends by itself.

@@ -103,8 +103,8 @@ def require_given(value: Any, name: str) -> None:
 def answers_refusals(
     resolver: Callable[Params, Awaitable[Answer]],
 ) -> Callable[Params, Awaitable[Answer | Refusal]]:
-    """For resolvers of mutations, below `strawberry.mutation`: what the models refuse becomes the
-    answer. What a person does makes the viewer active at this device.
+    """Decorate a resolver of a mutation, below `strawberry.mutation`: what the models refuse
+    becomes the answer. What a person does makes the viewer active at this device.
     """
     of_a_person = resolver.__name__ not in OF_APPS
 

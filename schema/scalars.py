@@ -45,7 +45,7 @@ def _invalid(message: str) -> GraphQLError:
 
 
 def print_date_time(value: datetime) -> str:
-    """In UTC, with milliseconds, cut and not rounded: never later than it was.
+    """Print an instant in UTC, with milliseconds, cut and not rounded: never later than it was.
 
     Raises:
         ValueError: the time has no offset.

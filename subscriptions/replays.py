@@ -1,6 +1,6 @@
-"""What clients missed is read and rendered in turns, so that hundreds who come back at once take a
-share of their node, and neither its connections to PostgreSQL nor its time from those who send, ask
-and follow live.
+"""Replays of what clients missed, read and rendered in turns, so that hundreds who come back at
+once take a share of their node, and neither its connections to PostgreSQL nor its time from those
+who send, ask and follow live.
 
 Turns go round by user: who opens a hundred streams waits for their own, and others wait for one of
 them. A turn is a piece of reading, or a rendering that reads. A slice is some time of rendering; in

@@ -1,4 +1,4 @@
-"""Where a feed's past comes from: what was missed of the log, read in pieces, each entry once and
+"""Sources of feeds: what was missed of the log, read in pieces, each entry once and
 in order, and then what was committed meanwhile.
 """
 

@@ -1,5 +1,5 @@
-"""What reaches a viewer's open streams: the events of the inbox, and an occurrence of one for a
-class of recipients.
+"""Events: what reaches a viewer's open streams: the events of the inbox, and an occurrence of one
+for a class of recipients.
 """
 
 from collections.abc import Hashable

@@ -1,4 +1,4 @@
-"""What came of push jobs, written for many at once.
+"""Results of push jobs, written for many at once.
 
 Each result ends a claim. A job that is to be done later is queued in the same transaction, unless
 another waits already.

@@ -1,4 +1,4 @@
-"""How a device wants to be pushed to: what a push shows, mentions in muted channels, and quiet
+"""The settings of a device's pushes: what a push shows, mentions in muted channels, and quiet
 hours.
 
 Quiet hours are wall-clock times of a time zone: where clocks change, they change with them.
@@ -109,8 +109,8 @@ def _find_zone(name: str) -> ZoneInfo | None:
 
 
 def quiet_until(quiet: QuietHours | None, now: datetime) -> datetime | None:
-    """When the quiet hours end that `now` lies in; None when it lies in none, or when this machine
-    no longer knows the time zone.
+    """Return when the quiet hours end that `now` lies in; None when it lies in none, or when this
+    machine no longer knows the time zone.
     """
     zone = _find_zone(quiet.time_zone) if quiet else None
     if quiet is None or zone is None:

@@ -78,7 +78,7 @@ def job_kind_of(kind: PushEndpointKind) -> str:
 
 
 def delays_of(limits: Limits) -> dict[PushEndpointKind, float]:
-    """For how long a message is unread before it is pushed."""
+    """Return for how long a message is unread before it is pushed."""
     return {
         PushEndpointKind.EMAIL: limits.push_mail_after_s,
         PushEndpointKind.SMS: limits.push_sms_after_s,

@@ -23,7 +23,7 @@ def announce(url: str) -> None:
 
 
 def address(host: str, port: int) -> str:
-    """Where a browser on this machine finds what listens there."""
+    """Return where a browser on this machine finds what listens there."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(
         host, f"[{host}]" if ":" in host else host
     )

@@ -118,7 +118,7 @@ class Folder:
 
     @staticmethod
     def in_use(path: Path) -> bool:
-        """Whether another process holds that data directory now."""
+        """Return True if another process holds that data directory now."""
         try:
             descriptor = os.open(path / _LOCK, os.O_RDWR)
         except FileNotFoundError:

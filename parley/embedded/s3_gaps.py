@@ -135,7 +135,7 @@ class Gaps:
 
 
 def _refusal(scope: Scope) -> Response | None:
-    """Where nanio would do other than what is signed."""
+    """Return a refusal where nanio would do other than what is signed."""
     if "%" in scope["path"]:
         # nanio checks the signature of what one more decoding gives. Keys of ours have none.
         return _error("InvalidURI", 400)

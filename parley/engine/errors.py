@@ -1,4 +1,4 @@
-"""How errors look to clients, and what of them is logged.
+"""Errors: how they look to clients, and what of them is logged.
 
 Every error has `extensions.code`. What nobody expected is masked: the client gets an id, the log
 gets the id, the exception's class and where it was raised, and neither gets its text, the document

@@ -1,11 +1,11 @@
-"""What the schema code says of its types: how fields are read, what is shared, how long lists are.
+"""Facts: what the schema code says of its types: how fields are read, what is shared, how long
+lists are.
 
-Field marks, in `strawberry.field(metadata={...})`:
-- `plan`: an attribute's name, or a function of the source alone; a plan uses it instead of the
-  resolver, with the same value. `UNLOADED` there means: ask the resolver.
-- `shared`: True, or "outermost" (not below another field that says "outermost", such as
-  `Message.replyTo`).
-- `list_size`: how many objects a list without paging arguments counts for in the cost.
+Field marks, in `strawberry.field(metadata={...})`: - `plan`: an attribute's name, or a function of
+the source alone; a plan uses it instead of the resolver, with the same value. `UNLOADED` there
+means: ask the resolver. - `shared`: True, or "outermost" (not below another field that says
+"outermost", such as `Message.replyTo`). - `list_size`: how many objects a list without paging
+arguments counts for in the cost.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -73,7 +73,7 @@ class SchemaFacts:
         return None
 
     def is_of(self, source: type, names: Collection[str]) -> bool:
-        """Whether objects of the class have one of the object types, and no other."""
+        """Return True if objects of the class have one of the object types, and no other."""
         types = self._types_by_class.get(source, ())
         return bool(types) and all(type_.name in names for type_ in types)
 

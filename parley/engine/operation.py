@@ -85,14 +85,14 @@ class Operation:
 
     @property
     def only_shape(self) -> Shape | None:
-        """What is selected, when that does not depend on variables."""
+        """Return what is selected, if that does not depend on variables."""
         if self._switches:
             return None
         return self._shapes.get(()) or self.shape(VariableValues({}, {}))
 
     def refusal_of_anonymous(self) -> Exception:
-        """Why one without a viewer does not get this: `Unauthenticated`; a `OperationRefused` where
-        introspection is for viewers only.
+        """Return why one without a viewer does not get this: `Unauthenticated`; a
+        `OperationRefused` where introspection is for viewers only.
         """
         if _INTROSPECTION.isdisjoint(self.root_fields):
             return Unauthenticated()
@@ -128,7 +128,7 @@ class Operation:
         return shape
 
     def shares(self, event: Any) -> bool:
-        """Whether everything that is selected of such an event is shared; `shared`: of any."""
+        """Return True if all that is selected of such an event is shared; `shared`: of any."""
         cls = event.__class__
         shares = self._shares.get(cls)
         if shares is None:

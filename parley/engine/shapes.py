@@ -190,7 +190,7 @@ class Shape:
         return fields
 
     def describes(self, type_: GraphQLObjectType, source: Any) -> bool:
-        """Whether plans may read the source as an object of the type."""
+        """Return True if plans may read the source as an object of the type."""
         return source.__class__ in self._facts.classes.get(type_.name, ())
 
     def _note_plan(self, characters: int) -> None:

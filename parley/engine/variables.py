@@ -109,12 +109,12 @@ class Variables:
 
 
 def is_bad_text(text: str) -> bool:
-    """Whether PostgreSQL or UTF-8 would refuse it."""
+    """Return True if PostgreSQL or UTF-8 would refuse the text."""
     return "\0" in text if text.isascii() else _BAD_CHARACTER.search(text) is not None
 
 
 def refuse_text(where: str) -> OperationRefused:
-    """Why nothing is done with variables of which one, at that place, holds such a text."""
+    """Return why nothing is done with variables of which one, at that place, holds such a text."""
     return OperationRefused(
         [
             GraphQLError(

@@ -86,16 +86,16 @@ class Part(ABC):
 
     @abstractmethod
     def answers(self) -> bool:
-        """Whether it does its work, tried now; False too when it does not yet."""
+        """Return True if it does its work, tried now; False too when it does not yet."""
 
     def responds(self) -> bool:
-        """Whether it says anything at all, tried now: one that cannot work yet, or any more, and
-        says so, does not hang.
+        """Return True if it says anything at all, tried now: one that cannot work yet, or any more,
+        and says so, does not hang.
         """
         return self.answers()
 
     def is_up(self) -> bool:
-        """Whether it runs and answers."""
+        """Return True if it runs and answers."""
         if not self.running or not self.answers():
             return False
         self.answering_pid = self.pid
@@ -175,7 +175,7 @@ class Part(ABC):
             self._child.send_signal(number)
 
     def wait(self, within_s: float) -> bool:
-        """Whether it has ended within that time."""
+        """Return True if it has ended within that time."""
         if self._child is None:
             return True
         try:

@@ -12,12 +12,14 @@ _ALL_ADDRESSES = {"0.0.0.0": LOOPBACK, "::": "::1"}
 
 
 def postgresql_answers(port: int) -> bool:
-    """Whether it asks a new client for its password: it does so only once it takes work."""
+    """Return True if it asks a new client for its password: it does so only once it takes work."""
     return _ask_postgresql(port) == b"R"
 
 
 def postgresql_responds(port: int) -> bool:
-    """Whether it says anything to a new client: in recovery, it says that it cannot work yet."""
+    """Return True if it says anything to a new client: in recovery, it says that it cannot work
+    yet.
+    """
     return _ask_postgresql(port) != b""
 
 
@@ -27,12 +29,12 @@ def _ask_postgresql(port: int) -> bytes:
 
 
 def valkey_responds(port: int) -> bool:
-    """Whether it says anything: while it loads its data, that it does so."""
+    """Return True if it says anything: while it loads its data, that it does so."""
     return _ask(port, b"PING\r\n", 1) != b""
 
 
 def valkey_answers(port: int, password: str) -> bool:
-    """Whether it knows our password and has loaded its data."""
+    """Return True if it knows our password and has loaded its data."""
     return _ask(port, f"AUTH {password}\r\nPING\r\n".encode(), 12) == b"+OK\r\n+PONG\r\n"
 
 

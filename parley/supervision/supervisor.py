@@ -212,7 +212,7 @@ class Supervisor:
             self._signals.wait(min((one.poll_s(now) for one in kept), default=IDLE_S))
 
     def _look_at(self, one: _Kept, now: float) -> bool:
-        """Whether the part has just come back."""
+        """Look at a part. Return True if it has just come back."""
         part = one.part
         if part.running and one.hangs(now):
             self._say(f"{part.name} says nothing for {self._hung_s:g} s; it is killed")

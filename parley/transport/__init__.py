@@ -1,1 +1,1 @@
-"""How GraphQL reaches the engine: over HTTP, as server-sent events, and over websockets."""
+"""Transport: GraphQL over HTTP, as server-sent events, and over websockets."""

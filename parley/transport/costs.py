@@ -1,5 +1,5 @@
-"""What all live subscriptions of one holder (a socket, or a device's streams of server-sent events)
-may cost together.
+"""Costs: what all live subscriptions of one holder (a socket, or a device's streams of server-sent
+events) may cost together.
 
 The cost of one is how many objects one event may make it give. A message that everybody follows is
 rendered for each subscription, so that one sender pays for what many subscriptions select.

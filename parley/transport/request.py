@@ -1,4 +1,4 @@
-"""What a request to /graphql asks, or why that cannot be read; GraphQL over HTTP, JSON only.
+"""Requests to /graphql: what one asks, or why that cannot be read; GraphQL over HTTP, JSON only.
 
 Nothing here can fail but with a `BadRequest`: bodies from outside are bounded, and so is their JSON
 (`strict_json`).

@@ -55,7 +55,7 @@ class Writer:
 
     @property
     def waits(self) -> bool:
-        """Whether the client has not taken all that was written."""
+        """Return True if the client has not taken all that was written."""
         return self._task is not None
 
     def write(self, text: str) -> None:

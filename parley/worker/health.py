@@ -1,4 +1,4 @@
-"""What a worker answers on a port of its own: /healthz and /readyz, as an API process.
+"""Health of a worker, asked on a port of its own: /healthz and /readyz, as an API process.
 
 It is answered by the event loop that works, so that a worker which hangs does not answer.
 """

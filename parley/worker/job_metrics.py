@@ -1,5 +1,5 @@
-"""What a worker's metrics say of jobs: how many wait, how old the oldest is, what came of them, how
-long they took, and what media and pushes came to. Labels are kinds, states and outcomes.
+"""Metrics of jobs: how many wait, how old the oldest is, what came of them, how long they took, and
+what media and pushes came to. Labels are kinds, states and outcomes.
 """
 
 from prometheus_client import Counter, Gauge, Histogram

@@ -67,7 +67,7 @@ class JobOutcomes:
             logger.warning("The outcome of some jobs could not be written: they run again.")
 
     def note(self, outcome: JobOutcome) -> None:
-        """Of a job: its id when it is done, else what is to become of it."""
+        """Note what is to become of a job. A job that is done is noted by its id."""
         self._waiting.append(outcome)
         self._wake.set()
 

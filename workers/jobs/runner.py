@@ -201,7 +201,7 @@ class Jobs:
             self._wake.set()
 
     def _take_held_up(self) -> None:
-        """Of owners who had as many at once as they may."""
+        """Take jobs of owners who had as many at once as they may."""
         for kind in self._kinds.values():
             if kind.ended:
                 kind.ended, kind.more = False, True

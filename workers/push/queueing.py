@@ -48,7 +48,7 @@ class PushQueue:
             logger.warning("Some pushes are left to other processes' relays.")
 
     def waiting(self) -> int:
-        """How many (user, channel) wait to be queued."""
+        """Return how many (user, channel) wait to be queued."""
         return len(self._wanted) + len(self._changed)
 
     def want(self, wants: Sequence[Want], then: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""What the numbers of a film's frames mean as colours, and how they become those of SDR in BT.709.
+"""Colours: what the numbers of a film's frames mean, and how they become those of SDR in BT.709.
 
 Films of standard dynamic range and usual primaries stay as they are, and what is made of them says
 what that is: each browser and phone then shows it as it showed what was sent. What few screens show
@@ -77,7 +77,7 @@ class Colours(msgspec.Struct, frozen=True):
 
     @property
     def is_kept(self) -> bool:
-        """Whether R'G'B' stays as it is."""
+        """Return True if R'G'B' stays as it is."""
         wide = self.primaries in _WIDE or self.matrix in {BT2020, BT2020_CONSTANT}
         return not self.is_hdr and not wide
 

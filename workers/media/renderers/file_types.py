@@ -1,5 +1,5 @@
-"""What a file is by its first bytes, whatever it is called: an allow-list, to which everything else
-is unknown.
+"""File types: what a file is by its first bytes, whatever it is called: an allow-list, to which
+everything else is unknown.
 
 Nothing is decoded and nothing unpacked. What a browser would run (HTML, SVG, XML, scripts) has no
 name here.

@@ -1,4 +1,4 @@
-"""What runs in the sandbox's child: the renderer of a file's kind."""
+"""The program of the sandbox's child: it runs the renderer of the file's kind."""
 
 from collections.abc import Callable
 from typing import BinaryIO

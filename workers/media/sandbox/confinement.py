@@ -1,5 +1,5 @@
-"""What a child gives up before it looks at a file: memory, time, open files, the file system, the
-network, other programs.
+"""Confinement: what a child gives up before it looks at a file: memory, time, open files, the file
+system, the network, other programs.
 
 Limits of resources hold everywhere. The rest is what the Linux kernel offers without privileges: no
 new privileges, Landlock, seccomp, no capabilities, no network. Each is a layer with a name, and a
@@ -63,8 +63,8 @@ def die_with_parent(parent_pid: int) -> None:
 
 
 def confine(bounds: Bounds) -> list[str]:
-    """For good, with the present folder as the only one that can be written to. Returns the layers
-    that are in force now.
+    """Confine this process for good, with the present folder as the only one that can be written
+    to. Returns the layers that are in force now.
     """
     limit_resources(bounds)
     if sys.platform != "linux":

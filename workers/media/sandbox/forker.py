@@ -123,7 +123,7 @@ class Forker:
         return max(0.0, min(ends) - time.monotonic()) if ends else None
 
     def _take_request(self) -> bool:
-        """Whether the worker is still there."""
+        """Take a request. Return False if the worker is no longer there."""
         message, files, _, _ = socket.recv_fds(self._requests, MOST_REQUEST_BYTES, _SENT_FILES)
         if not message:
             return False

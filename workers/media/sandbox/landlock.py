@@ -21,8 +21,8 @@ _WORKING = _READING | _WRITE_FILE | _REMOVE_FILE | _MAKE_FILE | _TRUNCATE
 
 
 def keep_to_folder() -> bool:
-    """For good: opens nothing outside of the present folder but Python's code, which it reads;
-    whether the kernel let us.
+    """Keep to the present folder, for good: open nothing outside of the present folder but Python's
+    code, which it reads; whether the kernel let us.
     """
     abi = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1)
     if abi < 1:

@@ -202,8 +202,8 @@ class _ProviderToken:
         return self._value
 
     def renew(self, refused: bytes) -> bool:
-        """Whether there is a newer one than `refused` now: one for all that were refused with it,
-        unless it is too young to be renewed.
+        """Return True if there is a newer token than `refused` now: one for all that were refused
+        with it, unless it is too young to be renewed.
         """
         issued_at = self._find_turn(RENEW_TOKEN_NOT_BEFORE_S)
         if issued_at > self._issued_at:

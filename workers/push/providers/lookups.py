@@ -117,7 +117,7 @@ class Lookups:
         future: "asyncio.Future[list[str]]",
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        """In the thread."""
+        """Look a name up, in the thread, and hand the outcome to the loop."""
         outcome: list[str] | OSError
         try:
             outcome = self._ask(*place)

@@ -1,4 +1,4 @@
-"""What mails say, and their headers. Plain text only; no text of ours or of anybody's becomes a
+"""Texts and headers of mails. Plain text only; no text of ours or of anybody's becomes a
 header.
 
 Names come from people who may want the reader to follow a link, so that nothing in them is left

@@ -1,5 +1,5 @@
-"""Where a push may go: public addresses only, judged by what a name resolves to, and connected to
-the very address that was judged.
+"""The public network: a push goes to public addresses only, judged by what a name resolves to, and
+connected to the very address that was judged.
 
 A name is resolved once for each connection, so that an answer which changes (DNS rebinding) cannot
 slip another address in; the name itself stays what TLS verifies.
@@ -82,7 +82,7 @@ def _check_host(host: str) -> None:
 
 
 def is_internal(address: IpAddress) -> bool:
-    """Whether it is anything but an address of the open internet, also inside of another."""
+    """Return True if it is no address of the open internet, also inside of another."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or _find_nat64(address)
         if inner is not None:
@@ -136,7 +136,9 @@ class PublicNetwork(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """With the last two left out: a pool without options of its own gives none."""
+        """Connect, with the last two arguments left out: a pool without options of its own gives
+        none.
+        """
         try:
             addresses = await list_public_addresses(
                 host, port, allow_internal=self._allow_internal, resolve=self._resolve

@@ -104,7 +104,7 @@ class WebPush:
 
     @property
     def public_key(self) -> str:
-        """What browsers subscribe with (`applicationServerKey`), in base64url."""
+        """Return what browsers subscribe with (`applicationServerKey`), in base64url."""
         return self._vapid.public_key
 
     def gate(self, address: PushAddress) -> str:
@@ -253,13 +253,15 @@ def _fields(push: Push) -> dict[str, Any]:
 
 
 def topic(thread: str) -> str:
-    """Of 32 characters, the most that there may be; the service learns nothing from it."""
+    """Return a topic of 32 characters, the most that there may be; the service learns nothing from
+    it.
+    """
     return base64.urlsafe_b64encode(hashlib.sha256(thread.encode()).digest()[:24]).decode()
 
 
 def encrypt(plaintext: bytes, subscription: WebPushAddress) -> bytes:
-    """For who has the subscription's private key and `auth` secret, with a key of this message's
-    own (RFC 8291).
+    """Encrypt for who has the subscription's private key and `auth` secret, with a key of this
+    message's own (RFC 8291).
 
     Raises:
         ValueError: the subscription's keys are none.
