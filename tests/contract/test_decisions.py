@@ -29,5 +29,5 @@ def test_every_record_has_a_row_with_its_title_and_one_sentence() -> None:
 def test_records_have_numbers_of_their_own() -> None:
     numbers = [int(name[:4]) for name in titles()]
 
-    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(set(numbers)) == len(numbers)
     assert [int(title.split(".")[0]) for title in titles().values()] == numbers
