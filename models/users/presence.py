@@ -5,7 +5,7 @@ neither has blocked the other. Everybody sees their own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 import msgspec
@@ -77,7 +77,8 @@ async def note_last_seen(database: Database, ages_s: Mapping[str, float]) -> Non
     Raises:
         Refused: UNAVAILABLE. The caller should try again later.
     """
-    now = datetime.now(UTC)
+    # One clock for all processes. It is a parameter below, for servers of a cluster have several.
+    now: datetime = await database.fetchval("SELECT now()")
     try:
         for lane in split_lanes(database, sorted(ages_s), lambda user_id: user_id):
             await database.execute(
