@@ -9,7 +9,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -102,8 +102,15 @@ async def wait_for_database(url: str) -> None:
             return
 
 
-async def _keep(_: Connection) -> None:
-    return None
+async def keep_session(_: Connection) -> None:
+    """Do nothing when a connection goes back to its pool: there is no session state on it."""
+
+
+class Reads(Protocol):
+    """A replica of the database."""
+
+    async def fetch(self, query: str, *args: object) -> list[asyncpg.Record] | None:
+        """Return rows of one snapshot, or None when it does not answer."""
 
 
 class Database:
@@ -111,6 +118,8 @@ class Database:
     lasts.
     """
 
+    # Where pages that are older than a minute are read first, if anywhere.
+    replica: "Reads | None" = None
     # Whether the tables are distributed by Citus: rows of different keys are on different servers.
     is_distributed = False
     # Into how many equal shards; 0 if that is not known.
@@ -142,7 +151,7 @@ class Database:
             min_size=0,
             max_size=connections,
             init=prepare_connection,
-            reset=_keep,
+            reset=keep_session,
             command_timeout=statement_timeout_s + 1,
             server_settings=SERVER_SETTINGS
             | {"statement_timeout": str(int(statement_timeout_s * 1000))},

@@ -21,6 +21,7 @@ from models.media.urls import (
     StorageAddresses,
     read_private_key,
 )
+from models.replica import Replica
 from models.storage.bucket import Storage
 from models.tokens import Tokens
 from models.users.sms_numbers import SmsRules
@@ -232,6 +233,12 @@ async def _open_ground(settings: Settings, parts: Parts) -> _Ground:
     database = parts.add(
         await Database.open(settings.database_url, connections=settings.database_connections)
     )
+    if settings.read_database_url is not None:
+        database.replica = parts.add(
+            await Replica.open(
+                settings.read_database_url, connections=settings.database_connections
+            )
+        )
     assert settings.redis_url is not None
     valkey = open_valkey(settings.redis_url)
     parts.push_async_callback(valkey.aclose)

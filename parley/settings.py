@@ -153,9 +153,18 @@ class Settings(MediaSettings):
     database_url: str | None = variable(
         None,
         url("postgresql://", "postgres://"),
-        "`postgresql://…`, PostgreSQL ≥ 15",
+        "`postgresql://…`, PostgreSQL ≥ 15. Several hosts, as `postgresql://user@one,other/name`: "
+        "the one that takes writes is chosen, now and after a failover",
         name="DATABASE_URL",
         shown="embedded",
+        secret=True,
+    )
+    read_database_url: str | None = variable(
+        None,
+        url("postgresql://", "postgres://"),
+        "`postgresql://…`, a replica of that database: pages of messages older than a minute are "
+        "read there while it is as far as the primary",
+        name="READ_DATABASE_URL",
         secret=True,
     )
     database_connections: int = variable(

@@ -10,6 +10,7 @@ from models.database import Database
 from models.messages.fates import MessageStatus
 from models.messages.hydration import hydrate_media, hydrate_senders
 from models.messages.messages import Message, show_to
+from models.messages.old_pages import page_old_messages
 from models.messages.reading import page_messages, page_messages_of_channels
 from models.unloaded import UNLOADED
 
@@ -77,8 +78,12 @@ async def _page(
     viewer_id = channels[0].viewer_id
     arguments = msgspec.structs.asdict(extent)
     if len(channels) == 1:
-        channel_id = channels[0].id
-        return {channel_id: await page_messages(database, viewer_id, channel_id, **arguments)}
+        channel_id, page = channels[0].id, None
+        if database.replica is not None:
+            page = await page_old_messages(database.replica, channels[0], **arguments)
+        if page is None:
+            page = await page_messages(database, viewer_id, channel_id, **arguments)
+        return {channel_id: page}
     return await page_messages_of_channels(
         database, viewer_id, [channel.id for channel in channels], **arguments
     )
