@@ -20,15 +20,21 @@ Value = TypeVar("Value")
 
 @dataclass
 class Failing:
-    """Lets `before` calls pass, fails the next one, and counts those that come after it."""
+    """Lets `before` calls pass, fails the next one, and counts those that come after it; with
+    `only_in`, only those of that loop.
+    """
 
     before: int = 0
+    only_in: str | None = None
     error: BaseException = field(default_factory=lambda: ValueError("a bug"))
     calls: int = 0
     failed: bool = False
     succeeded: int = 0
 
     def call(self) -> None:
+        task = asyncio.current_task()
+        if self.only_in is not None and (task is None or task.get_name() != self.only_in):
+            return
         self.calls += 1
         if not self.failed and self.calls > self.before:
             self.failed = True

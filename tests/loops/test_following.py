@@ -287,8 +287,8 @@ def presence_tell(ground: Ground) -> Any:
 
 
 def presence_poll(ground: Ground) -> Any:
-    """The first look is that of showing."""
-    ground.failing.before = 1
+    """Showing looks as well."""
+    ground.failing.only_in = "presence_poll"
     return presence_watch(ground, poll_s=0.05)
 
 

@@ -20,7 +20,7 @@ QUICK: dict[str, Any] = {
     "presence_poll_s": 0.5,
     "presence_settle_s": 1.5,
     "ping_interval_s": 0.3,
-    "ping_timeout_s": 0.3,
+    "ping_timeout_s": 2.0,
 }
 
 # What passes between measuring how long ago it was and PostgreSQL's clock. Less than the grace.
@@ -52,7 +52,7 @@ def online(person: Person) -> Json:
     return {"userId": person.id, "online": True, "lastSeenAt": None}
 
 
-async def offline(stream: SocketStream, person: Person, within_s: float = 5) -> datetime:
+async def offline(stream: SocketStream, person: Person, within_s: float = 30) -> datetime:
     """Take the next event, which says that the person is offline. Return since when."""
     event = await stream.event(within_s)
     assert (event["userId"], event["online"]) == (person.id, False), event

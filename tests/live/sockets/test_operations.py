@@ -22,7 +22,8 @@ HISTORY = "query ($id: ID!) { channel(id: $id) { messages(last: 50) { nodes { te
 INBOX = "subscription { inbox { __typename } }"
 VIEWER = "{ viewer { name } }"
 WAITING = """SELECT count(*) FROM pg_stat_activity
-WHERE wait_event_type = 'Lock' AND datname = current_database()"""
+WHERE wait_event_type = 'Lock' AND datname = current_database()
+    AND query NOT LIKE '%revoked_at > now()%'"""
 
 
 @asynccontextmanager
@@ -34,7 +35,9 @@ async def held(database: Database, table: str) -> AsyncIterator[None]:
 
 
 async def waiting(database: Database, count: int) -> None:
-    """So many statements wait for what is held."""
+    """So many statements wait for what is held, but for those by which nodes look for sessions
+    that have ended.
+    """
 
     async def wait() -> bool:
         return bool(await database.fetchval(WAITING) == count)
