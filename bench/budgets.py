@@ -29,8 +29,8 @@ from parley.resources import Process, open_process
 from parley.schema import PUBLIC_FIELDS, make_schema
 from parley.settings import DEVELOPMENT_LIMITS, Settings
 from schema.context import Context
+from subscriptions.buckets import Refill
 from subscriptions.nodes.opening import open_valkey
-from subscriptions.refill import Refill
 
 SECRET = "a secret of the bench, of no use anywhere else"
 BUDGET = "sends_per_user"

@@ -6,7 +6,7 @@ it, and each has a block of its tokens in hand:
 
 - `take` only subtracts from that block. It never waits, also while Valkey, which holds the shared
   buckets, is away.
-- `Refill` (subscriptions/refill.py) fetches the next block when half of one is left. An owner
+- `Refill` (subscriptions/buckets.py) fetches the next block when half of one is left. An owner
   that a process does not know begins on credit of one block. What was used of it is reported as
   soon as it is worth a call.
 - So all processes together may allow up to one block each more than `amount`, or fewer where some

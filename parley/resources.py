@@ -30,6 +30,7 @@ from parley.push import read_push_rules
 from parley.settings import Settings, SettingsError, require_services
 from schema.context import Resources
 from subscriptions.activity import Activity
+from subscriptions.buckets import Refill
 from subscriptions.connections import Connections
 from subscriptions.following import Following
 from subscriptions.hub import Hub
@@ -38,7 +39,6 @@ from subscriptions.nodes.opening import open_valkey
 from subscriptions.presence.presence import NodePresence
 from subscriptions.presence.watch import PresenceWatch
 from subscriptions.receipts import Receipts
-from subscriptions.refill import Refill
 from subscriptions.scripts import Valkey
 from subscriptions.session_watch import SessionWatch
 from subscriptions.signaller import Signaller

@@ -17,6 +17,7 @@ from models.database import Database
 from models.devices.sessions import Sessions
 from models.log.positions import Moved
 from models.log.signals import Signalled, ViewerChanged
+from subscriptions.buckets import Refill
 from subscriptions.connections import Connections, Owner
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
@@ -26,7 +27,6 @@ from subscriptions.nodes.node import Node, topic_of
 from subscriptions.presence.presence import NodePresence
 from subscriptions.presence.watch import PresenceWatch
 from subscriptions.receipts import Receipts
-from subscriptions.refill import Refill
 from subscriptions.session_watch import SessionWatch
 from subscriptions.signaller import Signaller
 from subscriptions.viewer_states import ViewerStates

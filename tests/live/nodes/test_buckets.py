@@ -15,7 +15,7 @@ from models.buckets import Buckets
 from models.limits import Budget, Limits
 from models.refusals import Refused
 from parley.embedded import EmbeddedServers
-from subscriptions.refill import Refill
+from subscriptions.buckets import Refill
 from tests.waiting import eventually
 
 # 60 at once, in blocks of 10; none comes back within a test.

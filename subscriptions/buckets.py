@@ -1,4 +1,4 @@
-"""Refilling this process's token buckets from those that all processes share in Valkey.
+"""Buckets in Valkey: this process's token buckets are refilled from those that all processes share.
 
 One task gathers which buckets run low, and gets the next block of each in one call. While Valkey is
 away the blocks come from buckets of this process's own, so that nobody is refused or let through
