@@ -20,7 +20,8 @@ from models.log.heads import (
 from models.log.outbox import OUTBOX_KEPT_S, list_recent_batches
 from models.refusals import Refused
 from subscriptions.feed import Feed
-from subscriptions.hub import Hub, resync
+from subscriptions.gaps import resync
+from subscriptions.hub import Hub
 
 # More outbox rows than this are not read: the node looks at its own users.
 OUTBOX_ROWS = 5000
