@@ -103,7 +103,8 @@ async def test_a_worker_killed_at_any_step_leaves_one_set_of_renditions_and_tell
     ):
         between.to_server = kills.judge
         kills.kill = lambda: worker.end(signal.SIGKILL)
-        await eventually(lambda: all_ready(files, media_ids))
+        # The worker is started again for each step.
+        await eventually(lambda: all_ready(files, media_ids), within_s=300)
         await eventually(lambda: has_no_renders(files))
 
     assert not kills.left
