@@ -1,15 +1,19 @@
 # What is installed goes into .venv, from the hash-pinned locks in requirements/: no more is needed than
-# Python 3.11, make and a network. PYTHON=… names another interpreter, ARGS=… adds to a command.
+# Python 3.11, make and a network. PYTHON=… names another interpreter, VENV=… another folder than .venv
+# for it, ARGS=… adds to a command.
 
 PYTHON ?= python3
+VENV ?= .venv
+# The folder of an installed PostgreSQL (/usr/lib/postgresql/15) that tests run on; none: the wheel's.
+POSTGRESQL ?=
 # Processes that `make test` runs at once, each with its own embedded servers; 0: none but pytest's own.
 JOBS ?= 2
 # What runs on Citus, too.
 ON_CITUS = tests/citus tests/database
-PY = .venv/bin/python
+PY = $(VENV)/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-deps --require-hashes
-BASE = .venv/base.stamp
-DEV = .venv/dev.stamp
+BASE = $(VENV)/base.stamp
+DEV = $(VENV)/dev.stamp
 
 .PHONY: help serve test test-citus check schema settings migrate bench demo install explorer lock clean
 .DELETE_ON_ERROR:
@@ -21,7 +25,7 @@ serve: $(BASE) explorer  ## everything, embedded: http://127.0.0.1:8000/graphql
 	@exec $(PY) -m parley dev $(ARGS)
 
 test: $(DEV) explorer    ## the whole suite, on the same embedded servers (ARGS="tests/unit -x")
-	@$(PY) -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+	@$(PY) -m pytest --numprocesses $(JOBS) --dist loadfile $(if $(POSTGRESQL),--postgresql $(POSTGRESQL)) $(ARGS)
 
 # Citus is built once, into the cache folder of its user; CITUS_SOURCE names its source.
 test-citus: $(DEV)       ## tests on PostgreSQL distributed by Citus (CITUS_SOURCE=citus-14.0.1.tar.xz)
@@ -32,7 +36,7 @@ check: $(DEV)   ## format, lint, types, layers; schema.graphql and database in s
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
-	@$(PY) .venv/bin/lint-imports
+	@$(PY) $(VENV)/bin/lint-imports
 	@$(PY) -m parley schema | diff -u schema.graphql - || \
 		{ echo "schema.graphql is not what the code prints; run: make schema" >&2; exit 1; }
 	@$(PY) -m parley settings | diff -u docs/settings.md - || \
@@ -64,34 +68,34 @@ explorer:       ## fetch the explorer's files, where Node is there
 	fi
 
 lock: $(PY)     ## resolve pyproject.toml's ranges anew, with the hashes of all platforms' files
-	@rm -rf .venv/lock && $(PY) -m venv .venv/lock && .venv/lock/bin/pip install --quiet 'pip-tools>=7.6,<8'
+	@rm -rf $(VENV)/lock && $(PY) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet 'pip-tools>=7.6,<8'
 	@for lock in base dev; do \
 		test $$lock = base && more= || more='--extra dev -c requirements/base.txt'; \
-		CUSTOM_COMPILE_COMMAND='make lock' .venv/lock/bin/pip-compile pyproject.toml $$more $(ARGS) \
+		CUSTOM_COMPILE_COMMAND='make lock' $(VENV)/lock/bin/pip-compile pyproject.toml $$more $(ARGS) \
 			--quiet --generate-hashes --strip-extras --annotation-style=line --no-emit-index-url \
 			--no-emit-find-links --no-emit-trusted-host --output-file requirements/$$lock.txt || exit 1; \
-	done; rm -rf .venv/lock
+	done; rm -rf $(VENV)/lock
 
 clean:          ## remove what was installed and cached; what Parley stored in .parley stays
-	rm -rf .venv explorer/assets .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* explorer/assets .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The first Python that is new enough. A half-made environment goes away, so that the next try begins anew.
 $(PY):
 	@for python in $(PYTHON) python3.14 python3.13 python3.12 python3.11; do \
 		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-			$$python -m venv --clear .venv && exit 0; rm -rf .venv; exit 1; \
+			$$python -m venv --clear $(VENV) && exit 0; rm -rf $(VENV); exit 1; \
 		fi; \
 	done; \
 	echo "Parley needs Python 3.11 or later, and $(PYTHON) is $$($(PYTHON) -V 2>&1 || true); name one with PYTHON=…" >&2; exit 1
 
 $(BASE): requirements/base.txt $(PY)
-	@echo "Installing what Parley needs into .venv (once, about half a minute) …"
+	@echo "Installing what Parley needs into $(VENV) (once, about half a minute) …"
 	@$(PIP) -r requirements/base.txt
 	@touch $@
 
 # The larger lock holds the smaller one.
 $(DEV): requirements/dev.txt $(PY)
-	@echo "Installing what Parley and its tests need into .venv (once, about a minute) …"
+	@echo "Installing what Parley and its tests need into $(VENV) (once, about a minute) …"
 	@$(PIP) -r requirements/dev.txt
 	@touch $(BASE) $@

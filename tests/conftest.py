@@ -27,10 +27,12 @@ from parley.migrations import migrate
 from parley.ports import free_port
 from parley.resources import open_storage
 from parley.settings import DEVELOPMENT_LIMITS, Settings
+from parley.supervision.part import start_and_wait
 from tests.citus.building import build
 from tests.citus.cluster import SHARDS, Cluster, Emptying
 from tests.citus.recording import Recording
 from tests.make import AnotherDevice, MakePerson, Person, make_device, make_person
+from tests.postgresql import InstalledPostgreSQL
 from tests.serving import ServedWith, Server, serve
 
 SECRET = "a secret of the tests, of no use anywhere else"
@@ -62,6 +64,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--citus",
         action="store_true",
         help="run on PostgreSQL distributed by Citus (make test-citus)",
+    )
+    parser.addoption(
+        "--postgresql",
+        metavar="FOLDER",
+        type=Path,
+        help="run on the PostgreSQL that is installed there, in place of the wheel's",
     )
     parser.addoption(
         "--statements",
@@ -107,11 +115,29 @@ def cluster(
 
 
 @pytest.fixture(scope="session")
+def installed(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[InstalledPostgreSQL | None]:
+    """Another PostgreSQL than the wheel's, where the tests run on that."""
+    folder: Path | None = pytestconfig.getoption("--postgresql")
+    if folder is None:
+        yield None
+        return
+    postgresql = InstalledPostgreSQL(tmp_path_factory.mktemp("postgresql"), folder)
+    start_and_wait([postgresql])
+    yield postgresql
+    postgresql.stop()
+
+
+@pytest.fixture(scope="session")
 def embedded(
-    cluster: Cluster | None, tmp_path_factory: pytest.TempPathFactory
+    cluster: Cluster | None,
+    installed: InstalledPostgreSQL | None,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[EmbeddedServers]:
     folder = tmp_path_factory.mktemp("servers")
-    given = Settings(database_url=cluster.url if cluster else None)
+    other = cluster or installed
+    given = Settings(database_url=other.url if other else None)
     with EmbeddedServers(folder, settings=given, durable=False) as servers:
         migrate(servers.database_url, shards=SHARDS)
         yield servers
@@ -123,8 +149,11 @@ def database_url(embedded: EmbeddedServers) -> str:
 
 
 @pytest.fixture
-def postgresql_pid(embedded: EmbeddedServers, cluster: Cluster | None) -> int:
-    return cluster.pid if cluster else embedded.pid("postgresql")
+def postgresql_pid(
+    embedded: EmbeddedServers, cluster: Cluster | None, installed: InstalledPostgreSQL | None
+) -> int:
+    other = cluster or installed
+    return embedded.pid("postgresql") if other is None else other.pid or 0
 
 
 @pytest_asyncio.fixture(scope="session")

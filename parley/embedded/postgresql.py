@@ -52,6 +52,7 @@ FLEETING = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "off
 
 
 class PostgreSQL(Part):
+    major = MAJOR
     stop_signal = signal.SIGINT  # "fast": sessions are ended, the checkpoint is written
     stop_within_s = 15.0
     # "Immediate": the postmaster ends its backends too; the next start replays the log.
@@ -127,17 +128,35 @@ class PostgreSQL(Part):
         except FileNotFoundError:
             self._make_cluster()
             return
-        if version != MAJOR:
+        if version != self.major:
             raise StartError(
-                f"{self.directory} was written by PostgreSQL {version}, not {MAJOR}; "
+                f"{self.directory} was written by PostgreSQL {version}, not {self.major}; "
                 "take its data over with pg_dump, or set another PARLEY_DATA_DIR."
             )
+
+    def initdb_arguments(self, directory: Path) -> list[str]:
+        """Say how a cluster is made."""
+        return [
+            f"--pgdata={directory}",
+            "--no-sync",  # once, after the database is made
+            "--no-instructions",
+            "--encoding=UTF8",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--locale=C",
+            f"--username={NAME}",
+            "--auth=scram-sha-256",
+            "--pwfile=/dev/stdin",
+            # Iterations slow down guessing; 160 random bits are not guessed, and each new
+            # connection would pay for them.
+            "--set=scram_iterations=1",
+        ]
 
     def _make_cluster(self) -> None:
         unfinished = self.directory.with_name("postgresql.new")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
-        self._run(unfinished, f"{self._password}\n", "initdb", *_initdb_arguments(unfinished))
+        self._run(unfinished, f"{self._password}\n", "initdb", *self.initdb_arguments(unfinished))
         self._run(
             unfinished,
             f"CREATE DATABASE {NAME}\n",
@@ -147,8 +166,9 @@ class PostgreSQL(Part):
             str(unfinished),
             "template1",
         )
-        method = ["--sync-method=syncfs"] if sys.platform == "linux" else []
-        self._run(unfinished, "", "initdb", "--sync-only", *method, "-D", str(unfinished))
+        if self._durable:
+            method = ["--sync-method=syncfs"] if sys.platform == "linux" else []
+            self._run(unfinished, "", "initdb", "--sync-only", *method, "-D", str(unfinished))
         unfinished.rename(self.directory)
 
     def _run(self, directory: Path, text: str, *command: str) -> None:
@@ -173,24 +193,6 @@ class PostgreSQL(Part):
 
     def _binary(self, name: str) -> str:
         return str((self._installation or wheel_installation()) / "bin" / name)
-
-
-def _initdb_arguments(directory: Path) -> list[str]:
-    return [
-        f"--pgdata={directory}",
-        "--no-sync",  # once, after the database is made
-        "--no-instructions",
-        "--encoding=UTF8",
-        "--locale-provider=builtin",
-        "--builtin-locale=C.UTF-8",
-        "--locale=C",
-        f"--username={NAME}",
-        "--auth=scram-sha-256",
-        "--pwfile=/dev/stdin",
-        # Iterations slow down guessing; 160 random bits are not guessed, and each new connection
-        # would pay for them.
-        "--set=scram_iterations=1",
-    ]
 
 
 def wheel_installation() -> Path:
