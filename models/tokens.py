@@ -77,6 +77,8 @@ class Tokens:
         self._unsubscribe_keys = [_derive(each, "unsubscribe") for each in secrets]
         self._network_keys = [_derive(each, "network") for each in secrets]
         self._cursor_keys = [_derive(each, "inbox cursor") for each in secrets]
+        # What tells secrets apart, and says nothing else about them: the one that signs first.
+        self.fingerprints = [_derive(each, "fingerprint").hex()[:16] for each in secrets]
         # Every token of ours begins with the same header: one that does not is not parsed at all.
         header, _, _ = jwt.encode({}, self._access_keys[0], algorithm="HS256").partition(".")
         self._header = f"{header}."

@@ -40,6 +40,7 @@ from subscriptions.presence.presence import NodePresence
 from subscriptions.presence.watch import PresenceWatch
 from subscriptions.receipts import Receipts
 from subscriptions.scripts import Valkey
+from subscriptions.secret_watch import SecretWatch
 from subscriptions.session_watch import SessionWatch
 from subscriptions.signaller import Signaller
 from subscriptions.typing import Typing
@@ -166,6 +167,7 @@ async def _open_parts(settings: Settings, parts: Parts) -> Process:
     loops, database, limits = ground.loops, ground.database, settings.limits
     buckets = Buckets(limits)
     parts.start(Refill(ground.valkey, buckets, loops))
+    parts.start(SecretWatch(ground.valkey, ground.tokens, loops))
     following = await _open_following(ground, parts)
     hub, node, receipts = following.hub, following.node, following.receipts
     pushes = parts.start(PushQueue(database, limits, loops=loops))

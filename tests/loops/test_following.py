@@ -17,6 +17,7 @@ from models.database import Database
 from models.devices.sessions import Sessions
 from models.log.positions import Moved
 from models.log.signals import Signalled, ViewerChanged
+from models.tokens import Tokens
 from subscriptions.buckets import Refill
 from subscriptions.connections import Connections, Owner
 from subscriptions.feed import Feed
@@ -27,6 +28,7 @@ from subscriptions.nodes.node import Node, topic_of
 from subscriptions.presence.presence import NodePresence
 from subscriptions.presence.watch import PresenceWatch
 from subscriptions.receipts import Receipts
+from subscriptions.secret_watch import SecretWatch
 from subscriptions.session_watch import SessionWatch
 from subscriptions.signaller import Signaller
 from subscriptions.viewer_states import ViewerStates
@@ -176,6 +178,16 @@ async def buckets(ground: Ground) -> AsyncIterator[Trigger]:
 
 
 @asynccontextmanager
+async def secrets(ground: Ground) -> AsyncIterator[Trigger]:
+    tokens = Tokens("a secret of the tests, of no use", ground.limits)
+    async with ground.failing_valkey(runs("show_secret")) as valkey:
+        part = SecretWatch(valkey, tokens, ground.loops, every_s=0.05)
+        part.start()
+        yield nothing
+        await part.close()
+
+
+@asynccontextmanager
 async def connections(ground: Ground) -> AsyncIterator[Trigger]:
     """Whoever waits for a connection gets one."""
     async with ground.failing_valkey(runs("hold_connections")) as valkey:
@@ -302,6 +314,7 @@ CASES: Cases = {
     "receipts": receipts,
     "buckets": buckets,
     "connections": connections,
+    "secrets": secrets,
     "session_poll": session_poll,
     "presence": presence,
     "presence_renew": presence_renew,

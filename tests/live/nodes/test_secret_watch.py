@@ -1,0 +1,70 @@
+"""Processes whose secrets differ say so."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from models.limits import Limits
+from models.tokens import Tokens
+from parley.embedded import EmbeddedServers
+from subscriptions.secret_watch import KEY, SecretWatch
+
+FIRST, SECOND, THIRD = (f"the {word} secret of the tests" for word in ("first", "second", "third"))
+
+
+@pytest_asyncio.fixture
+async def valkey(embedded: EmbeddedServers) -> AsyncIterator[Redis]:
+    """A database of its own."""
+    client = Redis.from_url(embedded.redis_url.removesuffix("0") + "5")
+    await client.flushdb()
+    yield client
+    await client.aclose()
+
+
+def watch(valkey: Redis, secret: str, previous: str | None = None) -> SecretWatch:
+    return SecretWatch(valkey, Tokens(secret, Limits(), previous_secret=previous))
+
+
+async def test_another_secret_is_told_once(valkey: Redis, caplog: pytest.LogCaptureFixture) -> None:
+    one, other = watch(valkey, FIRST), watch(valkey, SECOND)
+    await one.look()
+    assert caplog.records == []
+
+    await other.look()
+    for _ in range(3):
+        await one.look()
+
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    assert "PARLEY_SECRET" in caplog.text
+    assert FIRST not in caplog.text
+
+
+async def test_a_change_of_the_secret_step_by_step_is_no_difference(
+    valkey: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    steps = [
+        watch(valkey, FIRST),
+        watch(valkey, FIRST, SECOND),
+        watch(valkey, SECOND, FIRST),
+        watch(valkey, SECOND),
+    ]
+    for before, after in zip(steps, steps[1:], strict=False):
+        await valkey.delete(KEY)
+        for process in (before, after, before, after):
+            await process.look()
+
+    assert caplog.records == []
+
+
+async def test_what_has_ended_counts_no_more(
+    valkey: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    await watch(valkey, THIRD).look()
+    (shown,) = Tokens(THIRD, Limits()).fingerprints
+    await valkey.zincrby(KEY, -60, shown)
+
+    await watch(valkey, FIRST).look()
+
+    assert caplog.records == []
