@@ -14,7 +14,6 @@ _ROWS = (
     "SELECT FROM invites WHERE channel_id = $1 FOR UPDATE",
     "SELECT FROM messages WHERE channel_id = $1 FOR UPDATE",
     "SELECT FROM media WHERE id = $1 FOR UPDATE",
-    "SELECT FROM devices WHERE id = $1 FOR UPDATE",
     "SELECT FROM users WHERE id = $1 FOR UPDATE",
 )
 
@@ -29,6 +28,13 @@ async def held(database_url: str, global_ids: Sequence[str]) -> AsyncIterator[No
             for statement in _ROWS:
                 for inner_id in inner_ids:
                     await connection.execute(statement, inner_id)
+            for inner_id in inner_ids:
+                owner = await connection.fetchval(
+                    "SELECT user_id FROM devices WHERE id = $1", inner_id
+                )
+                await connection.execute(
+                    "SELECT FROM devices WHERE user_id = $1 AND id = $2 FOR UPDATE", owner, inner_id
+                )
             yield
     finally:
         await connection.close()

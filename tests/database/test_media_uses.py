@@ -17,6 +17,7 @@ from models.media.releases import delete_unused, release_media
 from models.media.uses import HolderKind, claim_for_message, claim_picture, list_visible
 from models.refusals import RefusalCode, Refused
 from models.users.users import ProfileChanges, User, create_user, update_profile
+from tests.locks import count_waiting
 from tests.times import earlier
 from tests.waiting import Edge, eventually, steps
 
@@ -180,11 +181,7 @@ async def test_a_picture_that_expires_while_it_is_claimed_is_refused(
 
 
 async def waits(database: Database) -> bool:
-    count: int = await database.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
-        "AND query LIKE '%FROM media%FOR UPDATE%'"
-    )
-    return count > 0
+    return await count_waiting(database) > 0
 
 
 async def test_of_many_channels_only_the_viewer_s_are_looked_at(database: Database) -> None:

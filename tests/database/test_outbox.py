@@ -8,6 +8,7 @@ import pytest
 from models import ids
 from models.database import Connection, Database
 from models.log.outbox import UncheckedBatch, delete_settled_batches, note_checked, settle_batches
+from tests.locks import count_waiting
 from tests.waiting import eventually
 
 Key = tuple[str, str]
@@ -36,13 +37,6 @@ async def make_rows(database: Database, count: int) -> list[Key]:
     return keys
 
 
-async def waits(database: Database) -> bool:
-    count = await database.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    )
-    return bool(count)
-
-
 @pytest.mark.parametrize("write", [settle_batches, check])
 @pytest.mark.parametrize("turned", [False, True])
 async def test_rows_are_taken_in_the_order_of_their_keys(
@@ -55,7 +49,7 @@ async def test_rows_are_taken_in_the_order_of_their_keys(
     async with other_database.transaction() as connection:
         await connection.execute(HOLD, *keys[0])
         writing = asyncio.ensure_future(write(database, given))
-        await eventually(lambda: waits(other_database))
+        await eventually(lambda: count_waiting(other_database))
 
         for key in keys[1:]:
             await connection.execute(f"{HOLD} NOWAIT", *key)

@@ -9,6 +9,7 @@ from models.log.committer import Committer
 from models.log.entries import Batch
 from models.media.media import MediaState, list_media
 from tests.changes import delete
+from tests.locks import count_waiting
 from tests.make import Person
 from tests.media.making import Files, picture, render, taken
 from tests.waiting import eventually
@@ -161,10 +162,7 @@ async def test_releasing_a_content_waits_for_a_file_that_is_just_taking_it(
 
 
 async def waits_for_a_lock(files: Files) -> bool:
-    waiting: int = await files.database.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    )
-    return waiting > 0
+    return await count_waiting(files.database) > 0
 
 
 # -------------------------------------------------------------------- delivered

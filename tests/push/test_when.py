@@ -3,6 +3,7 @@
 import pytest
 
 from models.database import Database
+from tests.locks import count_waiting
 from tests.make import AnotherDevice, Person
 from tests.push.conftest import Working
 from tests.push.phones import MakePhone, is_checked, is_settled
@@ -136,8 +137,7 @@ async def test_a_batch_is_settled_once_its_pushes_are_queued(
     async with database.transaction() as connection:
         await connection.execute("LOCK push_endpoints")
         await alice.say(chat, "1")
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        await eventually(lambda: database.fetchval(waiting))
+        await eventually(lambda: count_waiting(database))
         assert tuple(await connection.fetchrow(jobs_and_unsettled) or ()) == (0, 1)
 
     await eventually(lambda: is_queued(database))

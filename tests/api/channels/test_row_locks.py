@@ -11,20 +11,13 @@ from models.database import Database
 from tests.changes import DELETE, EDIT, REACT
 from tests.groups import JOIN, UNKNOWN, UPDATE, join, make_group, make_invite, remove
 from tests.held import held
+from tests.locks import count_waiting
 from tests.make import SEND, Person
 from tests.serving import ServedWith
 from tests.uploading import make_media, send_media
 from tests.waiting import eventually
 
 UNKNOWN_MESSAGE = "msg_" + "0" * 32 + "_1"
-
-
-async def count_waiting(database: Database) -> int:
-    """Sessions that wait for somebody's lock."""
-    count: int = await database.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    )
-    return count
 
 
 def ask(person: Person, document: str, place: str) -> Any:

@@ -69,7 +69,7 @@ async def test_what_is_deleted_is_gone_from_the_database(
             table
             for table in tables
             if await database.fetchval(
-                f"SELECT EXISTS (SELECT FROM {table} t WHERE lower(t::text) LIKE '%{word}%')"
+                f"SELECT count(*) FROM {table} t WHERE lower(ROW(t.*)::text) LIKE '%{word}%'"
             )
         ]
 

@@ -9,6 +9,7 @@ import pytest_asyncio
 from models.database import Database
 from models.log.committer import Committer
 from tests.make import Person, write_history
+from tests.times import earlier
 
 MESSAGES = """query ($id: ID!, $first: Int, $after: String, $last: Int, $before: String,
         $aroundSeq: Int, $aroundId: ID, $aroundTime: DateTime) { channel(id: $id) {
@@ -217,9 +218,9 @@ async def test_around_a_time_is_around_the_newest_message_of_then(
 ) -> None:
     """One message each ten seconds, and gaps where changes have taken their seqs."""
     began = datetime(2026, 1, 1, tzinfo=UTC)
+    sent_at = earlier("$2::timestamptz", "(1 - seq) * interval '10 s'")
     await database.execute(
-        "UPDATE messages SET sent_at = $2::timestamptz + (seq - 1) * interval '10 s' "
-        "WHERE channel_id = $1",
+        f"UPDATE messages SET sent_at = {sent_at} WHERE channel_id = $1",
         history[4:],
         began,
     )

@@ -11,6 +11,7 @@ from models.devices.token_generations import accept_generation
 from models.tokens import Tokens
 from tests.database.users.sessions import device_row, let_in, refused
 from tests.database.users.signing_in import HOME, after, signed_in
+from tests.locks import count_waiting
 from tests.waiting import eventually
 
 
@@ -170,8 +171,7 @@ async def test_refresh_waits_for_whoever_changes_the_device(
         late = asyncio.create_task(refused(sessions, first.refresh_token, now=after(700)))
 
         async def waits() -> bool:
-            query = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-            return bool(await connection.fetchval(query))
+            return await count_waiting(database) > 0
 
         waited: bool = await eventually(waits)
         assert waited

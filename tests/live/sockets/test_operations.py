@@ -14,6 +14,7 @@ import pytest
 from models.close_codes import CloseCode
 from models.database import Database
 from tests.client import Json, Socket, ending, events, until
+from tests.locks import count_waiting
 from tests.make import SEND, Person
 from tests.serving import ServedWith
 from tests.waiting import eventually
@@ -21,9 +22,6 @@ from tests.waiting import eventually
 HISTORY = "query ($id: ID!) { channel(id: $id) { messages(last: 50) { nodes { text } } } }"
 INBOX = "subscription { inbox { __typename } }"
 VIEWER = "{ viewer { name } }"
-WAITING = """SELECT count(*) FROM pg_stat_activity
-WHERE wait_event_type = 'Lock' AND datname = current_database()
-    AND query NOT LIKE '%revoked_at > now()%'"""
 
 
 @asynccontextmanager
@@ -40,7 +38,7 @@ async def waiting(database: Database, count: int) -> None:
     """
 
     async def wait() -> bool:
-        return bool(await database.fetchval(WAITING) == count)
+        return await count_waiting(database, but="revoked_at >") == count
 
     await eventually(wait)
 
