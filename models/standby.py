@@ -6,15 +6,8 @@ counts as no answer; and whatever is written again, because its answer was lost,
 that waits, even if it finds all of it stored.
 """
 
-import asyncpg
-
 # Where PostgreSQL warns that it goes on without its standby. The text is in the server's language.
 WAIT = "SyncRepWaitForLSN"
 
 # Something that is written. Its commit comes after all that was committed before, and waits for it.
 WRITE_AHEAD = "SELECT pg_logical_emit_message(true, 'parley', '')"
-
-
-def is_commit_unsure(message: asyncpg.PostgresLogMessage) -> bool:
-    """Return whether PostgreSQL says that it has not waited for its synchronous standby."""
-    return getattr(message, "server_source_function", None) == WAIT

@@ -17,11 +17,10 @@ from enum import Enum
 import msgspec
 
 from models.channels.refusals import blocked_chat, no_such_channel
-from models.database import Database
+from models.database import Connection, Database
 from models.log.drafts import Draft, Sent
-from models.log.group_commit.batch_writer import Busy
+from models.log.group_commit.batch_writer import WRITE_WITHIN_S, Busy
 from models.log.group_commit.batching import GroupCommit
-from models.log.group_commit.connection_slot import SlotConnection
 from models.refusals import Refused
 
 # (user, channel) pairs that are remembered; some 330 bytes each.
@@ -93,7 +92,7 @@ class LookReader:
         """Do nothing: looking twice does no harm."""
 
     async def write(
-        self, connection: SlotConnection, items: Sequence[Look], *, wait: bool
+        self, connection: Connection, items: Sequence[Look], *, wait: bool
     ) -> Sequence[SenderStanding | Refused | Busy]:
         rows = await connection.fetch(
             _LOOK,
@@ -101,6 +100,7 @@ class LookReader:
             [look.channel_id for look in items],
             [look.user_id for look in items],
             [look.client_message_id for look in items],
+            timeout=WRITE_WITHIN_S,
         )
         return [SenderStanding(row["standing"]) for row in rows]
 

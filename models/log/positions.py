@@ -9,9 +9,8 @@ import asyncpg
 import msgspec
 
 from models.channels.refusals import no_such_channel
-from models.database import Database
-from models.log.group_commit.batch_writer import Busy
-from models.log.group_commit.connection_slot import SlotConnection
+from models.database import Connection, Database
+from models.log.group_commit.batch_writer import WRITE_WITHIN_S, Busy
 from models.log.one_channel import is_for_one_channel
 from models.log.outcomes import MoveOutcome
 from models.messages.receipts import ReceiptKind
@@ -84,7 +83,7 @@ class MoveWriter:
         item.again = True
 
     async def write(
-        self, connection: SlotConnection, items: Sequence[Move], *, wait: bool
+        self, connection: Connection, items: Sequence[Move], *, wait: bool
     ) -> Sequence[Moved | Refused | Busy]:
         channel_ids = {move.channel_id for move in items}
         if is_for_one_channel(channel_ids, items, is_distributed=self._is_distributed):
@@ -106,7 +105,7 @@ class MoveWriter:
 
 
 async def _advance_in_channel(
-    connection: SlotConnection, items: Sequence[Move], wait: bool
+    connection: Connection, items: Sequence[Move], wait: bool
 ) -> list[asyncpg.Record]:
     # Rows are locked in the order of the members.
     places = sorted(range(len(items)), key=lambda place: items[place].user_id)
@@ -120,16 +119,17 @@ async def _advance_in_channel(
         datetime.now(UTC),
         wait,
         any(m.again for m in items),
+        timeout=WRITE_WITHIN_S,
     )
     by_place = dict(zip(places, rows, strict=True))
     return [by_place[place] for place in range(len(items))]
 
 
 async def _advance_in_channels(
-    connection: SlotConnection, channel_ids: Set[str], items: Sequence[Move], wait: bool
+    connection: Connection, channel_ids: Set[str], items: Sequence[Move], wait: bool
 ) -> list[asyncpg.Record]:
     if any(m.again for m in items):
-        await connection.fetch(WRITE_AHEAD)
+        await connection.fetch(WRITE_AHEAD, timeout=WRITE_WITHIN_S)
     return await connection.fetch(
         "SELECT * FROM advance_positions($1, $2, $3, $4, $5, $6, $7)",
         sorted(channel_ids),
@@ -139,6 +139,7 @@ async def _advance_in_channels(
         [m.read_seq for m in items],
         datetime.now(UTC),
         wait,
+        timeout=WRITE_WITHIN_S,
     )
 
 
@@ -180,7 +181,7 @@ ORDER BY p.ord
 
 
 async def _before_the_last(
-    connection: SlotConnection, moved: Sequence[Moved], again: Set[tuple[str, str]]
+    connection: Connection, moved: Sequence[Moved], again: Set[tuple[str, str]]
 ) -> list[Moved]:
     """Return the moves as they are to be told. A move that was written again, after its answer was
     lost, is told as if it had moved its member just now, from the receipt before the newest:
@@ -196,6 +197,7 @@ async def _before_the_last(
         [m.user_id for m in unsure],
         [m.shown_delivered for m in unsure],
         [m.shown_read for m in unsure],
+        timeout=WRITE_WITHIN_S,
     )
     assumed = {
         (m.channel_id, m.user_id): msgspec.structs.replace(

@@ -6,10 +6,10 @@ import asyncpg
 
 from models import ids
 from models.channels.refusals import blocked_chat, no_such_channel
+from models.database import Connection
 from models.log.drafts import Draft, Sent
 from models.log.entries import Batch, Entry, Recipients
-from models.log.group_commit.batch_writer import Busy
-from models.log.group_commit.connection_slot import SlotConnection
+from models.log.group_commit.batch_writer import WRITE_WITHIN_S, Busy
 from models.log.one_channel import is_for_one_channel
 from models.log.outcomes import AppendOutcome
 from models.messages.messages import Message
@@ -57,7 +57,7 @@ class SendWriter:
         """Do nothing: a draft that was stored already is found by its id."""
 
     async def write(
-        self, connection: SlotConnection, items: Sequence[Draft], *, wait: bool
+        self, connection: Connection, items: Sequence[Draft], *, wait: bool
     ) -> Sequence[Sent | Refused | Busy]:
         for draft in items:
             draft.tries += 1
@@ -97,7 +97,7 @@ class SendWriter:
 
 
 async def _append_to_channel(
-    connection: SlotConnection, items: Sequence[Draft], outbox_id: str, wait: bool
+    connection: Connection, items: Sequence[Draft], outbox_id: str, wait: bool
 ) -> list[asyncpg.Record]:
     return await connection.fetch(
         # As plain as this, or Citus would not run it where the channel's rows are.
@@ -106,18 +106,19 @@ async def _append_to_channel(
         *_columns_of(items),
         outbox_id,
         wait,
+        timeout=WRITE_WITHIN_S,
     )
 
 
 async def _append_to_channels(
-    connection: SlotConnection,
+    connection: Connection,
     channel_ids: Set[str],
     items: Sequence[Draft],
     outbox_id: str,
     wait: bool,
 ) -> list[asyncpg.Record]:
     if any(draft.tries > 1 for draft in items):
-        await connection.fetch(WRITE_AHEAD)
+        await connection.fetch(WRITE_AHEAD, timeout=WRITE_WITHIN_S)
     return await connection.fetch(
         "SELECT * FROM append_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         sorted(channel_ids),
@@ -125,6 +126,7 @@ async def _append_to_channels(
         *_columns_of(items),
         outbox_id,
         wait,
+        timeout=WRITE_WITHIN_S,
     )
 
 

@@ -30,7 +30,9 @@ OPTIONS = {
 class Node(PostgreSQL):
     """One PostgreSQL of the cluster; the nodes know each other's password."""
 
-    def __init__(self, folder: Path, name: str, *, installation: Path, password: str) -> None:
+    def __init__(
+        self, folder: Path, name: str, *, installation: Path, password: str, durable: bool
+    ) -> None:
         self.port = free_port()
         folder.joinpath(name).mkdir(mode=0o700)
         super().__init__(
@@ -38,7 +40,7 @@ class Node(PostgreSQL):
             folder / "logs" / f"{name}.log",
             port=self.port,
             password=password,
-            durable=False,
+            durable=durable,
             installation=installation,
             options=OPTIONS,
         )
@@ -52,10 +54,11 @@ class Node(PostgreSQL):
 class Cluster:
     """The cluster for as long as a `with` block lasts; its database is empty at first."""
 
-    def __init__(self, folder: Path, installation: Path) -> None:
+    def __init__(self, folder: Path, installation: Path, *, durable: bool = False) -> None:
         password = secrets.token_hex(16)
         self.nodes = [
-            Node(folder, name, installation=installation, password=password) for name in NAMES
+            Node(folder, name, installation=installation, password=password, durable=durable)
+            for name in NAMES
         ]
         self.coordinator, *self.workers = self.nodes
         # Any node takes any statement; the coordinator alone changes tables.

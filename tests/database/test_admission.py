@@ -8,12 +8,11 @@ import asyncpg
 import pytest_asyncio
 
 from models import ids
-from models.database import connect
+from models.database import Connection, connect
 from models.log.admission import Admission, Look, LookReader, SenderStanding
 from models.log.drafts import Draft, Sent
 from models.log.group_commit.batch_writer import Busy
 from models.log.group_commit.batching import GroupCommit
-from models.log.group_commit.connection_slot import SlotConnection
 from models.log.send_writer import SendWriter
 from models.messages.messages import MessageKind
 from models.refusals import RefusalCode, Refused
@@ -31,7 +30,7 @@ class CountingReader(LookReader):
         self.failing = 0
 
     async def write(
-        self, connection: SlotConnection, items: Sequence[Look], *, wait: bool
+        self, connection: Connection, items: Sequence[Look], *, wait: bool
     ) -> Sequence[SenderStanding | Refused | Busy]:
         self.batches.append(len(items))
         if self.failing:

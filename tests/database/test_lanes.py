@@ -9,18 +9,16 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest_asyncio
 
-from models.database import Database, connect
+from models.database import Connection, Database, connect
 from models.log.committer import Committer
 from models.log.drafts import Draft, Sent
 from models.log.entries import Batch
 from models.log.group_commit.batch_writer import Busy
 from models.log.group_commit.batching import GroupCommit
-from models.log.group_commit.connection_slot import SlotConnection
 from models.log.positions import Move
 from models.messages.messages import MessageKind
 from models.refusals import Refused
 from tests.groups import inner_id, make_group
-from tests.held import held
 from tests.make import Person
 
 CHANNELS = 5
@@ -58,7 +56,7 @@ class ByLane:
         return None
 
     async def write(
-        self, connection: SlotConnection, items: Sequence[tuple[str, int]], *, wait: bool
+        self, connection: Connection, items: Sequence[tuple[str, int]], *, wait: bool
     ) -> Sequence[int | Refused | Busy]:
         self.batches.append(list(items))
         if items[0][0] in self.stopped:
@@ -163,18 +161,19 @@ async def test_moves_of_many_channels_are_answered_in_place(
 async def test_a_held_channel_holds_up_no_other_and_goes_on_in_order(
     by_lanes: Committer, database_url: str, alice: Person, bob: Person
 ) -> None:
-    held_group = await make_group(alice, bob, name="Held")
-    other = await make_channel(alice, bob, 1)
+    held_channel, other = [await make_channel(alice, bob, n) for n in range(2)]
+    holder = await connect(database_url)
     async with asyncio.timeout(60):
-        async with held(database_url, [held_group]):
+        async with holder.transaction():
+            await holder.execute("SELECT FROM channels WHERE id = $1 FOR UPDATE", held_channel)
             waiting = [
-                asyncio.ensure_future(by_lanes.send(draft(alice, inner_id(held_group), f"{n}")))
+                asyncio.ensure_future(by_lanes.send(draft(alice, held_channel, f"{n}")))
                 for n in range(5)
             ]
-            for n in range(5):
-                await by_lanes.send(draft(alice, other, f"{n}"))
+            await asyncio.gather(*(by_lanes.send(draft(alice, other, f"{n}")) for n in range(5)))
             assert not any(answer.done() for answer in waiting)
         sent = await asyncio.gather(*waiting)
+    await holder.close()
 
     assert [answer.seq for answer in sent] == [sent[0].seq + n for n in range(5)]
 

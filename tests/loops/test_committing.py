@@ -62,9 +62,6 @@ class NoConnection:
     def terminate(self) -> None:
         return None
 
-    def add_log_listener(self, listener: object) -> None:
-        return None
-
 
 async def connect() -> "asyncpg.Connection[asyncpg.Record]":
     return cast("asyncpg.Connection[asyncpg.Record]", NoConnection())

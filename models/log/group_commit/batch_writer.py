@@ -4,11 +4,14 @@ from collections.abc import Hashable, Sequence
 from enum import Enum
 from typing import Protocol, TypeVar
 
-from models.log.group_commit.connection_slot import SlotConnection
+from models.database import Connection
 from models.refusals import Refused
 
 ItemIn = TypeVar("ItemIn", contravariant=True)
 Result = TypeVar("Result")
+
+# How long one statement of a batch may take.
+WRITE_WITHIN_S = 2
 
 
 class Busy(Enum):
@@ -46,7 +49,7 @@ class BatchWriter(Protocol[ItemIn, Result]):
         """Note that the item is written again although it may be stored: the answer was lost."""
 
     async def write(
-        self, connection: SlotConnection, items: Sequence[ItemIn], *, wait: bool
+        self, connection: Connection, items: Sequence[ItemIn], *, wait: bool
     ) -> Sequence[Result | Refused | Busy]:
         """Write all in one transaction, and return the answers in the order of the items. Where
         `wait` is false, an item whose row somebody else holds is not waited for: it is BUSY.

@@ -5,7 +5,7 @@ import logging
 import random
 
 from models.database import CONNECTION_ERRORS
-from models.log.group_commit.connection_slot import CommitUnsureError, ConnectionSlot
+from models.log.group_commit.connection_slot import ConnectionSlot
 from models.shards import is_of_a_moving_shard
 
 logger = logging.getLogger("parley.commit")
@@ -25,7 +25,7 @@ async def pause_before_retry(slot: ConnectionSlot, error: Exception, attempt: in
     by up to half at random. A connection that broke is dropped from its slot.
     """
     state = getattr(error, "sqlstate", None) or ""
-    if isinstance(error, (*CONNECTION_ERRORS, CommitUnsureError)):
+    if isinstance(error, CONNECTION_ERRORS):
         slot.drop()
     elif not (state.startswith(RETRIED_CLASSES) or is_of_a_moving_shard(error)):
         return False
