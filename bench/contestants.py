@@ -15,14 +15,14 @@ from bench.wire import HOST
 from parley.embedded import EmbeddedServers
 from parley.ports import free_port
 from parley.settings import read_environment
-from parley.supervision.part import CHECKOUT, Part, StartError
+from parley.supervision.part import CHECKOUT, StartError, SupervisedPart
 from parley.supervision.probes import http_status
 
 PROFILES = Path(__file__).with_name("profiles")
 NAIVE_DATABASE = "naive"
 
 
-class Contestant(Part):
+class Contestant(SupervisedPart):
     """A server process, kept on its cores."""
 
     def __init__(

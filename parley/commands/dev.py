@@ -11,7 +11,7 @@ from parley.embedded.services import ServicesFile
 from parley.ports import reserve
 from parley.settings import Settings, read_environment
 from parley.supervision.processes import Migrations, Worker, api_parts
-from parley.supervision.supervisor import Plan, Supervisor
+from parley.supervision.supervisor import SupervisionPlan, Supervisor
 
 # Would lead our S3 client to other credentials than those of the embedded endpoint.
 ELSEWHERE = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
@@ -36,11 +36,11 @@ def run(settings: Settings, arguments: argparse.Namespace, *, told: bool) -> int
             return supervisor.run()
 
 
-def _plan(settings: Settings, folder: Folder, servers: Servers, port: int) -> Plan:
+def _plan(settings: Settings, folder: Folder, servers: Servers, port: int) -> SupervisionPlan:
     environment = _environment(settings, folder, servers, port)
     names = [f"api {number}" for number in range(1, settings.api_processes + 1)]
     *own_ports, worker_port = KeptPorts(folder.ports_path).assign([*names, "worker"]).values()
-    return Plan(
+    return SupervisionPlan(
         servers=servers.parts,
         migrations=Migrations(environment),
         apis=api_parts(settings, environment, own_ports),

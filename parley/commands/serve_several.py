@@ -9,7 +9,7 @@ from parley.logs import configure_logging
 from parley.ports import free_port, reserve
 from parley.settings import Settings, read_environment, require_services
 from parley.supervision.processes import api_parts
-from parley.supervision.supervisor import Plan, Supervisor
+from parley.supervision.supervisor import SupervisionPlan, Supervisor
 
 LOGGER = logging.getLogger("parley.supervisor")
 
@@ -20,7 +20,7 @@ def run(settings: Settings, arguments: argparse.Namespace, *, told: bool) -> int
     with reserve(settings.host, settings.port) as reserved:
         port = reserved.getsockname()[1]
         environment = {**read_environment(), "PARLEY_PORT": str(port)}
-        plan = Plan(apis=api_parts(settings, environment, _own_ports(settings)))
+        plan = SupervisionPlan(apis=api_parts(settings, environment, _own_ports(settings)))
         return Supervisor(
             plan, say=LOGGER.info, ready=lambda: announce(address(settings.host, port))
         ).run()

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from parley.supervision.launch import NOBODY
-from parley.supervision.part import BARE_ENVIRONMENT, Part, StartError, launched
+from parley.supervision.part import BARE_ENVIRONMENT, StartError, SupervisedPart, launched
 from parley.supervision.probes import postgresql_answers, postgresql_responds
 
 MAJOR = "18"
@@ -51,7 +51,7 @@ DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 FLEETING = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "off"}
 
 
-class PostgreSQL(Part):
+class PostgreSQL(SupervisedPart):
     major = MAJOR
     stop_signal = signal.SIGINT  # "fast": sessions are ended, the checkpoint is written
     stop_within_s = 15.0

@@ -4,11 +4,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from parley.supervision.part import BARE_ENVIRONMENT, CHECKOUT, Part
+from parley.supervision.part import BARE_ENVIRONMENT, CHECKOUT, SupervisedPart
 from parley.supervision.probes import http_status
 
 
-class S3(Part):
+class S3(SupervisedPart):
     def __init__(
         self, data_dir: Path, log_path: Path, *, port: int, bucket: str, region: str
     ) -> None:

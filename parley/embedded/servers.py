@@ -11,7 +11,7 @@ from parley.embedded.postgresql import PostgreSQL
 from parley.embedded.s3 import S3
 from parley.embedded.valkey import Valkey
 from parley.settings import Settings
-from parley.supervision.part import Part, start_and_wait
+from parley.supervision.part import SupervisedPart, start_and_wait
 
 ALL = ("postgresql", "valkey", "s3")
 
@@ -60,7 +60,7 @@ class Servers:
             "s3": settings.s3_endpoint_url,
         }
         # The slowest to come up first.
-        embedded: list[Part] = [self.s3, self.valkey, self.postgresql]
+        embedded: list[SupervisedPart] = [self.s3, self.valkey, self.postgresql]
         self.parts = [part for part in embedded if part.name in only and not outside[part.name]]
         self.urls = {
             "postgresql": settings.database_url or self.postgresql.url,
@@ -140,7 +140,7 @@ class EmbeddedServers:
     def environment(self) -> dict[str, str]:
         return self._servers.environment()
 
-    def part(self, name: str) -> Part:
+    def part(self, name: str) -> SupervisedPart:
         return next(part for part in self._servers.parts if part.name == name)
 
     def pid(self, name: str) -> int:

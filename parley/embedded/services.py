@@ -11,11 +11,11 @@ from typing import Self
 from parley.embedded.folder import Folder, write_whole
 from parley.embedded.servers import Servers
 from parley.supervision.processes import Api
-from parley.supervision.supervisor import Plan
+from parley.supervision.supervisor import SupervisionPlan
 
 
 class ServicesFile:
-    def __init__(self, folder: Folder, servers: Servers, plan: Plan) -> None:
+    def __init__(self, folder: Folder, servers: Servers, plan: SupervisionPlan) -> None:
         self._path = folder.services_path
         self._servers = servers
         self._plan = plan

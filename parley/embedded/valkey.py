@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from parley.embedded.folder import write_whole
-from parley.supervision.part import Part, StartError
+from parley.supervision.part import StartError, SupervisedPart
 from parley.supervision.probes import valkey_answers, valkey_responds
 
 
-class Valkey(Part):
+class Valkey(SupervisedPart):
     # SIGTERM, so that an orphan writes its append-only file out before it ends.
-    orphan_signal = Part.stop_signal
+    orphan_signal = SupervisedPart.stop_signal
 
     def __init__(self, data_dir: Path, log_path: Path, *, port: int, password: str) -> None:
         super().__init__("valkey", log_path=log_path)

@@ -31,7 +31,7 @@ NOBODY = 65534
 WATCH_INTERVAL_S = 0.5
 
 
-class Order(TypedDict):
+class LaunchOrder(TypedDict):
     command: list[str]
     parent: int
     # Sent to the program when the parent is gone.
@@ -44,7 +44,7 @@ class Order(TypedDict):
     with_watcher: bool
 
 
-def main(order: Order) -> None:
+def main(order: LaunchOrder) -> None:
     os.umask(0o077)
     libc = ctypes.CDLL(None, use_errno=True)
     if order["owned_dir"] is not None and not (os.geteuid() and has_name(os.geteuid())):

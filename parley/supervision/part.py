@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from parley.supervision.launch import Order
+from parley.supervision.launch import LaunchOrder
 
 LAUNCH = Path(__file__).with_name("launch.py")
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -45,7 +45,7 @@ def launched(
         raise RuntimeError(
             "Start parts from the main thread: the kernel takes a thread's end for its process's."
         )
-    order = Order(
+    order = LaunchOrder(
         command=list(command),
         parent=os.getpid(),
         orphan_signal=orphan_signal,
@@ -56,7 +56,7 @@ def launched(
     return [sys.executable, "-I", "-S", str(LAUNCH), json.dumps(order)]
 
 
-class Part(ABC):
+class SupervisedPart(ABC):
     """What to run, how to ask it, and how to end it."""
 
     stop_signal = signal.SIGTERM
@@ -212,7 +212,7 @@ class StartedParts:
     """Parts that start side by side, until all of them answer; `started`: they run already."""
 
     def __init__(
-        self, parts: Sequence[Part], *, within_s: float = 30, started: bool = False
+        self, parts: Sequence[SupervisedPart], *, within_s: float = 30, started: bool = False
     ) -> None:
         self.deadline = time.monotonic() + within_s
         # A forerunner that was killed is gone within a second or two.
@@ -221,7 +221,7 @@ class StartedParts:
         for part in () if started else parts:
             part.start()
 
-    def poll(self) -> list[Part]:
+    def poll(self) -> list[SupervisedPart]:
         """Those that have begun to answer since the last call.
 
         Raises:
@@ -233,7 +233,7 @@ class StartedParts:
             self._look_after(part)
         return ready
 
-    def _look_after(self, part: Part) -> None:
+    def _look_after(self, part: SupervisedPart) -> None:
         now = time.monotonic()
         if part.running:
             # One that waits for a server which is not ours says that it is alive.
@@ -249,7 +249,7 @@ class StartedParts:
         part.start()
 
 
-def start_and_wait(parts: Sequence[Part], *, within_s: float = 30) -> None:
+def start_and_wait(parts: Sequence[SupervisedPart], *, within_s: float = 30) -> None:
     """Start parts side by side; all of them answer on return, or none runs.
 
     Raises:
@@ -282,6 +282,6 @@ def open_log(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
-def _said(part: Part) -> str:
+def _said(part: SupervisedPart) -> str:
     words = part.last_words()
     return f" It said:\n{words}" if words else ""

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from parley.settings import Settings
-from parley.supervision.part import CHECKOUT, Part
+from parley.supervision.part import CHECKOUT, SupervisedPart
 from parley.supervision.probes import http_status
 
 # Tells a command to load its code, and then to wait for a byte on its standard input.
@@ -15,7 +15,7 @@ WHEN_TOLD = "--when-told"
 ENDS_WITHIN_S = 12.0
 
 
-class ParleyPart(Part):
+class ParleyPart(SupervisedPart):
     """Its code is loaded while servers still start; it begins when released."""
 
     gated = True

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from parley.supervision.part import Part, StartedParts, StartError, describe_exit
+from parley.supervision.part import StartedParts, StartError, SupervisedPart, describe_exit
 from parley.supervision.signals import Signals
 
 Say = Callable[[str], None]
@@ -33,25 +33,25 @@ ASK_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class SupervisionPlan:
     """What runs, in groups: each group is stopped before the next one."""
 
-    servers: Sequence[Part] = ()
+    servers: Sequence[SupervisedPart] = ()
     # Runs once, when the servers answer; the processes begin when it has succeeded.
-    migrations: Part | None = None
-    apis: Sequence[Part] = ()
-    workers: Sequence[Part] = ()
+    migrations: SupervisedPart | None = None
+    apis: Sequence[SupervisedPart] = ()
+    workers: Sequence[SupervisedPart] = ()
 
     @property
-    def processes(self) -> Sequence[Part]:
+    def processes(self) -> Sequence[SupervisedPart]:
         return [*self.apis, *self.workers]
 
     @property
-    def kept(self) -> Sequence[Part]:
+    def kept(self) -> Sequence[SupervisedPart]:
         return [*self.servers, *self.processes]
 
     @property
-    def stopping(self) -> Sequence[Sequence[Part]]:
+    def stopping(self) -> Sequence[Sequence[SupervisedPart]]:
         return [self.apis, self.workers, *([server] for server in self.servers)]
 
 
@@ -62,7 +62,7 @@ class _Stopped(Exception):
 class _Kept:
     """A part that is to stay up."""
 
-    def __init__(self, part: Part, hung_s: float) -> None:
+    def __init__(self, part: SupervisedPart, hung_s: float) -> None:
         self.part = part
         self.answering = True
         self._hung_s = hung_s
@@ -114,7 +114,7 @@ class Supervisor:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: SupervisionPlan,
         *,
         say: Say,
         ready: Callable[[], None] = lambda: None,
@@ -132,7 +132,7 @@ class Supervisor:
         self._signals = Signals()
         self._began = time.monotonic()
         # Those that load their code, and must not end meanwhile.
-        self._loading: Sequence[Part] = ()
+        self._loading: Sequence[SupervisedPart] = ()
 
     def run(self) -> int:
         """Blocks until SIGINT, SIGTERM or SIGHUP.
@@ -169,14 +169,14 @@ class Supervisor:
             part.release()
         self._await_all(processes, started=True)
 
-    def _await_all(self, parts: Sequence[Part], *, started: bool = False) -> None:
+    def _await_all(self, parts: Sequence[SupervisedPart], *, started: bool = False) -> None:
         starting = StartedParts(parts, within_s=START_WITHIN_S, started=started)
         while starting.waiting:
             for part in starting.poll():
                 self._say_up(part, "is up")
             self._pause()
 
-    def _run_once(self, part: Part) -> None:
+    def _run_once(self, part: SupervisedPart) -> None:
         part.release()
         deadline = time.monotonic() + MIGRATE_WITHIN_S
         while part.running:
@@ -199,7 +199,7 @@ class Supervisor:
                     f"{part.name} {describe_exit(part.exit_code)} while it was loaded."
                 )
 
-    def _say_up(self, part: Part, what: str) -> None:
+    def _say_up(self, part: SupervisedPart, what: str) -> None:
         self._say(f"{part.name} {what} after {time.monotonic() - self._began:.2f} s{part.remark()}")
 
     def _keep(self) -> None:
@@ -232,7 +232,7 @@ class Supervisor:
         return False
 
     @contextlib.contextmanager
-    def _reported(self, part: Part) -> Iterator[None]:
+    def _reported(self, part: SupervisedPart) -> Iterator[None]:
         try:
             yield
         except (StartError, OSError) as error:

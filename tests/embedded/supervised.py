@@ -19,7 +19,7 @@ from parley.ports import free_port
 from parley.settings import Settings
 from parley.supervision.part import BARE_ENVIRONMENT
 from parley.supervision.processes import Api
-from parley.supervision.supervisor import HUNG_S, Plan, Supervisor
+from parley.supervision.supervisor import HUNG_S, SupervisionPlan, Supervisor
 
 
 class StubApi(Api):
@@ -40,7 +40,7 @@ class StubApi(Api):
 def main(data_dir: Path, words: Sequence[str]) -> int:
     with contextlib.closing(Folder(data_dir)) as folder:
         servers = Servers(folder, Settings())
-        plan = Plan(servers=servers.parts, apis=[StubApi(folder, servers, words)])
+        plan = SupervisionPlan(servers=servers.parts, apis=[StubApi(folder, servers, words)])
         with ServicesFile(folder, servers, plan) as services:
             supervisor = Supervisor(
                 plan,

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from parley.supervision.part import Part, StartedParts, StartError
+from parley.supervision.part import StartedParts, StartError, SupervisedPart
 from tests.waiting import wait_until
 
 
-class Waiting(Part):
+class Waiting(SupervisedPart):
     """Runs, and does not work yet: it says so, or says nothing."""
 
     def __init__(self, *, responds: bool) -> None:
