@@ -6,28 +6,24 @@ from dataclasses import dataclass
 
 from models.background import Loops
 from models.buckets import Buckets
-from models.database import Database, DatabaseClosed, wait_for_database
+from models.database import Database
 from models.devices.sessions import Sessions
-from models.devices.sms import DevelopmentSmsSender, SmsSender, SnsSmsSender
 from models.log.committer import Committer
 from models.log.cursors import Cursors
 from models.log.entries import Batch
 from models.log.positions import Moved
 from models.media.uploads import Uploads
 from models.media.urls import (
-    CloudFrontAddresses,
     MediaUrls,
-    PlainAddresses,
-    StorageAddresses,
-    read_private_key,
 )
 from models.replica import Replica
 from models.storage.bucket import Storage
 from models.tokens import Tokens
 from models.users.sms_numbers import SmsRules
+from parley.opening import make_media_urls, make_sms_sender, make_tokens, open_storage
 from parley.parts import Parts
 from parley.push import read_push_rules
-from parley.settings import Settings, SettingsError, require_services
+from parley.settings import Settings, require_services
 from schema.context import Resources
 from subscriptions.activity import Activity
 from subscriptions.buckets import Refill
@@ -63,65 +59,6 @@ class Process:
     presence: NodePresence
     connections: Connections
     dispatcher: Dispatcher
-
-
-def make_sms_sender(settings: Settings) -> SmsSender:
-    if settings.development:
-        return DevelopmentSmsSender()
-    return SnsSmsSender.open(region=settings.aws_region)
-
-
-def make_tokens(settings: Settings) -> Tokens:
-    return Tokens(settings.secret, settings.limits, previous_secret=settings.secret_previous)
-
-
-def open_storage(settings: Settings) -> Storage:
-    return Storage.open(
-        endpoint_url=settings.s3_endpoint_url,
-        public_url=settings.s3_public_endpoint_url,
-        bucket=settings.s3_bucket,
-        region=settings.aws_region,
-        access_key_id=settings.aws_access_key_id,
-        secret_access_key=settings.aws_secret_access_key,
-        session_token=settings.aws_session_token,
-    )
-
-
-def make_media_urls(settings: Settings, storage: Storage) -> MediaUrls:
-    """Make the addresses of media, as the settings say.
-
-    Raises:
-        SettingsError: CloudFront's key is none.
-    """
-    addresses: StorageAddresses | PlainAddresses
-    if settings.media_base_url is None:
-        addresses = StorageAddresses(storage.signer)
-    elif settings.cloudfront_key_id is None or settings.cloudfront_private_key is None:
-        addresses = PlainAddresses(settings.media_base_url)
-    else:
-        try:
-            private_key = read_private_key(settings.cloudfront_private_key.encode())
-        except ValueError:
-            raise SettingsError(
-                "PARLEY_CLOUDFRONT_PRIVATE_KEY must be an RSA or P-256 key in PEM, not encrypted."
-            ) from None
-        addresses = CloudFrontAddresses(
-            settings.media_base_url, settings.cloudfront_key_id, private_key
-        )
-    return MediaUrls(addresses, ttl_s=settings.media_url_ttl_s)
-
-
-async def require_database(settings: Settings) -> None:
-    """Wait until PostgreSQL is there.
-
-    Raises:
-        SettingsError: it does not let us in, and will not.
-    """
-    assert settings.database_url is not None
-    try:
-        await wait_for_database(settings.database_url)
-    except DatabaseClosed as error:
-        raise SettingsError(f"DATABASE_URL cannot be used. {error}") from None
 
 
 @asynccontextmanager

@@ -24,8 +24,8 @@ from models.tables import metadata
 from models.tokens import Tokens
 from parley.embedded import EmbeddedServers
 from parley.migrations import migrate
+from parley.opening import open_storage
 from parley.ports import free_port
-from parley.resources import open_storage
 from parley.settings import DEVELOPMENT_LIMITS, Settings
 from parley.supervision.part import start_and_wait
 from tests.citus.building import build

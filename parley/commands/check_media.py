@@ -15,7 +15,7 @@ from models.log.entries import Batch
 from models.refusals import Refused
 from parley.embedded.running import with_running
 from parley.logs import configure_logging
-from parley.resources import open_storage
+from parley.opening import open_storage
 from parley.settings import Settings, SettingsError
 from parley.worker.jobs import make_media_sweep
 from workers.media.sweep import Findings

@@ -16,9 +16,9 @@ from models.media.lanes import LANES
 from models.push.addresses import PushEndpointKind
 from models.refusals import Refused
 from models.storage.bucket import Storage
+from parley.opening import make_tokens, open_storage
 from parley.parts import Parts
 from parley.push import open_push_providers
-from parley.resources import make_tokens, open_storage
 from parley.settings import Settings, SettingsError
 from parley.work_folder import WorkFolder
 from parley.worker.job_metrics import JobMetrics

@@ -14,8 +14,8 @@ from models.background import Background, CannotGoOn, Loops
 from models.database import Database
 from models.log.signals import Signalled, ViewerChanged
 from parley.metrics import Metrics
+from parley.opening import require_database
 from parley.parts import Parts
-from parley.resources import require_database
 from parley.settings import Settings, require_services
 from parley.worker.health import Health
 from parley.worker.job_metrics import JobMetrics

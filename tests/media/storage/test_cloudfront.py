@@ -24,7 +24,7 @@ from models.media.urls import (
 from models.refusals import Refused, unavailable
 from models.storage.bucket import Storage
 from models.storage.signing import AccessKey
-from parley.resources import make_media_urls
+from parley.opening import make_media_urls
 from parley.settings import Settings, SettingsError, read_settings
 from tests.media.storage.addresses import NOON, TTL_S, Clock, signer
 from tests.media.storage.storing import PNG
