@@ -20,13 +20,13 @@ def run(settings: Settings, arguments: argparse.Namespace, *, told: bool) -> int
     with reserve(settings.host, settings.port) as reserved:
         port = reserved.getsockname()[1]
         environment = {**read_environment(), "PARLEY_PORT": str(port)}
-        plan = SupervisionPlan(apis=api_parts(settings, environment, _own_ports(settings)))
+        plan = SupervisionPlan(apis=api_parts(settings, environment, list_own_ports(settings)))
         return Supervisor(
             plan, say=LOGGER.info, ready=lambda: announce(address(settings.host, port))
         ).run()
 
 
-def _own_ports(settings: Settings) -> Sequence[int]:
+def list_own_ports(settings: Settings) -> Sequence[int]:
     """Return PARLEY_OWN_PORT and the ports after it, one a process; where it is not set, free
     ones.
     """
