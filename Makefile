@@ -10,12 +10,13 @@ POSTGRESQL ?=
 JOBS ?= 2
 # What runs on Citus, too.
 ON_CITUS = tests/citus tests/database
+ON_CLUSTER = tests/cluster tests/live tests/faults
 PY = $(VENV)/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-deps --require-hashes
 BASE = $(VENV)/base.stamp
 DEV = $(VENV)/dev.stamp
 
-.PHONY: help serve test test-citus check schema settings migrate bench demo install explorer lock clean
+.PHONY: help serve test test-citus test-cluster check schema settings migrate bench demo install explorer lock clean
 .DELETE_ON_ERROR:
 
 help:           ## what can be asked for
@@ -31,6 +32,10 @@ test: $(DEV) explorer    ## the whole suite, on the same embedded servers (ARGS=
 test-citus: $(DEV)       ## tests on PostgreSQL distributed by Citus (CITUS_SOURCE=citus-14.0.1.tar.xz)
 	@$(PY) -m tests.citus
 	@$(PY) -m pytest --citus --numprocesses $(JOBS) --dist loadfile $(or $(ARGS),$(ON_CITUS))
+
+test-cluster: $(DEV) explorer ## tests on a cluster of Valkey, three primaries and their replicas
+	@$(PY) -m tests.cluster
+	@$(PY) -m pytest --cluster $(or $(ARGS),$(ON_CLUSTER))
 
 check: $(DEV)   ## format, lint, types, layers; schema.graphql and database in step with the code
 	@$(PY) -m ruff format --check .

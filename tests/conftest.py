@@ -31,6 +31,7 @@ from parley.supervision.part import start_and_wait
 from tests.citus.building import build
 from tests.citus.cluster import SHARDS, Cluster, Emptying
 from tests.citus.recording import Recording
+from tests.cluster.servers import ValkeyCluster
 from tests.make import AnotherDevice, MakePerson, Person, make_device, make_person
 from tests.postgresql import InstalledPostgreSQL
 from tests.serving import ServedWith, Server, serve
@@ -51,6 +52,10 @@ PATIENCE: dict[str, Any] = {
 EMPTY_ALL = ";".join(f"DELETE FROM {table.name}" for table in metadata.sorted_tables)
 EMPTY_JOBS = ";".join(f"DELETE FROM {table}" for table in WITH_JOBS)
 CITUS_TESTS = Path(__file__).with_name("citus")
+CLUSTER_TESTS = Path(__file__).with_name("cluster")
+# Fixtures that open one Valkey, to look at its keys or to empty it; and tests that kill one.
+OF_ONE_VALKEY = {"valkey", "nodes_valkey"}
+KILL_ONE_VALKEY = ("faults/test_valkey.py", "faults/test_silence.py")
 
 
 def pytest_asyncio_loop_factories(
@@ -70,6 +75,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         type=Path,
         help="run on the PostgreSQL that is installed there, in place of the wheel's",
+    )
+    parser.addoption(
+        "--cluster",
+        action="store_true",
+        help="run on a cluster of Valkey (make test-cluster)",
     )
     parser.addoption(
         "--statements",
@@ -94,9 +104,26 @@ def recorded(pytestconfig: pytest.Config, worker_id: str) -> Iterator[None]:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave the tests of Citus out, unless it is there."""
-    on_citus: bool = config.getoption("--citus")
-    return True if collection_path == CITUS_TESTS and not on_citus else None
+    """Leave the tests of Citus and of a Valkey cluster out, unless it is there."""
+    left_out = {
+        CITUS_TESTS: not config.getoption("--citus"),
+        CLUSTER_TESTS: not config.getoption("--cluster"),
+    }
+    return True if left_out.get(collection_path) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On a cluster, leave out what is about one Valkey; tests/cluster has the like of it."""
+    if not config.getoption("--cluster"):
+        return
+    of_one = [
+        item
+        for item in items
+        if OF_ONE_VALKEY & set(getattr(item, "fixturenames", ()))
+        or item.path.as_posix().endswith(KILL_ONE_VALKEY)
+    ]
+    config.hook.pytest_deselected(items=of_one)
+    items[:] = [item for item in items if item not in of_one]
 
 
 # -------------------------------------------------------------------- servers and database
@@ -130,14 +157,30 @@ def installed(
 
 
 @pytest.fixture(scope="session")
+def valkey_cluster(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ValkeyCluster | None]:
+    """Three primaries of Valkey and their replicas, where the tests run on them."""
+    if not pytestconfig.getoption("--cluster"):
+        yield None
+        return
+    with ValkeyCluster(tmp_path_factory.mktemp("valkeys")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
 def embedded(
     cluster: Cluster | None,
     installed: InstalledPostgreSQL | None,
+    valkey_cluster: ValkeyCluster | None,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[EmbeddedServers]:
     folder = tmp_path_factory.mktemp("servers")
     other = cluster or installed
-    given = Settings(database_url=other.url if other else None)
+    given = Settings(
+        database_url=other.url if other else None,
+        redis_url=valkey_cluster.url if valkey_cluster else None,
+    )
     with EmbeddedServers(folder, settings=given, durable=False) as servers:
         migrate(servers.database_url, shards=SHARDS)
         yield servers

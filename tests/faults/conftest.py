@@ -12,25 +12,34 @@ from examples.client import Api
 from examples.server import RunningServer, start_server
 from examples.two_people import Conversation, conversation
 from parley.supervision.probes import http_status, valkey_answers
+from tests.cluster.servers import ValkeyCluster
 from tests.faults.another_api import SECRET
 from tests.faults.people import new_number
 from tests.waiting import eventually
 
 
 @pytest_asyncio.fixture(scope="session")
-async def running() -> AsyncIterator[RunningServer]:
-    async with start_server(environment={"PARLEY_SECRET": SECRET}) as server:
+async def running(valkey_cluster: ValkeyCluster | None) -> AsyncIterator[RunningServer]:
+    environment = {"PARLEY_SECRET": SECRET}
+    if valkey_cluster:
+        environment["REDIS_URL"] = valkey_cluster.url
+    async with start_server(environment=environment) as server:
         yield server
 
 
 @pytest_asyncio.fixture
-async def server(running: RunningServer) -> RunningServer:
+async def server(running: RunningServer, valkey_cluster: ValkeyCluster | None) -> RunningServer:
     """All of its parts answer."""
-    address = running.address("valkey")
+
+    def valkey_is_there() -> bool:
+        if valkey_cluster:
+            return valkey_cluster.is_whole()
+        address = running.address("valkey")
+        return valkey_answers(address.port or 0, address.password or "")
+
     await eventually(
         lambda: (
-            valkey_answers(address.port or 0, address.password or "")
-            and all(http_status(port, "/readyz") == 200 for port in running.ports)
+            valkey_is_there() and all(http_status(port, "/readyz") == 200 for port in running.ports)
         ),
         within_s=20,
     )

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from models.database import Database
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
+from subscriptions.nodes.opening import open_valkey
 from tests.live.presence.watching import QUICK, Clock, is_settled
 from tests.serving import Server, serve
 from tests.waiting import eventually
@@ -31,9 +32,13 @@ async def valkey(embedded: EmbeddedServers) -> AsyncIterator[Redis]:
 
 
 @pytest_asyncio.fixture
-async def here(server: Server, quick_nodes: tuple[Server, Server], valkey: Redis) -> Server:
+async def here(
+    server: Server, quick_nodes: tuple[Server, Server], embedded: EmbeddedServers
+) -> Server:
     """A node that believes an absence."""
+    valkey = open_valkey(embedded.redis_url)
     await eventually(lambda: is_settled(valkey))
+    await valkey.aclose()
     return quick_nodes[0]
 
 

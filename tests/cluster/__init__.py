@@ -1,0 +1,1 @@
+"""Parley on a cluster of three Valkey primaries and three replicas: `make test-cluster`."""
