@@ -126,7 +126,7 @@ class ValkeyBackend(BroadcastBackend):
         pubsub = await self._open(topic)
         try:
             await (pubsub.ssubscribe if self._sharded else pubsub.subscribe)(topic)
-            while True:
+            while not self._renew:
                 message = await pubsub.get_message(timeout=1.0)
                 if message is not None:
                     await self._take(topic, message)

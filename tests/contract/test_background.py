@@ -20,6 +20,7 @@ ENDING = {
     "models/media/uploads.py": "the completion of an upload, which requests wait for",
     "parley/app.py": "the start of the app, which ends it if it fails",
     "parley/worker/process.py": "waiting for PostgreSQL, or for the order to stop",
+    "subscriptions/nodes/broker.py": "reading a topic, which the broker's loop waits for",
     "workers/jobs/runner.py": "a job, which ends by its deadline",
     "workers/push/providers/public_network.py": "connecting to a push service",
     "workers/push/providers/google_tokens.py": "asking Google for a token, which jobs wait for",
