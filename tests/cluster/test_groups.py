@@ -13,11 +13,11 @@ from models.background import Loops
 from models.buckets import Given, OwnBuckets, Wanted, rate_of
 from models.limits import Budget, Limits
 from models.refusals import Refused
+from subscriptions.buckets import BUCKETS
 from subscriptions.connections import Connections, Owner
 from subscriptions.nodes.opening import open_valkey
 from subscriptions.nodes.registry import Registry
 from subscriptions.presence.leases import Leases
-from subscriptions.refill import BUCKETS
 from subscriptions.scripts import GROUPS, Call, Groups, Script, Valkey
 from tests.cluster.servers import PRIMARIES, ValkeyCluster
 from tests.waiting import eventually
