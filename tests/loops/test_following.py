@@ -32,6 +32,7 @@ from subscriptions.secret_watch import SecretWatch
 from subscriptions.session_watch import SessionWatch
 from subscriptions.signaller import Signaller
 from subscriptions.viewer_states import ViewerStates
+from tests.conftest import SECRET
 from tests.loops.failing import (
     Cases,
     Failing,
@@ -179,7 +180,7 @@ async def buckets(ground: Ground) -> AsyncIterator[Trigger]:
 
 @asynccontextmanager
 async def secrets(ground: Ground) -> AsyncIterator[Trigger]:
-    tokens = Tokens("a secret of the tests, of no use", ground.limits)
+    tokens = Tokens(SECRET, ground.limits)
     async with ground.failing_valkey(runs("show_secret")) as valkey:
         part = SecretWatch(valkey, tokens, ground.loops, every_s=0.05)
         part.start()

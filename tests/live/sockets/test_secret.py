@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest_asyncio
+from redis.asyncio import Redis
 
 from parley.settings import Settings
+from subscriptions.secret_watch import KEY
 from tests.api.users.test_sign_in import ask, enter, is_let_in, refresh
 from tests.client import ApiClient, added, until
 from tests.conftest import SECRET
@@ -17,6 +19,15 @@ SECOND, THIRD = (
     "the third secret of the tests, of no use",
 )
 INBOX = """subscription { inbox { __typename ... on MessageAdded { message { text } } } }"""
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def forgotten(settings: Settings) -> AsyncIterator[None]:
+    """Later tests' nodes do not hear of these secrets, which they would tell of."""
+    yield
+    assert settings.redis_url is not None
+    async with Redis.from_url(settings.redis_url) as valkey:
+        await valkey.delete(KEY)
 
 
 @pytest_asyncio.fixture
