@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from models.database import Database
+from models.lanes import fetch_by_id
 
 
 class MemberRole(IntEnum):
@@ -47,13 +48,15 @@ SELECT m.channel_id, m.user_id, m.role, m.joined_at, m.joined_seq,
            AS delivered_seq,
        CASE WHEN m.user_id = $2 THEN m.read_seq
             WHEN EXISTS (
-                SELECT FROM members h WHERE h.channel_id = m.channel_id AND h.hides_receipts
+                SELECT FROM members h
+                WHERE h.channel_id = ANY ($1) AND h.channel_id = m.channel_id AND h.hides_receipts
             ) THEN 0
             ELSE m.shown_read_seq END AS read_seq
 FROM members m
 WHERE m.channel_id = ANY ($1) AND m.left_seq IS NULL AND EXISTS (
     SELECT FROM members v
-    WHERE v.channel_id = m.channel_id AND v.user_id = $2 AND v.left_seq IS NULL
+    WHERE v.channel_id = ANY ($1) AND v.channel_id = m.channel_id AND v.user_id = $2
+      AND v.left_seq IS NULL
 )
 """
 
@@ -83,9 +86,10 @@ async def page_members(
 
     The page is empty when the viewer is not a member.
     """
-    rows = await database.fetch(
+    rows = await fetch_by_id(
+        database,
         _MEMBERS + " AND ($3::uuid IS NULL OR m.user_id > $3) ORDER BY m.channel_id, m.user_id",
-        list(channel_ids),
+        channel_ids,
         viewer_id,
         after_user_id,
     )
@@ -104,7 +108,8 @@ async def list_members(
     """Return members by channel id and user id: those of the users who are in the channel, where
     the viewer is, too.
     """
-    rows = await database.fetch(
+    rows = await fetch_by_id(
+        database,
         _MEMBERS + " AND m.user_id = ANY ($3)",
         sorted({channel_id for channel_id, _ in places}),
         viewer_id,
