@@ -56,6 +56,8 @@ CLUSTER_TESTS = Path(__file__).with_name("cluster")
 # Fixtures that open one Valkey, to look at its keys or to empty it; and tests that kill one.
 OF_ONE_VALKEY = {"valkey", "nodes_valkey"}
 KILL_ONE_VALKEY = ("faults/test_valkey.py", "faults/test_silence.py")
+# What compares with functions that one PostgreSQL alone runs.
+ONE_POSTGRESQL_TESTS = Path(__file__).parent / "database/test_channel_functions.py"
 
 
 def pytest_asyncio_loop_factories(
@@ -104,9 +106,12 @@ def recorded(pytestconfig: pytest.Config, worker_id: str) -> Iterator[None]:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave the tests of Citus and of a Valkey cluster out, unless it is there."""
+    """Leave the tests of Citus and of a Valkey cluster out, unless it is there; on Citus, what only
+    one PostgreSQL runs.
+    """
     left_out = {
         CITUS_TESTS: not config.getoption("--citus"),
+        ONE_POSTGRESQL_TESTS: config.getoption("--citus"),
         CLUSTER_TESTS: not config.getoption("--cluster"),
     }
     return True if left_out.get(collection_path) else None
