@@ -8,8 +8,10 @@ VENV ?= .venv
 POSTGRESQL ?=
 # Processes that `make test` runs at once, each with its own embedded servers; 0: none but pytest's own.
 JOBS ?= 2
-# What runs on Citus, too.
-ON_CITUS = tests/citus tests/database
+# What runs on Citus, too; the statements that are left out are counted for one PostgreSQL.
+ON_CITUS = tests/citus tests/database tests/api tests/live tests/jobs tests/push tests/faults \
+	tests/media/test_job.py tests/media/test_sweep.py tests/media/test_releases.py \
+	--ignore tests/citus/test_statements.py --ignore tests/api/test_statements.py
 ON_CLUSTER = tests/cluster tests/live tests/faults
 PY = $(VENV)/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-deps --require-hashes
@@ -31,7 +33,11 @@ test: $(DEV) explorer    ## the whole suite, on the same embedded servers (ARGS=
 # Citus is built once, into the cache folder of its user; CITUS_SOURCE names its source.
 test-citus: $(DEV)       ## tests on PostgreSQL distributed by Citus (CITUS_SOURCE=citus-14.0.1.tar.xz)
 	@$(PY) -m tests.citus
-	@$(PY) -m pytest --citus --numprocesses $(JOBS) --dist loadfile $(or $(ARGS),$(ON_CITUS))
+	@rm -rf .pytest_cache/statements
+	@failed=0; \
+		$(PY) -m pytest --citus --record --numprocesses $(JOBS) --dist loadfile $(or $(ARGS),$(ON_CITUS)) || failed=1; \
+		$(if $(ARGS),,$(PY) -m pytest --citus tests/citus/test_statements.py || failed=1;) \
+		exit $$failed
 
 test-cluster: $(DEV) explorer ## tests on a cluster of Valkey, three primaries and their replicas
 	@$(PY) -m tests.cluster

@@ -163,7 +163,7 @@ async def _let_go(
     await connection.execute("SELECT 1 FROM media_contents WHERE digest = $1 FOR UPDATE", digest)
     # A statement of its own, after the lock: it sees who took the content meanwhile.
     shared = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM media WHERE content_digest = $1 AND id <> $2)", digest, media_id
+        "SELECT 1 FROM media WHERE content_digest = $1 AND id <> $2 LIMIT 1", digest, media_id
     )
     if shared:
         return None

@@ -4,6 +4,7 @@ Each test gets it whole: whatever the last one took away is back. People, client
 those of `examples/`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
@@ -11,7 +12,9 @@ import pytest_asyncio
 from examples.client import Api
 from examples.server import RunningServer, start_server
 from examples.two_people import Conversation, conversation
+from parley.migrations import migrate
 from parley.supervision.probes import http_status, valkey_answers
+from tests.citus.cluster import SHARDS, Cluster
 from tests.cluster.servers import ValkeyCluster
 from tests.faults.another_api import SECRET
 from tests.faults.people import new_number
@@ -19,8 +22,13 @@ from tests.waiting import eventually
 
 
 @pytest_asyncio.fixture(scope="session")
-async def running(valkey_cluster: ValkeyCluster | None) -> AsyncIterator[RunningServer]:
+async def running(
+    valkey_cluster: ValkeyCluster | None, cluster: Cluster | None
+) -> AsyncIterator[RunningServer]:
     environment = {"PARLEY_SECRET": SECRET}
+    if cluster:
+        await asyncio.to_thread(migrate, cluster.url, shards=SHARDS)
+        environment["DATABASE_URL"] = cluster.url
     if valkey_cluster:
         environment["REDIS_URL"] = valkey_cluster.url
     async with start_server(environment=environment) as server:

@@ -118,14 +118,11 @@ async def make_phone(database: Database, apple: FakeApns, person: Person) -> Pho
 
 async def is_settled(database: Database) -> bool:
     """Whether all that was said is dispatched, its pushes are queued, and no job is due."""
-    return not await database.fetchval(
-        """
-        SELECT EXISTS (SELECT FROM outbox WHERE settled_at IS NULL) OR EXISTS (
-            SELECT FROM jobs
-            WHERE state = 'running' OR state = 'waiting' AND due_at <= now()
-        )
-        """
+    unsettled = await database.fetchval("SELECT count(*) FROM outbox WHERE settled_at IS NULL")
+    due = await database.fetchval(
+        "SELECT count(*) FROM jobs WHERE state = 'running' OR state = 'waiting' AND due_at <= now()"
     )
+    return not unsettled and not due
 
 
 async def is_checked(database: Database) -> bool:

@@ -144,7 +144,5 @@ async def test_a_batch_is_settled_once_its_pushes_are_queued(
 
 
 async def is_queued(database: Database) -> bool:
-    row = await database.fetchrow(
-        "SELECT (SELECT count(*) FROM jobs) = 1, bool_and(settled_at IS NOT NULL) FROM outbox"
-    )
-    return row is not None and row[0] and row[1]
+    settled: bool = await database.fetchval("SELECT bool_and(settled_at IS NOT NULL) FROM outbox")
+    return settled and await database.fetchval("SELECT count(*) FROM jobs") == 1
