@@ -11,9 +11,11 @@ import pytest_asyncio
 
 from models import ids
 from subscriptions.nodes.broker import Broker
+from subscriptions.nodes.node import topic_of
 from subscriptions.nodes.opening import open_valkey
 from subscriptions.scripts import AWAY, Valkey
 from tests.cluster.servers import PRIMARIES, ValkeyCluster
+from tests.serving import Server
 from tests.waiting import eventually
 
 
@@ -99,3 +101,25 @@ async def test_a_primary_that_is_killed_is_a_gap_and_the_topic_is_heard_at_its_r
             await eventually(lambda: one.gaps >= 1)
             await one.hears(topic, b"after")
             assert await one.broker.publish([topic], b"counted") == [1]
+
+
+async def test_a_primary_that_becomes_a_replica_is_left_for_the_new_one(
+    server: Server, other_server: Server, valkey_cluster: ValkeyCluster
+) -> None:
+    """It goes on hearing the topic there, but those who publish would be told that nobody does."""
+    node, other = (each.app._process.node for each in (server, other_server))
+    topic = topic_of(node.id)
+    primary = valkey_cluster.primary_of(topic)
+    await eventually(valkey_cluster.is_whole)
+
+    valkey_cluster.replica_of(primary).command("CLUSTER", "FAILOVER")
+
+    async def is_reached() -> bool:
+        if valkey_cluster.primary_of(topic) is primary:
+            return False
+        try:
+            return await other.publish({node.id: []}) == set()
+        except AWAY:
+            return False
+
+    await eventually(is_reached)
