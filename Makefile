@@ -18,7 +18,7 @@ PIP = $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-d
 BASE = $(VENV)/base.stamp
 DEV = $(VENV)/dev.stamp
 
-.PHONY: help serve test test-citus test-cluster check schema settings migrate bench demo install explorer lock clean
+.PHONY: help serve test test-citus test-cluster check schema settings features migrate bench demo install explorer lock clean
 .DELETE_ON_ERROR:
 
 help:           ## what can be asked for
@@ -50,12 +50,17 @@ check: $(DEV)   ## format, lint, types, layers; schema.graphql and database in s
 	@$(PY) $(VENV)/bin/lint-imports
 	@$(PY) -m parley schema | diff -u schema.graphql - || \
 		{ echo "schema.graphql is not what the code prints; run: make schema" >&2; exit 1; }
+	@$(PY) -m parley features | diff -u docs/features.md - || \
+		{ echo "docs/features.md is not what the code prints; run: make features" >&2; exit 1; }
 	@$(PY) -m parley settings | diff -u docs/settings.md - || \
 		{ echo "docs/settings.md is not what the code prints; run: make settings" >&2; exit 1; }
 	@$(PY) -m parley check-database
 
 schema: $(BASE) ## write schema.graphql from the code
 	@printed="$$($(PY) -m parley schema)" && printf '%s\n' "$$printed" > schema.graphql
+
+features: $(BASE) ## write docs/features.md from the code
+	@printed="$$($(PY) -m parley features)" && printf '%s\n' "$$printed" > docs/features.md
 
 settings: $(BASE) ## write docs/settings.md from the code
 	@printed="$$($(PY) -m parley settings)" && printf '%s\n' "$$printed" > docs/settings.md

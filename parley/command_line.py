@@ -112,6 +112,11 @@ COMMANDS = {
         "print the GraphQL schema",
         "Print the GraphQL schema, as schema.graphql holds it.",
     ),
+    "features": Command(
+        "parley.commands.features",
+        "print the page of mutations",
+        "Print what each mutation may answer and cause, as docs/features.md holds it.",
+    ),
     "settings": Command(
         "parley.commands.settings",
         "print the page of settings",

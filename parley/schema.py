@@ -25,6 +25,7 @@ from resolvers.media import MediaMutations, MediaQueries
 from resolvers.members import MemberMutations
 from resolvers.message_changes import ChangeMutations
 from resolvers.messages import MessageMutations
+from resolvers.mutation_facts import complete_description
 from resolvers.privacy import PrivacyMutations, PrivacyQueries
 from resolvers.push import PushMutations, PushQueries
 from resolvers.reports import ReportMutations
@@ -111,9 +112,17 @@ def make_schema() -> strawberry.Schema:
         types=TYPES,
         config=make_schema_config(),
     )
+    _complete_mutations(schema._schema)
     _drop_null_defaults(schema._schema)
     _mark_one_of(schema._schema)
     return schema
+
+
+def _complete_mutations(schema: GraphQLSchema) -> None:
+    """Say in each mutation's description what it may answer and cause."""
+    assert schema.mutation_type is not None
+    for name, field in schema.mutation_type.fields.items():
+        field.description = complete_description(name, field.description or "")
 
 
 def _mark_one_of(schema: GraphQLSchema) -> None:

@@ -19,6 +19,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from resolvers.mutation_facts import MUTATIONS
+from resolvers.mutation_facts import codes_of as codes_of_mutation
 from tests.serving import Server
 
 WITHIN_S = 30.0
@@ -39,6 +41,13 @@ class Ending:
     @property
     def codes(self) -> list[str]:
         return codes_of(self.errors)
+
+
+def require_told(name: str, answer: Any) -> None:
+    """Check that a refusal's code is one that the description of its mutation names."""
+    code = answer.get("code") if isinstance(answer, dict) else None
+    if code is not None and name in MUTATIONS:
+        assert code in {each.value for each in codes_of_mutation(name)}, (name, answer)
 
 
 def codes_of(errors: list[Json]) -> list[str]:
@@ -271,7 +280,8 @@ class ApiClient:
 
     async def mutate(self, document: str, **variables: Any) -> Any:
         """Return what the only root field gave."""
-        (value,) = (await self.query(document, **variables)).values()
+        ((name, value),) = (await self.query(document, **variables)).items()
+        require_told(name, value)
         return value
 
     async def errors(self, document: str, **variables: Any) -> list[str]:

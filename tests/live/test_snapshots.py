@@ -14,6 +14,7 @@ import pytest
 
 from examples.reducer import FETCH, FOLLOW, LIST, STATE, Json, Replica
 from parley.schema import make_schema
+from resolvers.mutation_facts import MUTATIONS
 from tests.client import SocketStream
 from tests.make import AnotherDevice, MakePerson, Person
 from tests.serving import Server
@@ -24,6 +25,9 @@ WITHIN_S = 30.0
 VIEWER = """query { viewer { id name about avatar { id } } blockedUsers { nodes { id } }
     privacy { lastSeen readReceipts addToGroups } devices { id name platform } }"""
 # What is in no log.
+LAST = "the last"
+OF_STREAMS = {"InboxReady", "InboxProgress", "LogAdvanced"}
+LOGGED = {"MessageAdded", "MessageUpdated", "ChannelUpdated"}
 UNLOGGED = ("position", "mutedUntil", "unreadCount")
 
 
@@ -60,15 +64,24 @@ async def test_snapshot_and_events_are_a_fresh_snapshot(
         assert done["__typename"] != "Refusal", done
         for viewer in world.people:
             # What else is under way to them comes before it.
-            await viewer.say(await viewer.open_chat(viewer), "the last")
+            await viewer.say(await viewer.open_chat(viewer), LAST)
 
         expected = [await Copy.take(viewer) for viewer in viewers]
         for copy, fresh in zip(throughout, expected, strict=True):
             await copy.become(fresh, case)
+        require_declared(case, {type_ for copy in throughout for type_ in copy.told})
 
     for copy, fresh in zip(cut, expected, strict=True):
         async with copy.follows():
             await copy.become(fresh, case)
+
+
+def require_declared(case: Case, told: set[str]) -> None:
+    """Check that what was told is what the mutation's description says; what is in a log, all."""
+    declared = {type_ for type_, _ in MUTATIONS[case.mutation].events}
+    others = {type_ for name in case.also for type_, _ in MUTATIONS[name].events}
+    assert told <= declared | others, (case.mutation, told)
+    assert declared & LOGGED <= told, (case.mutation, told)
 
 
 class Copy:
@@ -78,6 +91,8 @@ class Copy:
         self.viewer = viewer
         self.replica = replica
         self.shown = shown
+        # The types of the events, but those of the stream itself and of "the last" messages.
+        self.told: set[str] = set()
         self._stream: SocketStream
 
     @classmethod
@@ -98,6 +113,7 @@ class Copy:
         async with self.viewer.follow(FOLLOW, after=self.replica.positions()) as self._stream:
             while await self._take_event() != "InboxReady":
                 pass
+            self.told.clear()
             yield
 
     async def _take_event(self) -> str:
@@ -115,6 +131,8 @@ class Copy:
                 state = (await self.viewer.query(STATE, id=channel_id))["channel"]
                 self.replica.put_state(channel_id, state)
         typename: str = event["__typename"]
+        if typename not in OF_STREAMS and (event.get("message") or {}).get("text") != LAST:
+            self.told.add(typename)
         return typename
 
     async def become(self, fresh: "Copy", case: Case) -> None:

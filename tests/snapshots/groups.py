@@ -92,7 +92,7 @@ async def _(w: World) -> Any:
     return await w.olga.mutate(REMOVE, groupId=w.group, userId=w.max.id)
 
 
-@case("removeMember", note="and in again")
+@case("removeMember", note="and in again", also=("sendMessage", "addMembers"))
 async def _(w: World) -> Any:
     await remove(w.olga, w.group, w.max)
     await w.olga.say(w.group, "without Max")

@@ -52,7 +52,7 @@ async def _(w: World) -> Any:
     return await send_media(w.max, w.group, picture)
 
 
-@case("sendMessage", "max", "a file that gets ready")
+@case("sendMessage", "max", "a file that gets ready", also=("completeUpload",))
 async def _(w: World) -> Any:
     media_id = await upload(w.max)
     sent = await send_media(w.max, w.group, media_id)
@@ -89,7 +89,7 @@ async def _(w: World) -> Any:
     return await w.olga.mutate(DELETE, id=w.messages["new of max"]["id"])
 
 
-@case("deleteMessage", note="with a file")
+@case("deleteMessage", note="with a file", also=("sendMessage",))
 async def _(w: World) -> Any:
     message = await sent_media(w.olga, w.group, await picture_of(w.olga))
     return await w.olga.mutate(DELETE, id=message["id"])

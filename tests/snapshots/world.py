@@ -76,6 +76,8 @@ class Case:
     prepare: Prepare | None = None
     # What others see of one's own messages follows no event; as of the fetch.
     tells_status: bool = True
+    # Other mutations that the case runs after its streams are open.
+    also: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.mutation}: {self.note}" if self.note else self.mutation
@@ -91,11 +93,12 @@ class Cases(list[Case]):
         note: str = "",
         prepare: Prepare | None = None,
         tells_status: bool = True,
+        also: tuple[str, ...] = (),
     ) -> Callable[[Act], Act]:
         """Add the decorated function as a case."""
 
         def add(act: Act) -> Act:
-            self.append(Case(mutation, note, actor, act, prepare, tells_status))
+            self.append(Case(mutation, note, actor, act, prepare, tells_status, also))
             return act
 
         return add
