@@ -12,6 +12,7 @@ MEANINGS = {
     "w2": "send to other's screen, at a fixed rate",
     "w2max": "send to other's screen, 64 senders",
     "w3": "deliveries, 1 sender, 99 followers",
+    "w3b": "w3 by the inbox, as caches write it",
     "w5": "pages of 50 of a long chat, 16 readers",
 }
 _HEAD = ("work", "who", "per s", "p50 ms", "p99 ms", "server us", "postgresql us", "generator")

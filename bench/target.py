@@ -26,6 +26,8 @@ class Profile(msgspec.Struct, frozen=True):
     send: dict[str, Any]
     subscribe: dict[str, Any]
     history: dict[str, Any]
+    # The same stream with every fragment that a client's cache writes; None: as `subscribe`.
+    subscribe_cached: dict[str, Any] | None = None
     # What an answer holds only if it is a failure, besides `"errors"`.
     failures: list[str] = []
 
@@ -149,11 +151,20 @@ class Target:
         return socket
 
     async def follow(
-        self, token: str, conv: str, on_message: OnMessage, *, after: int | None = None
+        self,
+        token: str,
+        conv: str,
+        on_message: OnMessage,
+        *,
+        after: int | None = None,
+        cached: bool = False,
     ) -> WebSocket:
-        """Follow a conversation, from a position on where that is given."""
+        """Follow a conversation, from a position on where that is given; `cached` with the
+        fragments that a client's cache writes.
+        """
         socket = await self.open_socket(token, on_message)
-        body = self.body(self.profile.subscribe, after=after, conv=conv)
+        subscribe = (cached and self.profile.subscribe_cached) or self.profile.subscribe
+        body = self.body(subscribe, after=after, conv=conv)
         socket.send(b'{"id":"s1","type":"subscribe","payload":%s}' % body)
         return socket
 

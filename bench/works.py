@@ -5,7 +5,8 @@ W2       sends at a fixed rate: from the send to the frame at the other person
 W2max    W1 with the other person following: deliveries a second
 W3       one sender, everybody else in the group follows, each from another position: deliveries
          a second, and when the last member had it; a window of 8 messages
-W3rate   the same at a fixed rate
+W3b      W3 by the inbox, with the fragments that a client's cache writes
+W3rate   W3 at a fixed rate
 W4       idle followers: memory of one
 W5       closed loop of readers of the newest 50 messages of the long chat
 """
@@ -155,7 +156,7 @@ async def w2max(target: Target, asked: Asked) -> Result:
     }
 
 
-async def _open_group(target: Target, asked: Asked) -> Deliveries:
+async def _open_group(target: Target, asked: Asked, *, cached: bool = False) -> Deliveries:
     """All members but the sender follow; each has had its own replay when this returns."""
     group = target.world.group
     members = [token for token in group.members if token != group.sender][: asked.members - 1]
@@ -165,7 +166,8 @@ async def _open_group(target: Target, asked: Asked) -> Deliveries:
     for place, token in enumerate(members):
         after = None if head is None else max(0, head - 1 - place % REPLAYED_ENTRIES)
         replayed = 0 if head is None or after is None else head - after
-        await target.follow(token, group.conv, Replay(replayed, lacking, deliveries), after=after)
+        replay = Replay(replayed, lacking, deliveries)
+        await target.follow(token, group.conv, replay, after=after, cached=cached)
         if place == 0:
             # The naive peer's broadcaster loses followers where the first ones of a topic overlap.
             await asyncio.sleep(0.3)
@@ -190,7 +192,14 @@ async def _find_head(target: Target) -> int:
 
 
 async def w3(target: Target, asked: Asked) -> Result:
-    deliveries = await _open_group(target, asked)
+    return await _send_to_group(target, asked, await _open_group(target, asked))
+
+
+async def w3b(target: Target, asked: Asked) -> Result:
+    return await _send_to_group(target, asked, await _open_group(target, asked, cached=True))
+
+
+async def _send_to_group(target: Target, asked: Asked, deliveries: Deliveries) -> Result:
     group = target.world.group
     senders = [await Sender(target, group.sender, group.conv).open() for _ in range(W3_WINDOW)]
     numbers = iter(range(10**9))
@@ -296,6 +305,7 @@ WORKS: dict[str, Callable[[Target, Asked], Awaitable[Result]]] = {
     "w2": w2,
     "w2max": w2max,
     "w3": w3,
+    "w3b": w3b,
     "w3rate": w3rate,
     "w4": w4,
     "w5": w5,

@@ -25,6 +25,7 @@ from parley.parts import Parts
 from parley.push import read_push_rules
 from parley.settings import Settings, require_services
 from schema.context import Resources
+from schema.event_loads import EventLoads
 from subscriptions.activity import Activity
 from subscriptions.buckets import Refill
 from subscriptions.connections import Connections
@@ -136,6 +137,7 @@ async def _open_parts(settings: Settings, parts: Parts) -> Process:
         committer=committer,
         publish=on_commit,
         live=following.live,
+        event_loads=parts.add(EventLoads(database, loops=loops)),
         tokens=ground.tokens,
         sessions=ground.sessions,
         sms=make_sms_sender(settings),

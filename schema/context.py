@@ -21,6 +21,7 @@ from models.push.addresses import PushRules
 from models.refusals import RefusalCode, Refused
 from models.tokens import Tokens
 from models.users.sms_numbers import SmsRules
+from schema.event_loads import EventLoads
 from schema.live import Live
 from schema.loaders import Loaders
 
@@ -34,6 +35,8 @@ class Resources:
     # Told of each batch of log entries after its commit.
     publish: Callable[[Batch], None]
     live: Live
+    # Objects of live events, read for all recipients at once.
+    event_loads: EventLoads
     tokens: Tokens
     sessions: Sessions
     sms: SmsSender

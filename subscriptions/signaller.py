@@ -109,7 +109,12 @@ class Signaller:
     def _put(self, user_ids: Sequence[str], signal: Typed) -> None:
         occurrence = Occurrence(
             TypingUpdated(
-                signal.at, signal.channel_id, signal.user_id, signal.typing, signal.expires_at
+                signal.at,
+                signal.channel_id,
+                signal.user_id,
+                signal.typing,
+                signal.expires_at,
+                signal.kind,
             ),
             {},
         )
@@ -148,7 +153,12 @@ class Signaller:
 def _occurrence_of(signal: ReceiptMoved) -> Occurrence:
     return Occurrence(
         ReceiptUpdated(
-            signal.at, signal.channel_id, signal.user_id, signal.delivered_seq, signal.read_seq
+            signal.at,
+            signal.channel_id,
+            signal.user_id,
+            signal.delivered_seq,
+            signal.read_seq,
+            signal.kind,
         ),
         {},
     )

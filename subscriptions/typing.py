@@ -65,13 +65,13 @@ class Typing:
         Raises:
             Refused: NOT_FOUND, BLOCKED.
         """
-        audience = await list_typing_audience(self._database, user_id, channel_id)
+        kind, audience = await list_typing_audience(self._database, user_id, channel_id)
         answer = await self._ask(user_id, channel_id, typing)
         expires_at = answer.begun + timedelta(seconds=self._ttl_s) if typing else answer.now
         if answer.announce:
             self._note(user_id, channel_id, typing)
             if audience:
-                signal = Typed(channel_id, user_id, typing, answer.now, expires_at)
+                signal = Typed(channel_id, user_id, typing, answer.now, expires_at, kind)
                 self._announce([Signalled(signal, audience)])
         return expires_at
 

@@ -77,7 +77,34 @@ class GroupFacts(msgspec.Struct, frozen=True):
         return ChannelKind.GROUP
 
 
+class ChatReference(msgspec.Struct, frozen=True):
+    """What is known of a chat without reading it."""
+
+    id: str
+
+    @property
+    def kind(self) -> ChannelKind:
+        return ChannelKind.CHAT
+
+
+class GroupReference(msgspec.Struct, frozen=True):
+    """What is known of a group without reading it."""
+
+    id: str
+
+    @property
+    def kind(self) -> ChannelKind:
+        return ChannelKind.GROUP
+
+
 Channel = Chat | Group
+Reference = ChatReference | GroupReference
+
+
+def reference(channel_id: str, kind: ChannelKind) -> Reference:
+    """Return the channel as one that was not read."""
+    return ChatReference(channel_id) if kind is ChannelKind.CHAT else GroupReference(channel_id)
+
 
 # How many are in the channel `c`.
 _MEMBER_COUNT = """(
@@ -105,6 +132,11 @@ LEFT JOIN members o ON c.kind = {ChannelKind.CHAT:d} AND o.channel_id = ANY ($1)
 LEFT JOIN groups g ON g.channel_id = ANY ($1) AND g.channel_id = c.id
 WHERE c.id = ANY ($1)
 """
+
+# The same for many viewers, $2.
+_CHANNELS_OF_MANY = _CHANNELS.replace("v.user_id = $2", "v.user_id = ANY ($2)").replace(
+    "o.user_id <> $2", "o.user_id <> v.user_id"
+)
 
 _FACTS = f"""
 SELECT c.id, c.created_at, c.last_seq, g.name, g.description, g.avatar,
@@ -172,6 +204,18 @@ async def list_channels(
     """Return those of the channels that the viewer is in, by id."""
     rows = await fetch_by_id(database, _CHANNELS, channel_ids, viewer_id)
     return {row["id"]: _channel_of(row) for row in rows}
+
+
+async def list_channels_of_many(
+    database: Database, pairs: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], Channel]:
+    """Return channels by the viewer's id and the channel's, each as its viewer sees it. It takes
+    one statement a lane, however many viewers there are.
+    """
+    viewers = sorted({viewer_id for viewer_id, _ in pairs})
+    channel_ids = sorted({channel_id for _, channel_id in pairs})
+    rows = await fetch_by_id(database, _CHANNELS_OF_MANY, channel_ids, viewers)
+    return {(row["viewer_id"], row["id"]): _channel_of(row) for row in rows}
 
 
 async def list_group_facts(database: Database, channel_ids: Sequence[str]) -> dict[str, GroupFacts]:

@@ -25,6 +25,13 @@ class MemberPosition(msgspec.Struct, frozen=True):
     read_seq: int
 
 
+class MemberReference(msgspec.Struct, frozen=True):
+    """What is known of a member without reading it."""
+
+    channel_id: str
+    user_id: str
+
+
 class Member(msgspec.Struct, frozen=True):
     """A user in a channel, with positions as the viewer is shown them."""
 
@@ -100,6 +107,37 @@ async def page_members(
         if len(page) <= first:
             page.append(_member_of(row))
     return {channel_id: (page[:first], len(page) > first) for channel_id, page in found.items()}
+
+
+# Members as many viewers see them: of the channels $1 for the viewers $2 those of the users $3.
+_MEMBERS_OF_MANY = """
+SELECT v.user_id AS viewer_id, m.channel_id, m.user_id, m.role, m.joined_at, m.joined_seq,
+       CASE WHEN m.user_id = v.user_id THEN m.delivered_seq ELSE m.shown_delivered_seq END
+           AS delivered_seq,
+       CASE WHEN m.user_id = v.user_id THEN m.read_seq
+            WHEN EXISTS (
+                SELECT FROM members h WHERE h.channel_id = m.channel_id AND h.hides_receipts
+            ) THEN 0
+            ELSE m.shown_read_seq END AS read_seq
+FROM members m JOIN members v ON v.channel_id = m.channel_id
+WHERE m.channel_id = ANY ($1) AND m.user_id = ANY ($3) AND m.left_seq IS NULL
+  AND v.user_id = ANY ($2) AND v.left_seq IS NULL
+"""
+
+
+async def list_members_of_many(
+    database: Database, asked: Sequence[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], Member]:
+    """Return members by the viewer's id, the channel's and the user's, each as that viewer sees it:
+    those where both are in the channel. It takes one statement, however many viewers there are.
+    """
+    rows = await database.fetch(
+        _MEMBERS_OF_MANY,
+        sorted({channel_id for _, channel_id, _ in asked}),
+        sorted({viewer_id for viewer_id, _, _ in asked}),
+        sorted({user_id for _, _, user_id in asked}),
+    )
+    return {(row["viewer_id"], row["channel_id"], row["user_id"]): _member_of(row) for row in rows}
 
 
 async def list_members(

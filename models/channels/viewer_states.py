@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from models.channel_kinds import ChannelKind
 from models.database import Database
 from models.lanes import fetch_by_id
 
@@ -51,6 +52,7 @@ class ViewerState(msgspec.Struct, frozen=True):
     unread_count: int
     last_seq: int
     muted_until: datetime | None
+    kind: ChannelKind
 
 
 async def list_viewer_states(
@@ -63,7 +65,7 @@ async def list_viewer_states(
         database,
         f"""
         SELECT v.channel_id, v.user_id, v.delivered_seq, v.read_seq,
-               {UNREAD_COUNT} AS unread_count, c.last_seq, v.muted_until
+               {UNREAD_COUNT} AS unread_count, c.last_seq, v.muted_until, c.kind
         FROM members v JOIN channels c ON c.id = ANY ($1) AND c.id = v.channel_id
         WHERE v.channel_id = ANY ($1) AND v.user_id = $2 AND v.left_seq IS NULL
         """,
@@ -71,4 +73,4 @@ async def list_viewer_states(
         viewer_id,
         unread_most,
     )
-    return [ViewerState(**row) for row in rows]
+    return [ViewerState(**{**row, "kind": ChannelKind(row["kind"])}) for row in rows]

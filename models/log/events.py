@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from models.channel_kinds import ChannelKind
 from models.channels.channels import GroupFacts
 from models.close_codes import CloseCode
 from models.log.cursors import StreamPlace
@@ -59,6 +60,8 @@ class ReceiptUpdated(msgspec.Struct, frozen=True):
     user_id: str
     delivered_seq: int
     read_seq: int
+    # None where the node that told did not say so.
+    kind: ChannelKind | None = None
 
 
 class TypingUpdated(msgspec.Struct, frozen=True):
@@ -67,6 +70,7 @@ class TypingUpdated(msgspec.Struct, frozen=True):
     user_id: str
     typing: bool
     expires_at: datetime
+    kind: ChannelKind | None = None
 
 
 class ViewerChannelUpdated(msgspec.Struct, frozen=True):
@@ -80,6 +84,7 @@ class ViewerChannelUpdated(msgspec.Struct, frozen=True):
     unread_count: int
     last_seq: int
     muted_until: datetime | None
+    kind: ChannelKind
 
 
 class ViewerUpdated(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ author's membership.
 from collections.abc import Sequence
 from datetime import datetime
 
+import asyncpg
 import msgspec
 
 from models.channel_kinds import ChannelKind
@@ -49,7 +50,7 @@ def merge_moves(first: ShownMove, then: ShownMove) -> ShownMove:
 # $1 to $6 are parallel, one element a move; $7 the channels, each once. What is read is delivered,
 # so the messages that only the read position newly covers end where the delivered one was.
 _COVERED = f"""
-SELECT p.channel_id, p.user_id, h.hidden, a.user_ids
+SELECT p.channel_id, p.user_id, c.kind, h.hidden, a.user_ids
 FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::integer[], $6::integer[])
     AS p (channel_id, user_id, delivered_before, delivered, read_before, read)
 JOIN channels c ON c.id = ANY ($7) AND c.id = p.channel_id
@@ -105,7 +106,7 @@ async def list_receipt_signals(
     )
     found = {(row["channel_id"], row["user_id"]): row for row in rows}
     covered = [(move, found.get((move.channel_id, move.user_id))) for move in moves]
-    return [_signalled(move, row["hidden"], row["user_ids"], at) for move, row in covered if row]
+    return [_signalled(move, row, at) for move, row in covered if row]
 
 
 def _columns(moves: Sequence[ShownMove]) -> tuple[object, ...]:
@@ -122,7 +123,8 @@ def _columns(moves: Sequence[ShownMove]) -> tuple[object, ...]:
     )
 
 
-def _signalled(move: ShownMove, hidden: bool, author_ids: list[str], at: datetime) -> Signalled:
-    read_seq = 0 if hidden else move.read
-    signal = ReceiptMoved(move.channel_id, move.user_id, move.delivered, read_seq, at)
-    return Signalled(signal, author_ids)
+def _signalled(move: ShownMove, row: asyncpg.Record, at: datetime) -> Signalled:
+    read_seq = 0 if row["hidden"] else move.read
+    kind = ChannelKind(row["kind"])
+    signal = ReceiptMoved(move.channel_id, move.user_id, move.delivered, read_seq, at, kind)
+    return Signalled(signal, row["user_ids"])

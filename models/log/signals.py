@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from models.channel_kinds import ChannelKind
+
 # Signals of one channel that can be followed by themselves.
 SignalKind = Literal["receipts", "typing"]
 
@@ -32,6 +34,8 @@ class ReceiptMoved(msgspec.Struct, tag="receipt", frozen=True):
     delivered_seq: int
     read_seq: int
     at: datetime
+    # What the channel is; None from a node of before.
+    kind: ChannelKind | None = None
 
 
 class Typed(msgspec.Struct, tag="typing", frozen=True):
@@ -42,6 +46,7 @@ class Typed(msgspec.Struct, tag="typing", frozen=True):
     typing: bool
     at: datetime
     expires_at: datetime
+    kind: ChannelKind | None = None
 
 
 class PresenceChanged(msgspec.Struct, tag="presence", frozen=True):

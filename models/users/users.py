@@ -29,6 +29,12 @@ class User(msgspec.Struct, frozen=True):
     avatar: Media | None = None
 
 
+class UserReference(msgspec.Struct, frozen=True):
+    """What is known of a user without reading it."""
+
+    id: str
+
+
 USER_COLUMNS = "id, name, about, avatar"
 
 

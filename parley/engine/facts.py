@@ -1,11 +1,12 @@
 """Facts: what the schema code says of its types: how fields are read, what is shared, how long
 lists are.
 
-Field marks, in `strawberry.field(metadata={...})`: - `plan`: an attribute's name, or a function of
-the source alone; a plan uses it instead of the resolver, with the same value. `UNLOADED` there
-means: ask the resolver. - `shared`: True, or "outermost" (not below another field that says
-"outermost", such as `Message.replyTo`). - `list_size`: how many objects a list without paging
-arguments counts for in the cost.
+Field marks, in `strawberry.field(metadata={...})`:
+- `plan`: an attribute's name, or a function of the source alone; a plan uses it instead of the
+  resolver, with the same value. `UNLOADED` there means: ask the resolver.
+- `shared`: True, or "outermost" (not below another field that says "outermost", such as
+  `Message.replyTo`), or the names of the fields that alone may be selected below it.
+- `list_size`: how many objects a list without paging arguments counts for in the cost.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -27,7 +28,7 @@ from strawberry.types.field import StrawberryField
 from parley.engine.calls import Call, CallMaker
 from schema.sources import sources_of
 
-Shared = bool | Literal["outermost"]
+Shared = bool | Literal["outermost"] | frozenset[str]
 
 _BACKREF = "strawberry-definition"
 

@@ -111,12 +111,23 @@ class Sharing:
             marks = {self._facts.shared.get((type_, name), False) for type_ in types}
             if False in marks or (inner and "outermost" in marks):
                 return False
+            known = [mark for mark in marks if isinstance(mark, frozenset)]
+            if known:
+                if not self._only_selects(node, frozenset.intersection(*known)):
+                    return False
+                continue
             below = inner or "outermost" in marks
             if node.selection_set and not self._all_shared(
                 node.selection_set, self._below(types, node), below
             ):
                 return False
         return True
+
+    def _only_selects(self, node: FieldNode, names: frozenset[str]) -> bool:
+        """Return whether all that is selected of the object is among the names."""
+        assert node.selection_set is not None
+        selected = self._fields(node.selection_set, frozenset())
+        return {each.name.value for each, _ in selected} <= names | {"__typename"}
 
     def _fields(
         self, selection_set: SelectionSetNode, possible: Possible

@@ -196,7 +196,7 @@ async def _peers_picture(
     return (await _peer_of(root, info)).avatar
 
 
-@describes(channels.Chat)
+@describes(channels.Chat, channels.ChatReference)
 @strawberry.type(description="A chat of two users, or of one user with personal notes.")
 class Chat(Channel, ObjectWithId):
     id: strawberry.ID = global_id_field(_id_of)

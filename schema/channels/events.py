@@ -1,11 +1,10 @@
 """Events of the inbox that are entries of a log, and the interfaces of all events."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import strawberry
-from strawberry.types.nodes import SelectedField, Selection
 
 from models import ids
 from models.channels import channels
@@ -17,6 +16,7 @@ from schema.context import context_of
 from schema.enums import describe_enum
 from schema.fields import SHARED, derived_field
 from schema.messages.messages import Message
+from schema.references import selected_names
 from schema.scalars import DateTime
 from schema.sources import describes
 
@@ -115,13 +115,11 @@ _ALIKE = {
 }
 
 
-def _selected(selections: Iterable[Selection]) -> Iterator[str]:
-    """Return the names of the selected fields, including those of fragments."""
-    for selection in selections:
-        if isinstance(selection, SelectedField):
-            yield selection.name
-        else:
-            yield from _selected(selection.selections)
+async def load_channel(root: Any, info: strawberry.Info) -> channels.Channel | None:
+    """Read the channel of an event as its recipient sees it, for all recipients at once."""
+    context = context_of(info)
+    pair = (context.require_viewer().user.id, root.channel_id)
+    return await context.resources.event_loads.channels.find(pair)
 
 
 async def _channel(
@@ -129,11 +127,11 @@ async def _channel(
 ) -> channels.Channel | channels.GroupFacts | None:
     if root.gone:
         return None
-    asked = {name for field in info.selected_fields for name in _selected(field.selections)}
+    asked = {name for field in info.selected_fields for name in selected_names(field.selections)}
     if root.facts is not None and asked <= _ALIKE:
         # Read without a viewer: this answer may be shared by all members.
         return root.facts
-    return await context_of(info).loaders.channels.load(root.channel_id)
+    return await load_channel(root, info)
 
 
 @describes(events.ChannelUpdated)

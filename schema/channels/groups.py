@@ -72,7 +72,7 @@ async def _invites(
     return await context_of(info).loaders.invites.load(root.id)
 
 
-@describes(channels.Group, channels.GroupFacts)
+@describes(channels.Group, channels.GroupFacts, channels.GroupReference)
 @strawberry.type(description="A channel with a name, for up to 100 users.")
 class Group(Channel, ObjectWithId):
     id: strawberry.ID = global_id_field(lambda group: ids.channel_global_id(group.id), shared=True)

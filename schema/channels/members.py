@@ -61,7 +61,7 @@ class MemberPosition:
     )
 
 
-@describes(members.Member)
+@describes(members.Member, members.MemberReference)
 @strawberry.type(description="A user in a channel.")
 class Member(ObjectWithId):
     id: strawberry.ID = global_id_field(

@@ -6,15 +6,22 @@ from typing import Any
 import strawberry
 
 from models import ids
-from models.channels import members
+from models.channels import channels, members
 from models.log import events
 from models.users import users
-from schema.channels.events import InboxEvent, at_field, channel_id_field
-from schema.channels.members import MemberPosition
+from schema.channels.channels import Channel
+from schema.channels.events import InboxEvent, at_field, channel_id_field, load_channel
+from schema.channels.members import Member, MemberPosition
+from schema.context import context_of
 from schema.fields import SHARED, derived_field
+from schema.references import NotKnown, reference_field
 from schema.scalars import DateTime
 from schema.sources import describes
+from schema.users.references import user_reference_field
 from schema.users.users import User
+
+_ID = frozenset({"id"})
+_OF_A_CHANNEL = frozenset({"id", "kind"})
 
 
 def _user_id_field() -> Any:
@@ -24,6 +31,32 @@ def _user_id_field() -> Any:
         graphql_type=strawberry.ID,
         shared=True,
     )
+
+
+def _reference_of(event: Any) -> channels.Reference:
+    if event.kind is None:
+        raise NotKnown
+    return channels.reference(event.channel_id, event.kind)
+
+
+def _channel_field(*, shared: bool) -> Any:
+    return reference_field(
+        _reference_of,
+        load_channel,
+        known=_OF_A_CHANNEL,
+        shared=shared and _OF_A_CHANNEL,
+        description=(
+            "The channel, as it is now. For caches: its `id` and `kind` cost nothing; other fields "
+            "are read. Null if the viewer has left it meanwhile."
+        ),
+        graphql_type=Channel | None,
+    )
+
+
+async def _load_member(root: Any, info: strawberry.Info) -> members.Member | None:
+    context = context_of(info)
+    asked = (context.require_viewer().user.id, root.channel_id, root.user_id)
+    return await context.resources.event_loads.members.find(asked)
 
 
 @describes(events.ReceiptUpdated)
@@ -50,6 +83,18 @@ class ReceiptUpdated(InboxEvent):
         ),
         metadata=SHARED,
     )
+    channel: channels.Channel | None = _channel_field(shared=True)
+    member: members.Member | None = reference_field(
+        lambda event: members.MemberReference(event.channel_id, event.user_id),
+        _load_member,
+        known=_ID,
+        shared=_ID,
+        description=(
+            "The member, as they are now. For caches: its `id` costs nothing; other fields are "
+            "read. Null if the member has left the channel meanwhile."
+        ),
+        graphql_type=Member | None,
+    )
 
 
 @describes(events.TypingUpdated)
@@ -69,6 +114,8 @@ class TypingUpdated(InboxEvent):
         graphql_type=DateTime,
         metadata=SHARED,
     )
+    channel: channels.Channel | None = _channel_field(shared=True)
+    user: users.User | None = user_reference_field(shared=True)
 
 
 @describes(events.ViewerChannelUpdated)
@@ -96,6 +143,7 @@ class ViewerChannelUpdated(InboxEvent):
         description="When the viewer's mute of the channel ends. Null if it is not muted.",
         graphql_type=DateTime | None,
     )
+    channel: channels.Channel | None = _channel_field(shared=False)
 
 
 @describes(events.ViewerUpdated)

@@ -5,10 +5,11 @@ from datetime import datetime
 import strawberry
 
 from models import ids
-from models.users import presence
+from models.users import presence, users
 from schema.fields import derived_field
 from schema.scalars import DateTime
 from schema.sources import describes
+from schema.users.references import user_reference_field
 
 
 @describes(presence.Presence)
@@ -34,3 +35,4 @@ class Presence:
         graphql_type=DateTime | None,
         metadata={"plan": "last_seen_at"},
     )
+    user: users.User | None = user_reference_field(shared=False)

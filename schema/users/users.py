@@ -23,7 +23,7 @@ def _id_of(user: users.User) -> str:
     return user_global_id(user.id)
 
 
-@describes(users.User)
+@describes(users.User, users.UserReference)
 @strawberry.type(description="A person with an account, as they were at the time of the fetch.")
 class User(ObjectWithId):
     id: strawberry.ID = global_id_field(_id_of, shared=True)

@@ -24,6 +24,7 @@ FACTS = SchemaFacts(make_schema())
 SCHEMA: GraphQLSchema = FACTS.schema
 LOG_EVENTS = (MessageAdded, MessageUpdated, ChannelUpdated, LogAdvanced)
 NAMES = [event.__name__ for event in LOG_EVENTS]
+EVERY_LEVEL = 100
 # Who is online is each node's own look; that it is not marked is asserted.
 ELSEWHERE = {("User", "presence")}
 
@@ -44,14 +45,15 @@ def possible(type_: GraphQLNamedType) -> list[str]:
 Path = tuple[str, ...]
 
 
-def list_paths(names: Sequence[str]) -> Iterator[tuple[bool, Path]]:
+def list_paths(names: Sequence[str], most_levels: int) -> Iterator[tuple[bool, Path]]:
     """The shortest selection that leads to each field from one of these events, once above and once
-    below the original of a reply; and whether all on the way are marked.
+    below the original of a reply; and whether all on the way are marked. Fields below `most_levels`
+    others are left out.
     """
-    pending = deque((name, True, False, (f"... on {name}",)) for name in names)
+    pending = deque((name, True, False, (f"... on {name}",), 1) for name in names)
     seen: set[tuple[str, str, bool]] = set()
     while pending:
-        type_name, marked, inner, way = pending.popleft()
+        type_name, marked, inner, way, level = pending.popleft()
         for name, field in fields_of(type_name).items():
             place = (type_name, name)
             if (*place, inner) in seen or place in ELSEWHERE:
@@ -64,14 +66,14 @@ def list_paths(names: Sequence[str]) -> Iterator[tuple[bool, Path]]:
             if is_leaf_type(type_):
                 yield now_marked, (*way, name)
                 continue
-            for each in possible(type_):
+            for each in possible(type_) if level < most_levels else ():
                 inside = (f"... on {each}",) if is_abstract_type(type_) else ()
-                pending.append((each, now_marked, below, (*way, name, *inside)))
+                pending.append((each, now_marked, below, (*way, name, *inside), level + 1))
 
 
-def make_documents(names: Sequence[str]) -> list[str]:
+def make_documents(names: Sequence[str], *, most_levels: int = EVERY_LEVEL) -> list[str]:
     """All that is marked together, then each field by itself."""
-    paths = list(list_paths(names))
+    paths = list(list_paths(names, most_levels))
     selections = [[path for marked, path in paths if marked], *([path] for _, path in paths)]
     return [
         f"subscription ($after: [PositionInput!]) {{ inbox(after: $after) {_merged(selected)} }}"

@@ -63,7 +63,8 @@ AT_ONCE = 90
 
 
 DOCUMENTS = make_documents(NAMES)
-SIGNAL_DOCUMENTS = make_documents([event.__name__ for event in SIGNALS])
+# What is further away is asked for by way of the events of a log.
+SIGNAL_DOCUMENTS = make_documents([event.__name__ for event in SIGNALS], most_levels=2)
 
 
 def test_the_documents_ask_for_every_field() -> None:

@@ -36,7 +36,7 @@ async def target(
     target.close()
 
 
-@pytest.mark.parametrize("work", ["w1", "w2", "w2max", "w3", "w3rate", "w5"])
+@pytest.mark.parametrize("work", ["w1", "w2", "w2max", "w3", "w3b", "w3rate", "w5"])
 async def test_does_a_work(target: Target, work: str) -> None:
     result = await WORKS[work](target, ASKED)
 
