@@ -182,6 +182,17 @@ class Database:
         async with self.connection() as connection:
             return await connection.fetch(query, *args)
 
+    async def fetch_within(self, seconds: float, query: str, *args: object) -> list[asyncpg.Record]:
+        """Fetch rows for what cannot wait until a connection that is silent counts as broken: one
+        that does not answer in time is left for good, so that the next call takes another.
+        """
+        async with self.connection() as connection:
+            try:
+                return await within(connection.fetch(query, *args), seconds)
+            except TimeoutError:
+                connection.terminate()
+                raise
+
     async def fetchrow(self, query: str, *args: object) -> asyncpg.Record | None:
         async with self.connection() as connection:
             return await connection.fetchrow(query, *args)

@@ -1,6 +1,7 @@
 """Sweeping: delete rows whose time is over. Ages are compared by PostgreSQL's clock."""
 
 from models.database import Database
+from models.devices.revocations import BUCKET
 
 # A revoked device is kept for 90 days, so that a late refresh of it is recognised.
 _STATEMENTS = (
@@ -15,6 +16,9 @@ _STATEMENTS = (
     "UPDATE inbox_streams SET began = NULL, acknowledged = NULL "
     "WHERE began IS NOT NULL AND used_at < now() - interval '30 days'",
     "DELETE FROM inbox_streams WHERE used_at < now() - interval '180 days'",
+    # Processes ask for those of the last seconds; one that was away for longer finds out when its
+    # streams' tokens end.
+    f"DELETE FROM revocations WHERE bucket = {BUCKET} AND at < now() - interval '1 day'",
     "DELETE FROM devices WHERE revoked_at < now() - interval '90 days'",
 )
 

@@ -1,9 +1,9 @@
 """The session watch: tells a device's open streams on this node when the session is about to end,
 and when it has.
 
-A revocation on any process is seen within a second, by asking PostgreSQL for the newest ones: no
-hint is needed for it. A renewal is seen when the time comes: before a stream is ended its device is
-asked for again.
+A revocation on any process is seen within two seconds, by asking PostgreSQL for the newest ones: no
+hint is needed for it, and a connection that has died without a sign is left in time. A renewal is
+seen when the time comes: before a stream is ended its device is asked for again.
 """
 
 import asyncio

@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from models.database import Connection, Database
+from models.devices.revocations import note_revocation
 from models.devices.viewer import Viewer
 from models.lanes import split_lanes
 from models.limits import Limits
@@ -190,14 +191,17 @@ async def end_device(connection: Connection, user_id: str, device_id: str) -> bo
     Return False if the user has no such device. Safe to repeat.
     """
     ended = await connection.fetchval(
-        # PostgreSQL's clock, by which nodes ask for the newest revocations (`list_revoked`).
         "UPDATE devices SET revoked_at = now() "
         "WHERE user_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING 1",
         user_id,
         device_id,
-    ) or await connection.fetchval(
-        "SELECT 1 FROM devices WHERE user_id = $1 AND id = $2", user_id, device_id
     )
+    if ended:
+        await note_revocation(connection, user_id, device_id)
+    else:
+        ended = await connection.fetchval(
+            "SELECT 1 FROM devices WHERE user_id = $1 AND id = $2", user_id, device_id
+        )
     if ended:
         await connection.execute(
             "DELETE FROM device_positions WHERE user_id = $1 AND device_id = $2", user_id, device_id
@@ -218,20 +222,6 @@ async def revoke_device(database: Database, user_id: str, device_id: str) -> Non
     async with database.transaction() as connection:
         if not await end_device(connection, user_id, device_id):
             raise not_found("There is no such device.", "deviceId")
-
-
-async def list_revoked(database: Database, since_s: float) -> list[tuple[str, str]]:
-    """Return (user id, device id) of the devices that ended within the last `since_s` seconds, by
-    PostgreSQL's clock.
-
-    A device that ends gets the time at which its transaction began: ask for a few seconds more than
-    have passed since the last call.
-    """
-    rows = await database.fetch(
-        "SELECT user_id, id FROM devices WHERE revoked_at > now() - make_interval(secs => $1)",
-        since_s,
-    )
-    return [(row["user_id"], row["id"]) for row in rows]
 
 
 async def find_access_expiry(database: Database, user_id: str, device_id: str) -> datetime | None:

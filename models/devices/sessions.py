@@ -16,7 +16,7 @@ import msgspec
 
 from models.background import Background, Loops
 from models.database import Database
-from models.devices import devices, token_generations
+from models.devices import devices, revocations, token_generations
 from models.devices.devices import FIRST_GENERATION, Device
 from models.devices.known_networks import note_network
 from models.devices.token_generations import DeviceStanding, RefreshEnd
@@ -199,8 +199,8 @@ class Sessions:
         self._reading.clear()
 
     async def list_revoked(self, since_s: float) -> list[tuple[str, str]]:
-        """Return the devices whose sockets are to be closed, as `devices.list_revoked` does."""
-        return await devices.list_revoked(self._database, since_s)
+        """Return the devices whose sockets are to be closed, as `revocations.list_revoked` does."""
+        return await revocations.list_revoked(self._database, since_s)
 
     async def find_access_expiry(self, user_id: str, device_id: str) -> datetime | None:
         """Return until when the device's open sockets may live; None if the device has ended."""

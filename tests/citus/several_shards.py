@@ -41,11 +41,6 @@ SEVERAL_SHARDS = (
         "A node that lost touch with Valkey offers the last 30 s to its feeds. None else.",
         0,
     ),
-    SeveralShards(
-        "models/devices/devices.py list_revoked",
-        "Each process looks for devices that have ended, each second.",
-        30_000,
-    ),
     SeveralShards(f"{_SWEEPING} list_unfinished", "The sweep of media, one worker each hour.", 1),
     SeveralShards(f"{_SWEEPING} list_never_used", "The sweep of media, one worker each hour.", 1),
     SeveralShards(

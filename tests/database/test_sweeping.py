@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from models import ids
 from models.database import Database
 from models.devices.known_networks import note_network
+from models.devices.revocations import note_revocation
 from models.sweeping import delete_ended_rows
 from models.tokens import Tokens
 
@@ -54,3 +55,17 @@ async def test_mail_addresses_that_nobody_confirmed_are_forgotten_but_for_what_t
 
     left = await database.fetch("SELECT address FROM push_mails ORDER BY address")
     assert [row[0] for row in left] == ["confirmed", "refused"]
+
+
+async def test_revocations_are_kept_for_a_day(database: Database) -> None:
+    kept, over = ids.new_id(), ids.new_id()
+    async with database.connection() as connection:
+        for device_id in (kept, over):
+            await note_revocation(connection, ids.new_id(), device_id)
+    await database.execute("UPDATE revocations SET at = $2 WHERE device_id = $1", kept, ago(0.9))
+    await database.execute("UPDATE revocations SET at = $2 WHERE device_id = $1", over, ago(1.1))
+
+    await delete_ended_rows(database)
+
+    left = await database.fetch("SELECT device_id FROM revocations")
+    assert [row["device_id"] for row in left] == [kept]

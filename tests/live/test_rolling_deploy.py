@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from models.close_codes import CloseCode
 from parley.settings import Settings
 from parley.supervision.part import CHECKOUT
 from parley.supervision.probes import http_status
 from tests.changes import EDIT
-from tests.client import added, until
+from tests.client import added, ending, until
 from tests.live.inboxes import INBOX as RESUMED
 from tests.live.inboxes import position, replay
 from tests.live.processes import ApiProcess, api_process
@@ -34,6 +35,7 @@ EVENTS = """subscription { inbox { __typename
     ... on ReceiptUpdated { channelId userId deliveredSeq readSeq }
     ... on TypingUpdated { channelId userId typing } } }"""
 SET_TYPING = "mutation ($id: ID!) { setTyping(channelId: $id, typing: true) { __typename } }"
+SIGN_OUT = "mutation { signOut { __typename } }"
 
 Two = tuple[Person, Person]
 
@@ -126,6 +128,16 @@ async def test_a_message_that_is_sent_again_at_the_other_process_is_stored_once(
 
     assert (first["replayed"], again["replayed"]) == (False, True)
     assert first["message"]["id"] == again["message"]["id"]
+
+
+async def test_who_signs_out_at_one_process_is_signed_out_at_the_other(two: Two) -> None:
+    alice, bob = two
+    async with bob.follow(EVENTS) as inbox:
+        await until(inbox, "InboxReady")
+
+        await bob.at(alice.server).mutate(SIGN_OUT)
+
+        assert (await ending(inbox)).close_code == CloseCode.UNAUTHORIZED
 
 
 async def test_both_stay_ready(old: ApiProcess, server: Server) -> None:

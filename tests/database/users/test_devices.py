@@ -11,10 +11,10 @@ from models.devices.devices import (
     find_access_expiry,
     find_device,
     list_devices,
-    list_revoked,
     revoke_device,
     touch_device,
 )
+from models.devices.revocations import list_revoked
 from models.devices.sessions import Session
 from models.devices.viewer import Viewer
 from models.limits import Limits
@@ -146,8 +146,19 @@ async def test_that_ended_before_is_not_listed_as_newly_ended(
     session = await signed_in(database, tokens)
     await revoke_device(database, session.user.id, session.device.id)
     await database.execute("UPDATE devices SET revoked_at = now() - interval '1 hour'")
+    await database.execute("UPDATE revocations SET at = now() - interval '1 hour'")
 
     assert await list_revoked(database, 60) == []
+
+
+async def test_that_ends_is_found_without_a_look_at_all_devices(
+    database: Database, tokens: Tokens
+) -> None:
+    session = await signed_in(database, tokens)
+    await revoke_device(database, session.user.id, session.device.id)
+    await database.execute("UPDATE devices SET revoked_at = now() - interval '1 hour'")
+
+    assert await list_revoked(database, 60) == [(session.user.id, session.device.id)]
 
 
 async def test_of_another_cannot_be_told_from_none(database: Database, tokens: Tokens) -> None:
