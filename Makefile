@@ -8,10 +8,12 @@ VENV ?= .venv
 POSTGRESQL ?=
 # Processes that `make test` runs at once, each with its own embedded servers; 0: none but pytest's own.
 JOBS ?= 2
-# What runs on Citus, too; the statements that are left out are counted for one PostgreSQL.
+# What runs on Citus, too; what is left out counts statements or rows that one PostgreSQL reads.
 ON_CITUS = tests/citus tests/database tests/api tests/live tests/jobs tests/push tests/faults \
 	tests/media/test_job.py tests/media/test_sweep.py tests/media/test_releases.py \
-	--ignore tests/citus/test_statements.py --ignore tests/api/test_statements.py
+	--ignore tests/citus/test_statements.py --ignore tests/api/test_statements.py \
+	--deselect tests/database/test_search_index.py::test_a_common_word_costs_no_more_in_a_long_log \
+	--deselect tests/database/test_search_index.py::test_common_words_that_are_never_in_one_message_open_no_block
 ON_CLUSTER = tests/cluster tests/live tests/faults
 PY = $(VENV)/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-deps --require-hashes

@@ -86,6 +86,11 @@ class Cluster:
         for node in self.nodes:
             node.stop()
 
+    def kill(self, node: Node) -> None:
+        """End a server with SIGKILL, and start it again; on return it answers."""
+        node.kill()
+        start_and_wait([node])
+
     async def _join(self) -> None:
         for node in self.nodes:
             await _run(node, "CREATE EXTENSION citus")

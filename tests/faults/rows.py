@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from examples.server import RunningServer
+from tests import locks
 
 
 @asynccontextmanager
@@ -42,7 +43,4 @@ async def count_messages(server: RunningServer, channel_id: str) -> int:
 async def count_waiting(server: RunningServer) -> int:
     """Sessions that wait for somebody's lock."""
     async with database(server) as connection:
-        count: int = await connection.fetchval(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        )
-        return count
+        return await locks.count_waiting(connection)

@@ -4,11 +4,13 @@ once.
 
 import asyncio
 import random
+import time
 from pathlib import Path
 
 from examples.client import SEND, Api, Device, Json
 from examples.server import RunningServer
 from examples.two_people import Conversation
+from tests.citus.cluster import Cluster
 from tests.faults.another_api import another_api
 from tests.faults.people import draft, reading, sign_in_pair, stored
 from tests.faults.proxy import Link, Proxy, proxy
@@ -133,15 +135,19 @@ async def test_a_message_whose_commit_was_cut_off_arrives_at_once_when_another_f
     assert [text for _, text in reader.entries[chat_id]] == ["first", "cut off", "following"]
 
 
-async def kill_postgresql(server: RunningServer) -> float:
+async def kill_postgresql(server: RunningServer, cluster: Cluster | None) -> float:
+    if cluster:
+        for node in (cluster.coordinator, cluster.workers[0]):
+            cluster.kill(node)
+        return time.monotonic()
     dead = server.kill("postgresql")
     return await server.is_back("postgresql", dead=dead)
 
 
 async def test_killing_postgresql_loses_no_answered_send(
-    server: RunningServer, talk: Conversation
+    server: RunningServer, talk: Conversation, cluster: Cluster | None
 ) -> None:
-    await talk.talk(100, strike=kill_postgresql(server))
+    await talk.talk(100, strike=kill_postgresql(server, cluster))
 
     await talk.all_arrived()
     await talk.check()

@@ -146,10 +146,12 @@ async def test_releasing_a_content_waits_for_a_file_that_is_just_taking_it(
     stored = [each.key for each in (await files.get(gone)).renditions]
 
     async with files.database.transaction() as taking:
-        await taking.execute("SELECT 1 FROM media_contents FOR UPDATE")
+        digest = await taking.fetchval("SELECT digest FROM media_contents")
+        await taking.execute("SELECT 1 FROM media_contents WHERE digest = $1 FOR UPDATE", digest)
         await taking.execute(
-            "UPDATE media SET content_digest = (SELECT digest FROM media_contents) WHERE id = $1",
+            "UPDATE media SET content_digest = $2 WHERE id = $1",
             coming,
+            digest,
         )
         releasing = asyncio.create_task(
             releases(files, patience_s=0).release(taken(media_ids=[gone]))
