@@ -1,5 +1,6 @@
-"""`python -m bench`: starts PostgreSQL, Valkey, Parley and the naive peer, seeds both, measures
-them in turn, prints medians and ratios. Exit code 1 where a floor does not hold.
+"""`python -m bench`: starts PostgreSQL, Valkey, Parley, the naive peer and Node's servers (where
+Node is there), seeds them, measures them in turn, prints medians and ratios. Exit code 1 where a
+floor does not hold.
 
 With two cores or more, the measured servers are kept on the first; PostgreSQL, Valkey and the
 generator on the second. Everything is on 127.0.0.1, in a data directory that goes afterwards.
@@ -19,12 +20,25 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.contestants import Contestant, Naive, Parley, make_naive_database
-from bench.report import PARLEY, Row, below_floor, median_row, ratios, table
+from bench.contestants import (
+    NODE_MODES,
+    Contestant,
+    Naive,
+    Node,
+    Parley,
+    install_node_peers,
+    make_naive_database,
+)
+from bench.report import PARLEY, Row, below_floor, median_row, ratio_table, table
 from bench.works import WORKS
 from parley.embedded import EmbeddedServers
 from parley.settings import SettingsError
 from parley.supervision.part import CHECKOUT, StartError, start_and_wait
+
+# A work whose name ends so has its sends on websockets.
+ON_SOCKET = "ws"
+# Packages of the Node peers.
+CACHE = Path.home() / ".cache" / "parley"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -78,7 +92,13 @@ def _open_contestants(
     contestants: list[Contestant] = [Parley(servers, cores, **sizes)]
     if not asked.alone:
         asyncio.run(make_naive_database(servers))
-        contestants.append(Naive(servers, cores, **sizes))
+        naive = Naive(servers, cores, **sizes)
+        contestants.append(naive)
+        packages = install_node_peers(CACHE) if asked.node else None
+        if asked.node and packages is None:
+            _say("without Node's servers: node, npm or the packages are not there")
+        elif packages is not None:
+            contestants += [Node(mode, servers, cores, naive, packages) for mode in NODE_MODES]
     start_and_wait(contestants)
     try:
         yield contestants
@@ -98,7 +118,7 @@ def _measure(
                 result = _run_load(work, contestant, servers, asked)
                 results.setdefault((work, contestant.name), []).append(result)
                 _say(
-                    f"{work} round {number} {contestant.name:<6} {result['per_s']:>8,.0f}/s, "
+                    f"{work} round {number} {contestant.name:<9} {result['per_s']:>8,.0f}/s, "
                     f"us: server {result['cpu_us']['server']:,.1f}, "
                     f"postgresql {result['cpu_us'].get('postgresql', 0):,.1f}"
                 )
@@ -112,12 +132,13 @@ def _run_load(
     roots = {"server": contestant.pid}
     roots |= {name: servers.pid(name) for name in ("postgresql", "valkey")}
     command = [
-        *(sys.executable, "-m", "bench.load", work),
+        *(sys.executable, "-m", "bench.load", work.removesuffix(ON_SOCKET)),
         *("--profile", str(contestant.profile)),
         *("--world", str(contestant.world)),
         *("--port", str(contestant.port)),
         *("--secs", str(asked.secs)),
         *("--rate", str(contestant.w2_rate)),
+        *("--over", "ws" if work.endswith(ON_SOCKET) else "http"),
         *(f"--root={name}={pid}" for name, pid in roots.items()),
     ]
     done = subprocess.run(
@@ -136,7 +157,7 @@ def _run_load(
 
 
 def _report(rows: Sequence[Row], asked: argparse.Namespace) -> None:
-    sys.stdout.write(f"\n{table(rows)}\n\n{ratios(rows)}\n")
+    sys.stdout.write(f"\n{table(rows)}\n\n{ratio_table(rows)}\n")
     sys.stdout.flush()
     if asked.json is not None:
         asked.json.write_text(json.dumps([row._asdict() for row in rows], indent=2) + "\n")
@@ -158,24 +179,33 @@ def _say(line: str) -> None:
 
 def _works(text: str) -> list[str]:
     works = text.split(",")
-    unknown = [work for work in works if work not in WORKS]
+    unknown = [work for work in works if work.removesuffix(ON_SOCKET) not in WORKS]
     if unknown:
-        raise argparse.ArgumentTypeError(f"unknown {unknown}; there are {', '.join(WORKS)}")
+        raise argparse.ArgumentTypeError(f"unknown {unknown}; there are {', '.join(WORKS)}, w1ws")
     return works
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m bench", description=f"Measure {PARLEY} beside a naive peer."
+        prog="python -m bench", description=f"Measure {PARLEY} beside its peers."
     )
     parser.add_argument("--secs", type=float, default=4, help="of each round (4)")
     parser.add_argument("--rounds", type=int, default=3, help="of each work (3)")
     parser.add_argument(
-        "--works", type=_works, default=["w1", "w2", "w3", "w5"], help="w1,w2,w3,w5"
+        "--works",
+        type=_works,
+        default=["w1", "w1ws", "w2", "w2max", "w3", "w4", "w5"],
+        help="w1,w1ws,w2,w2max,w3,w4,w5",
     )
     parser.add_argument("--history", type=int, default=100_000, help="messages of the long chat")
     parser.add_argument("--idle", type=int, default=5000, help="people who do nothing")
-    parser.add_argument("--alone", action="store_true", help="without the naive peer")
+    parser.add_argument("--alone", action="store_true", help="without any peer")
+    parser.add_argument(
+        "--no-node",
+        dest="node",
+        action="store_false",
+        help="without Node's servers (mercurius, graphql-yoga)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="the medians go there too")
     parser.add_argument(
         "--data-dir", type=Path, help="keep databases and logs there, for looking into them"

@@ -2,7 +2,9 @@
 world of its own, before the same PostgreSQL and Valkey.
 """
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,6 +21,8 @@ from parley.supervision.part import CHECKOUT, StartError, SupervisedPart
 from parley.supervision.probes import http_status
 
 PROFILES = Path(__file__).with_name("profiles")
+NODE_PEERS = Path(__file__).with_name("peers") / "node"
+NODE_MODES = ("mercurius", "yoga")
 NAIVE_DATABASE = "naive"
 
 
@@ -119,6 +123,62 @@ class Naive(Contestant):
         )
         sizes = [f"--history={history}", f"--idle={idle}"]
         run_module(["bench.peers.seed", f"--world={self.world}", *sizes], environment)
+
+
+class Node(Contestant):
+    """A Node server: mercurius, or graphql-yoga with graphql-ws. It has the naive peer's tables,
+    people and documents.
+    """
+
+    def __init__(
+        self, mode: str, servers: EmbeddedServers, cores: set[int], naive: Naive, packages: Path
+    ) -> None:
+        environment = _environment(servers)
+        port = free_port()
+        environment |= {
+            "MODE": mode,
+            "PORT": str(port),
+            "DSN": naive.environment()["DATABASE_URL"],
+            "REDIS": environment["REDIS_URL"],
+        }
+        super().__init__(
+            mode,
+            [],
+            environment,
+            data_dir=servers.data_dir,
+            port=port,
+            cores=cores,
+            ready_path="/graphql?query=%7B__typename%7D",
+            w2_rate=200,
+        )
+        self.profile = naive.profile
+        self.world = naive.world
+        self._packages = packages
+
+    def command(self) -> Sequence[str]:
+        node = shutil.which("node")
+        assert node is not None
+        return [node, str(self._packages / "server.mjs")]
+
+
+def install_node_peers(cache: Path) -> Path | None:
+    """Return the folder with the Node peers and their packages, installed once for each set of
+    versions; None where Node or npm is not there, or the packages cannot be fetched.
+    """
+    described = (NODE_PEERS / "package.json").read_bytes()
+    folder = cache / f"node-peers-{hashlib.sha256(described).hexdigest()[:12]}"
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "server.mjs"):
+        shutil.copyfile(NODE_PEERS / name, folder / name)
+    if not (folder / "node_modules").is_dir():
+        command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"]
+        done = subprocess.run(command, cwd=folder, check=False, timeout=300)
+        if done.returncode:
+            shutil.rmtree(folder)
+            return None
+    return folder
 
 
 async def make_naive_database(servers: EmbeddedServers) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bench.report import Row, below_floor, median_row, ratio, ratios, table
+from bench.report import Row, below_floor, median_row, rate_ratio, ratio_table, table
 
 
 def result(per_s: float) -> dict[str, Any]:
@@ -26,12 +26,25 @@ def test_takes_the_median_of_the_rounds() -> None:
 def test_says_how_many_times_as_much_parley_does() -> None:
     rows = [row("w1", "parley", 4000), row("w1", "naive", 200)]
 
-    assert ratio(rows, "w1") == 20
-    assert ratios(rows).startswith("w1: 20.0 x the naive peer's rate, 20.0 x less CPU each")
+    assert rate_ratio(rows, "w1", "naive") == 20
+    assert ratio_table(rows).split()[:7] == ["w1", "naive", "rate", "20.00", "x,", "CPU", "0.05"]
+
+
+def test_has_a_line_for_each_peer() -> None:
+    rows = [row("w1", name, rate) for name, rate in (("parley", 40), ("naive", 2), ("yoga", 20))]
+
+    lines = ratio_table(rows).splitlines()
+
+    assert [line.split()[1:4] for line in lines] == [
+        ["naive", "rate", "20.00"],
+        ["yoga", "rate", "2.00"],
+    ]
 
 
 def test_compares_no_rates_that_it_set_itself() -> None:
-    assert ratio([row("w2", "parley", 200), row("w2", "naive", 50)], "w2") is None
+    rows = [row("w2", "parley", 200), row("w2", "naive", 50)]
+
+    assert rate_ratio(rows, "w2", "naive") is None
 
 
 def test_tells_the_floors_that_do_not_hold() -> None:
@@ -44,7 +57,7 @@ def test_tells_the_floors_that_do_not_hold() -> None:
 def test_needs_no_peer() -> None:
     alone = [row("w1", "parley", 4000)]
 
-    assert (below_floor(alone), ratios(alone)) == ([], "")
+    assert (below_floor(alone), ratio_table(alone)) == ([], "")
 
 
 def test_lines_its_columns_up() -> None:
