@@ -1,7 +1,11 @@
 """The place of a row on Citus is computed as PostgreSQL hashes its key."""
 
+import asyncpg
+import pytest
+
 from models.database import Database
 from models.ids import new_id
+from models.refusals import RefusalCode, Refused
 from models.shards import count_shards, hash_id, shard_of
 
 LEAST = -(2**31)
@@ -33,3 +37,29 @@ def test_shards_that_are_cut_unequally_are_not_counted() -> None:
     assert count_shards([*even, ("users", 2**30)]) == 0
     assert count_shards([("channels", LEAST), ("channels", 5)]) == 0
     assert count_shards([]) == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "MESSAGE = 'could not find valid entry for shard 102008', ERRCODE = 'XX000'",
+        "MESSAGE = 'twice', ERRCODE = '23505', CONSTRAINT = 'pk_messages_102008'",
+        "MESSAGE = 'twice', ERRCODE = '23505', CONSTRAINT = 'pk_changes_102009'",
+    ],
+)
+async def test_whoever_meets_a_shard_that_moves_is_told_to_try_again(
+    database: Database, error: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        await database.execute(f"DO $$ BEGIN RAISE EXCEPTION USING {error}; END $$")
+
+    assert refused.value.code is RefusalCode.UNAVAILABLE
+
+
+async def test_other_errors_of_the_same_kind_are_not_taken_for_that(database: Database) -> None:
+    for error, kind in (
+        ("MESSAGE = 'broken', ERRCODE = 'XX000'", asyncpg.InternalServerError),
+        ("ERRCODE = '23505', CONSTRAINT = 'pk_users'", asyncpg.UniqueViolationError),
+    ):
+        with pytest.raises(kind):
+            await database.execute(f"DO $$ BEGIN RAISE EXCEPTION USING {error}; END $$")
