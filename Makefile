@@ -20,7 +20,7 @@ PIP = $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-d
 BASE = $(VENV)/base.stamp
 DEV = $(VENV)/dev.stamp
 
-.PHONY: help serve test test-citus test-cluster check schema settings features migrate bench demo install explorer lock clean
+.PHONY: help serve test test-citus test-cluster check schema settings features migrate bench profile demo install explorer lock clean
 .DELETE_ON_ERROR:
 
 help:           ## what can be asked for
@@ -72,6 +72,9 @@ migrate: $(BASE) ## bring the database at DATABASE_URL up to date
 
 bench: $(DEV)   ## measure; figures and commands are in docs/speed.md
 	@$(PY) -m bench $(ARGS)
+
+profile: $(DEV) ## draw where a send, a delivery or a page spends its time (WORK=w1, w3, w5)
+	@$(PY) -m bench.profile $(or $(WORK),w1) $(ARGS)
 
 demo: $(BASE)   ## two people talk through the running server
 	@$(PY) -m examples.two_people $(ARGS)
