@@ -1,7 +1,7 @@
 """`python -m bench.profile WORK`: draws where one API process spends its time during a work, as a
 flame graph (SVG), with py-spy.
 
-W1 is a send, W3 a delivery, W5 a page. Only threads that run are counted.
+W1 is a send, W3 a delivery, W5 a page. Only the thread that runs Python is counted.
 """
 
 import argparse
@@ -76,7 +76,8 @@ def _load(asked: argparse.Namespace, parley: Parley) -> Iterator[None]:
 def _record(parley: Parley, asked: argparse.Namespace) -> list[str]:
     return [
         *(str(PY_SPY), "record", "--pid", str(parley.pid), "--duration", str(asked.secs)),
-        *("--rate", str(SAMPLES_PER_S), "--format", "flamegraph", "--output", str(asked.out)),
+        *("--gil", "--rate", str(SAMPLES_PER_S)),
+        *("--format", asked.format, "--output", str(asked.out)),
     ]
 
 
@@ -88,6 +89,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("work", choices=works)
     parser.add_argument("--secs", type=int, default=8, help="that are looked at (8)")
     parser.add_argument("--history", type=int, default=20_000, help="messages of the long chat")
+    parser.add_argument("--format", default="flamegraph", help="as py-spy names it (flamegraph)")
     parser.add_argument("--out", type=Path, help="the SVG (profile-WORK.svg)")
     asked = parser.parse_args(arguments)
     asked.out = asked.out or Path(f"profile-{asked.work}.svg")
