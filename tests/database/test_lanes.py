@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest_asyncio
 
+from models.channels.blocks import set_blocked
 from models.database import Connection, Database, connect
+from models.limits import Limits
 from models.log.committer import Committer
 from models.log.drafts import Draft, Sent
 from models.log.entries import Batch
@@ -17,12 +19,14 @@ from models.log.group_commit.batch_writer import Busy
 from models.log.group_commit.batching import GroupCommit
 from models.log.positions import Move
 from models.messages.messages import MessageKind
-from models.refusals import Refused
+from models.refusals import RefusalCode, Refused
 from tests.groups import inner_id, make_group
 from tests.make import Person
+from tests.waiting import Edge, steps
 
 CHANNELS = 5
 ROUNDS = 40
+NOW = datetime.now(UTC)
 
 
 class ByLane:
@@ -176,6 +180,40 @@ async def test_a_held_channel_holds_up_no_other_and_goes_on_in_order(
     await holder.close()
 
     assert [answer.seq for answer in sent] == [sent[0].seq + n for n in range(5)]
+
+
+async def test_a_send_is_in_the_log_before_a_block_is_answered_or_is_refused(
+    by_lanes: Committer, database: Database, alice: Person, bob: Person, chat: str
+) -> None:
+    """A block is a mark on the chat's rows, so that the send reads nothing of other rows."""
+    channel_id = inner_id(chat)
+    stored, edge = 0, Edge()
+
+    async def block() -> int:
+        await set_blocked(database, bob.user.id, alice.user.id, True, limits=Limits(), now=NOW)
+        seen: int = await database.fetchval(
+            "SELECT last_seq FROM channels WHERE id = $1", channel_id
+        )
+        return seen
+
+    async def send(n: int) -> Sent | RefusalCode:
+        # It comes about when the block does.
+        await steps(edge.steps)
+        try:
+            return await by_lanes.send(draft(alice, channel_id, f"{n}"))
+        except Refused as refused:
+            return refused.code
+
+    for n in range(ROUNDS):
+        sent, seen = await asyncio.gather(send(n), block())
+        edge.note(too_early=isinstance(sent, Sent))
+        if isinstance(sent, Sent):
+            stored += 1
+        else:
+            assert sent is RefusalCode.BLOCKED
+        # The log is read after the block, and so may only hold what came before it.
+        assert seen == stored
+        await set_blocked(database, bob.user.id, alice.user.id, False, limits=Limits(), now=NOW)
 
 
 async def make_channel(owner: Person, member: Person, number: int) -> str:
