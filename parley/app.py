@@ -159,7 +159,8 @@ class App:
                 process = await parts.enter_async_context(open_process(settings))
         self._process = process
         self._serve(process)
-        self._metrics.start(process.resources.database, parts.add(Background(process.loops)))
+        background = parts.add(Background(process.loops))
+        self._metrics.start(process.resources.database, background, process.relay)
         parts.add(self._metrics)
         self._expose_metrics()
         self._opened = True

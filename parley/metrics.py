@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from models.background import Background, Loops
 from models.database import Database
+from models.duties import Duty
 from models.log.outbox import find_oldest_unsettled_s
 from parley.engine.answers import Answer
 from parley.engine.engine import Engine, Operation
@@ -47,7 +48,8 @@ class Metrics:
         )
         self.outbox_age = Gauge(
             "parley_outbox_oldest_unsettled_seconds",
-            "How long the oldest batch waits that nobody has dispatched.",
+            "How long the oldest batch waits that nobody has dispatched; NaN in all processes "
+            "but one, which knows.",
             registry=self.registry,
         )
         self.loop_lag = Gauge(
@@ -91,18 +93,24 @@ class Metrics:
             server.server_close()
 
     def start(
-        self, database: Database, background: Background, *, every_s: float = WATCH_EVERY_S
+        self,
+        database: Database,
+        background: Background,
+        relay: Duty,
+        *,
+        every_s: float = WATCH_EVERY_S,
     ) -> None:
-        """Refresh the gauges that need a query, every `every_s` seconds."""
-        background.forever("metrics", lambda: self._refresh(database, every_s))
+        """Refresh the gauges, every `every_s` seconds. Whoever relays asks about the outbox."""
+        background.forever("metrics", lambda: self._refresh(database, relay, every_s))
 
-    async def _refresh(self, database: Database, every_s: float) -> None:
+    async def _refresh(self, database: Database, relay: Duty, every_s: float) -> None:
         due = time.monotonic() + every_s
         await asyncio.sleep(every_s)
         self.loop_lag.set(max(0.0, time.monotonic() - due))
         # Not known, until it is.
         self.outbox_age.set(float("nan"))
-        self.outbox_age.set(await find_oldest_unsettled_s(database))
+        if relay.is_held:
+            self.outbox_age.set(await find_oldest_unsettled_s(database))
 
 
 class _LoopFigures(Collector):

@@ -8,6 +8,7 @@ from models.background import Loops
 from models.buckets import Buckets
 from models.database import Database
 from models.devices.sessions import Sessions
+from models.duties import Duty
 from models.log.committer import Committer
 from models.log.cursors import Cursors
 from models.log.entries import Batch
@@ -44,7 +45,7 @@ from subscriptions.typing import Typing
 from subscriptions.viewer_states import ViewerStates
 from workers.dispatch.dispatch import Dispatcher
 from workers.dispatch.indexing import Indexing
-from workers.dispatch.relay import Relay
+from workers.dispatch.relay import RELAY, Relay
 from workers.push.queueing import PushQueue
 
 
@@ -60,6 +61,7 @@ class Process:
     presence: NodePresence
     connections: Connections
     dispatcher: Dispatcher
+    relay: Duty
 
 
 @asynccontextmanager
@@ -111,7 +113,8 @@ async def _open_parts(settings: Settings, parts: Parts) -> Process:
     pushes = parts.start(PushQueue(database, limits, loops=loops))
     activity = parts.start(Activity(ground.valkey, limits, loops=loops))
     dispatcher = Dispatcher(database, hub, node, pushes, loops=loops)
-    parts.start(Relay(database, hub, dispatcher, loops=loops))
+    relay = Duty(database, RELAY, node.id)
+    parts.start(Relay(database, hub, dispatcher, relay, loops=loops))
     indexing = parts.start(Indexing(database, loops=loops))
     parts.start(dispatcher)
 
@@ -160,6 +163,7 @@ async def _open_parts(settings: Settings, parts: Parts) -> Process:
         presence=following.presence,
         connections=following.connections,
         dispatcher=dispatcher,
+        relay=relay,
     )
 
 

@@ -55,7 +55,11 @@ CITUS_TESTS = Path(__file__).with_name("citus")
 CLUSTER_TESTS = Path(__file__).with_name("cluster")
 # Fixtures that open one Valkey, to look at its keys or to empty it; and tests that kill one.
 OF_ONE_VALKEY = {"valkey", "nodes_valkey"}
-KILL_ONE_VALKEY = ("faults/test_valkey.py", "faults/test_silence.py")
+KILL_ONE_VALKEY = (
+    "faults/test_valkey.py",
+    "faults/test_silence.py",
+    "faults/test_revocations.py",
+)
 # What compares with functions that one PostgreSQL alone runs.
 ONE_POSTGRESQL_TESTS = Path(__file__).parent / "database/test_channel_functions.py"
 

@@ -16,8 +16,8 @@ from models.log.entries import Batch, Recipients, hydrate_entries, list_entries_
 OUTBOX_KEPT_S = 30
 # Where no worker looks, rows go all the same.
 UNCHECKED_KEPT_S = 600
-# Where each channel takes a statement of its own; the next call goes on.
-DELETED_AT_ONCE = 500
+# Where each shard takes a statement of its own.
+DELETED_AT_ONCE = 5_000
 
 _COLUMNS = """o.channel_id, o.id, o.entry_channel_ids, o.entry_seqs, o.recipient_channel_ids,
 o.recipient_ids, o.recipient_joined_seqs"""
@@ -89,15 +89,21 @@ async def delete_settled_batches(database: Database) -> None:
             UNCHECKED_KEPT_S,
         )
         return
-    rows = await database.fetch(f"{_OVER} LIMIT {DELETED_AT_ONCE}", OUTBOX_KEPT_S, UNCHECKED_KEPT_S)
-    await fetch_lanes(
-        database,
-        f"DELETE FROM outbox d WHERE d.channel_id = ANY ($1) "
-        f"AND (d.channel_id, d.id) IN ({_LOCKED} FOR UPDATE OF o SKIP LOCKED)",
-        [(row["channel_id"], row["id"]) for row in rows],
-        _columns,
-        lane_of=channel_of,
-    )
+    deleted = DELETED_AT_ONCE
+    while deleted == DELETED_AT_ONCE:
+        rows = await database.fetch(
+            f"{_OVER} LIMIT {DELETED_AT_ONCE}", OUTBOX_KEPT_S, UNCHECKED_KEPT_S
+        )
+        deleted = len(
+            await fetch_lanes(
+                database,
+                f"DELETE FROM outbox d WHERE d.channel_id = ANY ($1) "
+                f"AND (d.channel_id, d.id) IN ({_LOCKED} FOR UPDATE OF o SKIP LOCKED) RETURNING 1",
+                [(row["channel_id"], row["id"]) for row in rows],
+                _columns,
+                lane_of=channel_of,
+            )
+        )
 
 
 def _columns(keys: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:

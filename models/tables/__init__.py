@@ -6,7 +6,7 @@ same SQL runs on one PostgreSQL and distributed over many. Hot paths do not use 
 are hand-written SQL beside the rules they serve.
 """
 
-from models.tables import channels, jobs, media, push, users
+from models.tables import channels, jobs, media, processes, push, users
 from models.tables.columns import metadata
 
-__all__ = ["channels", "jobs", "media", "metadata", "push", "users"]
+__all__ = ["channels", "jobs", "media", "metadata", "processes", "push", "users"]

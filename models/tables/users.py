@@ -9,7 +9,6 @@ from sqlalchemy import (
     Column,
     Index,
     LargeBinary,
-    SmallInteger,
     Text,
     text,
 )
@@ -140,17 +139,6 @@ class DeviceRow(SQLModel, table=True):
     # Up to when the newest access token holds: open sockets of the device live until then.
     access_expires_at: datetime = time_column()
     revoked_at: datetime | None = time_column(nullable=True)
-
-
-class RevocationRow(SQLModel, table=True):
-    """That a device has ended, for as long as processes may not have heard of it."""
-
-    __tablename__ = "revocations"
-
-    bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
-    at: datetime = Field(sa_column=Column(TIMESTAMP(timezone=True), primary_key=True))
-    user_id: UUID = key()
-    device_id: UUID = key()
 
 
 class SignInCodeRow(SQLModel, table=True):

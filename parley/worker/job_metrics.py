@@ -1,15 +1,20 @@
 """Metrics of jobs: how many wait, how old the oldest is, what came of them, how long they took, and
-what media and pushes came to. Labels are kinds, states and outcomes.
+what media and pushes came to. What the queue holds is counted by one worker. Labels are kinds,
+states and outcomes.
 """
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from models.background import Background
 from models.database import Database
+from models.duties import Duty
 from models.jobs.lists import list_job_counts
 from parley.metrics import Metrics
 
 WATCH_EVERY_S = 10.0
+# The duty of counting the jobs in the queue: one worker's, until it has not counted twice.
+JOB_FIGURES = "job_figures"
+JOB_FIGURES_LEASE_S = 25.0
 DURATION_BUCKETS_S = (0.005, 0.02, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 
@@ -63,14 +68,19 @@ class JobMetrics:
         self._pushes.labels(kind, outcome).inc()
 
     def start(
-        self, database: Database, background: Background, *, every_s: float = WATCH_EVERY_S
+        self,
+        database: Database,
+        background: Background,
+        duty: Duty,
+        *,
+        every_s: float = WATCH_EVERY_S,
     ) -> None:
         """Refresh what takes a question to find out, until the background is closed."""
-        background.every("job_metrics", every_s, lambda: self._read(database), at_once=True)
+        background.every("job_metrics", every_s, lambda: self._read(database, duty), at_once=True)
 
-    async def _read(self, database: Database) -> None:
+    async def _read(self, database: Database, duty: Duty) -> None:
         try:
-            counts = await list_job_counts(database)
+            counts = await list_job_counts(database) if await duty.take() == 0 else []
         finally:
             self._clear()
         for each in counts:

@@ -12,13 +12,14 @@ from collections.abc import Callable
 
 from models.background import Background, CannotGoOn, Loops
 from models.database import Database
+from models.duties import Duty
 from models.log.signals import Signalled, ViewerChanged
 from parley.metrics import Metrics
 from parley.opening import require_database
 from parley.parts import Parts
 from parley.settings import Settings, require_services
 from parley.worker.health import Health
-from parley.worker.job_metrics import JobMetrics
+from parley.worker.job_metrics import JOB_FIGURES, JOB_FIGURES_LEASE_S, JobMetrics
 from parley.worker.jobs import WorkerJobs
 from subscriptions.activity import ActiveDevices
 from subscriptions.hub import Hub
@@ -27,7 +28,7 @@ from subscriptions.nodes.opening import open_valkey
 from subscriptions.signaller import Signaller
 from subscriptions.viewer_states import ViewerStates
 from workers.dispatch.dispatch import Dispatcher
-from workers.dispatch.relay import Relay
+from workers.dispatch.relay import RELAY, Relay
 from workers.push.check import PushCheck
 from workers.push.queueing import PushQueue
 from workers.push.registration import PushTies
@@ -107,14 +108,17 @@ async def open_worker(settings: Settings, loops: Loops, parts: Parts) -> None:
     await node.open()
     pushes = parts.start(PushQueue(database, limits, loops=loops))
     dispatcher = parts.start(Dispatcher(database, hub, node, pushes, loops=loops))
-    parts.start(Relay(database, hub, dispatcher, loops=loops))
+    relay = Duty(database, RELAY, node.id)
+    parts.start(Relay(database, hub, dispatcher, relay, loops=loops))
     parts.start(Sweep(database, loops=loops))
     parts.start(PushCheck(database, limits, loops=loops))
     metrics = parts.add(Metrics())
     job_metrics = JobMetrics(metrics)
     background = parts.add(Background(loops))
-    metrics.start(database, background)
-    job_metrics.start(database, background)
+    metrics.start(database, background, relay)
+    job_metrics.start(
+        database, background, Duty(database, JOB_FIGURES, node.id, lease_s=JOB_FIGURES_LEASE_S)
+    )
     metrics.show_loops(loops)
     ties = PushTies(
         ActiveDevices(valkey).list_active, _open_forgotten(database, hub, node, loops, parts)

@@ -18,18 +18,18 @@ _SWEEPING = "models/media/sweeping.py"
 SEVERAL_SHARDS = (
     SeveralShards(
         f"{_OUTBOX} list_unsettled_batches",
-        "The relay of each process looks for batches that nobody settled, each second.",
-        30_000,
+        "The one process that relays looks for batches that nobody settled, each second.",
+        60,
     ),
     SeveralShards(
         f"{_OUTBOX} delete_settled_batches",
-        "Each process deletes batches that nobody needs any more, each 5 s.",
-        6_000,
+        "The one process that relays deletes batches that nobody needs any more, each 5 s.",
+        12,
     ),
     SeveralShards(
         f"{_OUTBOX} find_oldest_unsettled_s",
-        "The gauge of the oldest unsettled batch, in each process each 5 s.",
-        6_240,
+        "The gauge of the oldest unsettled batch, in the one process that relays, each 5 s.",
+        12,
     ),
     SeveralShards(
         f"{_OUTBOX} list_unchecked_batches",

@@ -15,6 +15,7 @@ from models.database import Database
 from models.devices.devices import revoke_device
 from models.devices.sessions import Sessions
 from models.devices.viewer import Viewer
+from models.duties import Duty
 from models.jobs.queue import JobQueue
 from models.log.entries import Batch
 from models.log.events import ViewerUpdated
@@ -176,7 +177,9 @@ async def test_ended_rows_are_deleted_after_a_sweep_that_failed(
 
 async def test_figures_are_read_again_after_a_reading_that_failed(ground: Ground) -> None:
     metrics = Metrics()
-    metrics.start(ground.failing_database, ground.background, every_s=0.01)
+    relay = Duty(ground.database, ids.new_id(), ids.new_id(), lease_s=600)
+    await relay.take()
+    metrics.start(ground.failing_database, ground.background, relay, every_s=0.01)
     await eventually(lambda: ground.failing.failed)
 
     await eventually(lambda: age_of(metrics.registry) == 0)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, cast
 import pytest
 
 from models import ids
+from models.duties import Duty
 from models.jobs.queue import Due, JobQueue, TakenJob
 from models.limits import Limits
 from models.log.entries import Batch, Recipients
@@ -55,16 +56,23 @@ async def indexing(ground: Ground) -> AsyncIterator[Trigger]:
     await part.close()
 
 
+def duty(ground: Ground) -> Duty:
+    """A duty that nobody else has."""
+    return Duty(ground.database, ids.new_id(), ids.new_id(), lease_s=60)
+
+
 @asynccontextmanager
 async def relay(
     ground: Ground, every_s: float = SOON_S, delete_every_s: float = 60
 ) -> AsyncIterator[Trigger]:
     """With nothing to be dispatched."""
-    database = ground.failing_database
+    database, held = ground.failing_database, duty(ground)
+    await held.take()
     part = Relay(
         database,
         Hub(database, replay_entries=1),
         cast(Dispatcher, None),
+        held,
         loops=ground.loops,
         every_s=every_s,
         delete_every_s=delete_every_s,
@@ -194,13 +202,16 @@ def short_leases(limits: Limits) -> Limits:
 
 @asynccontextmanager
 async def metrics(ground: Ground) -> AsyncIterator[Trigger]:
-    Metrics().start(ground.failing_database, ground.background, every_s=SOON_S)
+    held = duty(ground)
+    await held.take()
+    Metrics().start(ground.failing_database, ground.background, held, every_s=SOON_S)
     yield nothing
 
 
 @asynccontextmanager
 async def job_metrics(ground: Ground) -> AsyncIterator[Trigger]:
-    JobMetrics(Metrics()).start(ground.failing_database, ground.background, every_s=SOON_S)
+    part = JobMetrics(Metrics())
+    part.start(ground.failing_database, ground.background, duty(ground), every_s=SOON_S)
     yield nothing
 
 

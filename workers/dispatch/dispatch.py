@@ -7,6 +7,7 @@ that waits.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 
@@ -25,11 +26,15 @@ from workers.push.recipients import list_changes, list_wants
 
 logger = logging.getLogger("parley.dispatch")
 
-SETTLE_EVERY_S = 0.1
+# Less than what the relay waits for, also when a round takes long.
+SETTLE_EVERY_S = 0.5
 # Batches of one round; what waits beyond is the next round.
 ROUND_BATCHES = 64
 # Between rounds that fail one after the other.
 LONGEST_PAUSE_S = 0.1
+# How long a round of the relay waits until all that is committed has been dispatched: under a load
+# that never ends, the relay is slow and does not stand still.
+GIVE_WAY_S = 0.1
 # Beyond this the relay takes over: memory is bounded, and nothing is lost.
 QUEUED_BATCHES = 2000
 
@@ -82,6 +87,11 @@ class Dispatcher:
     def waiting(self) -> int:
         """Return how many batches wait to be dispatched."""
         return self._queue.qsize()
+
+    async def give_way(self) -> None:
+        """Wait until what was committed has been dispatched, up to `GIVE_WAY_S`."""
+        with contextlib.suppress(TimeoutError):
+            await within(self._queue.join(), GIVE_WAY_S)
 
     def on_commit(self, batch: Batch) -> None:
         """Take a stored batch from the committer, which calls this in commit order."""

@@ -8,6 +8,7 @@ import pytest
 from models import ids
 from models.close_codes import CloseCode
 from models.database import Database
+from models.duties import Duty
 from models.log.committer import Committer
 from models.log.entries import Batch, Recipients
 from models.log.events import Occurrence
@@ -126,7 +127,8 @@ async def test_a_relay_goes_on_after_what_it_could_not_read(
 ) -> None:
     process = server.app._process
     failing = FailingDatabase(database, [ValueError("a bug")])
-    relay = Relay(failing, process.hub, process.dispatcher)
+    duty = Duty(database, ids.new_id(), ids.new_id())
+    relay = Relay(failing, process.hub, process.dispatcher, duty)
     relay.start()
 
     await eventually(lambda: failing.reads > 1)

@@ -1,0 +1,37 @@
+"""What every process reads often: rows of one bucket, and so of one shard."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, SmallInteger, Text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlmodel import Field, SQLModel
+
+from models.tables.columns import key, text_column, time_column
+
+
+def _bucket_key() -> Any:
+    return Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+
+
+class RevocationRow(SQLModel, table=True):
+    """That a device has ended, for as long as processes may not have heard of it."""
+
+    __tablename__ = "revocations"
+
+    bucket: int = _bucket_key()
+    at: datetime = Field(sa_column=Column(TIMESTAMP(timezone=True), primary_key=True))
+    user_id: UUID = key()
+    device_id: UUID = key()
+
+
+class DutyRow(SQLModel, table=True):
+    """What one process of all does for all, and until when that is whose."""
+
+    __tablename__ = "duties"
+
+    bucket: int = _bucket_key()
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    holder_id: str = text_column()
+    held_until: datetime = time_column()
