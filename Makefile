@@ -20,7 +20,7 @@ PIP = $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-d
 BASE = $(VENV)/base.stamp
 DEV = $(VENV)/dev.stamp
 
-.PHONY: help serve test test-citus test-cluster check schema settings features migrate bench profile demo install explorer lock clean
+.PHONY: help serve test test-citus test-cluster check check-deploy schema settings features migrate bench profile demo install explorer lock clean
 .DELETE_ON_ERROR:
 
 help:           ## what can be asked for
@@ -57,6 +57,10 @@ check: $(DEV)   ## format, lint, types, layers; schema.graphql and database in s
 	@$(PY) -m parley settings | diff -u docs/settings.md - || \
 		{ echo "docs/settings.md is not what the code prints; run: make settings" >&2; exit 1; }
 	@$(PY) -m parley check-database
+
+# It needs tools that Parley does not, and says which one is missing; TOOLS=… names a folder that has some of them.
+check-deploy:   ## what is in deploy/: image, Compose, Kubernetes, systemd, balancers, Patroni, alerts
+	@TOOLS="$(TOOLS)" sh deploy/check/check.sh
 
 schema: $(BASE) ## write schema.graphql from the code
 	@printed="$$($(PY) -m parley schema)" && printf '%s\n' "$$printed" > schema.graphql
