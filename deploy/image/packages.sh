@@ -6,9 +6,10 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends python3-venv
 rm -rf /var/lib/apt/lists/*
+# All come as wheels but http-ece, which is Python alone and is published as source only.
 python3 -m venv /opt/parley/packages
 python=/opt/parley/packages/bin/python
 $python -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-deps --require-hashes \
-    --only-binary :all: --requirement "$(dirname "$0")/base.txt"
+    --only-binary :all: --no-binary http-ece --requirement "$(dirname "$0")/base.txt"
 # Compiled by pip while it installs, since the image cannot be written to later. Nobody installs anything there.
 $python -m pip --disable-pip-version-check uninstall --quiet --yes pip setuptools
