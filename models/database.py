@@ -113,6 +113,19 @@ class Reads(Protocol):
         """Return rows of one snapshot, or None when it does not answer."""
 
 
+class Profiles(Protocol):
+    """Users that were read lately (models/users/profiles.py)."""
+
+    def find(self, user_ids: Iterable[str]) -> dict[str, Any]:
+        """Return those that are kept, by id."""
+
+    def keep(self, users: Iterable[Any], began: float) -> None:
+        """Keep what a reading has found that began then, in monotonic seconds."""
+
+    def drop(self, user_ids: Sequence[str]) -> None:
+        """Forget these."""
+
+
 class Database:
     """Runs single statements and transactions, each on a connection of the pool for as long as it
     lasts.
@@ -120,6 +133,8 @@ class Database:
 
     # Where pages that are older than a minute are read first, if anywhere.
     replica: "Reads | None" = None
+    # Where other people's profiles are kept for a moment, if anywhere.
+    profiles: "Profiles | None" = None
     # Whether the tables are distributed by Citus: rows of different keys are on different servers.
     is_distributed = False
     # Into how many equal shards; 0 if that is not known.

@@ -47,7 +47,7 @@ GROUPS = (
     ),
     Group({"phone_numbers": "number", "sign_in_codes": "number", "budgets": "key"}),
     Group({"push_addresses": "digest", "media_contents": "digest"}),
-    Group(_by("bucket", "revocations", "duties")),
+    Group(_by("bucket", "revocations", "duties", "profile_changes")),
     Group({"media": "id"} | _by("media_id", "media_uses", "media_stored")),
 )
 # The queue of jobs, and what is beside it wherever that is.

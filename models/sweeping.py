@@ -2,6 +2,7 @@
 
 from models.database import Database
 from models.devices.revocations import BUCKET
+from models.users.users import BUCKET as PROFILE_BUCKET
 
 # A revoked device is kept for 90 days, so that a late refresh of it is recognised.
 _STATEMENTS = (
@@ -19,6 +20,8 @@ _STATEMENTS = (
     # Processes ask for those of the last seconds; one that was away for longer finds out when its
     # streams' tokens end.
     f"DELETE FROM revocations WHERE bucket = {BUCKET} AND at < now() - interval '1 day'",
+    f"DELETE FROM profile_changes WHERE bucket = {PROFILE_BUCKET} "
+    "AND at < now() - interval '1 day'",
     "DELETE FROM devices WHERE revoked_at < now() - interval '90 days'",
 )
 

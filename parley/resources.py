@@ -20,6 +20,7 @@ from models.media.urls import (
 from models.replica import Replica
 from models.storage.bucket import Storage
 from models.tokens import Tokens
+from models.users.profiles import Profiles
 from models.users.sms_numbers import SmsRules
 from parley.opening import make_media_urls, make_sms_sender, make_tokens, open_storage
 from parley.parts import Parts
@@ -83,6 +84,7 @@ class _Ground:
     storage: Storage
     media_urls: MediaUrls
     database: Database
+    profiles: Profiles
     valkey: Valkey
     tokens: Tokens
     sessions: Sessions
@@ -184,6 +186,7 @@ async def _open_ground(settings: Settings, parts: Parts) -> _Ground:
                 settings.read_database_url, connections=settings.database_connections
             )
         )
+    profiles = database.profiles = parts.start(Profiles(database, loops=loops))
     assert settings.redis_url is not None
     valkey = open_valkey(settings.redis_url)
     parts.push_async_callback(valkey.aclose)
@@ -194,6 +197,7 @@ async def _open_ground(settings: Settings, parts: Parts) -> _Ground:
         storage=storage,
         media_urls=media_urls,
         database=database,
+        profiles=profiles,
         valkey=valkey,
         tokens=tokens,
         sessions=parts.add(Sessions(database, tokens, loops=loops)),
@@ -203,6 +207,11 @@ async def _open_ground(settings: Settings, parts: Parts) -> _Ground:
 async def _open_following(ground: _Ground, parts: Parts) -> _Following:
     loops, database, valkey = ground.loops, ground.database, ground.valkey
     limits, sessions = ground.settings.limits, ground.sessions
+
+    def on_viewer_changed(user_id: str) -> None:
+        sessions.forget_user(user_id)
+        ground.profiles.drop([user_id])
+
     hub = parts.add(Hub(database, replay_entries=limits.replay_entries, loops=loops))
     node = parts.add(
         Node(
@@ -216,9 +225,7 @@ async def _open_following(ground: _Ground, parts: Parts) -> _Following:
     )
     connections = parts.add(Connections(valkey, node.id, limits, loops))
     states = parts.add(ViewerStates(database, hub, unread_most=limits.unread_count, loops=loops))
-    signaller = parts.add(
-        Signaller(hub, states, on_viewer_changed=sessions.forget_user, loops=loops)
-    )
+    signaller = parts.add(Signaller(hub, states, on_viewer_changed=on_viewer_changed, loops=loops))
     receipts = parts.add(Receipts(database, lambda signals: live.announce(signals), loops=loops))
     typing = parts.add(Typing(valkey, database, signaller.announce, limits, loops=loops))
     presence = parts.add(

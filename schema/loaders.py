@@ -104,7 +104,8 @@ class Loaders:
         )
 
     async def _load_users(self, user_ids: list[str]) -> list[User | None]:
-        users_by_id = await list_users(self._database, user_ids)
+        own = () if self._viewer is None else (self._viewer.user.id,)
+        users_by_id = await list_users(self._database, user_ids, unkept=own)
         return [users_by_id.get(user_id) for user_id in user_ids]
 
     async def _load_phone_numbers(self, user_ids: list[str]) -> list[str | None]:

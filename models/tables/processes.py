@@ -35,3 +35,13 @@ class DutyRow(SQLModel, table=True):
     name: str = Field(sa_column=Column(Text, primary_key=True))
     holder_id: str = text_column()
     held_until: datetime = time_column()
+
+
+class ProfileChangeRow(SQLModel, table=True):
+    """That a user's profile has changed, or is gone, for processes that keep profiles."""
+
+    __tablename__ = "profile_changes"
+
+    bucket: int = _bucket_key()
+    at: datetime = Field(sa_column=Column(TIMESTAMP(timezone=True), primary_key=True))
+    user_id: UUID = key()

@@ -1,6 +1,7 @@
 """Users: people with an account, and what others see of them."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -16,6 +17,8 @@ from models.names import require_name
 from models.refusals import invalid, not_found
 from models.text import require_text
 
+# The bucket of all changes of profiles.
+BUCKET = 0
 # The name of a user who gave none at their first sign-in.
 NAMELESS = "New user"
 
@@ -59,12 +62,27 @@ async def create_user(connection: Connection, user_id: str, name: str, *, now: d
     return User(id=user_id, name=name)
 
 
-async def list_users(database: Database, user_ids: Sequence[str]) -> dict[str, User]:
-    """Return the users by id; ids of nobody are left out."""
+async def list_users(
+    database: Database, user_ids: Sequence[str], *, unkept: Collection[str] = ()
+) -> dict[str, User]:
+    """Return the users by id; ids of nobody are left out. In a process that keeps profiles they may
+    be up to two seconds old (models/users/profiles.py), but for those that are `unkept`.
+    """
+    profiles = database.profiles
+    found: dict[str, User] = {}
+    if profiles is not None:
+        found = profiles.find(each for each in user_ids if each not in unkept)
+    lacking = [user_id for user_id in user_ids if user_id not in found]
+    if not lacking:
+        return found
+    began = time.monotonic()
     rows = await fetch_by_id(
-        database, f"SELECT {USER_COLUMNS} FROM users WHERE id = ANY($1::uuid[])", user_ids
+        database, f"SELECT {USER_COLUMNS} FROM users WHERE id = ANY($1::uuid[])", lacking
     )
-    return {row["id"]: user_of(row) for row in rows}
+    read = [user_of(row) for row in rows]
+    if profiles is not None:
+        profiles.keep(read, began)
+    return found | {user.id: user for user in read}
 
 
 async def find_user(database: Database, user_id: str) -> User | None:
@@ -108,7 +126,20 @@ async def update_profile(
             raise not_found("There is no such user.")
         user = user_of(row)
         await release_picture(connection, replaced_id, user.avatar)
+        await _note_change(connection, user_id)
+    if database.profiles is not None:
+        database.profiles.drop([user_id])
     return user
+
+
+async def _note_change(connection: Connection, user_id: str) -> None:
+    """Tell all processes, within the caller's transaction, to read the profile anew."""
+    await connection.execute(
+        "INSERT INTO profile_changes (bucket, at, user_id) VALUES ($1, now(), $2) "
+        "ON CONFLICT DO NOTHING",
+        BUCKET,
+        user_id,
+    )
 
 
 async def _new_avatar(

@@ -1,5 +1,6 @@
 """What a page costs: a fixed number of SQL statements, however much is on it."""
 
+import math
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ import pytest_asyncio
 from models.database import Connection, Database, prepare_connection
 from models.devices.viewer import Viewer
 from models.limits import Limits
+from models.users.profiles import Profiles
 from parley.engine.engine import Engine
 from parley.resources import open_process
 from parley.schema import PUBLIC_FIELDS, make_schema
@@ -48,6 +50,12 @@ class Statements:
         self.resources = resources
         self.texts: list[str] = []
         self._engine = Engine(make_schema(), limits=Limits(), public_fields=PUBLIC_FIELDS)
+
+    def keep_profiles(self) -> None:
+        """Keep profiles from now on, as if there were always news of what has changed."""
+        profiles = Profiles(self.resources.database)
+        profiles._asked_at = math.inf
+        self.resources.database.profiles = profiles
 
     def note(self, statement: Any) -> None:
         self.texts.append(statement.query)
@@ -137,6 +145,27 @@ async def test_a_page_of_messages(
     assert any(node["deliveredCount"] for node in nodes)
     expected = STATEMENTS_OF_A_PAGE
     assert (one, fifty) == (expected, expected), "\n".join([*texts, "", *statements.texts])
+
+
+async def test_people_who_were_read_lately_take_none(
+    alice: Person, bob: Person, carol: Person, statements: Statements
+) -> None:
+    """Neither as senders, nor as those who are replied to, nor as the other one of a chat."""
+    group = await make_group(alice, bob, carol)
+    said = [await bob.say(group, "first"), await carol.say(group, "second")]
+    await bob.say(group, "third", replyToId=said[1]["id"])
+    await bob.say(await bob.open_chat(alice), "Hello")
+    page, _ = await statements.count(alice, PAGE, id=group, last=50)
+    channels, _ = await statements.count(alice, LIST, first=50)
+
+    statements.keep_profiles()
+    page_then, data = await statements.count(alice, PAGE, id=group, last=50)
+    channels_then, _ = await statements.count(alice, LIST, first=50)
+
+    nodes = data["channel"]["messages"]["nodes"][-3:]
+    assert [node["sender"]["name"] for node in nodes] == ["Bob", "Carol", "Bob"]
+    assert (page - page_then, channels - channels_then) == (2, 1), statements.texts
+    assert not any("FROM users" in text for text in statements.texts)
 
 
 async def test_a_list_of_channels(alice: Person, bob: Person, statements: Statements) -> None:

@@ -8,13 +8,15 @@ import asyncio
 import io
 import subprocess
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from models.close_codes import CloseCode
+from models.users.profiles import KEPT_S
 from parley.settings import Settings
 from parley.supervision.part import CHECKOUT
 from parley.supervision.probes import http_status
@@ -26,6 +28,7 @@ from tests.live.processes import ApiProcess, api_process
 from tests.live.receipts import next_receipt, receipt
 from tests.make import Person
 from tests.serving import Server
+from tests.waiting import eventually
 
 # The release before, or the newest commit that can stand for it; moved forward with each release.
 BEFORE = "7013b45"
@@ -35,6 +38,8 @@ EVENTS = """subscription { inbox { __typename
     ... on ReceiptUpdated { channelId userId deliveredSeq readSeq }
     ... on TypingUpdated { channelId userId typing } } }"""
 SET_TYPING = "mutation ($id: ID!) { setTyping(channelId: $id, typing: true) { __typename } }"
+NAME = "query ($id: ID!) { user(id: $id) { name } }"
+RENAME = "mutation ($input: UpdateProfileInput!) { updateProfile(input: $input) { __typename } }"
 SIGN_OUT = "mutation { signOut { __typename } }"
 
 Two = tuple[Person, Person]
@@ -138,6 +143,24 @@ async def test_who_signs_out_at_one_process_is_signed_out_at_the_other(two: Two)
         await bob.at(alice.server).mutate(SIGN_OUT)
 
         assert (await ending(inbox)).close_code == CloseCode.UNAUTHORIZED
+
+
+async def test_a_new_name_is_seen_at_the_other_process_before_what_is_kept_is_old(
+    two: Two,
+) -> None:
+    alice, bob = two
+
+    async def name_at_the_other() -> str:
+        name: str = (await bob.mutate(NAME, id=alice.id))["name"]
+        return name
+
+    for name in ("Ann", "Bea", "Cleo"):
+        await alice.mutate(RENAME, input={"name": name})
+        await eventually(partial(is_called, name_at_the_other, name), within_s=KEPT_S - 5)
+
+
+async def is_called(read: Callable[[], Awaitable[str]], name: str) -> bool:
+    return await read() == name
 
 
 async def test_both_stay_ready(old: ApiProcess, server: Server) -> None:

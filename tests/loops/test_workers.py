@@ -16,6 +16,7 @@ from models.log.entries import Batch, Recipients
 from models.log.signals import Signalled
 from models.messages.search_index import BLOCK_ENTRIES
 from models.push.states import PushKey, Want
+from models.users.profiles import Profiles
 from parley.metrics import Metrics
 from parley.worker.job_metrics import JobMetrics
 from subscriptions.activity import Activity
@@ -197,6 +198,17 @@ def short_leases(limits: Limits) -> Limits:
     return replace(limits, push_claim_s=SOON_S, push_probe_s=SOON_S)
 
 
+# -------------------------------------------------------------------- profiles
+
+
+@asynccontextmanager
+async def profiles(ground: Ground) -> AsyncIterator[Trigger]:
+    part = Profiles(ground.failing_database, loops=ground.loops, poll_s=SOON_S)
+    part.start()
+    yield nothing
+    await part.close()
+
+
 # -------------------------------------------------------------------- metrics
 
 
@@ -287,6 +299,7 @@ CASES: Cases = {
     "push_gates": push_gates,
     "push_claims": push_claims,
     "activity": activity,
+    "profiles": profiles,
     "metrics": metrics,
     "job_metrics": job_metrics,
     "jobs_take": of_jobs("find_due"),
