@@ -20,7 +20,7 @@ PIP = $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-d
 BASE = $(VENV)/base.stamp
 DEV = $(VENV)/dev.stamp
 
-.PHONY: help serve test test-citus test-cluster check check-deploy schema settings features migrate bench profile demo install explorer lock clean
+.PHONY: help serve test test-citus test-cluster check check-deploy schema settings features errors migrate bench profile demo install explorer lock clean
 .DELETE_ON_ERROR:
 
 help:           ## what can be asked for
@@ -54,6 +54,8 @@ check: $(DEV)   ## format, lint, types, layers; schema.graphql and database in s
 		{ echo "schema.graphql is not what the code prints; run: make schema" >&2; exit 1; }
 	@$(PY) -m parley features | diff -u docs/features.md - || \
 		{ echo "docs/features.md is not what the code prints; run: make features" >&2; exit 1; }
+	@$(PY) -m parley errors | diff -u docs/errors.md - || \
+		{ echo "docs/errors.md is not what the code prints; run: make errors" >&2; exit 1; }
 	@$(PY) -m parley settings | diff -u docs/settings.md - || \
 		{ echo "docs/settings.md is not what the code prints; run: make settings" >&2; exit 1; }
 	@$(PY) -m parley check-database
@@ -67,6 +69,9 @@ schema: $(BASE) ## write schema.graphql from the code
 
 features: $(BASE) ## write docs/features.md from the code
 	@printed="$$($(PY) -m parley features)" && printf '%s\n' "$$printed" > docs/features.md
+
+errors: $(BASE) ## write docs/errors.md from the code
+	@printed="$$($(PY) -m parley errors)" && printf '%s\n' "$$printed" > docs/errors.md
 
 settings: $(BASE) ## write docs/settings.md from the code
 	@printed="$$($(PY) -m parley settings)" && printf '%s\n' "$$printed" > docs/settings.md

@@ -117,6 +117,11 @@ COMMANDS = {
         "print the page of mutations",
         "Print what each mutation may answer and cause, as docs/features.md holds it.",
     ),
+    "errors": Command(
+        "parley.commands.errors",
+        "print the page of codes",
+        "Print every code of a refusal, error or close, as docs/errors.md holds it.",
+    ),
     "settings": Command(
         "parley.commands.settings",
         "print the page of settings",

@@ -1,0 +1,12 @@
+"""`errors`: print the page of codes."""
+
+import argparse
+import sys
+
+from parley.documents.errors_page import print_errors
+from parley.settings import Settings
+
+
+def run(settings: Settings, arguments: argparse.Namespace, *, told: bool) -> int:
+    sys.stdout.write(print_errors())
+    return 0
