@@ -20,7 +20,7 @@ PIP = $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-d
 BASE = $(VENV)/base.stamp
 DEV = $(VENV)/dev.stamp
 
-.PHONY: help serve test test-citus test-cluster check check-deploy schema settings features errors migrate bench profile demo install explorer lock clean
+.PHONY: help serve test test-citus test-cluster check check-deploy schema settings features errors migrate bench profile demo install explorer lock clean metrics
 .DELETE_ON_ERROR:
 
 help:           ## what can be asked for
@@ -75,6 +75,11 @@ errors: $(BASE) ## write docs/errors.md from the code
 
 settings: $(BASE) ## write docs/settings.md from the code
 	@printed="$$($(PY) -m parley settings)" && printf '%s\n' "$$printed" > docs/settings.md
+
+metrics: $(BASE) ## write docs/metrics.md, alert rules and dashboard from the code
+	@for printed in page:docs/metrics.md alerts:deploy/prometheus/alerts.yaml dashboard:deploy/grafana/parley.json; do \
+		text="$$($(PY) -m parley metrics $${printed%%:*})" && printf '%s\n' "$$text" > $${printed#*:} || exit 1; \
+	done
 
 migrate: $(BASE) ## bring the database at DATABASE_URL up to date
 	@$(PY) -m parley migrate $(ARGS)

@@ -200,14 +200,12 @@ class App:
     def _expose_metrics(self) -> None:
         metrics, process = self._metrics, self._process
         metrics.show_loops(process.loops)
-        metrics.gauge("sockets", "Open websockets.", lambda: len(self._websocket.sockets))
-        metrics.gauge("feeds", "Feeds of open streams.", lambda: len(process.hub.feeds()))
-        metrics.gauge(
-            "dispatch_waiting", "Batches that wait to be dispatched.", process.dispatcher.waiting
-        )
+        metrics.show("sockets", lambda: len(self._websocket.sockets))
+        metrics.show("feeds", lambda: len(process.hub.feeds()))
+        metrics.show("dispatch_waiting", process.dispatcher.waiting)
         pool = process.resources.database.pool
-        metrics.gauge("database_connections", "Connections in the pool.", pool.get_size)
-        metrics.gauge("database_connections_idle", "Those that are free.", pool.get_idle_size)
+        metrics.show("database_connections", pool.get_size)
+        metrics.show("database_connections_idle", pool.get_idle_size)
         if self._settings.metrics_port is not None:
             metrics.serve(self._settings.metrics_port, self._settings.metrics_host)
 

@@ -54,6 +54,12 @@ def _add_to_jobs(parser: argparse.ArgumentParser) -> None:
     every.add_argument("kind", metavar="KIND", help="the kind, as `list` shows it")
 
 
+def _add_to_metrics(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "what", choices=("page", "alerts", "dashboard"), nargs="?", default="page", help="which"
+    )
+
+
 def _add_to_check_media(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repair", action="store_true", help="first delete the objects that no row names"
@@ -126,6 +132,13 @@ COMMANDS = {
         "parley.commands.settings",
         "print the page of settings",
         "Print every setting with its default and meaning, as docs/settings.md holds them.",
+    ),
+    "metrics": Command(
+        "parley.commands.metrics",
+        "print the page of metrics, the alert rules or Grafana's dashboard",
+        "Print every metric with its labels and meaning (docs/metrics.md), the alert rules for "
+        "Prometheus, or the dashboard for Grafana (deploy/).",
+        _add_to_metrics,
     ),
     "check-database": Command(
         "parley.commands.check_database",

@@ -7,7 +7,7 @@ operation's name or its text.
 import asyncio
 import time
 from collections.abc import AsyncIterable, Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -25,6 +25,33 @@ from parley.settings import SettingsError
 
 LATENCY_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 WATCH_EVERY_S = 5.0
+LOOP_FAILURES = "parley_background_failures"
+LOOP_LABELS = ("loop", "kind")
+LOOP_FAILURES_MEANING = (
+    "Rounds of background work that failed, by loop and kind: away (a service could not be "
+    "reached) or unexpected."
+)
+LOOPS_ENDED = "parley_background_loops_ended"
+LOOPS_ENDED_MEANING = "Loops that ended though they must not: above 0 the process is not ready."
+
+
+# Gauges that are read from the parts of an API process, by the names that `gauge` is called with.
+PROCESS_GAUGES = {
+    "sockets": "Open websockets.",
+    "feeds": "Feeds of open streams.",
+    "dispatch_waiting": "Batches that wait to be dispatched.",
+    "database_connections": "Connections in the pool.",
+    "database_connections_idle": "Those that are free.",
+}
+
+
+class Declared(NamedTuple):
+    """A metric as it is listed; `name` is that of its first row, without a histogram's suffix."""
+
+    name: str
+    kind: str
+    description: str
+    labels: tuple[str, ...] = ()
 
 
 class Metrics:
@@ -32,38 +59,51 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.declared: list[Declared] = []
         self._server: WSGIServer | None = None
-        self._operations = Counter(
+        self._operations = self.counter(
             "parley_operations",
             "Operations that ended, by kind, root field and outcome.",
             ("kind", "field", "outcome"),
-            registry=self.registry,
         )
-        self._latency = Histogram(
+        self._latency = self.histogram(
             "parley_operation_seconds",
             "How long operations took, from the document to the answer.",
             ("kind", "field"),
-            buckets=LATENCY_BUCKETS_S,
-            registry=self.registry,
+            LATENCY_BUCKETS_S,
         )
-        self.outbox_age = Gauge(
+        self.outbox_age = self.gauge(
             "parley_outbox_oldest_unsettled_seconds",
-            "How long the oldest batch waits that nobody has dispatched; NaN in all processes "
-            "but one, which knows.",
-            registry=self.registry,
+            "How long the oldest batch waits that nobody has dispatched.",
         )
-        self.loop_lag = Gauge(
-            "parley_event_loop_lag_seconds",
-            "How late the event loop's last timer was.",
-            registry=self.registry,
+        self.loop_lag = self.gauge(
+            "parley_event_loop_lag_seconds", "How late the event loop's last timer was."
         )
 
-    def gauge(self, name: str, description: str, read: Callable[[], float]) -> None:
-        """Add a gauge that is read at each scrape."""
-        Gauge(f"parley_{name}", description, registry=self.registry).set_function(read)
+    def counter(self, name: str, description: str, labels: tuple[str, ...]) -> Counter:
+        self.declared.append(Declared(f"{name}_total", "counter", description, labels))
+        return Counter(name, description, labels, registry=self.registry)
+
+    def gauge(self, name: str, description: str, labels: tuple[str, ...] = ()) -> Gauge:
+        self.declared.append(Declared(name, "gauge", description, labels))
+        return Gauge(name, description, labels, registry=self.registry)
+
+    def histogram(
+        self, name: str, description: str, labels: tuple[str, ...], buckets: tuple[float, ...]
+    ) -> Histogram:
+        self.declared.append(Declared(name, "histogram", description, labels))
+        return Histogram(name, description, labels, buckets=buckets, registry=self.registry)
+
+    def show(self, name: str, read: Callable[[], float]) -> None:
+        """Add one of `PROCESS_GAUGES`, which is read at each scrape."""
+        self.gauge(f"parley_{name}", PROCESS_GAUGES[name]).set_function(read)
 
     def show_loops(self, loops: Loops) -> None:
         """Show how often the process's loops failed, and how many have ended."""
+        self.declared += [
+            Declared(f"{LOOP_FAILURES}_total", "counter", LOOP_FAILURES_MEANING, LOOP_LABELS),
+            Declared(LOOPS_ENDED, "gauge", LOOPS_ENDED_MEANING),
+        ]
         self.registry.register(_LoopFigures(loops))
 
     def note(self, operation: Operation, seconds: float, outcome: str) -> None:
@@ -118,20 +158,11 @@ class _LoopFigures(Collector):
         self._loops = loops
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
-        failures = CounterMetricFamily(
-            "parley_background_failures",
-            "Rounds of background work that failed, by loop and kind: away (a service could not be "
-            "reached) or unexpected.",
-            labels=("loop", "kind"),
-        )
+        failures = CounterMetricFamily(LOOP_FAILURES, LOOP_FAILURES_MEANING, labels=LOOP_LABELS)
         for (loop, kind), count in self._loops.failures.copy().items():
             failures.add_metric((loop, kind), count)
         yield failures
-        yield GaugeMetricFamily(
-            "parley_background_loops_ended",
-            "Loops that ended though they must not: above 0 the process is not ready.",
-            value=len(self._loops.ended),
-        )
+        yield GaugeMetricFamily(LOOPS_ENDED, LOOPS_ENDED_MEANING, value=len(self._loops.ended))
 
 
 class MeasuredEngine(Engine):

@@ -3,8 +3,6 @@ what media and pushes came to. What the queue holds is counted by one worker. La
 states and outcomes.
 """
 
-from prometheus_client import Counter, Gauge, Histogram
-
 from models.background import Background
 from models.database import Database
 from models.duties import Duty
@@ -20,40 +18,34 @@ DURATION_BUCKETS_S = (0.005, 0.02, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 class JobMetrics:
     def __init__(self, metrics: Metrics) -> None:
-        registry = metrics.registry
-        self._outcomes = Counter(
+        self._outcomes = metrics.counter(
             "parley_jobs",
             "Jobs that ended, by kind and outcome; those that run again are counted each time.",
             ("kind", "outcome"),
-            registry=registry,
         )
-        self._seconds = Histogram(
+        self._seconds = metrics.histogram(
             "parley_job_seconds",
             "How long jobs took.",
             ("kind",),
-            buckets=DURATION_BUCKETS_S,
-            registry=registry,
+            DURATION_BUCKETS_S,
         )
-        self._waiting = Gauge(
+        self._waiting = metrics.gauge(
             "parley_jobs_in_queue",
             "Jobs by kind and state: waiting, later, running, failed.",
             ("kind", "state"),
-            registry=registry,
         )
-        self._oldest = Gauge(
+        self._oldest = metrics.gauge(
             "parley_job_oldest_due_seconds",
             "For how long the oldest job of a kind has been due.",
             ("kind",),
-            registry=registry,
         )
-        self._bytes = Counter(
+        self._bytes = metrics.counter(
             "parley_media_bytes",
             "Bytes of files, by kind: as they came in, and as they are stored now.",
             ("kind", "stage"),
-            registry=registry,
         )
-        self._pushes = Counter(
-            "parley_pushes", "Pushes by kind and outcome.", ("kind", "outcome"), registry=registry
+        self._pushes = metrics.counter(
+            "parley_pushes", "Pushes by kind and outcome.", ("kind", "outcome")
         )
 
     def note(self, kind: str, outcome: str, tries: int, seconds: float) -> None:
