@@ -28,8 +28,17 @@ BUCKETS = "buckets"
 class Refill:
     """Fills the buckets of one process until it is closed."""
 
-    def __init__(self, valkey: Valkey, buckets: Buckets, loops: Loops | None = None) -> None:
+    def __init__(
+        self,
+        valkey: Valkey,
+        buckets: Buckets,
+        loops: Loops | None = None,
+        *,
+        within_s: float = VALKEY_WITHIN_S,
+    ) -> None:
+        """Take Valkey to be away when a call has no answer after `within_s` seconds."""
         self._buckets = buckets
+        self._within_s = within_s
         self._own = OwnBuckets()
         self._groups = Groups(valkey, BUCKETS)
         self._script = Script(valkey, "take_tokens")
@@ -53,7 +62,7 @@ class Refill:
     async def _take(self, wanted: Sequence[Wanted]) -> list[Given]:
         if time.monotonic() >= self._away_until:
             try:
-                return await within(self._take_shared(wanted), VALKEY_WITHIN_S)
+                return await within(self._take_shared(wanted), self._within_s)
             except AWAY:
                 self._away_until = time.monotonic() + TRY_AGAIN_S
         await asyncio.sleep(0)
