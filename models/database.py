@@ -35,6 +35,9 @@ SERVER_SETTINGS = {
     "jit": "off",
 }
 
+# For a connection of the pool. Less than a request may take, so that who waits in vain is told why.
+CONNECTION_WAIT_S = 4.0
+
 # Raised when no connection can be had, or one broke: SQLSTATE classes 08, 53 and 57, and errors of
 # asyncpg and the kernel. InternalClientError: the server has ended the connection, and asyncpg has
 # not closed it yet; or no host takes writes. ReadOnlySQLTransactionError: this is a standby.
@@ -140,16 +143,29 @@ class Database:
     # Into how many equal shards; 0 if that is not known.
     shards = 0
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str) -> None:
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        url: str,
+        *,
+        connection_wait_s: float = CONNECTION_WAIT_S,
+    ) -> None:
         self.pool = pool
         self.url = url
+        self._connection_wait_s = connection_wait_s
         self._turns = Turns()
 
     @classmethod
     async def open(
-        cls, url: str, *, connections: int = 8, statement_timeout_s: float = 5
+        cls,
+        url: str,
+        *,
+        connections: int = 8,
+        statement_timeout_s: float = 5,
+        connection_wait_s: float = CONNECTION_WAIT_S,
     ) -> "Database":
-        """Open a pool and try one connection. Statements are ended after `statement_timeout_s`.
+        """Open a pool and try one connection. Statements are ended after `statement_timeout_s`;
+        who waits for a connection is refused after `connection_wait_s`.
 
         Raises:
             CONNECTION_ERRORS: PostgreSQL is away.
@@ -171,7 +187,7 @@ class Database:
             server_settings=SERVER_SETTINGS
             | {"statement_timeout": str(int(statement_timeout_s * 1000))},
         )
-        database = cls(pool, url)
+        database = cls(pool, url, connection_wait_s=connection_wait_s)
         try:
             # So that the caller learns at once if PostgreSQL is away.
             async with pool.acquire() as connection:
@@ -227,13 +243,13 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Take a connection of the pool, waiting up to 4 s for one.
+        """Take a connection of the pool, waiting up to `connection_wait_s` for one.
 
         Raises:
             Refused: UNAVAILABLE when none can be had, or it breaks.
         """
         try:
-            async with self.pool.acquire(timeout=4) as connection:
+            async with self.pool.acquire(timeout=self._connection_wait_s) as connection:
                 try:
                     yield connection
                 except asyncpg.ReadOnlySQLTransactionError:

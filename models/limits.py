@@ -78,6 +78,11 @@ class Limits(RateLimits):
         "seconds for a query or mutation, over HTTP and on sockets; a mutation still runs to "
         "its end",
     )
+    connection_wait_s: float = limit(
+        4.0,
+        "seconds a request waits for a connection to PostgreSQL; then UNAVAILABLE. Less than "
+        "`request_deadline_s`",
+    )
     connection_init_s: float = limit(5.0, "seconds for `connection_init`; then 4408")
     ping_interval_s: float = limit(20.0, "seconds between pings to a websocket")
     ping_timeout_s: float = limit(

@@ -178,7 +178,11 @@ async def _open_ground(settings: Settings, parts: Parts) -> _Ground:
         # A role's key is asked for over the network, and should be there with the first page.
         await storage.ready()
     database = parts.add(
-        await Database.open(settings.database_url, connections=settings.database_connections)
+        await Database.open(
+            settings.database_url,
+            connections=settings.database_connections,
+            connection_wait_s=settings.limits.connection_wait_s,
+        )
     )
     if settings.read_database_url is not None:
         database.replica = parts.add(
