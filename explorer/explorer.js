@@ -14,12 +14,21 @@ const CLOSED = {
   1009: "the frame was too large",
   1012: "the server is being replaced: run again to go on",
   1013: "too slow or too much at once: run again to go on",
-  4401: "the session is over: sign in again",
+  4401: "the session is over: run tabs 1 and 2 to sign in again",
   4408: "the server waited too long for connection_init",
   4429: "connection_init was sent twice",
+  4499: "you chose Forget",
 };
 
 const byId = (id) => document.getElementById(id);
+
+// The development numbers of the two people, and who is who in the window of the second one.
+const SECOND = {
+  "+14155550101": "+14155550102",
+  "+14155550102": "+14155550101",
+  '"Alice"': '"Bob"',
+};
+
 const session = new Session(ENDPOINT, () => queueMicrotask(showViewer));
 
 function showViewer() {
@@ -64,8 +73,18 @@ const sockets = () =>
     retryAttempts: 0,
   });
 
+// What the server says, and which tab to run where it asks who is there.
+function withHint(result) {
+  const errors = result.errors?.map((error) =>
+    error.extensions?.code === "UNAUTHENTICATED"
+      ? { ...error, message: `${error.message} Run tabs 1 and 2 in this window to sign in.` }
+      : error,
+  );
+  return errors ? { ...result, errors } : result;
+}
+
 function whyClosed(error) {
-  if (Array.isArray(error)) return { errors: error };
+  if (Array.isArray(error)) return withHint({ errors: error });
   if (error instanceof Error) return { errors: [{ message: error.message }] };
   const reason = error.reason || CLOSED[error.code] || "no reason given";
   return { closed: { code: error.code, reason } };
@@ -91,7 +110,7 @@ function overSocket(client, params) {
       const stop = client.subscribe(params, {
         next: (result) => {
           events += 1;
-          shown = [result.errors ? result : result.data, ...shown].slice(0, EVENTS_SHOWN);
+          shown = [result.errors ? withHint(result) : result.data, ...shown].slice(0, EVENTS_SHOWN);
           timer ||= setTimeout(show, SHOW_EVERY_MS);
         },
         error: (error) => end(whyClosed(error)),
@@ -123,8 +142,20 @@ function fetcher(client) {
     }
     const result = await overHttp(filled);
     takeOver(result, filled.variables);
-    return result;
+    return withHint(result);
   };
+}
+
+function readTabs() {
+  const tabs = JSON.parse(byId("tabs").textContent);
+  if (new URLSearchParams(location.search).get("as") !== "bob") return tabs;
+  const swap = (text) => text.replace(/\+1415555010[12]|"Alice"/g, (found) => SECOND[found]);
+  return tabs.map((tab) => ({ ...tab, variables: swap(tab.variables) }));
+}
+
+function forget(client) {
+  session.keep({ accessToken: "" });
+  client.terminate(); // What still runs would go on as the person who was forgotten.
 }
 
 function start() {
@@ -136,13 +167,15 @@ function start() {
       "the internet either. With Node.js on the server, “make explorer” fetches them once.";
     return;
   }
-  const tabs = JSON.parse(byId("tabs").textContent);
+  const tabs = readTabs();
+  const client = sockets();
+  byId("forget").addEventListener("click", () => forget(client));
   // GraphiQL takes the first tab's variables from its storage only, never from defaultTabs.
   if (!sessionStorage.getItem("graphiql:tabState")) {
     sessionStorage.setItem("graphiql:variables", tabs[0].variables);
   }
   const props = {
-    fetcher: fetcher(sockets()),
+    fetcher: fetcher(client),
     defaultTabs: tabs,
     isHeadersEditorEnabled: false,
     defaultEditorToolsVisibility: "variables",
@@ -154,6 +187,5 @@ function start() {
 }
 
 byId("token").addEventListener("change", ({ target }) => session.paste(target.value));
-byId("forget").addEventListener("click", () => session.keep({ accessToken: "" }));
 setInterval(showViewer, 5_000);
 start();

@@ -38,7 +38,8 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = dict(attrs)
-        address = named.get("src") or named.get("href")
+        # What a link leads to is loaded by another page.
+        address = named.get("src") or (named.get("href") if tag != "a" else None)
         if address:
             self.loaded[address] = named
         elif tag == "style" or (tag == "script" and named.get("type") != "application/json"):
