@@ -29,8 +29,8 @@ import asyncpg
 
 from models import ids
 from models.channel_kinds import ChannelKind
-from models.database import connect
 from models.messages.messages import MessageKind
+from models.postgresql.database import connect
 from parley.embedded import EmbeddedServers
 from parley.embedded.postgresql import NAME
 from parley.migrations import migrate

@@ -26,8 +26,8 @@ from websockets.typing import Subprotocol
 
 from bench.balanced import SECRET, Balanced, NoBalancer, balanced
 from examples.client import Api, Device, Inbox
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.tokens import Tokens
 from parley.embedded import EmbeddedServers
 from parley.migrations import migrate

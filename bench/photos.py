@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from models import ids
-from models.database import Database
 from models.media.media import MediaKind, MediaState
+from models.postgresql.database import Database
 from parley.embedded import EmbeddedServers
 from parley.migrations import migrate
 from parley.settings import Settings

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.measures import Cpu
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.push.states import Want, want_pushes
 from parley.embedded import EmbeddedServers
 from parley.migrations import migrate

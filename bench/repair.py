@@ -16,8 +16,8 @@ from pathlib import Path
 
 from bench.__main__ import share_cores
 from bench.measures import Cpu, now
-from models.database import Database
 from models.log.events import Occurrence
+from models.postgresql.database import Database
 from parley.embedded import EmbeddedServers
 from parley.migrations import migrate
 from subscriptions.feed import Feed

@@ -11,8 +11,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from models.distribution import IS_DISTRIBUTED, list_statements
-from models.hosts import open_connection
+from models.postgresql.distribution import IS_DISTRIBUTED, list_statements
+from models.postgresql.hosts import open_connection
 from models.tables import metadata
 
 

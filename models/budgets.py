@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from models.database import Connection
 from models.limits import Budget
+from models.postgresql.database import Connection
 from models.refusals import RefusalCode, Refused
 
 # GraphQL's Int ends here.

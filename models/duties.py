@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 
-from models.database import Database
+from models.postgresql.database import Database
 
 # All duties are in one bucket, and so in one shard.
 BUCKET = 0

@@ -5,7 +5,7 @@ import logging
 import random
 from collections import Counter
 
-from models.database import CONNECTION_ERRORS
+from models.postgresql.database import CONNECTION_ERRORS
 from models.refusals import RefusalCode, Refused
 
 logger = logging.getLogger("parley.background")

@@ -8,10 +8,10 @@ import msgspec
 
 from models import ids
 from models.budgets import Charge, spend
-from models.database import Connection, Database
 from models.limits import Limits
 from models.messages.messages import Message
 from models.messages.reading import find_message
+from models.postgresql.database import Connection, Database
 from models.refusals import invalid, not_found
 from models.text import require_text
 from models.users.users import find_user

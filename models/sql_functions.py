@@ -4,7 +4,7 @@ check`.
 
 from pathlib import Path
 
-from models.database import Database
+from models.postgresql.database import Database
 
 SQL_DIR = Path(__file__).resolve().parent / "sql"
 

@@ -1,7 +1,7 @@
 """Sweeping: delete rows whose time is over. Ages are compared by PostgreSQL's clock."""
 
-from models.database import Database
 from models.devices.revocations import BUCKET
+from models.postgresql.database import Database
 from models.users.users import BUCKET as PROFILE_BUCKET
 
 # A revoked device is kept for 90 days, so that a late refresh of it is recognised.

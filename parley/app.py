@@ -18,10 +18,10 @@ from starlette.types import Receive, Scope, Send
 
 from models.background import Background
 from models.close_codes import SERVICE_RESTART, CloseCode
-from models.database import CONNECTION_ERRORS
 from models.devices.viewer import Viewer
 from models.log.events import StreamCut
-from models.readiness import Readiness
+from models.postgresql.database import CONNECTION_ERRORS
+from models.postgresql.readiness import Readiness
 from parley.charges import charge, charge_reading
 from parley.metrics import MeasuredEngine, Metrics
 from parley.migrations import newest_revision

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from models.distribution import DEFAULT_SHARDS, MOST_SHARDS
+from models.postgresql.distribution import DEFAULT_SHARDS, MOST_SHARDS
 
 PROGRAM = "python -m parley"
 

@@ -15,9 +15,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from models.background import Background, Loops
-from models.database import Database
 from models.duties import Duty
 from models.log.outbox import find_oldest_unsettled_s
+from models.postgresql.database import Database
 from parley.engine.answers import Answer
 from parley.engine.engine import Engine, Operation
 from parley.engine.errors import OperationRefused

@@ -1,6 +1,5 @@
 """Opens single collaborators as the settings say: storage, tokens, SMS, addresses of media."""
 
-from models.database import DatabaseClosed, wait_for_database
 from models.devices.sms import DevelopmentSmsSender, SmsSender, SnsSmsSender
 from models.media.urls import (
     CloudFrontAddresses,
@@ -9,6 +8,7 @@ from models.media.urls import (
     StorageAddresses,
     read_private_key,
 )
+from models.postgresql.database import DatabaseClosed, wait_for_database
 from models.storage.bucket import Storage
 from models.tokens import Tokens
 from parley.settings import Settings, SettingsError

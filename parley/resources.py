@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from models.background import Loops
 from models.buckets import Buckets
-from models.database import Database
 from models.devices.sessions import Sessions
 from models.duties import Duty
 from models.log.committer import Committer
@@ -17,7 +16,8 @@ from models.media.uploads import Uploads
 from models.media.urls import (
     MediaUrls,
 )
-from models.replica import Replica
+from models.postgresql.database import Database
+from models.postgresql.replica import Replica
 from models.storage.bucket import Storage
 from models.tokens import Tokens
 from models.users.profiles import Profiles

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from models.database import connect
+from models.postgresql.database import connect
 from models.seeding.seeding import seed_world
 from models.seeding.worlds import World, WorldPlan
 from models.tokens import Tokens

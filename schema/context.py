@@ -8,7 +8,6 @@ from typing import Any
 
 from models.buckets import Takes
 from models.budgets import address_key
-from models.database import Database
 from models.devices.sessions import Sessions
 from models.devices.sms import SmsSender
 from models.devices.viewer import Viewer
@@ -17,6 +16,7 @@ from models.log.committer import Committer
 from models.log.entries import Batch
 from models.media.uploads import Uploads
 from models.media.urls import MediaUrls
+from models.postgresql.database import Database
 from models.push.addresses import PushRules
 from models.refusals import RefusalCode, Refused
 from models.tokens import Tokens

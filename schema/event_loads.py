@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from models.background import Background, Loops
 from models.channels.channels import Channel, list_channels_of_many
 from models.channels.members import Member, list_members_of_many
-from models.database import Database
+from models.postgresql.database import Database
 from models.users.users import User, list_users
 
 Key = TypeVar("Key", bound=Hashable)

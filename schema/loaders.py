@@ -7,7 +7,6 @@ from strawberry.dataloader import DataLoader
 from models.channels.channels import Channel, list_channels
 from models.channels.members import Member, list_members, page_members
 from models.channels.viewer_states import count_unread
-from models.database import Database
 from models.devices.devices import Device, find_devices
 from models.devices.viewer import Viewer
 from models.groups.invites import Invite, list_invites
@@ -18,6 +17,7 @@ from models.messages.messages import Message, show_to
 from models.messages.reading import list_last_messages, list_messages
 from models.messages.receipts import Receipt, page_receipts
 from models.messages.timeline import Around, Extent, TimelinePage, page_timelines
+from models.postgresql.database import Database
 from models.users.phone_numbers import list_known_numbers
 from models.users.presence import Presence
 from models.users.relations import list_blocked

@@ -8,13 +8,13 @@ back, and what it does not cover is read again.
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from models.database import Database
 from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.log.cursors import Cursors
 from models.log.events import InboxReady, Occurrence, SessionExpiring
 from models.log.signals import SignalKind, Signalled
 from models.log.streams import InboxStart
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.users.presence import Presence
 from subscriptions.feed import Feed, FeedKind

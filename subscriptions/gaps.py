@@ -10,9 +10,9 @@ from collections.abc import Iterable
 
 from models.background import Background, Loops
 from models.close_codes import STREAM_FAILED, CloseCode
-from models.database import Database
 from models.log.entries import hydrate_entries, list_entries
 from models.log.events import StreamCut, TooFarBehind
+from models.postgresql.database import Database
 from subscriptions.feed import Feed, resync_occurrence
 from subscriptions.live_entry import LiveEntry
 

@@ -5,9 +5,9 @@ has their gaps repaired (subscriptions/gaps.py).
 import asyncio
 
 from models.background import Loops
-from models.database import Database
 from models.log.entries import Batch
 from models.log.events import StreamCut
+from models.postgresql.database import Database
 from subscriptions.feed import Feed
 from subscriptions.gaps import Gaps, offer_entry
 from subscriptions.live_entry import LiveEntry

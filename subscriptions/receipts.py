@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from models.background import Background, Loops
-from models.database import Database
 from models.log.positions import Moved
 from models.log.receipt_signals import ShownMove, list_receipt_signals, merge_moves
 from models.log.signals import Signalled, ViewerChannelChanged
+from models.postgresql.database import Database
 from models.refusals import Refused
 from subscriptions.pacing import Pacer
 

@@ -5,7 +5,6 @@ in order, and then what was committed meanwhile.
 from collections.abc import AsyncIterator
 
 from models.channels.refusals import no_such_channel
-from models.database import Database
 from models.limits import Limits
 from models.log.entries import (
     Standing,
@@ -14,6 +13,7 @@ from models.log.entries import (
     list_standings,
 )
 from models.log.events import Occurrence, TooFarBehind
+from models.postgresql.database import Database
 from subscriptions.feed import Feed, resync_occurrence
 from subscriptions.hub import Hub
 from subscriptions.live_entry import LiveEntry

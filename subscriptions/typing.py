@@ -14,10 +14,10 @@ import msgspec
 
 from models.background import Background, Loops
 from models.channels.typing import list_typing_audience
-from models.database import Database
 from models.deadlines import within
 from models.limits import Limits
 from models.log.signals import Signalled, Typed
+from models.postgresql.database import Database
 from models.refusals import Refused
 from subscriptions.scripts import AWAY, Script, Valkey
 

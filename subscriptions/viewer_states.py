@@ -14,8 +14,8 @@ import msgspec
 
 from models.background import Background, Loops
 from models.channels.viewer_states import list_viewer_states
-from models.database import Database
 from models.log.events import Occurrence, ViewerChannelUpdated, ViewerUpdated
+from models.postgresql.database import Database
 from models.users.users import find_user
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub

@@ -3,7 +3,7 @@
 from typing import Any
 
 from models import ids
-from models.database import Database
+from models.postgresql.database import Database
 from tests.client import Json
 from tests.make import REFUSAL, Person
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from models.database import Database
+from models.postgresql.database import Database
 from models.push.mails import confirm_mail, digest_of
 from models.tokens import Tokens
 from tests.make import Person

@@ -15,10 +15,10 @@ import pytest
 import pytest_asyncio
 import uvloop
 
-from models.database import Database
-from models.distribution import WITH_JOBS
 from models.limits import Limits
 from models.log.committer import Committer
+from models.postgresql.database import Database
+from models.postgresql.distribution import WITH_JOBS
 from models.storage.bucket import Storage
 from models.tables import metadata
 from models.tokens import Tokens

@@ -1,7 +1,7 @@
 """Who waits for a lock in the database."""
 
-from models.database import Connection, Database
-from models.distribution import IS_DISTRIBUTED
+from models.postgresql.database import Connection, Database
+from models.postgresql.distribution import IS_DISTRIBUTED
 
 
 async def count_waiting(database: "Database | Connection", *, but: str = "") -> int:

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from models import ids
-from models.database import Database
 from models.devices.devices import Platform, create_device
 from models.log.committer import Committer
 from models.log.drafts import Draft
 from models.messages.messages import MessageKind
+from models.postgresql.database import Database
 from models.tokens import Tokens
 from models.users.phone_numbers import claim_number
 from models.users.users import User, create_user

@@ -7,9 +7,9 @@ from typing import Any
 import httpx2
 
 from models import ids
-from models.database import Database
 from models.media.media import MediaKind, MediaState, encode_media
 from models.media.renditions import Rendition, RenditionName
+from models.postgresql.database import Database
 from tests.client import Json
 from tests.make import REFUSAL, Person
 

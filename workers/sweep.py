@@ -3,7 +3,7 @@ statement stands alone.
 """
 
 from models.background import Background, Loops
-from models.database import Database
+from models.postgresql.database import Database
 from models.sweeping import delete_ended_rows
 
 SWEEP_EVERY_S = 60.0

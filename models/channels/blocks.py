@@ -11,8 +11,8 @@ import msgspec
 
 from models import ids
 from models.channels.chats import lock_chat
-from models.database import Connection, Database
 from models.limits import Limits
+from models.postgresql.database import Connection, Database
 from models.refusals import RefusalCode, Refused, invalid, not_found
 from models.users.users import User, find_user, list_users
 

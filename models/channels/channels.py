@@ -12,9 +12,9 @@ import msgspec
 
 from models.channel_kinds import ChannelKind
 from models.channels.members import MemberPosition, MemberRole
-from models.database import Database
-from models.lanes import fetch_by_id
 from models.media.media import Media, picture_of
+from models.postgresql.database import Database
+from models.postgresql.lanes import fetch_by_id
 
 
 class _ViewersChannel(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from models import ids
 from models.channel_kinds import ChannelKind
 from models.channels.channels import Chat, find_channel
 from models.channels.members import MemberRole
-from models.database import Connection, Database
+from models.postgresql.database import Connection, Database
 from models.refusals import not_found, unavailable
 from models.users.users import find_user
 

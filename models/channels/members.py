@@ -7,8 +7,8 @@ from enum import IntEnum
 import asyncpg
 import msgspec
 
-from models.database import Database
-from models.lanes import fetch_by_id
+from models.postgresql.database import Database
+from models.postgresql.lanes import fetch_by_id
 
 
 class MemberRole(IntEnum):

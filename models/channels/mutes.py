@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from models.channels.refusals import no_such_channel
-from models.database import Database
+from models.postgresql.database import Database
 from models.refusals import invalid
 
 

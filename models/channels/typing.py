@@ -2,7 +2,7 @@
 
 from models.channel_kinds import ChannelKind
 from models.channels.refusals import blocked_chat, no_such_channel
-from models.database import Database
+from models.postgresql.database import Database
 
 
 async def list_typing_audience(

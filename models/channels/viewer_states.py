@@ -6,8 +6,8 @@ from datetime import datetime
 import msgspec
 
 from models.channel_kinds import ChannelKind
-from models.database import Database
-from models.lanes import fetch_by_id
+from models.postgresql.database import Database
+from models.postgresql.lanes import fetch_by_id
 
 # True of a message `m` that the member `v` of one of the channels $1 has not read: others have sent
 # it after the member's read position. SYSTEM messages have no sender, so they do not count; nor do

@@ -11,11 +11,11 @@ from enum import Enum
 import asyncpg
 import msgspec
 
-from models.database import Connection, Database
 from models.devices.revocations import note_revocation
 from models.devices.viewer import Viewer
-from models.lanes import split_lanes
 from models.limits import Limits
+from models.postgresql.database import Connection, Database
+from models.postgresql.lanes import split_lanes
 from models.push.addresses import PushEndpointKind
 from models.push.endpoints import end_push
 from models.push.settings import DEFAULTS, SETTINGS_COLUMNS, PushSettings, settings_of

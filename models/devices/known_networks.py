@@ -9,7 +9,7 @@ stored: nobody can read from it where a user was.
 from datetime import datetime, timedelta
 
 from models.budgets import UNKNOWN, network_key
-from models.database import Connection
+from models.postgresql.database import Connection
 from models.tokens import Tokens
 
 # How stale `seen_at` may be: a device that refreshes all day writes once.

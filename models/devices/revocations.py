@@ -4,7 +4,7 @@ Whoever ends a device writes a row here in the same transaction. All rows are in
 in one shard: what each process asks is one task, however many shards the devices are in.
 """
 
-from models.database import Connection, Database
+from models.postgresql.database import Connection, Database
 
 # The only one there is.
 BUCKET = 0

@@ -15,12 +15,12 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from models.background import Background, Loops
-from models.database import Database
 from models.devices import devices, revocations, token_generations
 from models.devices.devices import FIRST_GENERATION, Device
 from models.devices.known_networks import note_network
 from models.devices.token_generations import DeviceStanding, RefreshEnd
 from models.devices.viewer import Viewer
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.tokens import AccessClaims, Tokens
 from models.users.users import User

@@ -12,13 +12,13 @@ import msgspec
 
 from models import ids
 from models.budgets import Charge, address_key, spend
-from models.database import Connection, Database
 from models.devices.codes import try_code
 from models.devices.devices import FIRST_GENERATION, Platform, create_device
 from models.devices.known_networks import note_network
 from models.devices.sessions import Session
 from models.limits import Limits
 from models.names import require_name
+from models.postgresql.database import Connection, Database
 from models.refusals import RefusalCode
 from models.text import require_code_shape
 from models.tokens import Tokens

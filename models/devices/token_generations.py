@@ -15,10 +15,10 @@ from itertools import takewhile
 import asyncpg
 import msgspec
 
-from models.database import Connection, Database
 from models.devices.devices import DEVICE_COLUMNS, DEVICES, Device, device_of, end_device
 from models.limits import Limits
 from models.media.media import picture_of
+from models.postgresql.database import Connection, Database
 from models.users.users import User
 
 # So many earlier generations are remembered. If there are more within one grace period, the tokens

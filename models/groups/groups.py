@@ -12,7 +12,6 @@ from msgspec import UNSET, UnsetType
 from models import ids
 from models.channel_kinds import ChannelKind
 from models.channels.members import MemberRole
-from models.database import Database
 from models.groups.locking import (
     Publish,
     lock_own_group,
@@ -27,6 +26,7 @@ from models.media.media import Media, stored_picture
 from models.media.uses import HolderKind, claim_picture, release_picture
 from models.messages.notices import NoticeKind, SystemNotice
 from models.names import require_name
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused, invalid
 from models.text import require_text
 

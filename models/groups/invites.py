@@ -16,13 +16,13 @@ import asyncpg
 import msgspec
 
 from models.channels.members import MemberRole
-from models.database import Database
 from models.groups.locking import LockedGroup, Publish, lock_group, lock_own_group, require_seats
 from models.groups.membership import bring_in
-from models.lanes import fetch_by_id
 from models.limits import Limits
 from models.media.media import Media, picture_of
 from models.messages.notices import NoticeKind, SystemNotice
+from models.postgresql.database import Database
+from models.postgresql.lanes import fetch_by_id
 from models.refusals import RefusalCode, Refused, invalid, not_found
 
 # The channel's id, then 136 random bits: 44 characters of base64url, without padding.

@@ -12,10 +12,10 @@ import msgspec
 
 from models.channel_kinds import ChannelKind
 from models.channels.members import MemberRole
-from models.database import Connection, Database
 from models.limits import Limits
 from models.log.entries import Batch
 from models.log.writing import ChannelLog, lock_log
+from models.postgresql.database import Connection, Database
 from models.refusals import RefusalCode, Refused, not_found
 
 Publish = Callable[[Batch], None]

@@ -11,12 +11,12 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from models.channels.members import MemberRole
-from models.database import Database
 from models.groups.locking import LockedGroup, Publish, Seat, lock_own_group, require_seats
-from models.lanes import fetch_by_id
 from models.limits import Limits
 from models.log.writing import ChannelLog
 from models.messages.notices import NoticeKind, SystemNotice
+from models.postgresql.database import Database
+from models.postgresql.lanes import fetch_by_id
 from models.refusals import RefusalCode, Refused, invalid, not_found
 from models.users.relations import list_blocked, list_blockers, list_contacts
 

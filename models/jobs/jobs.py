@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from models.database import Connection
+from models.postgresql.database import Connection
 
 # The highest number of an owner; there is one above it, for a column of four bytes.
 LAST_TURN = 2**31 - 2

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from models.database import Connection, Database
 from models.jobs.queue import JobFault, fault_of
+from models.postgresql.database import Connection, Database
 
 
 class JobCount(msgspec.Struct, frozen=True):

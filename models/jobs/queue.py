@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 import asyncpg
 import msgspec
 
-from models.database import CONNECTION_ERRORS, Database, connect
 from models.jobs.jobs import LAST_TURN, QUEUED_CHANNEL
+from models.postgresql.database import CONNECTION_ERRORS, Database, connect
 from models.refusals import unavailable
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from models.database import Database
 from models.log.committer import Committer
 from models.log.cursors import StreamPositions
 from models.log.entries import list_channel_ids, list_device_positions
 from models.log.positions import Move, Moved, advance_device, advance_device_where_left
 from models.log.streams import StreamName, Streams
+from models.postgresql.database import Database
 
 
 async def acknowledge(

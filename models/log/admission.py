@@ -17,10 +17,10 @@ from enum import Enum
 import msgspec
 
 from models.channels.refusals import blocked_chat, no_such_channel
-from models.database import Connection, Database
 from models.log.drafts import Draft, Sent
 from models.log.group_commit.batch_writer import WRITE_WITHIN_S, Busy
 from models.log.group_commit.batching import GroupCommit
+from models.postgresql.database import Connection, Database
 from models.refusals import Refused
 
 # (user, channel) pairs that are remembered; some 330 bytes each.

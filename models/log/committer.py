@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 import asyncpg
 
 from models.background import Loops
-from models.database import connect
 from models.log.admission import Admission, Look, LookReader, SenderStanding
 from models.log.drafts import Draft, Sent
 from models.log.entries import Batch
 from models.log.group_commit.batching import GroupCommit
 from models.log.positions import Move, Moved, MoveWriter
 from models.log.send_writer import SendWriter
+from models.postgresql.database import connect
 from models.refusals import RefusalCode, Refused
 
 # A lock is waited for 50 ms, then it is another channel's turn. One plan for all batches, by

@@ -14,11 +14,11 @@ import asyncpg
 import msgspec
 
 from models.channels.channels import GroupFacts, list_group_facts
-from models.database import Database
-from models.lanes import channel_of, fetch_by_id, fetch_lanes, parallel
 from models.messages.hydration import hydrate_media, hydrate_replies, hydrate_senders
 from models.messages.messages import COLUMNS, Message, MessageKind, message_of
 from models.messages.notices import hydrate_notices
+from models.postgresql.database import Database
+from models.postgresql.lanes import channel_of, fetch_by_id, fetch_lanes, parallel
 
 
 class Change(IntEnum):

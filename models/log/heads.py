@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from models.database import Database
-from models.lanes import fetch_by_id, fetch_lanes
+from models.postgresql.database import Database
+from models.postgresql.lanes import fetch_by_id, fetch_lanes
 
 
 class Membership(msgspec.Struct, frozen=True):

@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from models.database import Database
 from models.log.entries import Batch, Change
 from models.log.writing import ChannelLog, lock_log
 from models.media.media import MediaState
 from models.media.uses import HolderKind
 from models.messages.messages import COLUMNS, decode_details, encode_details, message_of
+from models.postgresql.database import Database
 
 TOLD = (MediaState.READY, MediaState.FAILED, MediaState.EXPIRED)
 

@@ -15,11 +15,11 @@ import msgspec
 from models.channel_kinds import ChannelKind
 from models.channels.members import MemberRole
 from models.channels.refusals import blocked_chat
-from models.database import Connection, Database
 from models.jobs.jobs import enqueue
 from models.log.entries import Batch, Change
 from models.log.writing import ChannelLog, lock_log
 from models.messages.messages import COLUMNS, Message, MessageKind, message_of, show_to
+from models.postgresql.database import Connection, Database
 from models.refusals import RefusalCode, Refused, invalid, not_found
 
 _FIELD = "messageId"

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import asyncpg
 import msgspec
 
-from models.database import Database
-from models.lanes import channel_of, fetch_lanes, parallel
 from models.log.entries import Batch, Recipients, hydrate_entries, list_entries_at
+from models.postgresql.database import Database
+from models.postgresql.lanes import channel_of, fetch_lanes, parallel
 
 OUTBOX_KEPT_S = 30
 # Where no worker looks, rows go all the same.

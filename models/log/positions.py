@@ -9,13 +9,13 @@ import asyncpg
 import msgspec
 
 from models.channels.refusals import no_such_channel
-from models.database import Connection, Database
 from models.log.group_commit.batch_writer import WRITE_WITHIN_S, Busy
 from models.log.one_channel import is_for_one_channel
 from models.log.outcomes import MoveOutcome
 from models.messages.receipts import ReceiptKind
+from models.postgresql.database import Connection, Database
+from models.postgresql.standby import WRITE_AHEAD
 from models.refusals import Refused
-from models.standby import WRITE_AHEAD
 
 
 class Move(msgspec.Struct):

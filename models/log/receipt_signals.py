@@ -12,9 +12,9 @@ import asyncpg
 import msgspec
 
 from models.channel_kinds import ChannelKind
-from models.database import Database
-from models.lanes import fetch_lanes
 from models.log.signals import ReceiptMoved, Signalled
+from models.postgresql.database import Database
+from models.postgresql.lanes import fetch_lanes
 
 # Authors are looked for among the newest messages that a move covers. Where it covers more entries
 # than this, every member is told: who was away for so long comes back once.

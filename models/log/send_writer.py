@@ -6,15 +6,15 @@ import asyncpg
 
 from models import ids
 from models.channels.refusals import blocked_chat, no_such_channel
-from models.database import Connection
 from models.log.drafts import Draft, Sent
 from models.log.entries import Batch, Entry, Recipients
 from models.log.group_commit.batch_writer import WRITE_WITHIN_S, Busy
 from models.log.one_channel import is_for_one_channel
 from models.log.outcomes import AppendOutcome
 from models.messages.messages import Message
+from models.postgresql.database import Connection
+from models.postgresql.standby import WRITE_AHEAD
 from models.refusals import RefusalCode, Refused, invalid, not_found
-from models.standby import WRITE_AHEAD
 
 # Channels whose size is remembered; beyond it, all are forgotten and learned again.
 REMEMBERED_SIZES = 100_000

@@ -2,13 +2,13 @@
 
 import msgspec
 
-from models.database import Database
 from models.log.admission import require_sender
 from models.log.committer import Committer
 from models.log.drafts import Draft, Sent
 from models.media.uses import claim_for_message
 from models.messages.messages import Message, MessageKind, for_sender, show_to
 from models.messages.reading import get_own_message, is_sent
+from models.postgresql.database import Database
 from models.refusals import Refused
 
 

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import asyncpg
 import msgspec
 
-from models.database import Database
 from models.limits import Limits
 from models.log.cursors import StreamPositions
+from models.postgresql.database import Database
 from models.refusals import unavailable
 from models.text import require_text
 

@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from models import ids
-from models.database import Connection, Database
 from models.log.entries import Batch, Change, Entry, Recipients, entry_of
 from models.messages.messages import Details, Message, MessageKind, encode_details
 from models.messages.notices import SystemNotice
+from models.postgresql.database import Connection, Database
 
 
 class ChannelLog:

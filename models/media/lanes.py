@@ -6,9 +6,9 @@ documents, and what turned out to cost more than `QUICK` allows. `FILM` has vide
 lane, owners take turns.
 """
 
-from models.database import Connection
 from models.jobs.jobs import enqueue
 from models.media.media import MediaKind
+from models.postgresql.database import Connection
 
 QUICK = "media_render"
 LONG = "media_long"

@@ -11,9 +11,9 @@ from enum import IntEnum
 import asyncpg
 import msgspec
 
-from models.database import Database
-from models.lanes import fetch_by_id
 from models.media.renditions import Rendition, RenditionName, decode_renditions
+from models.postgresql.database import Database
+from models.postgresql.lanes import fetch_by_id
 
 
 class MediaKind(IntEnum):

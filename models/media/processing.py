@@ -12,9 +12,9 @@ from enum import Enum
 import asyncpg
 import msgspec
 
-from models.database import Connection, Database
 from models.media.media import MediaKind, MediaState
 from models.media.renditions import Rendition, decode_renditions, encode_renditions
+from models.postgresql.database import Connection, Database
 
 UNUSABLE = "The file could not be used."
 

@@ -9,9 +9,9 @@ row (FOR SHARE or more), since the row is deleted under its lock.
 
 import msgspec
 
-from models.database import Connection, Database
 from models.media.media import MediaState
 from models.media.uses import HolderKind, Use
+from models.postgresql.database import Connection, Database
 
 PATIENCE_S = 3600.0
 

@@ -4,9 +4,9 @@ everybody has them.
 
 from collections.abc import Sequence
 
-from models.database import Database
 from models.jobs.jobs import enqueue
 from models.media.uses import list_held
+from models.postgresql.database import Database
 
 
 async def note_stored(database: Database, user_id: str, media_ids: Sequence[str]) -> None:

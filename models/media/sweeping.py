@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from models.database import Database
-from models.lanes import fetch_by_id
 from models.media.media import MediaState
 from models.media.processing import original_of
 from models.media.renditions import decode_renditions
 from models.media.uses import HolderKind
+from models.postgresql.database import Database
+from models.postgresql.lanes import fetch_by_id
 
 
 class Unfinished(msgspec.Struct, frozen=True):

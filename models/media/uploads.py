@@ -16,7 +16,6 @@ import msgspec
 
 from models import ids
 from models.budgets import Charge
-from models.database import Database
 from models.limits import Limits
 from models.media.headers import UNKNOWN_TYPE, disposition_of
 from models.media.media import Media, MediaState
@@ -32,6 +31,7 @@ from models.media.upload_rows import (
     take_over,
 )
 from models.media.upload_tickets import UploadTicket, sign_ticket, whole_parts
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused, not_found, unavailable
 from models.storage.bucket import Storage
 from models.storage.parts import ArrivedPart

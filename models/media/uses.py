@@ -11,10 +11,10 @@ from enum import IntEnum
 
 import msgspec
 
-from models.database import Connection, Database
 from models.jobs.jobs import enqueue
-from models.lanes import fetch_by_id, fetch_lanes
 from models.media.media import Media, MediaKind, MediaState, list_media
+from models.postgresql.database import Connection, Database
+from models.postgresql.lanes import fetch_by_id, fetch_lanes
 from models.refusals import RefusalCode, Refused, not_found
 
 

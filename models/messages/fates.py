@@ -7,9 +7,9 @@ from enum import IntEnum
 import asyncpg
 import msgspec
 
-from models.database import Database
-from models.lanes import channel_of, fetch_lanes, parallel
 from models.messages.receipts import ReceiptKind
+from models.postgresql.database import Database
+from models.postgresql.lanes import channel_of, fetch_lanes, parallel
 
 
 class MessageStatus(IntEnum):

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from models.database import Database
 from models.media.media import list_media
 from models.messages.messages import Message
 from models.messages.reading import list_messages_at
+from models.postgresql.database import Database
 from models.unloaded import UNLOADED
 from models.users.users import User, list_users
 

@@ -5,7 +5,7 @@ from enum import IntEnum
 
 import msgspec
 
-from models.database import Database
+from models.postgresql.database import Database
 from models.unloaded import UNLOADED, Unloaded
 from models.users.users import User, list_users
 

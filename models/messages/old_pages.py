@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 
 from models.channels.channels import Channel
-from models.database import Reads
 from models.messages.messages import COLUMNS, Message, message_of
+from models.postgresql.database import Reads
 
 # What is younger is read by many at once, and is where a replica may be behind.
 OLD = timedelta(minutes=1)

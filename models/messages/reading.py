@@ -5,9 +5,9 @@ a function says otherwise.
 from collections.abc import Sequence
 from datetime import datetime
 
-from models.database import Database
-from models.lanes import channel_of, fetch_by_id, fetch_lanes, parallel
 from models.messages.messages import COLUMNS, Message, message_of
+from models.postgresql.database import Database
+from models.postgresql.lanes import channel_of, fetch_by_id, fetch_lanes, parallel
 
 # A message's channel and seq.
 Place = tuple[str, int]

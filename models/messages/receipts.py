@@ -10,8 +10,8 @@ from enum import IntEnum
 
 import msgspec
 
-from models.database import Database
-from models.lanes import channel_of, fetch_lanes, parallel
+from models.postgresql.database import Database
+from models.postgresql.lanes import channel_of, fetch_lanes, parallel
 
 
 class ReceiptKind(IntEnum):

@@ -18,8 +18,6 @@ from datetime import datetime
 
 import msgspec
 
-from models.database import Database
-from models.lanes import fetch_lanes
 from models.limits import Limits
 from models.messages.messages import Message, MessageKind
 from models.messages.reading import list_messages
@@ -29,6 +27,8 @@ from models.messages.search_index import (
     build_missing_blocks,
     list_scopes,
 )
+from models.postgresql.database import Database
+from models.postgresql.lanes import fetch_lanes
 from models.refusals import invalid, unavailable
 from models.text import require_text
 

@@ -8,8 +8,8 @@ from datetime import datetime
 import msgspec
 
 from models.channels.refusals import no_such_channel
-from models.database import Connection, Database
-from models.lanes import fetch_by_id
+from models.postgresql.database import Connection, Database
+from models.postgresql.lanes import fetch_by_id
 
 BLOCK_ENTRIES = 128
 # Of one call; the next call goes on.

@@ -6,12 +6,12 @@ from datetime import datetime
 import msgspec
 
 from models.channels.channels import Channel, Chat
-from models.database import Database
 from models.messages.fates import MessageStatus
 from models.messages.hydration import hydrate_media, hydrate_senders
 from models.messages.messages import Message, show_to
 from models.messages.old_pages import page_old_messages
 from models.messages.reading import page_messages, page_messages_of_channels
+from models.postgresql.database import Database
 from models.unloaded import UNLOADED
 
 # The greatest seq that a column can hold, less the one that is added to it.

@@ -11,9 +11,9 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from models.database import Connection, Database
-from models.lanes import fetch_lanes, split_lanes
 from models.limits import Limits
+from models.postgresql.database import Connection, Database
+from models.postgresql.lanes import fetch_lanes, split_lanes
 from models.push.addresses import PushAddress, decode_address
 from models.push.settings import SETTINGS_COLUMNS, PushSettings, settings_of
 from models.push.states import PushKey, key_of, write_again

@@ -10,8 +10,8 @@ from datetime import datetime
 
 import msgspec
 
-from models.database import Connection, Database
 from models.limits import Limits
+from models.postgresql.database import Connection, Database
 from models.push.addresses import (
     EmailAddress,
     PushAddress,

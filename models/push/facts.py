@@ -8,9 +8,9 @@ import msgspec
 
 from models.channel_kinds import ChannelKind
 from models.channels.viewer_states import IS_UNREAD, UNREAD_COUNT
-from models.database import Database
-from models.lanes import fetch_by_id, fetch_lanes
 from models.messages.messages import MessageKind
+from models.postgresql.database import Database
+from models.postgresql.lanes import fetch_by_id, fetch_lanes
 from models.push.claims import Claim
 from models.push.states import PushKey, key_of
 

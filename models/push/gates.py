@@ -16,8 +16,8 @@ from math import ceil
 
 import msgspec
 
-from models.database import Connection, Database
 from models.limits import Limits
+from models.postgresql.database import Connection, Database
 from models.push.addresses import PushEndpointKind
 from models.push.states import PushKey, enqueue_views, key_of
 

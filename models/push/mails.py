@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 import msgspec
 
 from models.budgets import Charge, spend
-from models.database import Connection, Database
 from models.jobs.jobs import enqueue
 from models.limits import Limits
+from models.postgresql.database import Connection, Database
 from models.push.addresses import PushEndpointKind
 from models.refusals import RefusalCode, Refused, invalid
 from models.text import require_code_shape

@@ -10,9 +10,9 @@ from math import ceil
 
 import msgspec
 
-from models.database import Connection, Database
 from models.jobs.jobs import enqueue
-from models.lanes import split_lanes
+from models.postgresql.database import Connection, Database
+from models.postgresql.lanes import split_lanes
 from models.push.addresses import PushEndpointKind
 from models.push.gates import Parked, park
 from models.push.states import PushKey, PushTask, job_kind_of, key_of, write_again

@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from models.database import Connection, Database
+from models.postgresql.database import Connection, Database
 from models.push.states import hasten_pushes
 from models.refusals import invalid
 

@@ -14,10 +14,10 @@ from typing import TypeVar
 import asyncpg
 import msgspec
 
-from models.database import Connection, Database
 from models.jobs.jobs import enqueue
-from models.lanes import fetch_lanes, split_lanes
 from models.limits import Limits
+from models.postgresql.database import Connection, Database
+from models.postgresql.lanes import fetch_lanes, split_lanes
 from models.push.addresses import PushEndpointKind
 
 logger = logging.getLogger("parley.push")

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from models.database import Database
+from models.postgresql.database import Database
 from models.push.addresses import PushEndpointKind
 from models.push.endpoints import end_endpoint
 from models.push.mails import end_mail

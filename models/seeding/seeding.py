@@ -9,8 +9,8 @@ sign in as them, and their tokens are all that lets anybody in.
 from datetime import datetime
 
 from models import ids
-from models.database import Connection
 from models.messages.search_index import BLOCK_ENTRIES, build_search_blocks
+from models.postgresql.database import Connection
 from models.seeding.rows import SeedRows
 from models.seeding.worlds import GroupAccess, MemberAccess, PairAccess, World, WorldPlan
 from models.tokens import Tokens

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from models.budgets import Charge, address_key, spend
-from models.database import Connection, Database
-from models.lanes import fetch_by_id, split_lanes
 from models.limits import Limits
+from models.postgresql.database import Connection, Database
+from models.postgresql.lanes import fetch_by_id, split_lanes
 from models.refusals import invalid
 from models.users.users import User, list_users
 

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 import asyncpg
 import msgspec
 
-from models.database import Database
-from models.lanes import fetch_by_id, split_lanes
+from models.postgresql.database import Database
+from models.postgresql.lanes import fetch_by_id, split_lanes
 from models.refusals import unavailable
 from models.users.privacy import Audience
 from models.users.relations import Pair, list_blocked_pairs, list_contact_pairs

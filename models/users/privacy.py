@@ -14,8 +14,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from models.channel_kinds import ChannelKind
-from models.database import Connection, Database
-from models.lanes import split_lanes
+from models.postgresql.database import Connection, Database
+from models.postgresql.lanes import split_lanes
 from models.refusals import not_found
 
 _COLUMNS = "last_seen_audience, read_receipts, add_to_groups_audience"

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from models.background import Background, Loops
-from models.database import Database
+from models.postgresql.database import Database
 from models.users.users import BUCKET, User
 
 KEPT = 50_000

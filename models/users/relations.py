@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 
 from models import ids
-from models.database import Database
-from models.lanes import fetch_by_id, fetch_lanes
+from models.postgresql.database import Database
+from models.postgresql.lanes import fetch_by_id, fetch_lanes
 
 # Two user ids.
 Pair = tuple[str, str]

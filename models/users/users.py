@@ -8,12 +8,12 @@ import asyncpg
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from models.database import Connection, Database
-from models.lanes import fetch_by_id
 from models.limits import Limits
 from models.media.media import Media, picture_of, stored_picture
 from models.media.uses import HolderKind, claim_picture, release_picture
 from models.names import require_name
+from models.postgresql.database import Connection, Database
+from models.postgresql.lanes import fetch_by_id
 from models.refusals import invalid, not_found
 from models.text import require_text
 

@@ -10,8 +10,8 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from models.database import Database
 from models.log.entries import Batch
+from models.postgresql.database import Database
 from models.refusals import Refused
 from parley.embedded.running import with_running
 from parley.logs import configure_logging

@@ -9,7 +9,6 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from models.database import Database
 from models.jobs.lists import (
     drop_jobs,
     list_failed_jobs,
@@ -17,6 +16,7 @@ from models.jobs.lists import (
     list_last_faults,
     retry_jobs,
 )
+from models.postgresql.database import Database
 from models.refusals import Refused
 from parley.embedded.running import with_running
 from parley.logs import configure_logging

@@ -4,9 +4,9 @@ states and outcomes.
 """
 
 from models.background import Background
-from models.database import Database
 from models.duties import Duty
 from models.jobs.lists import list_job_counts
+from models.postgresql.database import Database
 from parley.metrics import Metrics
 
 WATCH_EVERY_S = 10.0

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from models import ids
 from models.background import Loops
-from models.database import Database
 from models.jobs.jobs import enqueue
 from models.jobs.queue import JobQueue
 from models.log.entries import Batch
 from models.media.lanes import LANES
+from models.postgresql.database import Database
 from models.push.addresses import PushEndpointKind
 from models.refusals import Refused
 from models.storage.bucket import Storage

@@ -11,9 +11,9 @@ import signal
 from collections.abc import Callable
 
 from models.background import Background, CannotGoOn, Loops
-from models.database import Database
 from models.duties import Duty
 from models.log.signals import Signalled, ViewerChanged
+from models.postgresql.database import Database
 from parley.metrics import Metrics
 from parley.opening import require_database
 from parley.parts import Parts

@@ -5,12 +5,12 @@ in it.
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from models.database import Database
 from models.limits import Limits
 from models.log.cursors import Cursors, StreamPlace, find_unclear
 from models.log.entries import Standing, list_device_positions, list_standings
 from models.log.events import InboxReady, Occurrence, ResyncRequired
 from models.log.streams import InboxStart, NamedStream, StreamName, Streams
+from models.postgresql.database import Database
 from subscriptions.feed import Feed, resync_occurrence
 from subscriptions.hub import Hub
 from subscriptions.inbox.beginnings import Beginnings, known_positions

@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from models.background import Background, Loops
-from models.database import Database
 from models.deadlines import within
 from models.log.entries import Batch
 from models.log.signals import Signalled
+from models.postgresql.database import Database
 from subscriptions.hub import Hub
 from subscriptions.nodes.broker import Broker
 from subscriptions.nodes.messages import FORMATS, Formats

@@ -9,7 +9,6 @@ else wrote. It is spread over seconds, a few users at a time, and nobody is cut.
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from models.database import Database
 from models.log.entries import Batch, Recipients, hydrate_entries, list_entries_at
 from models.log.heads import (
     Membership,
@@ -18,6 +17,7 @@ from models.log.heads import (
     list_memberships,
 )
 from models.log.outbox import OUTBOX_KEPT_S, list_recent_batches
+from models.postgresql.database import Database
 from models.refusals import Refused
 from subscriptions.feed import Feed
 from subscriptions.gaps import resync

@@ -19,9 +19,9 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 
 from models.background import Background, Loops
-from models.database import Database
 from models.deadlines import within
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.refusals import Refused
 from models.users.presence import note_last_seen
 from subscriptions.presence.holds import Holds

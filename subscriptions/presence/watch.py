@@ -15,10 +15,10 @@ from datetime import datetime
 from itertools import islice
 
 from models.background import Background, Loops
-from models.database import Database
 from models.deadlines import within
 from models.limits import Limits
 from models.log.signals import PresenceChanged, Signalled, ViewerChanged
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.users.presence import LastSeen, Presence, list_last_seen
 from subscriptions.feed import Feed

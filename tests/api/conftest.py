@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from models.database import Database
+from models.postgresql.database import Database
 from parley.settings import Settings
 from tests.api.budgeting import BUDGETS
 from tests.make import Person

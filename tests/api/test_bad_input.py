@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from models.close_codes import CloseCode
-from models.database import Database
+from models.postgresql.database import Database
 from parley.ports import LOOPBACK
 from tests.client import Ended, Json, codes_of
 from tests.make import ACKNOWLEDGE, OPEN_CHAT, REFUSAL, SEND, Person

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from models.background import Background, CannotGoOn
-from models.database import Database
+from models.postgresql.database import Database
 from parley.settings import Settings
 from tests.client import codes_of
 from tests.conftest import ALLOWED_ORIGIN

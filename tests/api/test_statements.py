@@ -10,9 +10,9 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from models.database import Connection, Database, prepare_connection
 from models.devices.viewer import Viewer
 from models.limits import Limits
+from models.postgresql.database import Connection, Database, prepare_connection
 from models.users.profiles import Profiles
 from parley.engine.engine import Engine
 from parley.resources import open_process

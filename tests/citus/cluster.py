@@ -9,7 +9,7 @@ from typing import Self
 
 import asyncpg
 
-from models.database import connect
+from models.postgresql.database import connect
 from parley.embedded.postgresql import PostgreSQL
 from parley.ports import free_port
 from parley.supervision.part import start_and_wait

@@ -16,7 +16,11 @@ import asyncpg
 CHECKOUT = Path(__file__).parents[2]
 # Below these, code names its own statements; what a test itself asks is not the app's.
 LAYERS = tuple(f"{CHECKOUT / name}/" for name in ("models", "workers", "subscriptions", "parley"))
-PASSED_OVER = ("models/database.py", "models/lanes.py", "models/push/states.py write_again")
+PASSED_OVER = (
+    "models/postgresql/database.py",
+    "models/postgresql/lanes.py",
+    "models/push/states.py write_again",
+)
 
 
 @dataclass

@@ -4,8 +4,8 @@ import asyncio
 import subprocess
 import sys
 
-from models.database import Database
-from models.distribution import EVERYWHERE, GROUPS, WITH_JOBS
+from models.postgresql.database import Database
+from models.postgresql.distribution import EVERYWHERE, GROUPS, WITH_JOBS
 from models.tables import metadata
 from parley.migrations import list_differences, migrate
 from tests.citus.cluster import SHARDS

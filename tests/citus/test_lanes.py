@@ -1,9 +1,9 @@
 """Statements over rows of many keys, where the rows are in many places."""
 
-from models.database import Database
 from models.ids import new_id
-from models.lanes import fetch_by_id, split_lanes
-from models.shards import shard_of
+from models.postgresql.database import Database
+from models.postgresql.lanes import fetch_by_id, split_lanes
+from models.postgresql.shards import shard_of
 from tests.citus.cluster import SHARDS
 
 KEYS = [new_id() for _ in range(60)]

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from models.database import Database, connect
+from models.postgresql.database import Database, connect
 from tests.make import SEND, Person
 
 PLACES = """

@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from models.database import Connection, Database
+from models.postgresql.database import Connection, Database
 from tests.citus.recording import Statement, load
 from tests.citus.several_shards import SEVERAL_SHARDS
 

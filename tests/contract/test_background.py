@@ -14,8 +14,8 @@ BEGINS = {"create_task", "ensure_future", "TaskGroup", "run_coroutine_threadsafe
 # an error reaches whoever is concerned.
 ENDING = {
     "models/background.py": "the primitive",
-    "models/hosts.py": "connecting to one of several hosts, which the caller waits for",
-    "models/readiness.py": "a question to PostgreSQL that requests share",
+    "models/postgresql/hosts.py": "connecting to one of several hosts, which the caller waits for",
+    "models/postgresql/readiness.py": "a question to PostgreSQL that requests share",
     "models/devices/sessions.py": "a reading that requests share",
     "models/media/uploads.py": "the completion of an upload, which requests wait for",
     "parley/app.py": "the start of the app, which ends it if it fails",

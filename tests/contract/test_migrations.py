@@ -11,9 +11,9 @@ import pytest_asyncio
 from alembic import command
 from alembic.script import ScriptDirectory
 
-from models.database import Database
 from models.ids import new_id
 from models.jobs.queue import JobQueue
+from models.postgresql.database import Database
 from parley.migrations import configuration, list_differences, migrate
 from tests.waiting import eventually
 

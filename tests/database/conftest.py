@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from models.database import Database
 from models.log.committer import Committer
 from models.log.entries import Batch
+from models.postgresql.database import Database
 from tests.database.group_races import (
     Process,
     Processes,

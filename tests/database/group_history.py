@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from models.database import Database
 from models.log.entries import Batch, Entry, list_entries
 from models.messages.notices import NoticeKind, SystemNotice
+from models.postgresql.database import Database
 
 COMING = (NoticeKind.MEMBER_JOINED, NoticeKind.MEMBER_ADDED)
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from models import ids
 from models.channels.members import MemberRole
-from models.database import Database
 from models.groups import membership
 from models.groups.groups import GroupChanges, GroupDraft, create_group, update_group
 from models.groups.invites import create_invite, join_group
@@ -17,6 +16,7 @@ from models.log.committer import Committer
 from models.log.drafts import Draft, Sent
 from models.log.entries import Batch
 from models.messages.messages import MessageKind
+from models.postgresql.database import Database
 from models.refusals import Refused
 from models.users.users import User, create_user
 

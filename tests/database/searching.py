@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from models import ids
-from models.database import Database
 from models.limits import Limits
 from models.messages.search import Hit, search_messages
 from models.messages.search_index import build_search_blocks
+from models.postgresql.database import Database
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 VIEWER, OTHER = "1" * 32, "2" * 32

@@ -8,13 +8,13 @@ import asyncpg
 import pytest_asyncio
 
 from models import ids
-from models.database import Connection, connect
 from models.log.admission import Admission, Look, LookReader, SenderStanding
 from models.log.drafts import Draft, Sent
 from models.log.group_commit.batch_writer import Busy
 from models.log.group_commit.batching import GroupCommit
 from models.log.send_writer import SendWriter
 from models.messages.messages import MessageKind
+from models.postgresql.database import Connection, connect
 from models.refusals import RefusalCode, Refused
 from models.users.users import User
 from tests.groups import inner_id, make_group

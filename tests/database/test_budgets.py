@@ -6,8 +6,8 @@ from datetime import datetime
 import pytest
 
 from models.budgets import Charge, address_key, require_left, spend
-from models.database import Database
 from models.limits import Budget
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from tests.database.users.signing_in import after
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from models import ids
 from models.channels.blocks import set_blocked
 from models.channels.chats import open_chat
-from models.database import Database
 from models.limits import Limits
 from models.log.entries import Batch, Change, hydrate_entries
 from models.log.message_changes import delete_message, edit_message, react
 from models.messages.messages import Message, MessageKind
 from models.messages.reading import find_message
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.unloaded import UNLOADED
 from models.users.users import User, create_user

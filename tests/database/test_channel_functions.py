@@ -14,8 +14,8 @@ import pytest_asyncio
 
 from models import ids
 from models.channel_kinds import ChannelKind
-from models.database import Connection, Database, connect
 from models.log.outcomes import AppendOutcome, MoveOutcome
+from models.postgresql.database import Connection, Database, connect
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 ROUNDS = 150

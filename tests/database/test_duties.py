@@ -3,8 +3,8 @@
 import asyncio
 
 from models import ids
-from models.database import Database
 from models.duties import Duty
+from models.postgresql.database import Database
 
 NAME = "something"
 # Longer than any test takes.

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from models.channels.members import MemberRole
-from models.database import Database
 from models.log.positions import Move
+from models.postgresql.database import Database
 from models.refusals import RefusalCode
 from tests.database.group_history import read_history
 from tests.database.group_races import (

@@ -14,12 +14,12 @@ import pytest
 from models.channels.channels import find_channel
 from models.channels.members import MemberRole, list_members
 from models.channels.typing import list_typing_audience
-from models.database import Database
 from models.log.drafts import Sent
 from models.log.positions import Move
 from models.log.receipt_signals import ShownMove, list_receipt_signals
 from models.messages.reading import find_message, page_messages
 from models.messages.search import search_messages
+from models.postgresql.database import Database
 from models.refusals import RefusalCode
 from models.users.users import User
 from tests.database.group_history import check_recipients, read_history

@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from models.database import Database, connect
-from models.hosts import SILENT_S, open_connection, split_hosts
+from models.postgresql.database import Database, connect
+from models.postgresql.hosts import SILENT_S, open_connection, split_hosts
 from models.refusals import Refused
 from parley.ports import LOOPBACK, free_port, listening_socket
 

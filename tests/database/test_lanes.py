@@ -10,7 +10,6 @@ import asyncpg
 import pytest_asyncio
 
 from models.channels.blocks import set_blocked
-from models.database import Connection, Database, connect
 from models.limits import Limits
 from models.log.committer import Committer
 from models.log.drafts import Draft, Sent
@@ -19,6 +18,7 @@ from models.log.group_commit.batch_writer import Busy
 from models.log.group_commit.batching import GroupCommit
 from models.log.positions import Move
 from models.messages.messages import MessageKind
+from models.postgresql.database import Connection, Database, connect
 from models.refusals import RefusalCode, Refused
 from tests.groups import inner_id, make_group
 from tests.make import Person

@@ -10,11 +10,11 @@ import pytest
 
 from models import ids
 from models.channels.chats import open_chat
-from models.database import Database
 from models.limits import Limits
 from models.media.media import MediaState
 from models.media.releases import delete_unused, release_media
 from models.media.uses import HolderKind, claim_for_message, claim_picture, list_visible
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.users.users import ProfileChanges, User, create_user, update_profile
 from tests.locks import count_waiting

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from models.database import Database
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from tests.faults.proxy import proxy
 from tests.waiting import eventually

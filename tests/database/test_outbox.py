@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 
 from models import ids
-from models.database import Connection, Database
 from models.log.outbox import UncheckedBatch, delete_settled_batches, note_checked, settle_batches
+from models.postgresql.database import Connection, Database
 from tests.locks import count_waiting
 from tests.waiting import eventually
 

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import pytest_asyncio
 
 from models import ids
-from models.database import Database
 from models.log.committer import Committer
 from models.log.positions import Move, Moved
+from models.postgresql.database import Database
 from tests.faults.proxy import Link, Proxy, proxy
 from tests.make import Person, write_history
 

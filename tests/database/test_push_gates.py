@@ -5,8 +5,8 @@ import asyncio
 import pytest_asyncio
 
 from models import ids
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.push.addresses import PushEndpointKind
 from models.push.gates import (
     Closed,

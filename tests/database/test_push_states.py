@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from models import ids
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.push.addresses import FcmAddress, PushEndpointKind
 from models.push.claims import claim_pushes
 from models.push.endpoints import set_endpoint

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from models.database import Database
-from models.readiness import QUESTION, Readiness
+from models.postgresql.database import Database
+from models.postgresql.readiness import QUESTION, Readiness
 from parley.migrations import newest_revision
 from tests.embedded.process_table import descendants
 from tests.waiting import eventually

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from models import ids
-from models.database import Database
 from models.log import receipt_signals
 from models.log.receipt_signals import ShownMove, list_receipt_signals, merge_moves
 from models.log.signals import ReceiptMoved
+from models.postgresql.database import Database
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MOVER, ANN, BEN, CAT = (str(n) * 32 for n in range(1, 5))

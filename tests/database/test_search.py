@@ -5,11 +5,11 @@ import random
 import pytest
 
 from models import ids
-from models.database import Database
 from models.log.message_changes import delete_message, edit_message
 from models.messages.messages import MessageKind
 from models.messages.search import Hit, search_messages
 from models.messages.search_index import BLOCK_ENTRIES
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from tests.database.searching import PATIENT, VIEWER, Said, at, find, index, make_channel, seqs
 

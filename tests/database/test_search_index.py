@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from models.database import Database
 from models.limits import Limits
 from models.log.message_changes import delete_message, edit_message
 from models.messages.search import search_messages
 from models.messages.search_index import BLOCK_ENTRIES, build_search_blocks
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from tests.database.searching import PATIENT, VIEWER, Said, at, find, index, make_channel, seqs
 from tests.waiting import steps

@@ -8,13 +8,13 @@ from models import ids
 from models.channels.channels import Chat, Group, find_channel, list_channels, page_channels
 from models.channels.members import MemberRole, page_members
 from models.channels.viewer_states import count_unread
-from models.database import Database
 from models.devices.sessions import Sessions
 from models.devices.viewer import Viewer
 from models.messages.fates import MessageStatus, list_fates
 from models.messages.notices import NoticeKind
 from models.messages.reading import find_message, page_messages
 from models.messages.search_index import BLOCK_ENTRIES, BUILT_AT_ONCE
+from models.postgresql.database import Database
 from models.seeding.seeding import seed_world
 from models.seeding.worlds import World, WorldPlan
 from models.tokens import Tokens

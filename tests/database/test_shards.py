@@ -3,10 +3,10 @@
 import asyncpg
 import pytest
 
-from models.database import Database
 from models.ids import new_id
+from models.postgresql.database import Database
+from models.postgresql.shards import count_shards, hash_id, shard_of
 from models.refusals import RefusalCode, Refused
-from models.shards import count_shards, hash_id, shard_of
 
 LEAST = -(2**31)
 

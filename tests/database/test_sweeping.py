@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from models import ids
-from models.database import Database
 from models.devices.known_networks import note_network
 from models.devices.revocations import note_revocation
+from models.postgresql.database import Database
 from models.sweeping import delete_ended_rows
 from models.tokens import Tokens
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from models.hosts import open_connection
+from models.postgresql.hosts import open_connection
 from parley.embedded.postgresql import NAME, PostgreSQL
 from parley.ports import free_port
 from parley.supervision.part import start_and_wait

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from examples.client import Api, Device
-from models.database import Database
+from models.postgresql.database import Database
 from models.tokens import Tokens
 from parley.migrations import migrate
 from parley.settings import Settings

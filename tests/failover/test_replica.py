@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from models.database import Database
-from models.replica import Replica
+from models.postgresql.database import Database
+from models.postgresql.replica import Replica
 from models.tokens import Tokens
 from parley.migrations import migrate
 from parley.settings import Settings

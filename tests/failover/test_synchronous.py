@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from examples.client import Api, Device
-from models.database import Database, connect
+from models.postgresql.database import Database, connect
 from models.tokens import Tokens
 from parley.settings import Settings
 from tests.failover.load import sending

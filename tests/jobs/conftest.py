@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from models.database import Database
+from models.postgresql.database import Database
 from tests.media.conftest import files, http, renderer, s3, storage
 
 __all__ = ["files", "http", "renderer", "s3", "storage"]

@@ -4,8 +4,8 @@ import time
 
 import msgspec
 
-from models.database import Database
 from models.jobs.queue import TakenJob
+from models.postgresql.database import Database
 from tests.jobs.running import (
     list_states,
 )

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from examples.server import ROOT
 from models import ids
-from models.database import Database
 from models.jobs.jobs import enqueue
 from models.jobs.queue import JobQueue
+from models.postgresql.database import Database
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from workers.jobs.runner import POLL_S, Jobs, Run

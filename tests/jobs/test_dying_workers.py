@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from models.database import Database
 from models.jobs.lists import list_failed_jobs
 from models.jobs.queue import TakenJob
+from models.postgresql.database import Database
 from models.refusals import unavailable
 from parley.embedded import EmbeddedServers
 from parley.migrations import migrate

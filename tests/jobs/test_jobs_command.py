@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from models.database import Database
 from models.jobs.queue import TakenJob
+from models.postgresql.database import Database
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from tests.jobs.running import list_states, queue_jobs, run_command, running

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from models.database import Database
 from models.jobs.lists import list_failed_jobs
 from models.jobs.queue import TakenJob
+from models.postgresql.database import Database
 from tests.jobs.runners import Runs, is_empty
 from tests.jobs.running import (
     NO_POLL_S,

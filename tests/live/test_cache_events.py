@@ -16,9 +16,9 @@ from models.background import Background
 from models.channel_kinds import ChannelKind
 from models.channels.channels import list_channels
 from models.channels.members import list_members
-from models.database import Database
 from models.limits import Limits
 from models.log.events import Occurrence, ReceiptUpdated, TypingUpdated, ViewerChannelUpdated
+from models.postgresql.database import Database
 from models.users.presence import Presence
 from parley.engine.engine import Engine
 from parley.engine.sharing import make_renderer

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from models.database import Database
 from models.log.committer import Committer
+from models.postgresql.database import Database
 from tests.client import added, until
 from tests.live.conftest import Follow
 from tests.live.feeds import live

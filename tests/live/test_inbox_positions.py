@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from models.database import Database
 from models.log.committer import Committer
+from models.postgresql.database import Database
 from tests.client import added, ending
 from tests.live.conftest import Follow
 from tests.live.inboxes import INBOX, join_at, position, replay

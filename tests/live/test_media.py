@@ -2,9 +2,9 @@
 
 import asyncio
 
-from models.database import Database
 from models.log.media_changes import tell_of_media
 from models.media.media import MediaState
+from models.postgresql.database import Database
 from tests.client import added, until
 from tests.live.conftest import Follow
 from tests.make import Person

@@ -11,11 +11,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from models.database import Database
 from models.devices.viewer import Viewer
 from models.log.cursors import Cursors
 from models.log.events import InboxReady, Occurrence, ResyncRequired
 from models.log.streams import InboxStart
+from models.postgresql.database import Database
 from parley.resources import Process
 from subscriptions.feed import Feed
 from subscriptions.inbox.source import InboxSource

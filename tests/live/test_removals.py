@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from models.channels.channels import find_channel
-from models.database import Database
 from models.devices.viewer import Viewer
 from models.groups import membership
 from models.log.drafts import Draft
@@ -19,6 +18,7 @@ from models.log.receipt_signals import ShownMove, list_receipt_signals
 from models.messages.messages import MessageKind
 from models.messages.reading import page_messages
 from models.messages.search import search_messages
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from parley.resources import Process
 from schema.context import Resources

@@ -7,9 +7,9 @@ from typing import cast
 import pytest
 
 from models import ids
-from models.database import Database
 from models.devices.viewer import Viewer
 from models.log.committer import Committer
+from models.postgresql.database import Database
 from subscriptions.feed import Feed
 from subscriptions.replays import READS_AT_ONCE
 from tests.client import SocketStream, until

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.database import Database
+from models.postgresql.database import Database
 from tests.client import Json, SocketStream, until
 from tests.make import ACKNOWLEDGE, REFUSAL, AnotherDevice, MakePerson, Person
 from tests.serving import Server

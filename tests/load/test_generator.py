@@ -13,7 +13,7 @@ from bench.deliveries import Deliveries
 from bench.target import Failed, Target
 from bench.wire import WebSocket
 from bench.works import WORKS, Asked
-from models.database import Database
+from models.postgresql.database import Database
 from models.seeding.seeding import seed_world
 from models.seeding.worlds import WorldPlan
 from models.tokens import Tokens

@@ -5,8 +5,8 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from models.background import Background, Loops
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from parley.embedded import EmbeddedServers
 from tests.loops.failing import Failing, Ground
 

@@ -11,7 +11,6 @@ from typing import cast
 from prometheus_client import CollectorRegistry
 
 from models import ids
-from models.database import Database
 from models.devices.devices import revoke_device
 from models.devices.sessions import Sessions
 from models.devices.viewer import Viewer
@@ -19,6 +18,7 @@ from models.duties import Duty
 from models.jobs.queue import JobQueue
 from models.log.entries import Batch
 from models.log.events import ViewerUpdated
+from models.postgresql.database import Database
 from models.tokens import Tokens
 from parley.metrics import Metrics
 from subscriptions.feed import Feed

@@ -13,10 +13,10 @@ from redis.asyncio import Redis
 
 from models import ids
 from models.buckets import Buckets
-from models.database import Database
 from models.devices.sessions import Sessions
 from models.log.positions import Moved
 from models.log.signals import Signalled, ViewerChanged
+from models.postgresql.database import Database
 from models.tokens import Tokens
 from subscriptions.buckets import Refill
 from subscriptions.connections import Connections, Owner

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from models.database import Database
+from models.postgresql.database import Database
 from models.storage.bucket import Storage
 from parley.embedded import EmbeddedServers
 from parley.ports import free_port

@@ -10,7 +10,6 @@ import msgspec
 from PIL import Image
 
 from models import ids
-from models.database import Database
 from models.jobs.queue import TakenJob
 from models.log.committer import Committer
 from models.log.drafts import Draft
@@ -19,6 +18,7 @@ from models.media.lanes import lane_of, queue_render
 from models.media.media import Media, MediaKind, MediaState, list_media
 from models.media.processing import folder_of, original_of
 from models.messages.messages import MessageKind
+from models.postgresql.database import Database
 from models.storage.bucket import Storage
 from tests.make import Person
 from workers.media.job import MediaJob

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from models import ids
-from models.database import Database
 from models.jobs.queue import JobQueue, TakenJob
 from models.media.lanes import FILM, LONG, QUICK, lane_of, queue_render
 from models.media.media import MediaKind, MediaState
+from models.postgresql.database import Database
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from tests.jobs.running import list_states, real_worker, running_in_turn

@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 
 from models import ids
-from models.database import Database
 from models.jobs.queue import JobQueue
 from models.limits import Limits
+from models.postgresql.database import Database
 from tests.jobs.running import SILENT_S
 from tests.make import Person
 from tests.push.fakes.apns import KEY_ID, TEAM_ID, FakeApns

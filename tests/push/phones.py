@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.push.addresses import ApnsAddress, PushAddress, PushEndpointKind
 from models.push.endpoints import set_endpoint
 from tests.make import Person

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from models.database import Database
+from models.postgresql.database import Database
 from models.push.addresses import ApnsAddress, FcmAddress, PushAddress
 from models.push.endpoints import set_endpoint
 from tests.make import Person

@@ -8,8 +8,8 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from models import ids
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from parley.settings import Settings
 from subscriptions.activity import ActiveDevices, Activity
 from tests.changes import EDIT, REACT

@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 
 from models import ids
-from models.database import Database
 from models.jobs.queue import JobQueue
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.push.addresses import EmailAddress
 from models.push.endpoints import set_endpoint
 from models.push.mails import confirm_mail

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest_asyncio
 
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.push.addresses import EmailAddress, PushAddress, PushEndpointKind, SmsAddress
 from models.push.endpoints import set_endpoint
 from models.push.settings import PushPreview, PushSettingsChanges, set_push_settings

@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from models.background import Loops
-from models.database import Database
 from models.jobs.lists import list_failed_jobs
+from models.postgresql.database import Database
 from models.push.addresses import FcmAddress
 from models.push.endpoints import set_endpoint
 from parley.parts import Parts

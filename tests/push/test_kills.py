@@ -14,8 +14,8 @@ from datetime import datetime
 import msgspec
 
 from examples.server import ROOT
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from parley.settings import read_settings
 from tests.conftest import SECRET
 from tests.make import MakePerson, Person

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 import pytest_asyncio
 
-from models.database import Database
 from models.jobs.lists import list_failed_jobs
+from models.postgresql.database import Database
 from models.push.addresses import FcmAddress
 from models.push.endpoints import set_endpoint
 from models.push.gates import Closed, close_gates

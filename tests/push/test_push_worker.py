@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 
 from examples.server import ROOT
-from models.database import Database
+from models.postgresql.database import Database
 from models.push.addresses import EmailAddress
 from models.push.endpoints import set_endpoint
 from parley.embedded import EmbeddedServers

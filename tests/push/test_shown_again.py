@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from models.database import Database
+from models.postgresql.database import Database
 from tests.changes import DELETE, EDIT
 from tests.make import Person
 from tests.push.conftest import Working

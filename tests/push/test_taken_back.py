@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from models.database import Database
+from models.postgresql.database import Database
 from tests.changes import DELETE, EDIT
 from tests.groups import LEAVE, REMOVE, make_group
 from tests.make import AnotherDevice, Person

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.database import Database
+from models.postgresql.database import Database
 from tests.locks import count_waiting
 from tests.make import AnotherDevice, Person
 from tests.push.conftest import Working

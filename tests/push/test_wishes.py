@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.database import Database
+from models.postgresql.database import Database
 from models.push.settings import (
     PushPreview,
     PushSettingsChanges,

@@ -9,8 +9,8 @@ import msgspec
 import uvloop
 
 from models import ids
-from models.database import Database
 from models.jobs.queue import JobQueue
+from models.postgresql.database import Database
 from tests.jobs.running import SILENT_S
 from tests.push.fakes.apns import KEY_ID, TEAM_ID
 from tests.push.phones import LIMITS

@@ -10,11 +10,11 @@ from typing import Any, cast
 import pytest
 
 from models import ids
-from models.database import Database
 from models.devices.viewer import Viewer
 from models.limits import Limits
 from models.log.entries import Entry
 from models.messages.messages import Message, MessageKind
+from models.postgresql.database import Database
 from models.users.users import User
 from parley.engine.engine import Engine
 from parley.engine.sharing import make_renderer

@@ -12,10 +12,10 @@ import logging
 from collections.abc import Sequence
 
 from models.background import Background, Loops
-from models.database import Database
 from models.deadlines import within
 from models.log.entries import Batch, Entry, hydrate_entries
 from models.log.outbox import settle_batches
+from models.postgresql.database import Database
 from models.unloaded import UNLOADED
 from subscriptions.hub import Hub
 from subscriptions.nodes.grouping import group_by_node

@@ -8,9 +8,9 @@ or a search, makes up for a process that died.
 import asyncio
 
 from models.background import Background, Loops
-from models.database import Database
 from models.log.entries import Batch
 from models.messages.search_index import BLOCK_ENTRIES, BUILT_AT_ONCE, build_search_blocks
+from models.postgresql.database import Database
 
 
 class Indexing:

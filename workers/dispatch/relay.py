@@ -9,10 +9,10 @@ import logging
 from collections.abc import Sequence
 
 from models.background import Background, Loops
-from models.database import Database
 from models.duties import Duty
 from models.log.entries import Batch
 from models.log.outbox import delete_settled_batches, list_unsettled_batches
+from models.postgresql.database import Database
 from subscriptions.hub import Hub
 from subscriptions.scripts import AWAY
 from workers.dispatch.dispatch import ROUND_BATCHES, Dispatcher

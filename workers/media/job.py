@@ -14,7 +14,6 @@ from typing import Protocol
 
 import msgspec
 
-from models.database import Database
 from models.jobs.queue import TakenJob
 from models.log.entries import Batch
 from models.log.media_changes import tell_of_media
@@ -36,6 +35,7 @@ from models.media.processing import (
 )
 from models.media.renditions import Rendition, RenditionName
 from models.media.sweeping import list_expected
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.storage.bucket import Storage
 from workers.media.renditions import MediaRenderer, Rendered, TooSlow, Unusable

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from models.database import Database
 from models.jobs.queue import TakenJob
 from models.log.entries import Batch
 from models.log.media_changes import tell_of_media
 from models.media.releases import PATIENCE_S, expire_media, is_delivered, release_media
+from models.postgresql.database import Database
 from models.storage.bucket import Storage
 from workers.jobs.runner import RetryLater
 from workers.media.job import delete_folder

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from models.database import Database
 from models.jobs.queue import TakenJob
 from models.media.releases import delete_unused
 from models.media.sweeping import (
@@ -23,6 +22,7 @@ from models.media.sweeping import (
     list_unfinished,
     list_uses_to_check,
 )
+from models.postgresql.database import Database
 from models.storage.bucket import Storage
 from workers.jobs.runner import RetryLater
 from workers.media.job import delete_folder

@@ -10,9 +10,9 @@ since a push that is queued is not queued again.
 """
 
 from models.background import Background, Loops
-from models.database import Database
 from models.limits import Limits
 from models.log.outbox import list_unchecked_batches, list_unread, note_checked
+from models.postgresql.database import Database
 from models.push.states import Want, want_pushes
 
 LOOK_EVERY_S = 1.0

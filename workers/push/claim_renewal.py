@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from models.background import Background, Loops
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.push.claims import renew_claims
 from models.push.states import PushKey
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.push.addresses import EmailAddress, PushEndpointKind, kind_of
 from models.push.claims import Claim, claim_pushes, find_last_shown_at, list_views
 from models.push.facts import Facts, list_facts

@@ -7,7 +7,7 @@ import msgspec
 from models import ids
 from models.channel_kinds import ChannelKind
 from models.channels.viewer_states import count_unread
-from models.database import Database
+from models.postgresql.database import Database
 from models.push.addresses import PushEndpointKind
 from models.push.claims import Claim
 from models.push.facts import Facts

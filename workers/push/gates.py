@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import msgspec
 
 from models.background import Background, Loops
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.push.gates import Closed, close_gates, list_closed, look_after_gates, open_gate
 from workers.push.gathering import Gathering
 from workers.push.providers.pushes import Blames, ProviderAnswer, PushOutcome

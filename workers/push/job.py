@@ -9,8 +9,8 @@ written, so that one which dies in between is done again, with the same id.
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.push.addresses import PushEndpointKind
 from models.push.claims import Claim
 from models.push.results import Later, Result, postpone, write_results

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from models.database import Database
 from models.jobs.queue import TakenJob
+from models.postgresql.database import Database
 from models.push.mails import CODE_JOB, MailTask, find_code_mail
 from models.tokens import Tokens
 from workers.jobs.runner import Jobs, RetryLater, SetAside

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from models import ids
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.push.addresses import kind_of
 from models.push.claims import Claim, claim_pushes
 from models.push.facts import Facts, count_badges, list_facts

@@ -10,10 +10,10 @@ import logging
 from collections.abc import Callable, Sequence
 
 from models.background import Background, Loops
-from models.database import Database
 from models.deadlines import within
 from models.limits import Limits
 from models.log.positions import Moved
+from models.postgresql.database import Database
 from models.push.states import Want, update_pushes, want_pushes
 
 logger = logging.getLogger("parley.push")

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from models.background import Loops
-from models.database import Database
 from models.jobs.queue import TakenJob
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.push.states import PushKey, PushTask, job_kind_of
 from subscriptions.activity import Active
 from workers.jobs.runner import Jobs

@@ -3,7 +3,7 @@
 import logging
 import random
 
-from models.database import Database
+from models.postgresql.database import Database
 from models.push.addresses import kind_of
 from models.push.claims import Claim
 from models.push.endpoints import DeadEndpoint, prune_endpoints

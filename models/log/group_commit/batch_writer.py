@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from enum import Enum
 from typing import Protocol, TypeVar
 
-from models.database import Connection
+from models.postgresql.database import Connection
 from models.refusals import Refused
 
 ItemIn = TypeVar("ItemIn", contravariant=True)

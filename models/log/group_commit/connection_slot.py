@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 
-from models.database import Connection
 from models.deadlines import within
+from models.postgresql.database import Connection
 
 Connect = Callable[[], Awaitable["asyncpg.Connection[asyncpg.Record]"]]
 

@@ -4,9 +4,9 @@ import asyncio
 import logging
 import random
 
-from models.database import CONNECTION_ERRORS
 from models.log.group_commit.connection_slot import ConnectionSlot
-from models.shards import is_of_a_moving_shard
+from models.postgresql.database import CONNECTION_ERRORS
+from models.postgresql.shards import is_of_a_moving_shard
 
 logger = logging.getLogger("parley.commit")
 

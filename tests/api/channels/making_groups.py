@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from models.database import Database
+from models.postgresql.database import Database
 from tests.client import Json
 from tests.groups import (
     CREATE,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from models.database import Database
+from models.postgresql.database import Database
 from tests.make import OPEN_CHAT, MakePerson, Person
 from tests.serving import Server
 

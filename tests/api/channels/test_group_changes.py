@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from models.database import Database
+from models.postgresql.database import Database
 from tests.api.channels.making_groups import BLOCK, count, refusal, update
 from tests.groups import (
     ADD,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from models.database import Database
+from models.postgresql.database import Database
 from tests.api.channels.making_groups import ADD_TO_GROUPS, BLOCK, count, create, refusal, update
 from tests.groups import (
     CREATE,

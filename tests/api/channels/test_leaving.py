@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from models.database import Database
+from models.postgresql.database import Database
 from tests.api.channels.changing_members import AROUND, NODE, add, last_seq, leave, refusal
 from tests.groups import (
     LOG,

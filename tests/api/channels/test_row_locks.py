@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.database import Database
+from models.postgresql.database import Database
 from tests.changes import DELETE, EDIT, REACT
 from tests.groups import JOIN, UNKNOWN, UPDATE, join, make_group, make_invite, remove
 from tests.held import held

@@ -1,8 +1,8 @@
 """What a row of a list shows comes with one fragment on Channel, and one on Media."""
 
-from models.database import Database
 from models.media.media import MediaKind
 from models.media.renditions import Rendition, RenditionName, encode_renditions
+from models.postgresql.database import Database
 from tests.changes import DELETE
 from tests.groups import ADD, UPDATE, make_group
 from tests.make import Person

@@ -1,7 +1,7 @@
 """Media in messages: who sees them."""
 
 from models import ids
-from models.database import Database
+from models.postgresql.database import Database
 from tests.changes import delete
 from tests.groups import ADD, join, make_group, make_invite, remove
 from tests.make import REFUSAL, Person

@@ -2,8 +2,8 @@
 
 import pytest
 
-from models.database import Database
 from models.media.media import MediaKind, MediaState
+from models.postgresql.database import Database
 from tests.client import Json
 from tests.groups import join, make_group, make_invite, notices
 from tests.make import REFUSAL, Person

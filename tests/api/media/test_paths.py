@@ -5,8 +5,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from models.database import Database
 from models.media.media import MediaKind
+from models.postgresql.database import Database
 from tests.changes import edit, react
 from tests.client import Json
 from tests.make import REFUSAL, Person

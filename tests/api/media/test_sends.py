@@ -2,8 +2,8 @@
 
 import pytest
 
-from models.database import Database
 from models.media.media import MediaKind, MediaState
+from models.postgresql.database import Database
 from tests.client import Json
 from tests.make import Person
 from tests.uploading import (

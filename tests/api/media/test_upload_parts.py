@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from models.database import Database
 from models.media.upload_drafts import PART_BYTES
+from models.postgresql.database import Database
 from models.storage.bucket import Storage
 from tests.client import Json
 from tests.make import Person

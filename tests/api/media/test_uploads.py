@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from models.database import Database
 from models.limits import Limits
 from models.media.media import Media, MediaState
 from models.media.upload_drafts import PART_BYTES
 from models.media.uploads import Uploads
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.storage.bucket import Storage
 from tests.client import Json

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from models.database import Database
+from models.postgresql.database import Database
 from tests.changes import (
     MESSAGE,
     delete,

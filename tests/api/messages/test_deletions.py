@@ -2,8 +2,8 @@
 
 import pytest
 
-from models.database import Database
 from models.messages.search_index import build_search_blocks
+from models.postgresql.database import Database
 from tests.api.messages.changing_messages import THUMB, age, node, state
 from tests.changes import (
     changed,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.database import Database
+from models.postgresql.database import Database
 from tests.api.messages.changing_messages import BLOCK, CHANGES, HEART, THUMB, UNKNOWN, age, node
 from tests.changes import (
     DELETE,

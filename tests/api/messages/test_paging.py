@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from models.database import Database
 from models.log.committer import Committer
+from models.postgresql.database import Database
 from tests.make import Person, write_history
 from tests.times import earlier
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from models.database import Database
+from models.postgresql.database import Database
 from tests.changes import add_members, make_group, remove_member
 from tests.make import MakePerson, Person
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from models import ids
-from models.database import Database
 from models.log.committer import Committer
+from models.postgresql.database import Database
 from tests.changes import add_members, delete, edit, make_group, remove_member
 from tests.client import ApiClient
 from tests.make import Person, write_history

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from models import ids
-from models.database import Database
+from models.postgresql.database import Database
 from tests.client import Json
 from tests.make import ACKNOWLEDGE, OPEN_CHAT, REFUSAL, MakePerson, Person
 from tests.serving import ServedWith, Server

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.database import Database
+from models.postgresql.database import Database
 from tests.client import ApiClient
 from tests.make import REFUSAL, AnotherDevice, Person
 from tests.serving import Server

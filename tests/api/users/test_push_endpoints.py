@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from models.database import Database
+from models.postgresql.database import Database
 from tests.client import Json
 from tests.make import REFUSAL, AnotherDevice, Person
 

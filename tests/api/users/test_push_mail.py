@@ -6,8 +6,8 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.push.mails import digest_of
 from models.push.states import Want, want_pushes
 from models.tokens import Tokens, UnsubscribeClaims

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from models.database import Database
 from models.limits import Budget
+from models.postgresql.database import Database
 from tests.make import REFUSAL, Person
 from tests.serving import ServedWith
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from parley.settings import Settings
 from tests.client import ApiClient, Json
 from tests.make import REFUSAL, Person

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from models.database import Database
 from models.devices.sessions import Sessions
+from models.postgresql.database import Database
 from models.tokens import Tokens
 
 

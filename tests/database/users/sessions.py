@@ -3,8 +3,8 @@
 import asyncio
 from datetime import datetime
 
-from models.database import Database
 from models.devices.sessions import Session, Sessions, Unauthenticated
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from tests.database.users.signing_in import HOME, NOW
 

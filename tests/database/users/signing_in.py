@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from models.database import Database
 from models.devices.codes import CodeRequest, RequestedCode, request_code
 from models.devices.devices import Platform
 from models.devices.sessions import Session
 from models.devices.sign_in import SignIn, sign_in
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.tokens import Tokens
 from models.users.sms_numbers import SmsRules

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from models import ids
 from models.channels.blocks import set_blocked
 from models.channels.chats import open_chat
-from models.database import Database
 from models.limits import Limits
 from models.log.committer import Committer
 from models.log.drafts import Draft
 from models.messages.messages import MessageKind
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.users.users import User, create_user
 

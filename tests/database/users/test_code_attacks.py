@@ -5,10 +5,10 @@ from datetime import datetime
 
 import pytest
 
-from models.database import Database
 from models.devices.codes import RequestedCode
 from models.devices.sessions import Sessions
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.tokens import Tokens
 from tests.conftest import SECRET

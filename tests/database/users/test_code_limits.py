@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from msgspec.structs import replace as replace_struct
 
-from models.database import Database
 from models.limits import Budget, Limits
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused, unavailable
 from models.tokens import Tokens
 from tests.conftest import SECRET

@@ -2,8 +2,8 @@
 
 import pytest
 
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.tokens import Tokens
 from models.users.sms_numbers import SmsRules

@@ -8,10 +8,10 @@ from hashlib import sha256
 import pytest
 from msgspec.structs import replace as replace_struct
 
-from models.database import Database
 from models.devices.codes import RequestedCode
 from models.devices.sms import code_text
 from models.limits import Budget, Limits
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.tokens import Tokens
 from tests.conftest import SECRET

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from models import ids
-from models.database import Database
 from models.devices.devices import (
     Platform,
     find_access_expiry,
@@ -18,6 +17,7 @@ from models.devices.revocations import list_revoked
 from models.devices.sessions import Session
 from models.devices.viewer import Viewer
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.tokens import Tokens
 from tests.database.users.signing_in import ALICE, BOB, NOW, after, ask, enter, signed_in

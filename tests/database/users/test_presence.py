@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models import ids
-from models.database import Database
+from models.postgresql.database import Database
 from models.users.presence import list_last_seen, note_last_seen
 from models.users.privacy import Audience
 from models.users.users import create_user

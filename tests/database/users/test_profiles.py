@@ -3,8 +3,8 @@
 import time
 
 from models import ids
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.users.profiles import GAP_S, KEPT, USED_FOR_S, Profiles
 from models.users.users import ProfileChanges, User, create_user, list_users, update_profile
 from tests.database.users.signing_in import NOW

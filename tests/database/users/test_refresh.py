@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from models.database import Database
 from models.devices.devices import find_access_expiry, revoke_device
 from models.devices.sessions import Sessions
 from models.devices.token_generations import accept_generation
+from models.postgresql.database import Database
 from models.tokens import Tokens
 from tests.database.users.sessions import device_row, let_in, refused
 from tests.database.users.signing_in import HOME, after, signed_in

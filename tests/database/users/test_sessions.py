@@ -6,9 +6,9 @@ import asyncpg
 import pytest
 
 from models import ids
-from models.database import Database
 from models.devices.devices import revoke_device
 from models.devices.sessions import Session, Sessions, Unauthenticated
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.tokens import Tokens
 from tests.database.users.sessions import CountingPool, GatedPool, device_row, let_in, refused

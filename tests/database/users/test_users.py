@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from models import ids
-from models.database import Database
 from models.limits import Budget, Limits
+from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.tokens import Tokens
 from models.users.phone_numbers import claim_number, discover_contacts, list_known_numbers

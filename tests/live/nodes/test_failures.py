@@ -7,7 +7,6 @@ import pytest
 
 from models import ids
 from models.close_codes import CloseCode
-from models.database import Database
 from models.duties import Duty
 from models.log.committer import Committer
 from models.log.entries import Batch, Recipients
@@ -15,6 +14,7 @@ from models.log.events import Occurrence
 from models.log.outbox import list_unsettled_batches
 from models.log.positions import Moved
 from models.log.signals import ReceiptMoved, Signalled, ViewerChanged
+from models.postgresql.database import Database
 from models.refusals import unavailable
 from models.users.users import User
 from subscriptions.feed import Feed

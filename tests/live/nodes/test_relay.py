@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import cast
 
 from models import ids
-from models.database import Database
 from models.duties import ASKED_AFTER_S, LEASE_S, Duty
 from models.limits import Limits
 from models.log.committer import Committer
 from models.log.entries import Batch, Recipients
+from models.postgresql.database import Database
 from parley.settings import Settings
 from subscriptions.hub import Hub
 from subscriptions.nodes.node import Node

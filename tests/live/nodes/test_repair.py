@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from models.database import Database
 from models.log.committer import Committer
 from models.log.events import Occurrence
+from models.postgresql.database import Database
 from subscriptions.feed import Feed, FeedKind
 from subscriptions.hub import Hub
 from subscriptions.nodes.repair import Repair

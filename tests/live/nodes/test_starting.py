@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from models.background import CannotGoOn
-from models.database import Database
+from models.postgresql.database import Database
 from parley.app import build_app
 from parley.ports import LOOPBACK, free_port, listening_socket
 from parley.resources import open_process

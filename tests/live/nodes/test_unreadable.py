@@ -10,9 +10,9 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from models import ids
-from models.database import Database
 from models.log.committer import Committer
 from models.log.outbox import list_unsettled_batches, settle_batches
+from models.postgresql.database import Database
 from parley.settings import Settings
 from subscriptions.nodes.messages import NEWEST
 from subscriptions.nodes.node import Node, topic_of

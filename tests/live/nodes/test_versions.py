@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 
 from models import ids
 from models.background import Loops
-from models.database import Database
 from models.log.signals import Signalled, ViewerChanged
+from models.postgresql.database import Database
 from parley.settings import Settings
 from subscriptions.hub import Hub
 from subscriptions.nodes.messages import FIRST, Format, Formats

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from models.database import Database
+from models.postgresql.database import Database
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings
 from subscriptions.nodes.opening import open_valkey

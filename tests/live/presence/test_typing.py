@@ -15,9 +15,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from models import ids
-from models.database import Database
 from models.limits import Limits
 from models.log.signals import Signalled, Typed
+from models.postgresql.database import Database
 from parley.embedded import EmbeddedServers
 from subscriptions.typing import Typing
 from tests.client import ending, until

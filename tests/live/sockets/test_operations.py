@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from models.close_codes import CloseCode
-from models.database import Database
+from models.postgresql.database import Database
 from tests.client import Json, Socket, ending, events, until
 from tests.locks import count_waiting
 from tests.make import SEND, Person

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from models.close_codes import CloseCode
-from models.database import Database
 from models.limits import Limits
+from models.postgresql.database import Database
 from models.tokens import Tokens
 from subscriptions.session_watch import POLL_S
 from tests.client import ApiClient, Ended, Stream, added, ending, open_socket, until

@@ -2,9 +2,9 @@
 told, and never left with a gap.
 """
 
-from models.database import Database
 from models.limits import Limits
 from models.log.committer import Committer
+from models.postgresql.database import Database
 from models.sweeping import delete_ended_rows
 from tests.client import Json
 from tests.live.conftest import Follow

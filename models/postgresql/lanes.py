@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import asyncpg
 
-from models.database import Database
-from models.shards import shard_of
+from models.postgresql.database import Database
+from models.postgresql.shards import shard_of
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", str, int)

@@ -14,7 +14,7 @@ _SHARD_MOVES = "could not find valid entry for shard"
 _KEYS_OF_THE_LOG = ("pk_messages", "pk_changes")
 _LEAST, _HASHES = -(2**31), 2**32
 
-# The groups whose keys are ids (models/distribution.py), by their first tables.
+# The groups whose keys are ids (models/postgresql/distribution.py), by their first tables.
 LIST_SHARDS = """
 SELECT logicalrelid::text AS first_table, shardminvalue::bigint AS least FROM pg_dist_shard
 WHERE logicalrelid::text IN ('channels', 'users', 'media') ORDER BY 1, 2

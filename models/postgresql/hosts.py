@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
-from models import standby
+from models.postgresql import standby
 
 # In quotes, since asyncpg's classes take their parameter only when types are checked.
 Opened: TypeAlias = "asyncpg.Connection[asyncpg.Record]"

@@ -15,11 +15,11 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from models.deadlines import within
-from models.distribution import IS_DISTRIBUTED
-from models.hosts import Connected, Opened, open_connection
+from models.postgresql.distribution import IS_DISTRIBUTED
+from models.postgresql.hosts import Connected, Opened, open_connection
+from models.postgresql.shards import LIST_SHARDS, count_shards, is_of_a_moving_shard
+from models.postgresql.turns import Turns
 from models.refusals import unavailable
-from models.shards import LIST_SHARDS, count_shards, is_of_a_moving_shard
-from models.turns import Turns
 
 logger = logging.getLogger("parley.database")
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 
-from models.database import Connection, connect
+from models.postgresql.database import Connection, connect
 
 # A load balancer asks each process every second or so; the answer is this fresh.
 FRESH_S = 0.25

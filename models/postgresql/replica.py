@@ -10,8 +10,8 @@ from typing import Any
 
 import asyncpg
 
-from models.database import SERVER_SETTINGS, keep_session, prepare_connection
-from models.hosts import Connected, Opened, open_connection
+from models.postgresql.database import SERVER_SETTINGS, keep_session, prepare_connection
+from models.postgresql.hosts import Connected, Opened, open_connection
 
 logger = logging.getLogger("parley.database")
 

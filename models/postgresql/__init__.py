@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, hosts and standbys, Citus, and turns at a row."""
