@@ -24,7 +24,7 @@ import httpx2
 from bench.measures import summary
 from bench.pushes import fake_apns
 from models import ids
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.push.addresses import ApnsAddress
 from models.push.endpoints import set_endpoint

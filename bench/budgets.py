@@ -16,10 +16,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from models import ids
-from models.buckets import Buckets
 from models.channels.chats import open_chat
 from models.devices.viewer import Viewer
-from models.limits import Limits
+from models.limits.buckets import Buckets
+from models.limits.limits import Limits
 from models.users.users import User, create_user
 from parley.charges import charge
 from parley.embedded import EmbeddedServers

@@ -26,7 +26,7 @@ from websockets.typing import Subprotocol
 
 from bench.balanced import SECRET, Balanced, NoBalancer, balanced
 from examples.client import Api, Device, Inbox
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.tokens import Tokens
 from parley.embedded import EmbeddedServers

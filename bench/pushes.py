@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measures import Cpu
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.push.states import Want, want_pushes
 from parley.embedded import EmbeddedServers

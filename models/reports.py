@@ -7,8 +7,8 @@ from datetime import datetime
 import msgspec
 
 from models import ids
-from models.budgets import Charge, spend
-from models.limits import Limits
+from models.limits.budgets import Charge, spend
+from models.limits.limits import Limits
 from models.messages.messages import Message
 from models.messages.reading import find_message
 from models.postgresql.database import Connection, Database

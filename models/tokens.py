@@ -19,7 +19,7 @@ from typing import Any
 import jwt
 import msgspec
 
-from models.limits import Limits
+from models.limits.limits import Limits
 
 ISSUER = "parley"
 AUDIENCE = "parley-api"

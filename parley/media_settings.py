@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from models.variables import (
+from models.limits.variables import (
     fraction,
     one_of,
     read_text,

@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from models.background import Loops
-from models.buckets import Buckets
 from models.devices.sessions import Sessions
 from models.duties import Duty
+from models.limits.buckets import Buckets
 from models.log.committer import Committer
 from models.log.cursors import Cursors
 from models.log.entries import Batch

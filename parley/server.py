@@ -31,7 +31,7 @@ import uvloop
 from starlette.types import ASGIApp
 
 from models.deadlines import within
-from models.limits import Limits
+from models.limits.limits import Limits
 from parley.ports import listening_socket, own_socket, reserve
 from parley.settings import Settings
 from parley.transport.http_protocol import Configuration, HttpProtocol

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from models.limits import DEVELOPMENT_LIMITS, Limits
-from models.variables import (
+from models.limits.limits import DEVELOPMENT_LIMITS, Limits
+from models.limits.variables import (
     fraction,
     one_of,
     read_folder,

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from models.limits import Limits
-from models.rate_limits import RateLimits
+from models.limits.limits import Limits
+from models.limits.rate_limits import RateLimits
 from parley.media_settings import MediaSettings
 from parley.settings import Settings
 from parley.variables import Declared, list_variables

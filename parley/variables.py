@@ -1,10 +1,12 @@
-"""Fills what `models/variables.py` describes from an environment, and collects what is wrong."""
+"""Fills what `models/limits/variables.py` describes from an environment, and collects what is
+wrong.
+"""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from models.variables import VARIABLE, Variable
+from models.limits.variables import VARIABLE, Variable
 
 Filled = TypeVar("Filled")
 

@@ -8,7 +8,7 @@ import strawberry
 
 from models import ids
 from models.devices.viewer import Viewer
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.acknowledgements import acknowledge, list_news
 from models.log.cursors import Cursors, StreamPositions
 from models.log.streams import StreamName, Streams, require_stream_id

@@ -2,7 +2,7 @@
 
 import strawberry
 
-from models import limits
+from models.limits import limits
 from schema.context import context_of
 from schema.limits import Limits
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import strawberry
 
 from models import ids
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.drafts import Draft
 from models.log.sends import send_message
 from models.media.uses import no_such_media

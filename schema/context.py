@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from models.buckets import Takes
-from models.budgets import address_key
 from models.devices.sessions import Sessions
 from models.devices.sms import SmsSender
 from models.devices.viewer import Viewer
-from models.limits import Limits
+from models.limits.buckets import Takes
+from models.limits.budgets import address_key
+from models.limits.limits import Limits
 from models.log.committer import Committer
 from models.log.entries import Batch
 from models.media.uploads import Uploads

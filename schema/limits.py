@@ -4,7 +4,7 @@ from typing import Annotated
 
 import strawberry
 
-from models import limits
+from models.limits import limits
 from models.media.media import MediaKind
 from models.media.upload_drafts import upload_bytes
 from schema.fields import derived_field

@@ -16,7 +16,7 @@ import strawberry
 from models.channels.blocks import BlockCursor
 from models.channels.channels import ChannelCursor
 from models.ids import MAX_SEQ
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.messages.search import Hit
 from models.refusals import Refused, invalid
 from schema.sources import describes

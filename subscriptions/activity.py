@@ -14,7 +14,7 @@ import msgspec
 
 from models.background import Background, Loops
 from models.deadlines import within
-from models.limits import Limits
+from models.limits.limits import Limits
 from subscriptions.scripts import AWAY, Valkey
 
 LOOK_EVERY_S = 1.0

@@ -11,8 +11,8 @@ import time
 from collections.abc import Sequence
 
 from models.background import Background, Loops
-from models.buckets import Buckets, Given, OwnBuckets, Wanted
 from models.deadlines import within
+from models.limits.buckets import Buckets, Given, OwnBuckets, Wanted
 from subscriptions.scripts import AWAY, Call, Groups, Script, Valkey
 
 # What runs low within this is filled in one call, unless somebody has nothing in hand.

@@ -15,10 +15,10 @@ from itertools import islice
 from typing import NamedTuple
 
 from models.background import Background, Loops
-from models.budgets import address_key
 from models.deadlines import within
 from models.devices.viewer import Viewer
-from models.limits import Limits, name_of
+from models.limits.budgets import address_key
+from models.limits.limits import Limits, name_of
 from models.refusals import RefusalCode, Refused
 from subscriptions.nodes.registry import REGISTRY
 from subscriptions.scripts import AWAY, Call, Groups, Script, Valkey

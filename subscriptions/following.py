@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from models.devices.viewer import Viewer
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.cursors import Cursors
 from models.log.events import InboxReady, Occurrence, SessionExpiring
 from models.log.signals import SignalKind, Signalled

@@ -5,7 +5,7 @@ in order, and then what was committed meanwhile.
 from collections.abc import AsyncIterator
 
 from models.channels.refusals import no_such_channel
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.entries import (
     Standing,
     hydrate_entries,

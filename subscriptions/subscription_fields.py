@@ -11,7 +11,7 @@ import strawberry
 from strawberry.types.nodes import Selection
 
 from models import ids
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.streams import InboxStart, require_stream_id
 from models.refusals import invalid
 from schema.channels.acknowledgements import PositionInput

@@ -15,7 +15,7 @@ import msgspec
 from models.background import Background, Loops
 from models.channels.typing import list_typing_audience
 from models.deadlines import within
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.signals import Signalled, Typed
 from models.postgresql.database import Database
 from models.refusals import Refused

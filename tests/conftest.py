@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 import uvloop
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.committer import Committer
 from models.postgresql.database import Database
 from models.postgresql.distribution import WITH_JOBS

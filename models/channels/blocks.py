@@ -11,7 +11,7 @@ import msgspec
 
 from models import ids
 from models.channels.chats import lock_chat
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database
 from models.refusals import RefusalCode, Refused, invalid, not_found
 from models.users.users import User, find_user, list_users

@@ -14,10 +14,10 @@ from enum import IntEnum
 
 import msgspec
 
-from models.budgets import Charge, address_key, network_key, spend
 from models.devices.known_networks import is_known_network
 from models.devices.sms import SmsSender, code_text
-from models.limits import Limits
+from models.limits.budgets import Charge, address_key, network_key, spend
+from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database
 from models.refusals import RefusalCode, Refused
 from models.text import CODE_DIGITS

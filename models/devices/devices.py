@@ -13,7 +13,7 @@ import msgspec
 
 from models.devices.revocations import note_revocation
 from models.devices.viewer import Viewer
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database
 from models.postgresql.lanes import split_lanes
 from models.push.addresses import PushEndpointKind

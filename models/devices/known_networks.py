@@ -8,7 +8,7 @@ stored: nobody can read from it where a user was.
 
 from datetime import datetime, timedelta
 
-from models.budgets import UNKNOWN, network_key
+from models.limits.budgets import UNKNOWN, network_key
 from models.postgresql.database import Connection
 from models.tokens import Tokens
 

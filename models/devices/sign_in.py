@@ -11,12 +11,12 @@ from datetime import datetime
 import msgspec
 
 from models import ids
-from models.budgets import Charge, address_key, spend
 from models.devices.codes import try_code
 from models.devices.devices import FIRST_GENERATION, Platform, create_device
 from models.devices.known_networks import note_network
 from models.devices.sessions import Session
-from models.limits import Limits
+from models.limits.budgets import Charge, address_key, spend
+from models.limits.limits import Limits
 from models.names import require_name
 from models.postgresql.database import Connection, Database
 from models.refusals import RefusalCode

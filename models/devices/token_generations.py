@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 
 from models.devices.devices import DEVICE_COLUMNS, DEVICES, Device, device_of, end_device
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.media.media import picture_of
 from models.postgresql.database import Connection, Database
 from models.users.users import User

@@ -20,7 +20,7 @@ from models.groups.locking import (
     require_seats,
 )
 from models.groups.membership import bring_in, read_willingness
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.writing import ChannelLog, create_log
 from models.media.media import Media, stored_picture
 from models.media.uses import HolderKind, claim_picture, release_picture

@@ -18,7 +18,7 @@ import msgspec
 from models.channels.members import MemberRole
 from models.groups.locking import LockedGroup, Publish, lock_group, lock_own_group, require_seats
 from models.groups.membership import bring_in
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.media.media import Media, picture_of
 from models.messages.notices import NoticeKind, SystemNotice
 from models.postgresql.database import Database

@@ -12,7 +12,7 @@ import msgspec
 
 from models.channel_kinds import ChannelKind
 from models.channels.members import MemberRole
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.entries import Batch
 from models.log.writing import ChannelLog, lock_log
 from models.postgresql.database import Connection, Database

@@ -12,7 +12,7 @@ import msgspec
 
 from models.channels.members import MemberRole
 from models.groups.locking import LockedGroup, Publish, Seat, lock_own_group, require_seats
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.writing import ChannelLog
 from models.messages.notices import NoticeKind, SystemNotice
 from models.postgresql.database import Database

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import asyncpg
 import msgspec
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.cursors import StreamPositions
 from models.postgresql.database import Database
 from models.refusals import unavailable

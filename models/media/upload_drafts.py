@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.media.media import MediaKind
 from models.names import remove_hidden
 from models.refusals import RefusalCode, Refused, invalid

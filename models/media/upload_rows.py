@@ -7,8 +7,8 @@ from datetime import datetime
 
 import msgspec
 
-from models.budgets import Charge, require_left, spend
-from models.limits import Limits
+from models.limits.budgets import Charge, require_left, spend
+from models.limits.limits import Limits
 from models.media.lanes import lane_of, queue_render
 from models.media.media import COLUMNS, Media, MediaState, media_of
 from models.media.upload_drafts import part_sizes

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from models import ids
-from models.budgets import Charge
-from models.limits import Limits
+from models.limits.budgets import Charge
+from models.limits.limits import Limits
 from models.media.headers import UNKNOWN_TYPE, disposition_of
 from models.media.media import Media, MediaState
 from models.media.processing import original_of

@@ -18,7 +18,7 @@ from datetime import datetime
 
 import msgspec
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.messages.messages import Message, MessageKind
 from models.messages.reading import list_messages
 from models.messages.search_index import (

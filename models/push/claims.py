@@ -11,7 +11,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database
 from models.postgresql.lanes import fetch_lanes, split_lanes
 from models.push.addresses import PushAddress, decode_address

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database
 from models.push.addresses import (
     EmailAddress,

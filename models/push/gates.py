@@ -16,7 +16,7 @@ from math import ceil
 
 import msgspec
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database
 from models.push.addresses import PushEndpointKind
 from models.push.states import PushKey, enqueue_views, key_of

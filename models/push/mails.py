@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from models.budgets import Charge, spend
 from models.jobs.jobs import enqueue
-from models.limits import Limits
+from models.limits.budgets import Charge, spend
+from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database
 from models.push.addresses import PushEndpointKind
 from models.refusals import RefusalCode, Refused, invalid

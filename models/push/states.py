@@ -15,7 +15,7 @@ import asyncpg
 import msgspec
 
 from models.jobs.jobs import enqueue
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database
 from models.postgresql.lanes import fetch_lanes, split_lanes
 from models.push.addresses import PushEndpointKind

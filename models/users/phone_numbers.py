@@ -7,8 +7,8 @@ discovery. The table `contacts` records who did.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from models.budgets import Charge, address_key, spend
-from models.limits import Limits
+from models.limits.budgets import Charge, address_key, spend
+from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database
 from models.postgresql.lanes import fetch_by_id, split_lanes
 from models.refusals import invalid

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.media.media import Media, picture_of, stored_picture
 from models.media.uses import HolderKind, claim_picture, release_picture
 from models.names import require_name

@@ -20,7 +20,7 @@ from graphql import (
 )
 from graphql.language import FieldNode, IntValueNode, ListValueNode, ValueNode, VariableNode
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from parley.engine.errors import exceeded
 from parley.engine.facts import SchemaFacts
 from parley.engine.outline import INTROSPECTION, Outline

@@ -17,7 +17,7 @@ from graphql.language import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from parley.engine.errors import VALIDATION_FAILED, OperationRefused, with_code
 from parley.engine.facts import SchemaFacts
 from parley.engine.limits import parse_document, require_modest

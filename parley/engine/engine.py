@@ -10,7 +10,7 @@ import orjson
 import strawberry
 from graphql import ExecutionResult, GraphQLError
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from parley.engine.answers import Answer, error_answer, result_answer
 from parley.engine.documents import MAX_KEPT_BYTES, Documents
 from parley.engine.errors import OperationRefused

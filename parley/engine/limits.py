@@ -19,7 +19,7 @@ from graphql.language import (
     VariableDefinitionNode,
 )
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from parley.engine.errors import (
     INVALID_INPUT,
     LIMIT_EXCEEDED,

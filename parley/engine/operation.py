@@ -15,7 +15,7 @@ from graphql.language import (
 )
 
 from models.devices.sessions import Unauthenticated
-from models.limits import Limits
+from models.limits.limits import Limits
 from parley.engine.cost import Cost
 from parley.engine.errors import INVALID_INPUT, VALIDATION_FAILED, OperationRefused, with_code
 from parley.engine.facts import SchemaFacts

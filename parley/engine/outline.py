@@ -25,7 +25,7 @@ from graphql.language import (
     SelectionSetNode,
 )
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from parley.engine.errors import exceeded
 
 INTROSPECTION = frozenset({"__schema", "__type"})

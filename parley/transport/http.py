@@ -17,7 +17,7 @@ from graphql import GraphQLError
 
 from models.devices.sessions import Unauthenticated
 from models.devices.viewer import Viewer
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.refusals import RefusalCode, Refused, unavailable
 from parley.charges import LARGE_BODY_BYTES, charge_body
 from parley.engine.answers import Answer, error_answer, exception_answer

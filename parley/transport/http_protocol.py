@@ -20,7 +20,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from models.limits import Limits
+from models.limits.limits import Limits
 
 # The name of the ASGI extension that cuts a connection: a function without arguments.
 ABORT = "parley.abort"

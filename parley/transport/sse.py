@@ -7,7 +7,7 @@ protocol has it. A client that is too slow, or stops reading, is cut with its co
 
 import asyncio
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.events import StreamCut
 from parley.engine.answers import Answer, exception_answer
 from parley.engine.sharing import Render

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
-from models.limits import Limits
+from models.limits.limits import Limits
 
 Send = Callable[[str], Coroutine[Any, Any, None]]
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from models import ids
 from models.channels.channels import Channel
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.messages.messages import Message
 from models.messages.reading import find_seq_at
 from models.messages.timeline import Around, AroundTime, Extent, TimelinePage, page_timelines

@@ -5,7 +5,7 @@ in it.
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.cursors import Cursors, StreamPlace, find_unclear
 from models.log.entries import Standing, list_device_positions, list_standings
 from models.log.events import InboxReady, Occurrence, ResyncRequired

@@ -20,7 +20,7 @@ from itertools import islice
 
 from models.background import Background, Loops
 from models.deadlines import within
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.refusals import Refused
 from models.users.presence import note_last_seen

@@ -16,7 +16,7 @@ from itertools import islice
 
 from models.background import Background, Loops
 from models.deadlines import within
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.signals import PresenceChanged, Signalled, ViewerChanged
 from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from models.buckets import BLOCKS
-from models.limits import Budget, Limits, list_budgets
+from models.limits.buckets import BLOCKS
+from models.limits.limits import Budget, Limits, list_budgets
 from tests.client import ApiClient, Json
 from tests.make import REFUSAL
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from models.limits import Budget
+from models.limits.limits import Budget
 from tests.api.budgeting import AT_ONCE, BUDGETS, Flood, assert_within, at_once
 from tests.client import Json
 from tests.make import REFUSAL, Person

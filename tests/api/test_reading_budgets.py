@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from parley.engine.engine import Engine
 from parley.schema import PUBLIC_FIELDS, make_schema
 from tests.api.budgeting import BUDGETS, Flood, assert_within, at_once

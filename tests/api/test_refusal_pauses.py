@@ -13,7 +13,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from models.limits import Budget
+from models.limits.limits import Budget
 from tests.client import PROTOCOL, Json, Socket
 from tests.engine.asgi import JSON, Client
 from tests.make import Person

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from models.devices.viewer import Viewer
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database, prepare_connection
 from models.users.profiles import Profiles
 from parley.engine.engine import Engine

@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from models import ids
 from models.background import Loops
-from models.buckets import Given, OwnBuckets, Wanted, rate_of
-from models.limits import Budget, Limits
+from models.limits.buckets import Given, OwnBuckets, Wanted, rate_of
+from models.limits.limits import Budget, Limits
 from models.refusals import Refused
 from subscriptions.buckets import BUCKETS
 from subscriptions.connections import Connections, Owner

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from models.limits import Limits, list_budgets
+from models.limits.limits import Limits, list_budgets
 from parley.schema import make_schema
 from parley.settings import DEVELOPMENT_LIMITS
 from schema.budgets import budgets_of

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from graphql import build_schema, parse, validate
 
-from models.limits import DEVELOPMENT_LIMITS, Limits
+from models.limits.limits import DEVELOPMENT_LIMITS, Limits
 from parley.settings import Settings, read_settings
 from parley.settings_page import print_settings
 from parley.variables import list_variables

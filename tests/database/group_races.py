@@ -11,7 +11,7 @@ from models.channels.members import MemberRole
 from models.groups import membership
 from models.groups.groups import GroupChanges, GroupDraft, create_group, update_group
 from models.groups.invites import create_invite, join_group
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.committer import Committer
 from models.log.drafts import Draft, Sent
 from models.log.entries import Batch

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from models import ids
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.messages.search import Hit, search_messages
 from models.messages.search_index import build_search_blocks
 from models.postgresql.database import Database

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import pytest
 
-from models.budgets import Charge, address_key, require_left, spend
-from models.limits import Budget
+from models.limits.budgets import Charge, address_key, require_left, spend
+from models.limits.limits import Budget
 from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from tests.database.users.signing_in import after

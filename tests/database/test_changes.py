@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from models import ids
 from models.channels.blocks import set_blocked
 from models.channels.chats import open_chat
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.entries import Batch, Change, hydrate_entries
 from models.log.message_changes import delete_message, edit_message, react
 from models.messages.messages import Message, MessageKind

@@ -10,7 +10,7 @@ import asyncpg
 import pytest_asyncio
 
 from models.channels.blocks import set_blocked
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.committer import Committer
 from models.log.drafts import Draft, Sent
 from models.log.entries import Batch

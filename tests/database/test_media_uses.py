@@ -10,7 +10,7 @@ import pytest
 
 from models import ids
 from models.channels.chats import open_chat
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.media.media import MediaState
 from models.media.releases import delete_unused, release_media
 from models.media.uses import HolderKind, claim_for_message, claim_picture, list_visible

@@ -5,7 +5,7 @@ import asyncio
 import pytest_asyncio
 
 from models import ids
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.push.addresses import PushEndpointKind
 from models.push.gates import (

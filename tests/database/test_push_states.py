@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from models import ids
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.push.addresses import FcmAddress, PushEndpointKind
 from models.push.claims import claim_pushes

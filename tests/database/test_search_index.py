@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.message_changes import delete_message, edit_message
 from models.messages.search import search_messages
 from models.messages.search_index import BLOCK_ENTRIES, build_search_blocks

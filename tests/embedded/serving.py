@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from parley.logs import configure_logging
 from parley.server import run_api
 from parley.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 
 from models.close_codes import CloseCode
-from models.limits import Limits
+from models.limits.limits import Limits
 from parley.ports import is_free
 from tests.embedded.conftest import Serve
 

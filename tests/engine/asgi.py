@@ -12,7 +12,7 @@ import orjson
 
 from models.devices.sessions import Unauthenticated
 from models.devices.viewer import Viewer
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.refusals import unavailable
 from models.users.users import User
 from parley.transport.http import GraphQLHTTP

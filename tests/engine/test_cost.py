@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from tests.engine.toy import Context, make_engine
 
 

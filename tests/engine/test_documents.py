@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from graphql import GraphQLError
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from parley.engine import documents
 from parley.engine.documents import Documents
 from parley.engine.engine import Engine

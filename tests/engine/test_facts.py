@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import pytest
 import strawberry
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from parley.engine.engine import Engine
 from schema.sources import describes
 

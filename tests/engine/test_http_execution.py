@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from tests.engine.asgi import ADA, JSON, App
 from tests.engine.http_app import BOOK, GOOD, GRAPHQL_JSON, SAVE
 from tests.engine.toy import Book, Context

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 from graphql import get_introspection_query
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from parley.engine.engine import Engine
 from parley.engine.errors import OperationRefused
 from tests.engine.processor import least_cpu_s

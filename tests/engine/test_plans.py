@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from tests.engine.generate import ROOT_FIELDS, DocumentWriter, ValueMaker, wrong_values
 from tests.engine.reference import (
     SCHEMA,

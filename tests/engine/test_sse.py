@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from models.close_codes import CloseCode
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.events import Occurrence, StreamCut, TooFarBehind
 from models.refusals import RefusalCode, Refused
 from subscriptions.feed import Feed

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 import strawberry
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.refusals import not_found
 from models.unloaded import UNLOADED
 from parley.engine.engine import Engine

@@ -16,7 +16,7 @@ from models.background import Background
 from models.channel_kinds import ChannelKind
 from models.channels.channels import list_channels
 from models.channels.members import list_members
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.events import Occurrence, ReceiptUpdated, TypingUpdated, ViewerChannelUpdated
 from models.postgresql.database import Database
 from models.users.presence import Presence

@@ -21,7 +21,7 @@ from graphql import (
 from graphql.execution import execute_subscription_event
 
 from models.devices.viewer import Viewer
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.entries import Entry, hydrate_entries, list_entries_at
 from models.log.events import (
     Occurrence,

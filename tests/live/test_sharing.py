@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from models import ids
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.entries import Entry
 from models.messages.messages import Message, MessageKind
 from models.users.users import User

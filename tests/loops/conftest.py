@@ -5,7 +5,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from models.background import Background, Loops
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from parley.embedded import EmbeddedServers
 from tests.loops.failing import Failing, Ground

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from redis.asyncio import Redis
 
 from models.background import Background, Loops
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database
 from subscriptions.scripts import read_script
 from tests.waiting import eventually

@@ -12,8 +12,8 @@ import pytest
 from redis.asyncio import Redis
 
 from models import ids
-from models.buckets import Buckets
 from models.devices.sessions import Sessions
+from models.limits.buckets import Buckets
 from models.log.positions import Moved
 from models.log.signals import Signalled, ViewerChanged
 from models.postgresql.database import Database

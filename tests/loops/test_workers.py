@@ -11,7 +11,7 @@ import pytest
 from models import ids
 from models.duties import Duty
 from models.jobs.queue import Due, JobQueue, TakenJob
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.entries import Batch, Recipients
 from models.log.signals import Signalled
 from models.messages.search_index import BLOCK_ENTRIES

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from models import ids
 from models.jobs.queue import JobQueue
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from tests.jobs.running import SILENT_S
 from tests.make import Person

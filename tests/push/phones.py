@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.push.addresses import ApnsAddress, PushAddress, PushEndpointKind
 from models.push.endpoints import set_endpoint

@@ -8,7 +8,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from models import ids
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from parley.settings import Settings
 from subscriptions.activity import ActiveDevices, Activity

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from models import ids
 from models.jobs.queue import JobQueue
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.push.addresses import EmailAddress
 from models.push.endpoints import set_endpoint

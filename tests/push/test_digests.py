@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest_asyncio
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.push.addresses import EmailAddress, PushAddress, PushEndpointKind, SmsAddress
 from models.push.endpoints import set_endpoint

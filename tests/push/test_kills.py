@@ -14,7 +14,7 @@ from datetime import datetime
 import msgspec
 
 from examples.server import ROOT
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from parley.settings import read_settings
 from tests.conftest import SECRET

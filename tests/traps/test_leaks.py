@@ -11,7 +11,7 @@ import pytest
 
 from models import ids
 from models.devices.viewer import Viewer
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.entries import Entry
 from models.messages.messages import Message, MessageKind
 from models.postgresql.database import Database

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from models.buckets import Buckets, OwnBuckets
-from models.limits import Budget, Limits
+from models.limits.buckets import Buckets, OwnBuckets
+from models.limits.limits import Budget, Limits
 from models.refusals import RefusalCode, Refused
 
 # 60 at once, in blocks of 10; one comes back each second.

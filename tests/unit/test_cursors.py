@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.ids import MAX_SEQ, new_id
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.cursors import SHORT_ID_BYTES, Cursors, StreamPositions, find_unclear
 from models.tokens import Tokens
 

@@ -8,7 +8,7 @@ import pytest
 
 from models.devices.devices import Device, Platform
 from models.devices.token_generations import DeviceStanding, next_generation
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.users.users import User
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

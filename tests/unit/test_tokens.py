@@ -12,7 +12,7 @@ import jwt
 import pytest
 
 from models.ids import new_id
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.tokens import AccessClaims, RefreshClaims, Tokens, UnsubscribeClaims
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

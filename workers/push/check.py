@@ -10,7 +10,7 @@ since a push that is queued is not queued again.
 """
 
 from models.background import Background, Loops
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.outbox import list_unchecked_batches, list_unread, note_checked
 from models.postgresql.database import Database
 from models.push.states import Want, want_pushes

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.push.addresses import EmailAddress, PushEndpointKind, kind_of
 from models.push.claims import Claim, claim_pushes, find_last_shown_at, list_views

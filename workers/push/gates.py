@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from models.background import Background, Loops
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.push.gates import Closed, close_gates, list_closed, look_after_gates, open_gate
 from workers.push.gathering import Gathering

@@ -9,7 +9,7 @@ written, so that one which dies in between is done again, with the same id.
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.push.addresses import PushEndpointKind
 from models.push.claims import Claim

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from models import ids
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.push.addresses import kind_of
 from models.push.claims import Claim, claim_pushes

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from models.background import Background, Loops
 from models.deadlines import within
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.positions import Moved
 from models.postgresql.database import Database
 from models.push.states import Want, update_pushes, want_pushes

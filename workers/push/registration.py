@@ -6,7 +6,7 @@ import msgspec
 
 from models.background import Loops
 from models.jobs.queue import TakenJob
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.push.states import PushKey, PushTask, job_kind_of
 from subscriptions.activity import Active

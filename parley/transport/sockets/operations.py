@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import orjson
 
 from models.close_codes import CloseCode
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.events import StreamCut
 from models.refusals import Refused
 from parley.engine.answers import Answer

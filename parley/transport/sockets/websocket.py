@@ -12,7 +12,7 @@ from typing import Any
 
 from models.close_codes import SERVICE_RESTART, TOO_MANY_CONNECTIONS, CloseCode
 from models.devices.sessions import Sessions
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.refusals import Refused
 from parley.engine.engine import Engine
 from parley.transport.costs import FollowedDocuments, LiveCosts

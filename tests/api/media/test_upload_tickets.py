@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from models.limits import Budget
+from models.limits.limits import Budget
 from models.media.upload_drafts import PART_BYTES, part_sizes
 from models.storage.bucket import Storage
 from tests.client import ApiClient, Json

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.media.media import Media, MediaState
 from models.media.upload_drafts import PART_BYTES
 from models.media.uploads import Uploads

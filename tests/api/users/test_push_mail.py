@@ -6,7 +6,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.push.mails import digest_of
 from models.push.states import Want, want_pushes

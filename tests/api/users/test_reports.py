@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from models.limits import Budget
+from models.limits.limits import Budget
 from models.postgresql.database import Database
 from tests.make import REFUSAL, Person
 from tests.serving import ServedWith

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from parley.settings import Settings
 from tests.client import ApiClient, Json

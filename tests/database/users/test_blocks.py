@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from models import ids
 from models.channels.blocks import set_blocked
 from models.channels.chats import open_chat
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.committer import Committer
 from models.log.drafts import Draft
 from models.messages.messages import MessageKind

@@ -7,7 +7,7 @@ import pytest
 
 from models.devices.codes import RequestedCode
 from models.devices.sessions import Sessions
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.tokens import Tokens

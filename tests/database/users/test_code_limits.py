@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from msgspec.structs import replace as replace_struct
 
-from models.limits import Budget, Limits
+from models.limits.limits import Budget, Limits
 from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused, unavailable
 from models.tokens import Tokens

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.tokens import Tokens

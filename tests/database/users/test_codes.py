@@ -10,7 +10,7 @@ from msgspec.structs import replace as replace_struct
 
 from models.devices.codes import RequestedCode
 from models.devices.sms import code_text
-from models.limits import Budget, Limits
+from models.limits.limits import Budget, Limits
 from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.tokens import Tokens

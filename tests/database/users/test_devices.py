@@ -16,7 +16,7 @@ from models.devices.devices import (
 from models.devices.revocations import list_revoked
 from models.devices.sessions import Session
 from models.devices.viewer import Viewer
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.tokens import Tokens

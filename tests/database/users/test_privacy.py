@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from models import ids
 from models.channels.blocks import set_blocked
 from models.channels.chats import make_chat, open_chat
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.users.privacy import PrivacyChanges, update_privacy
 from models.users.users import create_user

@@ -3,7 +3,7 @@
 import time
 
 from models import ids
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.users.profiles import GAP_S, KEPT, USED_FOR_S, Profiles
 from models.users.users import ProfileChanges, User, create_user, list_users, update_profile

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from models import ids
-from models.limits import Budget, Limits
+from models.limits.limits import Budget, Limits
 from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.tokens import Tokens

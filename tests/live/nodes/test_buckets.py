@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from models.buckets import Buckets
-from models.limits import Budget, Limits
+from models.limits.buckets import Buckets
+from models.limits.limits import Budget, Limits
 from models.refusals import Refused
 from parley.embedded import EmbeddedServers
 from subscriptions.buckets import VALKEY_WITHIN_S, Refill

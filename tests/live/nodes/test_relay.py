@@ -9,7 +9,7 @@ from typing import cast
 
 from models import ids
 from models.duties import ASKED_AFTER_S, LEASE_S, Duty
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.committer import Committer
 from models.log.entries import Batch, Recipients
 from models.postgresql.database import Database

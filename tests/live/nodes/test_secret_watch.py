@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.tokens import Tokens
 from parley.embedded import EmbeddedServers
 from subscriptions.secret_watch import KEY, SecretWatch

@@ -15,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from models import ids
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.signals import Signalled, Typed
 from models.postgresql.database import Database
 from parley.embedded import EmbeddedServers

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from models.close_codes import CloseCode
 from models.devices.viewer import Viewer
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.refusals import Refused
 from parley.embedded import EmbeddedServers
 from parley.settings import Settings

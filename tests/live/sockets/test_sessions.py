@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from models.close_codes import CloseCode
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.tokens import Tokens
 from subscriptions.session_watch import POLL_S

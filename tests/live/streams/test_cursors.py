@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.committer import Committer
 from models.log.cursors import Cursors, StreamPositions
 from models.tokens import Tokens

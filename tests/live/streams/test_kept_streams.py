@@ -2,7 +2,7 @@
 told, and never left with a gap.
 """
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.committer import Committer
 from models.postgresql.database import Database
 from models.sweeping import delete_ended_rows

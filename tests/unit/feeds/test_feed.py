@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.close_codes import CloseCode
-from models.limits import Limits
+from models.limits.limits import Limits
 from models.log.cursors import Cursors, StreamPlace
 from models.log.entries import Entry
 from models.log.events import InboxReady, Occurrence, StreamCut

@@ -3,7 +3,7 @@
 import socket
 import sys
 
-from models.limits import Limits
+from models.limits.limits import Limits
 from parley.ports import LOOPBACK, listening_socket
 from parley.server import UNSENT_BYTES, bound_readers
 

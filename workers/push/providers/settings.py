@@ -4,8 +4,7 @@ imports none of them.
 
 from dataclasses import dataclass, field
 
-from models.users.sms_numbers import COUNTRIES
-from models.variables import (
+from models.limits.variables import (
     read_switch,
     read_text,
     read_words,
@@ -13,6 +12,7 @@ from models.variables import (
     url,
     variable,
 )
+from models.users.sms_numbers import COUNTRIES
 
 APNS_URL = "https://api.push.apple.com"
 APNS_SANDBOX_URL = "https://api.sandbox.push.apple.com"

@@ -5,8 +5,8 @@ public ones.
 import dataclasses
 from dataclasses import dataclass
 
-from models.rate_limits import Budget, RateLimits, limit
-from models.variables import VARIABLE
+from models.limits.rate_limits import Budget, RateLimits, limit
+from models.limits.variables import VARIABLE
 
 __all__ = ["DEVELOPMENT_LIMITS", "Budget", "Limits", "list_budgets", "name_of"]
 

@@ -3,7 +3,8 @@
 The sliding window is approximated: what was spent in the fixed window before counts in proportion
 to the part of it that the sliding window still covers. A refused charge spends nothing. Several
 budgets are spent in one transaction, all or none; callers charge them in one fixed order of kinds,
-so that two transactions cannot deadlock. Token buckets, which never wait, are in models/buckets.py.
+so that two transactions cannot deadlock. Token buckets, which never wait, are in
+models/limits/buckets.py.
 """
 
 import ipaddress
@@ -12,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from models.limits import Budget
+from models.limits.limits import Budget
 from models.postgresql.database import Connection
 from models.refusals import RefusalCode, Refused
 

@@ -22,8 +22,8 @@ from collections.abc import Callable, Hashable, Iterable
 from itertools import islice
 from typing import NamedTuple, Protocol
 
-from models.budgets import MAX_WAIT_MS
-from models.limits import Budget, Limits, list_budgets, name_of
+from models.limits.budgets import MAX_WAIT_MS
+from models.limits.limits import Budget, Limits, list_budgets, name_of
 from models.refusals import RefusalCode, Refused
 
 # A block is this part of a budget's amount.

@@ -1,12 +1,13 @@
 """Budgets: how much of each kind a user, an address or everybody may do in a period of time.
 
-Each is a setting, `PARLEY_SENDS_PER_USER=600/60`, and a field of `Limits` (models/limits.py).
+Each is a setting, `PARLEY_SENDS_PER_USER=600/60`, and a field of `Limits`
+(models/limits/limits.py).
 """
 
 from dataclasses import dataclass
 from typing import TypeVar
 
-from models.variables import fraction, variable, whole
+from models.limits.variables import fraction, variable, whole
 
 Number = TypeVar("Number", int, float)
 MOST = 2**53
@@ -67,7 +68,7 @@ def _read_budget(text: str, window_s: int) -> Budget:
 class RateLimits:
     """The budgets. The defaults are those of production."""
 
-    # Counted in PostgreSQL, in a sliding window (models/budgets.py)
+    # Counted in PostgreSQL, in a sliding window (models/limits/budgets.py)
     uploads_per_user: Budget = budget("2000/86400", "uploads of a user")
     upload_megabytes_per_user: Budget = budget("20000/86400", "megabytes that a user uploads")
     push_mail_codes_per_user: Budget = budget("5/86400", "codes mailed for a user")
@@ -119,9 +120,9 @@ class RateLimits:
         "seconds until a connection is read again after something on it exceeded a budget of "
         "a user or an address",
     )
-    # What one user, or one address, does and asks: token buckets (models/buckets.py). A person
-    # meets none of them: Sendbird lets one send 5 messages a second, Discord 2, Zulip ask 200
-    # times a minute; a phone that was away for a day sends what it kept, all at once
+    # What one user, or one address, does and asks: token buckets (models/limits/buckets.py). A
+    # person meets none of them: Sendbird lets one send 5 messages a second, Discord 2, Zulip ask
+    # 200 times a minute; a phone that was away for a day sends what it kept, all at once
     sends_per_user: Budget = budget(
         "600/60",
         "messages that a user sends; this budget and those that follow are token buckets, "
