@@ -25,11 +25,11 @@ from models.limits.variables import (
     variable,
     whole,
 )
-from parley.media_settings import MediaSettings, find_wrong_media
-from parley.provider_rules import complete_for_development, find_wrong_providers
-from parley.trusted_documents import MEANING as TRUSTED_DOCUMENTS
-from parley.trusted_documents import read_trusted_documents
-from parley.variables import Reading, SettingsError, Wrong
+from parley.configuration.media_settings import MediaSettings, find_wrong_media
+from parley.configuration.provider_rules import complete_for_development, find_wrong_providers
+from parley.configuration.trusted_documents import MEANING as TRUSTED_DOCUMENTS
+from parley.configuration.trusted_documents import read_trusted_documents
+from parley.configuration.variables import Reading, SettingsError, Wrong
 from subscriptions.nodes.address import read_address
 from workers.push.providers.settings import ProviderSettings
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from models.limits.limits import Limits
 from models.limits.rate_limits import RateLimits
-from parley.media_settings import MediaSettings
+from parley.configuration.media_settings import MediaSettings
+from parley.configuration.variables import Declared, list_variables
 from parley.settings import Settings
-from parley.variables import Declared, list_variables
 from workers.push.providers.settings import ProviderSettings
 
 HEAD = """# Settings

@@ -1,8 +1,8 @@
 """Describes settings beside the values they set: a field's variable, its bounds and its meaning.
 
-A dataclass that can be set declares its fields with `variable`. `parley/variables.py` fills it from
-an environment, and docs/settings.md is printed from it, so each setting is written once. Nothing
-here reads the environment.
+A dataclass that can be set declares its fields with `variable`. `parley/configuration/variables.py`
+fills it from an environment, and docs/settings.md is printed from it, so each setting is written
+once. Nothing here reads the environment.
 
 A reader makes a value of a variable's text. It raises ValueError with what the variable must be, as
 the rest of a sentence that begins with its name.

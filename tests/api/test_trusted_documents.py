@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from parley.configuration.trusted_documents import read_trusted_documents
 from parley.settings import Settings
-from parley.trusted_documents import read_trusted_documents
 from tests.api.test_persisted_documents import ALICE, persisted, post
 from tests.client import codes_of
 from tests.make import Person

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from models.limits.limits import Budget
-from parley.media_settings import MediaSettings
+from parley.configuration.media_settings import MediaSettings
 from parley.settings import Settings, SettingsError, read_settings, require_services
 from subscriptions.nodes.address import is_cluster, split_hosts
 from workers.push.providers.settings import ProviderSettings

@@ -14,10 +14,10 @@ import pytest
 from models.background import CannotGoOn
 from models.postgresql.database import Database
 from parley.app import build_app
+from parley.configuration.variables import SettingsError
 from parley.ports import LOOPBACK, free_port, listening_socket
 from parley.resources import open_process
 from parley.settings import Settings
-from parley.variables import SettingsError
 from parley.worker.process import run_worker
 from tests.serving import serve
 from tests.waiting import eventually, steps

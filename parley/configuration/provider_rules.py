@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterator
 
-from parley.variables import Wrong
+from parley.configuration.variables import Wrong
 from workers.push.providers.settings import ProviderSettings
 
 

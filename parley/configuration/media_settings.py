@@ -14,7 +14,7 @@ from models.limits.variables import (
     variable,
     whole,
 )
-from parley.variables import Wrong
+from parley.configuration.variables import Wrong
 
 Originals = Literal["files", "keep"]
 _HTTP_URL = url("http://", "https://")

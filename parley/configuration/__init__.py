@@ -1,0 +1,1 @@
+"""The parts of settings: how variables are read, and which go together."""
