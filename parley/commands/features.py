@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from parley.features_page import print_features
+from parley.printed.features import print_features
 from parley.settings import Settings
 
 

@@ -3,8 +3,8 @@
 import argparse
 import sys
 
+from parley.printed.settings import print_settings
 from parley.settings import Settings
-from parley.settings_page import print_settings
 
 
 def run(settings: Settings, arguments: argparse.Namespace, *, told: bool) -> int:

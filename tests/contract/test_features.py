@@ -11,7 +11,7 @@ import pytest
 from graphql import GraphQLSchema, build_schema
 
 from models.refusals import RefusalCode
-from parley.features_page import print_features
+from parley.printed.features import print_features
 from parley.schema import print_schema
 from resolvers.mutation_facts import CODES_OF_ALL, MUTATIONS
 

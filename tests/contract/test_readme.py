@@ -12,8 +12,8 @@ from graphql import build_schema, parse, validate
 
 from models.limits.limits import DEVELOPMENT_LIMITS, Limits
 from parley.configuration.variables import list_variables
+from parley.printed.settings import print_settings
 from parley.settings import Settings, read_settings
-from parley.settings_page import print_settings
 from workers.push.providers.settings import ProviderSettings
 
 ROOT = Path(__file__).parents[2]
