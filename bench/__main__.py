@@ -29,8 +29,8 @@ from bench.contestants import (
     install_node_peers,
     make_naive_database,
 )
+from bench.generator.works import WORKS
 from bench.report import PARLEY, Row, below_floor, median_row, ratio_table, table
-from bench.works import WORKS
 from parley.embedded import EmbeddedServers
 from parley.settings import SettingsError
 from parley.supervision.part import CHECKOUT, StartError, start_and_wait
@@ -132,7 +132,7 @@ def _run_load(
     roots = {"server": contestant.pid}
     roots |= {name: servers.pid(name) for name in ("postgresql", "valkey")}
     command = [
-        *(sys.executable, "-m", "bench.load", work.removesuffix(ON_SOCKET)),
+        *(sys.executable, "-m", "bench.generator.load", work.removesuffix(ON_SOCKET)),
         *("--profile", str(contestant.profile)),
         *("--world", str(contestant.world)),
         *("--port", str(contestant.port)),

@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import cast
 
-from bench.measures import now
-from bench.target import Target
-from bench.wire import HOST, Header, frame, post
+from bench.generator.measures import now
+from bench.generator.target import Target
+from bench.generator.wire import HOST, Header, frame, post
 
 # The attackers' own address, so that budgets of an address do not touch the person's.
 ATTACKER = "127.0.0.2"

@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx2
 
-from bench.measures import summary
+from bench.generator.measures import summary
 from bench.pushes import fake_apns
 from models import ids
 from models.limits.limits import Limits

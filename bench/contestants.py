@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from bench.wire import HOST
+from bench.generator.wire import HOST
 from parley.embedded import EmbeddedServers
 from parley.ports import free_port
 from parley.settings import read_environment

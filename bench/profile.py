@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.__main__ import ON_SOCKET, share_cores
 from bench.contestants import Parley
-from bench.works import WORKS
+from bench.generator.works import WORKS
 from parley.embedded import EmbeddedServers
 from parley.supervision.part import CHECKOUT, StartError, start_and_wait
 
@@ -60,7 +60,7 @@ def _profile(asked: argparse.Namespace, folder: Path) -> int:
 @contextlib.contextmanager
 def _load(asked: argparse.Namespace, parley: Parley) -> Iterator[None]:
     command = [
-        *(sys.executable, "-m", "bench.load", asked.work.removesuffix(ON_SOCKET)),
+        *(sys.executable, "-m", "bench.generator.load", asked.work.removesuffix(ON_SOCKET)),
         *("--profile", str(parley.profile), "--world", str(parley.world)),
         *("--port", str(parley.port), "--secs", str(asked.secs + BEFORE_S)),
         *("--over", "ws" if asked.work.endswith(ON_SOCKET) else "http"),

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.measures import Cpu
+from bench.generator.measures import Cpu
 from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.push.states import Want, want_pushes

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from bench.__main__ import share_cores
-from bench.measures import Cpu, now
+from bench.generator.measures import Cpu, now
 from models.log.events import Occurrence
 from models.postgresql.database import Database
 from parley.embedded import EmbeddedServers

@@ -21,9 +21,9 @@ from typing import Any
 from bench.__main__ import share_cores
 from bench.attack import P99_MS, People
 from bench.contestants import Parley
-from bench.measures import Cpu, now
-from bench.target import Target
-from bench.wire import WebSocket, post
+from bench.generator.measures import Cpu, now
+from bench.generator.target import Target
+from bench.generator.wire import WebSocket, post
 from parley.embedded import EmbeddedServers
 from parley.supervision.part import start_and_wait
 

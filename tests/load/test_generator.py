@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 
 from bench.contestants import PROFILES
-from bench.deliveries import Deliveries
-from bench.target import Failed, Target
-from bench.wire import WebSocket
-from bench.works import WORKS, Asked
+from bench.generator.deliveries import Deliveries
+from bench.generator.target import Failed, Target
+from bench.generator.wire import WebSocket
+from bench.generator.works import WORKS, Asked
 from models.postgresql.database import Database
 from models.seeding.seeding import seed_world
 from models.seeding.worlds import WorldPlan

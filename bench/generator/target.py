@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from bench.wire import Header, Http, OnMessage, WebSocket, open_http, open_websocket
+from bench.generator.wire import Header, Http, OnMessage, WebSocket, open_http, open_websocket
 
 ACKNOWLEDGED_WITHIN_S = 20
 

@@ -1,7 +1,8 @@
 """The load generator: one work against one server, as a process of its own; answers in one line of
 JSON.
 
-`python -m bench.load w1 --profile bench/profiles/parley.json --world world.json --port 8000`
+`python -m bench.generator.load w1 --profile bench/profiles/parley.json --world world.json --port
+8000`
 """
 
 import argparse
@@ -11,8 +12,8 @@ from pathlib import Path
 
 import uvloop
 
-from bench.target import Failed, Target
-from bench.works import WORKS, Asked
+from bench.generator.target import Failed, Target
+from bench.generator.works import WORKS, Asked
 
 
 def main(arguments: list[str]) -> int:
@@ -52,7 +53,8 @@ async def _run(work: str, target: Target, asked: Asked) -> dict[str, object]:
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m bench.load", description="One work against one server on 127.0.0.1."
+        prog="python -m bench.generator.load",
+        description="One work against one server on 127.0.0.1.",
     )
     parser.add_argument("work", choices=list(WORKS))
     parser.add_argument("--profile", type=Path, required=True, help="how the server is spoken to")

@@ -9,9 +9,9 @@ import re
 import uuid
 from typing import cast
 
-from bench.measures import now
-from bench.target import Failed, Target
-from bench.wire import Http, WebSocket, post
+from bench.generator.measures import now
+from bench.generator.target import Failed, Target
+from bench.generator.wire import Http, WebSocket, post
 
 MARK = re.compile(rb"~(\d+)\.(\d+)~")
 TEXT_LENGTH = 100

@@ -16,11 +16,11 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from bench.deliveries import Deliveries, Replay
-from bench.measures import Cpu, Windows, memory_kib, now, summary
-from bench.sender import Sender
-from bench.target import Failed, Target
-from bench.wire import WebSocket, post
+from bench.generator.deliveries import Deliveries, Replay
+from bench.generator.measures import Cpu, Windows, memory_kib, now, summary
+from bench.generator.sender import Sender
+from bench.generator.target import Failed, Target
+from bench.generator.wire import WebSocket, post
 
 Result = dict[str, Any]
 One = Callable[[int, int], Awaitable[object]]

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from bench.measures import Windows, now
-from bench.sender import MARK
-from bench.target import Failed
-from bench.wire import WebSocket
+from bench.generator.measures import Windows, now
+from bench.generator.sender import MARK
+from bench.generator.target import Failed
+from bench.generator.wire import WebSocket
 
 
 class Deliveries:
