@@ -1,6 +1,6 @@
 """Outcomes: the numbers by which SQL functions say what became of a draft or a move.
 
-`tests/database/test_outcomes.py` holds them equal to the files in `models/sql`.
+`tests/database/log/test_outcomes.py` holds them equal to the files in `models/sql`.
 """
 
 from enum import IntEnum

@@ -7,7 +7,7 @@ import pytest_asyncio
 from models.log.committer import Committer
 from models.log.entries import Batch
 from models.postgresql.database import Database
-from tests.database.group_races import (
+from tests.database.groups.group_races import (
     Process,
     Processes,
 )

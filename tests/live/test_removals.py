@@ -23,7 +23,7 @@ from models.refusals import RefusalCode, Refused
 from parley.resources import Process
 from schema.context import Resources
 from tests.client import Ended, Ending, Json, Stream, until
-from tests.database.group_history import History, read_history
+from tests.database.groups.group_history import History, read_history
 from tests.groups import ADD, inner_id, make_group, promote
 from tests.make import MakePerson, Person
 from tests.serving import ServedWith, Server

@@ -28,7 +28,7 @@ from subscriptions.presence.leases import Leases
 from subscriptions.presence.presence import NodePresence
 from subscriptions.session_watch import SessionWatch
 from subscriptions.viewer_states import ViewerStates
-from tests.database.test_outbox import make_rows
+from tests.database.log.test_outbox import make_rows
 from tests.loops.failing import Failing, Ground, runs
 from tests.loops.test_workers import NobodyElse
 from tests.make import Person

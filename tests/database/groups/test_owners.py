@@ -10,8 +10,8 @@ from models.channels.members import MemberRole
 from models.log.positions import Move
 from models.postgresql.database import Database
 from models.refusals import RefusalCode
-from tests.database.group_history import read_history
-from tests.database.group_races import (
+from tests.database.groups.group_history import read_history
+from tests.database.groups.group_races import (
     PAIRS,
     Processes,
     make_users,

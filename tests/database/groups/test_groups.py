@@ -22,8 +22,8 @@ from models.messages.search import search_messages
 from models.postgresql.database import Database
 from models.refusals import RefusalCode
 from models.users.users import User
-from tests.database.group_history import check_recipients, read_history
-from tests.database.group_races import (
+from tests.database.groups.group_history import check_recipients, read_history
+from tests.database.groups.group_races import (
     LIMITS,
     PAIRS,
     Process,
