@@ -5,9 +5,10 @@ header, it is ignored, and a warning is logged once: behind a proxy that is not 
 clients would count as one address and share its budgets.
 
 uvicorn's `ProxyHeadersMiddleware` is not used, because it fails cases of
-`tests/engine/test_origins.py`: it does not recognise a trusted proxy by its IPv4-mapped address
-(`::ffff:10.0.0.1`), returns a client's mapped address as it is (a second address, with budgets of
-its own, for one client), does not read quoted hops, and returns a hop that is no address at all.
+`tests/engine/http/test_origins.py`: it does not recognise a trusted proxy by its IPv4-mapped
+address (`::ffff:10.0.0.1`), returns a client's mapped address as it is (a second address, with
+budgets of its own, for one client), does not read quoted hops, and returns a hop that is no address
+at all.
 """
 
 import ipaddress

@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from models.limits.limits import Budget
 from tests.client import PROTOCOL, Json, Socket
-from tests.engine.asgi import JSON, Client
+from tests.engine.http.asgi import JSON, Client
 from tests.make import Person
 from tests.serving import ServedWith, Server
 from tests.waiting import eventually

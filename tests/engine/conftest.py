@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.engine.asgi import App
+from tests.engine.http.asgi import App
 from tests.engine.toy import Book, Context
 
 

@@ -12,7 +12,7 @@ from models.limits.limits import Limits
 from models.log.events import Occurrence, StreamCut, TooFarBehind
 from models.refusals import RefusalCode, Refused
 from subscriptions.feed import Feed
-from tests.engine.asgi import App, Exchange
+from tests.engine.http.asgi import App, Exchange
 from tests.engine.toy import Book, Context
 from tests.waiting import eventually, steps
 

@@ -4,8 +4,8 @@ import orjson
 import pytest
 
 from parley.transport.origins import Hosts, Origins
-from tests.engine.asgi import JSON, App
-from tests.engine.http_app import BOOK, GOOD
+from tests.engine.http.asgi import JSON, App
+from tests.engine.http.http_app import BOOK, GOOD
 from tests.engine.toy import Book, Context
 
 

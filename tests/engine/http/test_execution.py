@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from models.limits.limits import Limits
-from tests.engine.asgi import ADA, JSON, App
-from tests.engine.http_app import BOOK, GOOD, GRAPHQL_JSON, SAVE
+from tests.engine.http.asgi import ADA, JSON, App
+from tests.engine.http.http_app import BOOK, GOOD, GRAPHQL_JSON, SAVE
 from tests.engine.toy import Book, Context
 
 

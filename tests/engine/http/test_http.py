@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.engine.asgi import JSON, App
-from tests.engine.http_app import BOOK, GOOD, GRAPHQL_JSON, SAVE
+from tests.engine.http.asgi import JSON, App
+from tests.engine.http.http_app import BOOK, GOOD, GRAPHQL_JSON, SAVE
 
 
 async def test_answers_a_query_and_a_mutation(app: App) -> None:
