@@ -22,8 +22,8 @@ from parley.supervision.part import CHECKOUT
 from parley.supervision.probes import http_status
 from tests.changes import EDIT
 from tests.client import added, ending, until
-from tests.live.inboxes import INBOX as RESUMED
-from tests.live.inboxes import position, replay
+from tests.live.inbox.inboxes import INBOX as RESUMED
+from tests.live.inbox.inboxes import position, replay
 from tests.live.processes import ApiProcess, api_process
 from tests.live.receipts import next_receipt, receipt
 from tests.make import Person

@@ -12,7 +12,7 @@ from models.tokens import Tokens
 from tests.client import ending
 from tests.groups import inner_id
 from tests.live.conftest import Follow
-from tests.live.inboxes import position
+from tests.live.inbox.inboxes import position
 from tests.live.streams.following import STREAM, missed, missed_seqs, new_cursor, take
 from tests.live.streams.test_kept_streams import resync
 from tests.make import AnotherDevice, Person, write_history

@@ -8,7 +8,7 @@ from models.postgresql.database import Database
 from models.sweeping import delete_ended_rows
 from tests.client import Json
 from tests.live.conftest import Follow
-from tests.live.inboxes import position
+from tests.live.inbox.inboxes import position
 from tests.live.streams.following import STREAM, missed, missed_seqs, new_cursor, take
 from tests.make import AnotherDevice, Person, write_history
 from tests.times import earlier

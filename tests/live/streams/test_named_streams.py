@@ -8,7 +8,7 @@ from models.log.committer import Committer
 from parley.settings import Settings
 from tests.groups import ADD, LEAVE, REMOVE, make_group
 from tests.live.conftest import Follow
-from tests.live.inboxes import position
+from tests.live.inbox.inboxes import position
 from tests.live.processes import api_process
 from tests.live.streams.following import STREAM, missed, missed_seqs, new_cursor, next_seq, take
 from tests.make import Person, write_history

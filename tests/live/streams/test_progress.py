@@ -12,7 +12,7 @@ from tests.client import until
 from tests.groups import inner_id
 from tests.live.conftest import Follow
 from tests.live.feeds import live
-from tests.live.inboxes import INBOX
+from tests.live.inbox.inboxes import INBOX
 from tests.live.streams.following import STREAM, missed, missed_seqs, new_cursor, next_seq, take
 from tests.make import Person, write_history
 from tests.serving import ServedWith

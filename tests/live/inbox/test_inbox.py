@@ -7,7 +7,7 @@ from models.postgresql.database import Database
 from tests.client import added, until
 from tests.live.conftest import Follow
 from tests.live.feeds import live
-from tests.live.inboxes import INBOX, WHOLE, join_at, position, seqs
+from tests.live.inbox.inboxes import INBOX, WHOLE, join_at, position, seqs
 from tests.make import AnotherDevice, MakePerson, Person, write_history
 from tests.serving import Server
 

@@ -17,7 +17,7 @@ from tests.groups import (
 )
 from tests.live.conftest import Follow
 from tests.live.feeds import live
-from tests.live.group_events import INBOX, next_events, position, replay
+from tests.live.groups.group_events import INBOX, next_events, position, replay
 from tests.make import AnotherDevice, Person
 from tests.serving import Server
 

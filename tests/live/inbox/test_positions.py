@@ -8,7 +8,7 @@ from models.log.committer import Committer
 from models.postgresql.database import Database
 from tests.client import added, ending
 from tests.live.conftest import Follow
-from tests.live.inboxes import INBOX, join_at, position, replay
+from tests.live.inbox.inboxes import INBOX, join_at, position, replay
 from tests.make import AnotherDevice, Person, write_history
 from tests.serving import ServedWith
 

@@ -10,7 +10,7 @@ from tests.groups import (
     remove,
 )
 from tests.live.conftest import Follow
-from tests.live.group_events import INBOX, next_events, position, replay
+from tests.live.groups.group_events import INBOX, next_events, position, replay
 from tests.make import AnotherDevice, Person
 from tests.serving import Server
 
