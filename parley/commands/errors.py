@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from parley.documents.errors_page import print_errors
+from parley.printed.errors import print_errors
 from parley.settings import Settings
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from models.close_codes import CloseCode
 from models.log.events import TooFarBehind
 from models.refusals import RefusalCode
-from parley.documents.error_advice import CLOSES, ERRORS, REFUSALS
-from parley.documents.errors_page import print_errors
 from parley.engine import errors, persisted
+from parley.printed.error_advice import CLOSES, ERRORS, REFUSALS
+from parley.printed.errors import print_errors
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = re.compile(r"[A-Z]+(?:_[A-Z]+)*")

@@ -10,7 +10,7 @@ from graphql import GraphQLEnumType, build_schema
 
 from models.close_codes import CloseCode
 from models.refusals import RefusalCode
-from parley.documents.error_advice import (
+from parley.printed.error_advice import (
     CLOSES,
     ERRORS,
     OTHER_CLOSES,
