@@ -1,1 +1,0 @@
-"""The pages of docs/ that are printed from the code."""
