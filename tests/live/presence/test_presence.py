@@ -123,7 +123,7 @@ async def test_a_reconnect_within_the_grace_shows_nothing(
         async with bob.at(here).socket():
             assert await stream.event() == online(bob)
         for node in (there, here, here, there):
-            await passes(QUICK["presence_grace_s"] / 2)
+            await passes(QUICK["presence_grace_s"] / 5)
             async with bob.at(node).socket():
                 back = await clock()
 

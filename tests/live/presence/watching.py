@@ -26,7 +26,7 @@ QUICK: dict[str, Any] = {
 }
 
 # What passes between measuring how long ago it was and PostgreSQL's clock. Less than the grace.
-SLACK = timedelta(seconds=0.3)
+SLACK = timedelta(seconds=0.45)
 
 PRESENCE = "subscription ($ids: [ID!]!) { presence(userIds: $ids) { userId online lastSeenAt } }"
 LOOK = "query ($id: ID!) { user(id: $id) { presence { userId online lastSeenAt } } }"
