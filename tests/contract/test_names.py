@@ -15,6 +15,7 @@ PACKAGES = (
     "subscriptions",
     "workers",
     "tests",
+    "clients",
     "examples",
 )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from examples.reducer import FETCH, FOLLOW, LIST, STATE, Json, Replica
+from clients.python.reducer import FETCH, FOLLOW, LIST, STATE, Json, Replica
 from parley.schema import make_schema
 from resolvers.mutation_facts import MUTATIONS
 from tests.client import SocketStream

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from examples.reducer import Json
+from clients.python.reducer import Json
 from tests.make import ACKNOWLEDGE, REFUSAL, Person
 from tests.snapshots.world import Cases, World, picture_of
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from examples.reducer import Json
+from clients.python.reducer import Json
 from tests.changes import REACT
 from tests.groups import (
     ADD,

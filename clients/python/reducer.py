@@ -38,7 +38,7 @@ subscription Follow($after: [PositionInput!]) {{ inbox(after: $after) {{
   ... on MessageAdded {{ channelId seq message {{ ...M }} }}
   ... on MessageUpdated {{ channelId seq message {{ ...M }} }}
   ... on ChannelUpdated {{ channelId seq message {{ ...M }} channel {{ ...C }} }}
-  ... on LogAdvanced {{ channelId seq }}
+  ... on LogEvent {{ channelId seq }}
   ... on ReceiptUpdated {{ channelId userId deliveredSeq readSeq }}
   ... on ViewerChannelUpdated {{ channelId unreadCount lastSeq mutedUntil {POSITION} }}
   ... on ResyncRequired {{ channelId }}
@@ -97,7 +97,8 @@ class Replica:
             self._take_state(channel, event)
         elif event["__typename"] == "ReceiptUpdated":
             self._take_receipt(channel, event)
-        elif event["seq"] > channel["lastSeq"]:
+        # What a later server tells in its own way: an entry still moves the position.
+        elif event.get("seq", 0) > channel["lastSeq"]:
             self._take_entry(channel, event)
 
     def _take_receipt(self, channel: Json, event: Json) -> None:

@@ -1,0 +1,57 @@
+"""A client that is older than its server goes on with what it does not know."""
+
+from typing import Any
+
+import pytest
+
+from clients.python.reducer import Json, Replica
+
+POSITION = {"userId": "bob", "deliveredSeq": 0, "readSeq": 0}
+
+
+def message(seq: int, **more: Any) -> Json:
+    stored = {"seq": seq, "kind": "TEXT", "sender": {"id": "alice"}, "deletedAt": None}
+    return {**stored, "status": None, **more}
+
+
+@pytest.fixture
+def replica() -> Replica:
+    """One channel with one message, as it was fetched."""
+    replica = Replica()
+    channel = {"id": "chat", "lastSeq": 1, "position": POSITION, "mutedUntil": None}
+    lists = {"messages": {"nodes": [message(1)]}, "members": {"nodes": []}}
+    replica.put("chat", {**channel, "unreadCount": 1, **lists})
+    return replica
+
+
+def test_an_unknown_entry_of_a_log_moves_the_position_and_nothing_else(replica: Replica) -> None:
+    replica.apply({"__typename": "SomethingNew", "channelId": "chat", "seq": 2})
+
+    assert replica.positions() == [{"channelId": "chat", "seq": 2}]
+    assert replica.channels["chat"]["messages"] == {1: message(1)}
+
+
+@pytest.mark.parametrize("event", [{}, {"channelId": "chat"}], ids=["bare", "of a channel"])
+def test_an_unknown_event_that_is_in_no_log_changes_nothing(replica: Replica, event: Json) -> None:
+    replica.apply({"__typename": "SomethingNew", **event})
+
+    assert replica.positions() == [{"channelId": "chat", "seq": 1}]
+    assert (replica.stale, replica.missing) == (False, set())
+
+
+def test_a_message_of_an_unknown_kind_is_kept_and_counts_as_unread(replica: Replica) -> None:
+    new = message(2, kind="HOLOGRAM")
+
+    replica.apply({"__typename": "MessageAdded", "channelId": "chat", "seq": 2, "message": new})
+
+    assert replica.channels["chat"]["messages"][2] == new
+    assert replica.channels["chat"]["unreadCount"] == 2
+
+
+def test_what_comes_again_after_a_cut_changes_nothing(replica: Replica) -> None:
+    event = {"__typename": "MessageAdded", "channelId": "chat", "seq": 2, "message": message(2)}
+    replica.apply(event)
+
+    replica.apply({**event, "message": message(2, text="once more")})
+
+    assert replica.channels["chat"]["messages"] == {1: message(1), 2: message(2)}
