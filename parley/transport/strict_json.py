@@ -18,6 +18,7 @@ MAX_CONTAINERS = 20_000
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"\s*+(:?)|\\?\Z)', re.DOTALL)
 # A NUL cannot be written in JSON but so.
 _ESCAPED_NUL = b"\\u0000"
+_ESCAPE = b"\\u"
 
 
 class Json(NamedTuple):
@@ -44,9 +45,11 @@ def parse_json(text: bytes) -> Json:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         raise BadJson("is not valid JSON in UTF-8.") from None
-    keys = _count_keys(value)
-    # The regular expression is asked only where a text holds a colon, or something is wrong.
-    if text.count(b":") != keys and _STRING.findall(text).count(b":") != keys:
+    keys, written = _count_keys(value)
+    # A name that stands twice is once in the value, and its colon twice in the text. The regular
+    # expression is asked only where colons may be written in another way, or something is wrong.
+    sure = _ESCAPE not in text and text.count(b":") == keys + written
+    if not sure and _STRING.findall(text).count(b":") != keys:
         raise BadJson("has an object that names something twice.")
     return Json(value, _ESCAPED_NUL in text)
 
@@ -74,21 +77,23 @@ def _require_few_containers(text: bytes) -> None:
         raise BadJson(f"has more than {MAX_CONTAINERS} objects and arrays.")
 
 
-def _count_keys(value: Any) -> int:
-    """Count the names in all objects, level by level."""
-    count = 0
+def _count_keys(value: Any) -> tuple[int, int]:
+    """Count the names in all objects, and the colons in all texts and names, level by level."""
+    names = colons = 0
     level = [value] if value.__class__ is dict or value.__class__ is list else []
     for _ in range(MAX_DEPTH):
         if not level:
-            return count
+            return names, colons
         below: list[Any] = []
         for container in level:
             entries: Any = container
             if container.__class__ is dict:
-                count += len(container)
+                names += len(container)
+                colons += "".join(container).count(":")
                 entries = container.values()
+            colons += sum([each.count(":") for each in entries if each.__class__ is str])
             below += [each for each in entries if each.__class__ is dict or each.__class__ is list]
         level = below
     if level:
         raise BadJson(f"has more than {MAX_DEPTH} objects and arrays within each other.")
-    return count
+    return names, colons

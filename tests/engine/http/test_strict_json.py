@@ -1,6 +1,7 @@
 """JSON from outside costs the same for each byte, whatever is written in it."""
 
 import contextlib
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -133,3 +134,31 @@ def over_socket(variables: Any, may_hold_nul: bool | None = None, **said: Any) -
     _, request = parse_request(parse_message({"text": orjson.dumps(message).decode()}))
     bad: str | None = request.bad_variable
     return bad
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":1,"a":2}',
+        '{"a":"x:y","a":"z"}',
+        '{"a":"x","a":":"}',
+        '{"b":{"a":1,"a":1},"c":":::"}',
+        '{"a:":1,"a:":2}',
+        # An escaped colon makes up for the one that is too many.
+        '{"a":1,"a":"\\u003a"}',
+        '{"b":"\\u003A","a":1,"a":2}',
+        '{"\\u0061":1,"a":2}',
+    ],
+)
+def test_a_name_that_stands_twice_is_refused_whatever_else_is_written(text: str) -> None:
+    with pytest.raises(BadJson, match="names something twice"):
+        parse_json(text.encode())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"a": ":"}, {":": "::"}, {"a": [":", {"b:": "\\u003a"}]}, ["a:b"], ":", {"a": "\\\\u003a:"}],
+)
+def test_colons_in_texts_and_names_are_no_names(value: Any) -> None:
+    assert parse_json(orjson.dumps(value)).value == value
+    assert parse_json(json.dumps(value).encode()).value == value
