@@ -1,5 +1,5 @@
-"""The pages for people say what is true: their GraphQL fits the schema, their links lead somewhere,
-and the numbers of the limits are the code's.
+"""The pages for people say what is true: their GraphQL fits the schema, and their links lead
+somewhere.
 """
 
 import re
