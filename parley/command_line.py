@@ -147,6 +147,12 @@ COMMANDS = {
         "describes; without it, one that the migrations make for this purpose. The exit code is 1 "
         "where they differ.",
     ),
+    "check-schema": Command(
+        "parley.commands.check_schema",
+        "compare the GraphQL schema with that of the last release",
+        "Say what would break clients of the last release (docs/releases/). The exit code is 1 "
+        "where something would.",
+    ),
     "jobs": Command(
         "parley.commands.jobs",
         "what workers have to do; try again what was set aside",
