@@ -53,6 +53,7 @@ check: $(DEV)   ## format, lint, types, layers; schema.graphql and database in s
 	@$(PY) -m parley schema | diff -u schema.graphql - || \
 		{ echo "schema.graphql is not what the code prints; run: make schema" >&2; exit 1; }
 	@$(PY) -m parley check-schema
+	@sh tests/contract/eslint/lint.sh
 	@$(PY) -m parley features | diff -u docs/features.md - || \
 		{ echo "docs/features.md is not what the code prints; run: make features" >&2; exit 1; }
 	@$(PY) -m parley errors | diff -u docs/errors.md - || \

@@ -12,6 +12,7 @@ from graphql import (
 )
 from graphql import print_schema as print_graphql_schema
 from strawberry.tools import merge_types
+from strawberry.types import get_object_definition
 
 from resolvers.acknowledgements import AcknowledgementMutations
 from resolvers.blocks import BlockMutations, BlockQueries
@@ -104,10 +105,23 @@ TYPES = (
 )
 
 
+def _merge(name: str, parts: tuple[type, ...], description: str) -> type:
+    merged = merge_types(name, parts)
+    get_object_definition(merged, strict=True).description = description
+    return merged
+
+
 def make_schema() -> strawberry.Schema:
     schema = strawberry.Schema(
-        query=merge_types("Query", QUERIES),
-        mutation=merge_types("Mutation", MUTATIONS),
+        query=_merge(
+            "Query", QUERIES, "What a client can read. Fields show only what the viewer may see."
+        ),
+        mutation=_merge(
+            "Mutation",
+            MUTATIONS,
+            "What a client can change. The description of each field names the codes of its "
+            "refusals, the events that it causes, and whether it may be sent again.",
+        ),
         subscription=Subscription,
         types=TYPES,
         config=make_schema_config(),
