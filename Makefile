@@ -20,7 +20,7 @@ PIP = $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-d
 BASE = $(VENV)/base.stamp
 DEV = $(VENV)/dev.stamp
 
-.PHONY: help serve test test-citus test-cluster check check-deploy schema settings features errors migrate bench profile demo install explorer lock clean metrics
+.PHONY: help serve test test-citus test-cluster suites check check-deploy schema settings features errors migrate bench profile demo install explorer lock clean metrics
 .DELETE_ON_ERROR:
 
 help:           ## what can be asked for
@@ -44,6 +44,9 @@ test-citus: $(DEV)       ## tests on PostgreSQL distributed by Citus (CITUS_SOUR
 test-cluster: $(DEV) explorer ## tests on a cluster of Valkey, three primaries and their replicas
 	@$(PY) -m tests.cluster
 	@$(PY) -m pytest --cluster $(or $(ARGS),$(ON_CLUSTER))
+
+suites: $(DEV)   ## outside tools and client kits against a running server (Node 20 and npm needed)
+	@$(PY) -m tests.suites
 
 check: $(DEV)   ## format, lint, types, layers; schema.graphql and database in step with the code
 	@$(PY) -m ruff format --check .

@@ -1,0 +1,30 @@
+"""Run the outside suites with the real tools, and print a table: `make suites`.
+
+It ends with 0 if all passed, with 1 if one did not, and with 2 if what they need is not there.
+"""
+
+import sys
+
+from tests.suites import typescript
+from tests.suites.node import NotThere, require_node
+from tests.suites.outcome import Outcome, table
+
+
+def main() -> int:
+    try:
+        require_node()
+        outcomes = run_all()
+    except NotThere as missing:
+        sys.stderr.write(f"make suites: {missing}\n")
+        return 2
+    sys.stdout.write(f"{table(outcomes)}\n")
+    return 0 if all(outcome.is_good for outcome in outcomes) else 1
+
+
+def run_all() -> list[Outcome]:
+    folder, outcomes = typescript.build()
+    return [*outcomes, typescript.alone(folder)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
