@@ -29,7 +29,7 @@ help:           ## what can be asked for
 serve: $(BASE) explorer  ## everything, embedded: http://127.0.0.1:8000/graphql
 	@exec $(PY) -m parley dev $(ARGS)
 
-test: $(DEV) explorer    ## the whole suite, on the same embedded servers (ARGS="tests/unit -x")
+test: $(DEV)             ## the whole suite, on the same embedded servers (ARGS="tests/unit -x")
 	@$(PY) -m pytest --numprocesses $(JOBS) --dist loadfile $(if $(POSTGRESQL),--postgresql $(POSTGRESQL)) $(ARGS)
 
 # Citus is built once, into the cache folder of its user; CITUS_SOURCE names its source.
@@ -41,7 +41,7 @@ test-citus: $(DEV)       ## tests on PostgreSQL distributed by Citus (CITUS_SOUR
 		$(if $(ARGS),,$(PY) -m pytest --citus tests/citus/test_statements.py || failed=1;) \
 		exit $$failed
 
-test-cluster: $(DEV) explorer ## tests on a cluster of Valkey, three primaries and their replicas
+test-cluster: $(DEV) ## tests on a cluster of Valkey, three primaries and their replicas
 	@$(PY) -m tests.cluster
 	@$(PY) -m pytest --cluster $(or $(ARGS),$(ON_CLUSTER))
 
@@ -100,9 +100,9 @@ demo: $(BASE)   ## two people talk through the running server
 
 install: $(DEV) explorer ## all of the above's needs, and nothing else
 
-# GraphiQL's files, for use without internet. Never in the way: without them the page loads the same
-# files from a public address, and the next start tries again.
-explorer:       ## fetch the explorer's files, where Node is there
+# GraphiQL's files, made once of npm's packages. Never in the way: without them the page says what to
+# do, and the next start tries again.
+explorer:       ## make the explorer's files, where Node.js is there
 	@if command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1; then \
 		node explorer/build.mjs || true; \
 	fi

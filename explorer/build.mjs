@@ -1,78 +1,124 @@
-// Fetches GraphiQL's files, exactly those that assets.json pins by hash, for use without internet.
+// Makes GraphiQL's files, from the packages that vendor/package-lock.json pins by hash, for use
+// without internet. Nothing of it is committed.
 //
-// Never in the way of a start: whatever fails is one line, and the page then loads the same files
-// from the address in assets.json. A run that finds everything in place does nothing.
+// Never in the way of a start: whatever fails is one line, and the page says what to do. A run that
+// finds the files of these very packages does nothing.
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 
-const LIMIT_MS = 30_000;
+const INSTALL_LIMIT_MS = 180_000;
+const NPM = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+const PATIENCE = ["--fetch-retries=1", "--fetch-timeout=20000"];
+// Monaco starts these by themselves, beside the page.
+const WORKERS = {
+  editor: "monaco-editor/esm/vs/editor/editor.worker.js",
+  graphql: "monaco-graphql/esm/graphql.worker.js",
+  json: "monaco-editor/esm/vs/language/json/json.worker.js",
+};
+
 const here = path.dirname(fileURLToPath(import.meta.url));
 const target = path.join(here, "assets");
-const { cdn, packages } = JSON.parse(fs.readFileSync(path.join(here, "assets.json"), "utf8"));
+const sources = ["package.json", "package-lock.json", "graphiql.js"].map((name) =>
+  path.join(here, "vendor", name),
+);
 
-function verify(file, bytes, expected) {
-  const algorithm = expected.slice(0, expected.indexOf("-"));
-  const actual = `${algorithm}-${createHash(algorithm).update(bytes).digest("base64")}`;
-  if (actual !== expected) throw new Error(`${file} is not the file that assets.json names`);
+function fingerprint() {
+  const hash = createHash("sha256");
+  for (const file of [...sources, fileURLToPath(import.meta.url)]) hash.update(fs.readFileSync(file));
+  return hash.digest("hex");
 }
 
-function run(command, args, cwd) {
-  const { status, error, stderr } = spawnSync(command, args, {
-    cwd,
-    encoding: "utf8",
-    timeout: LIMIT_MS,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  if (error) throw error;
-  if (status !== 0) throw new Error(stderr.trim().split("\n")[0] || `${command} failed`);
-}
-
-// Where a package's files lie, below assets/ and below the public address alike.
-const folder = ({ name, version }) => `${name}@${version}`;
-
-function complete() {
-  return packages.every((wanted) =>
-    Object.entries(wanted.files).every(([file, expected]) => {
-      const place = path.join(target, folder(wanted), file);
-      if (!fs.existsSync(place) || !fs.existsSync(`${place}.gz`)) return false;
-      verify(file, fs.readFileSync(place), expected);
-      return true;
-    }),
-  );
-}
-
-function unpack(wanted, archive, scratch, made) {
-  verify(wanted.name, fs.readFileSync(archive), wanted.integrity);
-  const unpacked = fs.mkdtempSync(path.join(scratch, "package-"));
-  const files = Object.keys(wanted.files);
-  run("tar", ["-xzf", archive, "-C", unpacked, ...files.map((file) => `package/${file}`)]);
-  for (const file of files) {
-    const bytes = fs.readFileSync(path.join(unpacked, "package", file));
-    verify(file, bytes, wanted.files[file]);
-    const place = path.join(made, folder(wanted), file);
-    fs.mkdirSync(path.dirname(place), { recursive: true });
-    fs.writeFileSync(place, bytes);
-    fs.writeFileSync(`${place}.gz`, gzipSync(bytes, { level: 9 }));
+function complete(from) {
+  try {
+    const built = JSON.parse(fs.readFileSync(path.join(target, "built.json"), "utf8"));
+    return built.from === from && built.files.every((file) => fs.existsSync(path.join(target, file)));
+  } catch {
+    return false;
   }
 }
 
-function build() {
+function install(scratch) {
+  for (const file of sources) fs.copyFileSync(file, path.join(scratch, path.basename(file)));
+  const { status, error, stderr } = spawnSync("npm", [...NPM, ...PATIENCE], {
+    cwd: scratch,
+    encoding: "utf8",
+    timeout: INSTALL_LIMIT_MS,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  if (error) throw error;
+  if (status !== 0) throw new Error(stderr.trim().split("\n")[0] || "npm ci failed");
+}
+
+async function bundle(scratch, made) {
+  const module = path.join(scratch, "node_modules", "esbuild", "lib", "main.js");
+  const esbuild = (await import(pathToFileURL(module))).default;
+  const { metafile } = await esbuild.build({
+    absWorkingDir: scratch,
+    entryPoints: { graphiql: "graphiql.js", ...WORKERS },
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    target: "es2022",
+    minify: true,
+    legalComments: "eof",
+    define: { "process.env.NODE_ENV": '"production"' },
+    loader: { ".ttf": "file" },
+    entryNames: "[name]-[hash]",
+    chunkNames: "chunk-[hash]",
+    assetNames: "[name]-[hash]",
+    outdir: made,
+    metafile: true,
+    logLevel: "error",
+  });
+  return Object.fromEntries(
+    Object.entries(metafile.outputs).map(([file, output]) => [
+      path.basename(file),
+      output.entryPoint?.replace(/^node_modules\//, ""),
+    ]),
+  );
+}
+
+// What the page has to know: the module to import, all styles, the workers, and every file's name.
+function describe(outputs, from) {
+  const files = Object.keys(outputs).sort();
+  const named = (entry, ending) =>
+    files.find((file) => outputs[file] === entry && file.endsWith(ending));
+  const own = named("graphiql.js", ".js").replace(/-\w+\.js$/, "");
+  const styles = files.filter((file) => file.endsWith(".css"));
+  return {
+    from,
+    module: named("graphiql.js", ".js"),
+    // Monaco's first: GraphiQL's override them.
+    styles: styles.sort((one, other) => one.startsWith(own) - other.startsWith(own)),
+    workers: Object.fromEntries(
+      Object.entries(WORKERS).map(([label, entry]) => [label, named(entry, ".js")]),
+    ),
+    files,
+  };
+}
+
+function pack(made, files) {
+  for (const file of files) {
+    const place = path.join(made, file);
+    fs.writeFileSync(`${place}.gz`, gzipSync(fs.readFileSync(place), { level: 9 }));
+  }
+}
+
+async function build(from) {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "parley-explorer-"));
   // Beside its place, so that it gets there in one step.
   const made = fs.mkdtempSync(path.join(here, "assets."));
   try {
-    const names = packages.map(folder);
-    run("npm", ["pack", "--ignore-scripts", "--fetch-retries=0", "--silent", ...names], scratch);
-    for (const wanted of packages) {
-      const archive = `${folder(wanted).replace(/^@/, "").replace(/[/@]/g, "-")}.tgz`;
-      unpack(wanted, path.join(scratch, archive), scratch, made);
-    }
+    install(scratch);
+    const built = describe(await bundle(scratch, made), from);
+    pack(made, built.files);
+    fs.writeFileSync(path.join(made, "built.json"), JSON.stringify(built, null, 2));
     fs.chmodSync(made, 0o755);
     fs.rmSync(target, { recursive: true, force: true });
     fs.renameSync(made, target);
@@ -83,16 +129,11 @@ function build() {
 }
 
 try {
-  let ready = false;
-  try {
-    ready = complete();
-  } catch {
-    // A file that was changed: all are made anew.
-  }
-  if (!ready) {
-    console.log("Fetching the explorer's files (once) …");
-    build();
+  const from = fingerprint();
+  if (!complete(from)) {
+    console.log("Making the explorer's files (once) …");
+    await build(from);
   }
 } catch (error) {
-  console.log(`The explorer will load its files from ${cdn}: ${error.message}.`);
+  console.log(`The explorer's files could not be made: ${error.message}. The next start tries again.`);
 }

@@ -64,8 +64,8 @@ async function overHttp(params) {
   }
 }
 
-const sockets = () =>
-  graphqlWs.createClient({
+const sockets = (createClient) =>
+  createClient({
     url: new URL(ENDPOINT, location.href).href.replace(/^http/, "ws"),
     // As of the moment of connecting: the token changes.
     connectionParams: () => session.headers,
@@ -85,8 +85,8 @@ function withHint(result) {
 
 function whyClosed(error) {
   if (Array.isArray(error)) return withHint({ errors: error });
-  if (error instanceof Error) return { errors: [{ message: error.message }] };
-  const reason = error.reason || CLOSED[error.code] || "no reason given";
+  if (!error.code) return { errors: [{ message: error.message }] };
+  const reason = CLOSED[error.code] || error.reason || "no reason given";
   return { closed: { code: error.code, reason } };
 }
 
@@ -158,34 +158,54 @@ function forget(client) {
   client.terminate(); // What still runs would go on as the person who was forgotten.
 }
 
-function start() {
+// Narrow panes and telephones: what is too long for a line goes on in the next one.
+const EDITOR_OPTIONS = { wordWrap: "on", lineNumbersMinChars: 2, lineDecorationsWidth: 6 };
+
+async function load() {
+  const { module, workers } = JSON.parse(byId("vendor").textContent);
+  globalThis.MonacoEnvironment = {
+    getWorker: (_, label) => new Worker(workers[label] ?? workers.editor, { type: "module" }),
+  };
+  const vendor = await import(module);
+  const { editor } = await vendor.loadEditor();
+  editor.onDidCreateEditor((made) => made.updateOptions(EDITOR_OPTIONS));
+  return vendor;
+}
+
+function say(text) {
   const main = byId("graphiql");
-  if (!window.GraphiQL) {
-    main.className = "plain";
-    main.textContent =
-      "GraphiQL's files could not be loaded: they are not on this server, and not to be had from " +
-      "the internet either. With Node.js on the server, “make explorer” fetches them once.";
+  main.className = "plain";
+  main.textContent = text;
+}
+
+async function start() {
+  if (!byId("vendor")) {
+    say(
+      "GraphiQL's files were not made yet. With Node.js 18 or later on the server, “make explorer” " +
+        "makes them, once; it needs internet for that.",
+    );
     return;
   }
+  const vendor = await load();
   const tabs = readTabs();
-  const client = sockets();
-  byId("forget").addEventListener("click", () => forget(client));
   // GraphiQL takes the first tab's variables from its storage only, never from defaultTabs.
   if (!sessionStorage.getItem("graphiql:tabState")) {
     sessionStorage.setItem("graphiql:variables", tabs[0].variables);
   }
+  const client = sockets(vendor.createClient);
+  byId("forget").addEventListener("click", () => forget(client));
   const props = {
     fetcher: fetcher(client),
     defaultTabs: tabs,
     isHeadersEditorEnabled: false,
     defaultEditorToolsVisibility: "variables",
-    plugins: [GraphiQLPluginExplorer.explorerPlugin()],
+    plugins: [vendor.HISTORY_PLUGIN, vendor.explorerPlugin()],
     shouldPersistHeaders: false,
     storage: sessionStorage,
   };
-  ReactDOM.createRoot(main).render(React.createElement(GraphiQL, props));
+  vendor.createRoot(byId("graphiql")).render(vendor.createElement(vendor.GraphiQL, props));
 }
 
 byId("token").addEventListener("change", ({ target }) => session.paste(target.value));
 setInterval(showViewer, 5_000);
-start();
+start().catch((error) => say(`GraphiQL could not be loaded: ${error.message}`));

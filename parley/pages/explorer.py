@@ -1,14 +1,13 @@
 """GraphiQL for browsers at /graphql: the page, and its files under /explorer.
 
-- The page loads nothing but what `explorer/` and the hashes in `explorer/assets.json` name; its
-  Content-Security-Policy holds it to that, file by file: a public address holds everybody's.
-- Where `make explorer` has fetched GraphiQL's files they are served from here, for use without
-  internet; elsewhere the page loads the same files from the public address in `assets.json`.
+- The page loads nothing from elsewhere: its own files, and GraphiQL's, which `make explorer` makes
+  of pinned packages. Its Content-Security-Policy holds it to that.
+- Where they were not made the page says how to make them.
 """
 
 import json
 import mimetypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +26,39 @@ OWN_FILES = (
     "favicon.svg",
 )
 
-# A vendor's path carries its version and its content is checked by hash: it never changes.
+ASSETS = "/explorer/assets"
+# The name of a file that was made carries a hash of its content: it never changes.
 FOREVER = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"
+
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "worker-src 'self'",
+        # Monaco, GraphiQL's editor, writes style attributes. No style can load from elsewhere.
+        "style-src 'self' 'unsafe-inline'",
+        "font-src 'self' data:",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
 
 
 def explorer_page(explorer_dir: Path) -> Response:
     """Return the page. It is read anew each time: it is small and rarely asked for."""
-    assets = _read_assets(explorer_dir)
-    local = all((explorer_dir / "assets" / path).is_file() for path, _ in _vendor_files(assets))
-    base = "/explorer/assets" if local else assets["cdn"]
+    built = _read_built(explorer_dir)
     page = (explorer_dir / "index.html").read_text("utf-8")
-    page = page.replace("<!-- vendor -->", "\n    ".join(_vendor_tags(assets, base)))
+    page = page.replace("<!-- vendor -->", "\n    ".join(_vendor_tags(built)))
     page = page.replace("<!-- tabs -->", _tabs(explorer_dir))
     return HTMLResponse(
         page,
         headers={
             "Cache-Control": REVALIDATE,
-            "Content-Security-Policy": _policy([] if local else list(_public_files(assets))),
+            "Content-Security-Policy": _POLICY,
             "Cross-Origin-Opener-Policy": "same-origin",
             "Referrer-Policy": "no-referrer",
             # One address, several answers: the page for a browser, a result for a client.
@@ -69,41 +83,38 @@ def plain_page() -> Response:
 
 
 def explorer_routes(explorer_dir: Path) -> list[BaseRoute]:
-    """Return routes to the page's files: its own, and GraphiQL's where they were fetched."""
-    assets = _read_assets(explorer_dir)
+    """Return routes to the page's files: its own, and GraphiQL's where they were made."""
     files = {name: explorer_dir / name for name in OWN_FILES}
-    vendor = {f"assets/{path}": explorer_dir / "assets" / path for path, _ in _vendor_files(assets)}
 
     async def explorer_file(request: Request) -> Response:
         path: str = request.path_params["path"]
-        if path in vendor:
-            return _file(vendor[path], FOREVER, request)
         if path in files:
             return _file(files[path], REVALIDATE, request)
+        folder, _, name = path.partition("/")
+        if folder == "assets" and name in _read_built(explorer_dir)["files"]:
+            return _file(explorer_dir / path, FOREVER, request)
         raise HTTPException(404)
 
     return [Route("/explorer/{path:path}", explorer_file, methods=["GET"])]
 
 
-def _read_assets(explorer_dir: Path) -> dict[str, Any]:
-    assets: dict[str, Any] = json.loads((explorer_dir / "assets.json").read_text("utf-8"))
-    return assets
+def _read_built(explorer_dir: Path) -> dict[str, Any]:
+    """Return what `explorer/build.mjs` wrote of the files that it made: none, before it has run."""
+    try:
+        built: dict[str, Any] = json.loads((explorer_dir / "assets/built.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return {"module": None, "styles": [], "workers": {}, "files": []}
+    return built
 
 
-def _vendor_files(assets: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(path, hash) in the order of loading; paths are the same here and at the public address."""
-    for package in assets["packages"]:
-        for file, integrity in package["files"].items():
-            yield f"{package['name']}@{package['version']}/{file}", integrity
-
-
-def _vendor_tags(assets: dict[str, Any], base: str) -> Iterator[str]:
-    for path, integrity in _vendor_files(assets):
-        checked = f'integrity="{integrity}" crossorigin="anonymous"'
-        if path.endswith(".css"):
-            yield f'<link rel="stylesheet" href="{base}/{path}" {checked} />'
-        else:
-            yield f'<script defer src="{base}/{path}" {checked}></script>'
+def _vendor_tags(built: dict[str, Any]) -> Iterator[str]:
+    for style in built["styles"]:
+        yield f'<link rel="stylesheet" href="{ASSETS}/{style}" />'
+    if built["module"]:
+        yield f'<link rel="modulepreload" href="{ASSETS}/{built["module"]}" />'
+        workers = {label: f"{ASSETS}/{file}" for label, file in built["workers"].items()}
+        vendor = json.dumps({"module": f"{ASSETS}/{built['module']}", "workers": workers})
+        yield f'<script type="application/json" id="vendor">{vendor}</script>'
 
 
 def _tabs(explorer_dir: Path) -> str:
@@ -116,30 +127,6 @@ def _tabs(explorer_dir: Path) -> str:
     ]
     # A data block ends at the first "</script": none can be written into it.
     return json.dumps(tabs).replace("<", "\\u003c")
-
-
-def _public_files(assets: dict[str, Any]) -> Iterator[str]:
-    for path, _ in _vendor_files(assets):
-        yield f"{assets['cdn']}/{path}"
-
-
-def _policy(files: Sequence[str]) -> str:
-    """Return the policy of what the page may load: from elsewhere these files only."""
-    scripts = ["script-src 'self'", *(each for each in files if not each.endswith(".css"))]
-    styles = ["style-src 'self'", *(each for each in files if each.endswith(".css"))]
-    return "; ".join(
-        (
-            "default-src 'none'",
-            " ".join(scripts),
-            " ".join(styles),
-            "font-src data:",
-            "img-src 'self' data:",
-            "connect-src 'self'",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "frame-ancestors 'none'",
-        )
-    )
 
 
 def _file(path: Path, caching: str, request: Request) -> Response:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -18,26 +19,34 @@ from parley.pages.explorer import explorer_page, explorer_routes
 
 ROOT = Path(__file__).parents[2]
 TABS = sorted((ROOT / "explorer" / "tabs").glob("*.graphql"))
-VENDOR = [
-    (f"{package['name']}@{package['version']}/{file}", integrity)
-    for package in json.loads((ROOT / "explorer" / "assets.json").read_text())["packages"]
-    for file, integrity in package["files"].items()
-]
+# As explorer/build.mjs describes what it made.
+BUILT: dict[str, Any] = {
+    "module": "graphiql-A1.js",
+    "styles": ["chunk-B2.css", "graphiql-C3.css"],
+    "workers": {"editor": "editor-D4.js", "graphql": "graphql-E5.js", "json": "json-F6.js"},
+    "files": [
+        *("graphiql-A1.js", "chunk-B2.css", "graphiql-C3.css", "chunk-07.js", "codicon-18.ttf"),
+        *("editor-D4.js", "graphql-E5.js", "json-F6.js"),
+    ],
+}
 
 
 class Page(HTMLParser):
-    """What a page loads, and its inline scripts and styles."""
+    """What a page loads, the data in it, and its inline scripts and styles."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
         self.loaded: dict[str, dict[str, str | None]] = {}
         self.inline: list[str] = []
-        self.tabs = ""
+        self.data: dict[str, Any] = {}
+        self.data_of = ""
         self.text = bytes(response.body).decode()
         self.feed(self.text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = dict(attrs)
+        if named.get("type") == "application/json":
+            self.data_of = named["id"] or ""
         # What a link leads to is loaded by another page.
         address = named.get("src") or (named.get("href") if tag != "a" else None)
         if address:
@@ -46,9 +55,12 @@ class Page(HTMLParser):
             self.inline.append(tag)
         self.inline += [name for name in named if name == "style" or name.startswith("on")]
 
+    def handle_endtag(self, tag: str) -> None:
+        self.data_of = ""
+
     def handle_data(self, data: str) -> None:
-        if self.lasttag == "script" and data.startswith("["):
-            self.tabs = data
+        if self.data_of:
+            self.data[self.data_of] = json.loads(data)
 
 
 @pytest.fixture
@@ -59,15 +71,22 @@ def explorer_dir(tmp_path: Path) -> Path:
     )
 
 
-TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+TYPES = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".ttf": "font/ttf",
+}
 
 
-def fetch_assets(explorer_dir: Path) -> None:
-    for path, _ in VENDOR:
-        file = explorer_dir / "assets" / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(path)
-        file.with_name(file.name + ".gz").write_bytes(gzip.compress(path.encode()))
+def make_assets(explorer_dir: Path) -> None:
+    """Do as explorer/build.mjs does."""
+    assets = explorer_dir / "assets"
+    assets.mkdir()
+    for name in BUILT["files"]:
+        (assets / name).write_text(name)
+        (assets / f"{name}.gz").write_bytes(gzip.compress(name.encode()))
+    (assets / "built.json").write_text(json.dumps(BUILT))
 
 
 @pytest.fixture
@@ -77,34 +96,39 @@ async def client(explorer_dir: Path) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-def test_loads_nothing_from_elsewhere_once_assets_are_fetched(explorer_dir: Path) -> None:
-    fetch_assets(explorer_dir)
+def test_loads_all_of_graphiql_from_this_server(explorer_dir: Path) -> None:
+    make_assets(explorer_dir)
 
-    response = explorer_page(explorer_dir)
+    page = Page(explorer_page(explorer_dir))
 
-    page = Page(response)
-    assert [
-        address for address in page.loaded if not address.startswith(("/explorer/", "data:"))
-    ] == []
-    assert {f"/explorer/assets/{path}" for path, _ in VENDOR} < page.loaded.keys()
-    assert "https:" not in response.headers["content-security-policy"]
+    assert [address for address in page.loaded if not address.startswith("/explorer/")] == []
+    assert {
+        f"/explorer/assets/{name}" for name in [BUILT["module"], *BUILT["styles"]]
+    } < page.loaded.keys()
+    assert page.data["vendor"] == {
+        "module": "/explorer/assets/graphiql-A1.js",
+        "workers": {label: f"/explorer/assets/{name}" for label, name in BUILT["workers"].items()},
+    }
 
 
-def test_loads_the_same_files_by_hash_from_the_public_address_before(explorer_dir: Path) -> None:
-    response = explorer_page(explorer_dir)
+def test_names_none_of_graphiqls_files_before_they_are_made(explorer_dir: Path) -> None:
+    page = Page(explorer_page(explorer_dir))
 
-    loaded = Page(response).loaded
-    for path, integrity in VENDOR:
-        named = loaded[f"https://unpkg.com/{path}"]
-        assert (named["integrity"], named["crossorigin"]) == (integrity, "anonymous")
-    policy = response.headers["content-security-policy"]
-    allowed = {source for part in policy.split("; ") for source in part.split()[1:]}
-    elsewhere = {source for source in allowed if source.startswith("http")}
-    # Of a public address, on which anybody publishes, no more than these.
-    assert elsewhere == {f"https://unpkg.com/{path}" for path, _ in VENDOR}
-    scripts = next(part for part in policy.split("; ") if part.startswith("script-src"))
-    assert ".css" not in scripts
-    assert scripts.startswith("script-src 'self' https://unpkg.com/react@")
+    assert [address for address in page.loaded if "assets" in address] == []
+    # The script then says how to make them.
+    assert "vendor" not in page.data
+
+
+def test_loads_the_packages_that_its_lock_pins_by_hash_from_no_address_of_its_own() -> None:
+    lock = json.loads((ROOT / "explorer" / "vendor" / "package-lock.json").read_text())
+    wanted = json.loads((ROOT / "explorer" / "vendor" / "package.json").read_text())
+
+    packages = {name: package for name, package in lock["packages"].items() if name}
+    assert {
+        name: packages[f"node_modules/{name}"]["version"] for name in wanted["dependencies"]
+    } == wanted["dependencies"]
+    assert [name for name, package in packages.items() if "integrity" not in package] == []
+    assert [name for name, package in packages.items() if "resolved" in package] == []
 
 
 def test_has_no_inline_script_and_its_policy_allows_none(explorer_dir: Path) -> None:
@@ -113,13 +137,16 @@ def test_has_no_inline_script_and_its_policy_allows_none(explorer_dir: Path) -> 
     assert Page(response).inline == []
     policy = response.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; ")
-    assert "unsafe" not in policy
+    # The editor writes style attributes. Nothing else is inline, and nothing is from elsewhere.
+    assert "style-src 'self' 'unsafe-inline'; " in policy
+    assert policy.count("unsafe") == 1
+    assert "http" not in policy
 
 
 def test_holds_the_tabs_whatever_is_written_in_them(explorer_dir: Path) -> None:
     (explorer_dir / "tabs" / "1-request-code.graphql").write_text("# </script><!-- tabs -->")
 
-    tabs = json.loads(Page(explorer_page(explorer_dir)).tabs)
+    tabs = Page(explorer_page(explorer_dir)).data["tabs"]
 
     assert len(tabs) == len(TABS)
     assert tabs[0]["query"] == "# </script><!-- tabs -->"
@@ -127,12 +154,12 @@ def test_holds_the_tabs_whatever_is_written_in_them(explorer_dir: Path) -> None:
 
 
 async def test_serves_what_the_page_loads(explorer_dir: Path, client: httpx2.AsyncClient) -> None:
-    fetch_assets(explorer_dir)
+    make_assets(explorer_dir)
     loaded = Page(explorer_page(explorer_dir)).loaded
     imports = re.findall(r'from "\./(\w+\.js)"', (explorer_dir / "explorer.js").read_text())
 
-    paths = [path for path in loaded if path.startswith("/")]
-    for path in [*paths, *(f"/explorer/{name}" for name in imports)]:
+    made = [f"assets/{name}" for name in BUILT["files"]]
+    for path in [*loaded, *(f"/explorer/{name}" for name in [*imports, *made])]:
         response = await client.get(path)
 
         assert response.status_code == 200, path
@@ -142,8 +169,8 @@ async def test_serves_what_the_page_loads(explorer_dir: Path, client: httpx2.Asy
 async def test_serves_assets_packed_and_for_good(
     explorer_dir: Path, client: httpx2.AsyncClient
 ) -> None:
-    fetch_assets(explorer_dir)
-    path, _ = VENDOR[0]
+    make_assets(explorer_dir)
+    path = BUILT["module"]
 
     packed = await client.get(f"/explorer/assets/{path}", headers={"accept-encoding": "gzip"})
     plain = await client.get(f"/explorer/assets/{path}", headers={"accept-encoding": "identity"})
@@ -156,16 +183,21 @@ async def test_serves_assets_packed_and_for_good(
 
 @pytest.mark.parametrize(
     "path",
-    ["assets.json", "build.mjs", "tabs/1-request-code.json", "..%2fpyproject.toml", "assets", ""],
+    [
+        *("build.mjs", "vendor/package.json", "tabs/1-request-code.json", "..%2fpyproject.toml"),
+        *("assets/built.json", "assets/graphiql-A1.js.gz", "assets/../index.html", "assets", ""),
+    ],
 )
-async def test_serves_nothing_else(client: httpx2.AsyncClient, path: str) -> None:
+async def test_serves_nothing_else(
+    explorer_dir: Path, client: httpx2.AsyncClient, path: str
+) -> None:
+    make_assets(explorer_dir)
+
     assert (await client.get(f"/explorer/{path}")).status_code == 404
 
 
-async def test_says_not_found_before_assets_are_fetched(client: httpx2.AsyncClient) -> None:
-    path, _ = VENDOR[0]
-
-    assert (await client.get(f"/explorer/assets/{path}")).status_code == 404
+async def test_says_not_found_before_assets_are_made(client: httpx2.AsyncClient) -> None:
+    assert (await client.get(f"/explorer/assets/{BUILT['module']}")).status_code == 404
 
 
 @pytest.mark.parametrize("tab", TABS, ids=lambda tab: tab.stem)
