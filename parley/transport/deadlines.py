@@ -4,12 +4,11 @@ A query is cancelled at the deadline, and so is the beginning of a subscription.
 (parley/transport/mutations.py); only the answer does not wait for it.
 """
 
-import asyncio
 from collections.abc import Awaitable, Mapping
 from typing import Any, cast
 
 from models.deadlines import within
-from models.refusals import unavailable
+from models.refusals import Refused, unavailable
 from parley.engine.answers import Answer
 from parley.engine.engine import Engine
 from parley.engine.operation import Operation
@@ -28,16 +27,9 @@ async def answer_query(running: Awaitable[Answer], deadline_s: float) -> Answer:
         raise unavailable("The answer takes too long; ask for less.") from None
 
 
-async def answer_mutation(running: asyncio.Task[Answer], deadline_s: float) -> Answer:
-    """Return the answer of a mutation. At the deadline the mutation goes on.
-
-    Raises:
-        Refused: UNAVAILABLE at the deadline.
-    """
-    done, _ = await asyncio.wait({running}, timeout=deadline_s)
-    if not done:
-        raise unavailable("The answer takes too long; what was asked may still be done.")
-    return running.result()
+def late_mutation() -> Refused:
+    """Return what a client is told whose mutation has not ended at the deadline."""
+    return unavailable("The answer takes too long; what was asked may still be done.")
 
 
 async def begin_subscription(

@@ -4,13 +4,15 @@
   accepted.
 - A public operation does not look at the `Authorization` header: an expired token must keep nobody
   from renewing it.
-- A mutation that has begun runs to its end, whether its client waits or not; a query ends at the
-  deadline, and when its client goes.
+- A mutation that has begun runs to its end, whether its client waits or not: it runs in the task
+  of its request, which must not be cancelled when the client goes. A query ends at the deadline,
+  and when its client goes.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
 
 from graphql import GraphQLError
@@ -28,7 +30,7 @@ from parley.engine.sharing import make_renderer
 from parley.engine.variables import refuse_text
 from parley.transport.compression import choose_encoding
 from parley.transport.costs import FollowedDocuments, LiveCosts
-from parley.transport.deadlines import answer_mutation, answer_query, begin_subscription
+from parley.transport.deadlines import answer_query, begin_subscription, late_mutation
 from parley.transport.mutations import Mutations
 from parley.transport.origins import Origins
 from parley.transport.reply import ClientGone, Reply
@@ -89,7 +91,7 @@ class GraphQLHTTP:
         self._origins = origins
         self._heartbeat_s = heartbeat_s
         self._streams: set[EventStream] = set()
-        self._mutations = Mutations()
+        self._mutations = Mutations(limits.request_deadline_s)
         self._costs = LiveCosts(limits.live_cost)
         self._followed = FollowedDocuments(limits.followed_document_bytes)
         self._draining = False
@@ -227,12 +229,12 @@ class GraphQLHTTP:
     async def _execute(
         self, operation: Operation, request: GraphQLRequest, context: Any, reply: Reply
     ) -> Answer:
+        if operation.kind == "mutation":
+            with self._mutations.begin(partial(_answer_late, reply)):
+                return await self._engine.execute(operation, request.variables, context)
         running = self._engine.execute(operation, request.variables, context)
-        deadline_s = self._limits.request_deadline_s
-        if operation.kind == "query":
-            with reply.while_awaited():
-                return await answer_query(running, deadline_s)
-        return await answer_mutation(self._mutations.begin(running), deadline_s)
+        with reply.while_awaited():
+            return await answer_query(running, self._limits.request_deadline_s)
 
     async def _follow(
         self,
@@ -276,7 +278,14 @@ def _status_of(refused: Refused) -> tuple[int, bytes, tuple[tuple[bytes, bytes],
     return statuses.get(refused.code, 403), exception_answer(refused).body, headers
 
 
+def _answer_late(reply: Reply) -> None:
+    """Answer in place of a mutation that goes on."""
+    reply.write_last(*_status_of(late_mutation()))
+
+
 async def _write_answer(answer: Answer, reply: Reply, stream: EventStream | None) -> None:
+    if reply.is_over:
+        return
     if stream is None:
         await reply.write_answer(answer)
     else:

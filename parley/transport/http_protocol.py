@@ -10,15 +10,18 @@
   request comes over another connection, which a balancer leads to another process.
 - The app can cut a connection whose client takes nothing: an answer that is ended in the usual way
   waits for the client to read what came before. And it can be told when the connection is lost.
+- The app can write a whole answer, its head made beforehand, by one call: to look through the same
+  headers of each answer takes 6 % of the CPU of a send.
 """
 
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
+from functools import partial
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from models.limits.limits import Limits
 
@@ -26,6 +29,9 @@ from models.limits.limits import Limits
 ABORT = "parley.abort"
 # The name of the one that takes what is to be called when the connection is lost, or None.
 ON_LOST = "parley.on_lost"
+# The name of the one that writes a whole answer, given its head (up to the line that ends it) and
+# its body. It returns False where that has to go the usual way: the client does not take anything.
+WRITE_WHOLE = "parley.write_whole"
 # Besides a query string, which may be as large as a body.
 HEAD_BYTES = 64 * 1024
 # An app says by itself that a body did not come; this is for the rest.
@@ -116,6 +122,9 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._phase = _Phase.BODY
         super().on_headers_complete()
+        if self.cycle is not None and self.cycle.scope is self.scope:
+            extensions: Any = self.scope["extensions"]
+            extensions[WRITE_WHOLE] = partial(_write_whole, self.cycle)
         if self.config.last_answers:
             self.close_after_answer()
 
@@ -174,3 +183,23 @@ class HttpProtocol(HttpToolsProtocol):
         head = b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n" + more
         self.transport.write(head + b"\r\n")
         self.transport.close()
+
+
+def _write_whole(cycle: RequestResponseCycle, head: bytes, body: bytes) -> bool:
+    """Write a whole answer as `cycle.send` does, but that nothing is looked up in its head."""
+    if cycle.response_started or cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
+        return False
+    if cycle.disconnected:
+        return True
+    cycle.response_started = True
+    cycle.waiting_for_100_continue = False
+    lines = [b"%b: %b\r\n" % each for each in cycle.default_headers]
+    if not cycle.keep_alive:
+        lines.append(b"connection: close\r\n")
+    cycle.transport.write(b"".join((head, *lines, b"\r\n", body)))
+    cycle.response_complete = True
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+    return True

@@ -1,15 +1,19 @@
 """Write the response to one HTTP request: its headers, and a body that is whole or in parts."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
+from http import HTTPStatus
 
 from parley.engine.answers import Answer
 from parley.transport.compression import compress
-from parley.transport.http_protocol import ABORT, ON_LOST
+from parley.transport.http_protocol import ABORT, ON_LOST, WRITE_WHOLE
 from parley.transport.request import GRAPHQL_JSON, PLAIN_JSON, Scope, Send
 
 HeaderList = list[tuple[bytes, bytes]]
+MoreHeaders = Sequence[tuple[bytes, bytes]]
+WriteWhole = Callable[[bytes, bytes], bool]
 
 _FIXED_HEADERS: HeaderList = [
     (b"cache-control", b"no-store"),
@@ -36,21 +40,28 @@ class Reply:
         # End the connection without a word, also with a client that takes none.
         self.abort: Callable[[], None] = scope["extensions"][ABORT]
         self._on_lost: Callable[[Callable[[], None] | None], None] = scope["extensions"][ON_LOST]
-        self._headers = _FIXED_HEADERS
+        self._write_whole: WriteWhole | None = scope["extensions"].get(WRITE_WHOLE)
+        # Of the page that may read the answer.
+        self._origin: bytes | None = None
         self.json_type = PLAIN_JSON
         # A body of this size or more is compressed, where the client can read it; 0: none is.
         self.compressed_bytes = 0
         self.encoding: bytes | None = None
         self.begun = False
+        # The answer was given before the work had ended: what comes of that is not written.
+        self.is_over = False
+        self._last: asyncio.Task[None] | None = None
 
     @property
     def headers(self) -> HeaderList:
         """Return the headers that every response to this request has."""
-        return self._headers
+        return _common_headers(self._origin)
 
     def allow_origin(self, origin: bytes) -> None:
-        """Let a page of the origin read the answer. There are no cookies, so no credentials."""
-        self._headers = [*_FIXED_HEADERS, (b"access-control-allow-origin", origin)]
+        """Let a page of the origin, which is one, read the answer. There are no cookies, so no
+        credentials.
+        """
+        self._origin = origin
 
     @contextmanager
     def while_awaited(self) -> Iterator[None]:
@@ -87,17 +98,28 @@ class Reply:
     async def write_preflight(self) -> None:
         await self.write(204, b"", [(b"allow", b"GET, POST, OPTIONS"), *_PREFLIGHT_HEADERS])
 
-    async def write(
-        self, status: int, body: bytes, more: Iterable[tuple[bytes, bytes]] = ()
-    ) -> None:
-        headers = [*self._headers, *more]
-        if body:
-            headers.append((b"content-type", self.json_type + b"; charset=utf-8"))
+    def write_last(self, status: int, body: bytes, more: MoreHeaders = ()) -> None:
+        """Begin to write the answer now, while the work goes on. Nothing else is written."""
+        self._last = asyncio.create_task(self._write(status, body, more))
+        self.is_over = True
+
+    async def write(self, status: int, body: bytes, more: MoreHeaders = ()) -> None:
+        if not self.is_over:
+            await self._write(status, body, more)
+
+    async def _write(self, status: int, body: bytes, more: MoreHeaders = ()) -> None:
+        json_type = self.json_type if body else None
+        encoding = None
         if self.encoding is not None and 0 < self.compressed_bytes <= len(body):
-            headers.append((b"content-encoding", self.encoding))
-            body = await compress(body, self.encoding)
-        headers.append((b"content-length", str(len(body)).encode()))
+            encoding = self.encoding
+            body = await compress(body, encoding)
         self.begun = True
+        if not more and self._write_whole is not None:
+            head = _make_head(status, self._origin, json_type, encoding)
+            if self._write_whole(b"%bcontent-length: %d\r\n" % (head, len(body)), body):
+                return
+        headers = [*self.headers, *more, *_describe_body(json_type, encoding)]
+        headers.append((b"content-length", str(len(body)).encode()))
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
 
@@ -105,9 +127,34 @@ class Reply:
         """Begin a response of unknown length."""
         self.begun = True
         await self._send(
-            {"type": "http.response.start", "status": 200, "headers": [*self._headers, *headers]}
+            {"type": "http.response.start", "status": 200, "headers": [*self.headers, *headers]}
         )
 
     async def write_part(self, body: bytes, *, last: bool = False) -> None:
         """Write a part of the body; wait while the client does not read."""
         await self._send({"type": "http.response.body", "body": body, "more_body": not last})
+
+
+def _common_headers(origin: bytes | None) -> HeaderList:
+    if origin is None:
+        return _FIXED_HEADERS
+    return [*_FIXED_HEADERS, (b"access-control-allow-origin", origin)]
+
+
+def _describe_body(json_type: bytes | None, encoding: bytes | None) -> HeaderList:
+    headers: HeaderList = []
+    if json_type is not None:
+        headers.append((b"content-type", json_type + b"; charset=utf-8"))
+    if encoding is not None:
+        headers.append((b"content-encoding", encoding))
+    return headers
+
+
+@lru_cache(maxsize=256)
+def _make_head(
+    status: int, origin: bytes | None, json_type: bytes | None, encoding: bytes | None
+) -> bytes:
+    """Return the lines of a head that are the same for many answers."""
+    headers = [*_common_headers(origin), *_describe_body(json_type, encoding)]
+    first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+    return first + b"".join(b"%b: %b\r\n" % each for each in headers)

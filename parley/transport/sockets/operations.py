@@ -15,7 +15,6 @@ import orjson
 from models.close_codes import CloseCode
 from models.limits.limits import Limits
 from models.log.events import StreamCut
-from models.refusals import Refused
 from parley.engine.answers import Answer
 from parley.engine.engine import Engine
 from parley.engine.errors import OperationRefused, format_errors, wrap_error
@@ -23,7 +22,7 @@ from parley.engine.operation import Operation
 from parley.engine.sharing import make_renderer
 from parley.engine.variables import refuse_text
 from parley.transport.costs import FollowedDocuments, LiveCosts
-from parley.transport.deadlines import answer_mutation, answer_query, begin_subscription
+from parley.transport.deadlines import answer_query, begin_subscription, late_mutation
 from parley.transport.mutations import Mutations
 from parley.transport.sockets.messages import Close, SubscribePayload
 from parley.transport.subscription import Subscription
@@ -191,13 +190,13 @@ class _RunningOperation:
         self._tell(await answer_query(running, self._server.limits.request_deadline_s))
 
     async def _mutate(self, operation: Operation, variables: Mapping[str, Any] | None) -> None:
-        task = self._server.mutations.begin(self._execute(operation, variables))
-        try:
-            self._tell(await answer_mutation(task, self._server.limits.request_deadline_s))
-        except Refused as refused:
-            self.fail(_errors_of(refused))
-            # It counts until it has ended.
-            await asyncio.wait({task})
+        # Nobody cancels this task: whatever the client was told, it counts until it has ended.
+        with self._server.mutations.begin(self._fail_late):
+            answer = await self._execute(operation, variables)
+        self._tell(answer)
+
+    def _fail_late(self) -> None:
+        self.fail(_errors_of(late_mutation()))
 
     async def _execute(self, operation: Operation, variables: Mapping[str, Any] | None) -> Answer:
         await self._socket.look_again()

@@ -52,7 +52,7 @@ class GraphQLWebSocket:
         self.make_context = make_context
         self.limits = limits
         self.origins = origins
-        self.mutations = Mutations()
+        self.mutations = Mutations(limits.request_deadline_s)
         self.costs = LiveCosts(limits.live_cost)
         self.followed = FollowedDocuments(limits.followed_document_bytes)
         self.sockets: set[Socket] = set()

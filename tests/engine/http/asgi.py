@@ -51,6 +51,8 @@ class Exchange:
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
     # The app has cut the connection.
     aborted: bool = False
+    # The app has answered, or ended.
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def next_part(self) -> bytes:
         """Return the next piece of the body."""
@@ -64,8 +66,10 @@ class Exchange:
         self.incoming.put_nowait({"type": "http.disconnect"})
 
     async def response(self) -> Response:
-        """Return the whole answer, once the app is done."""
-        await asyncio.wait_for(self.task, 60)
+        """Return the whole answer, once it is there; the app may go on."""
+        await asyncio.wait_for(self.answered.wait(), 60)
+        if self.task.done():
+            self.task.result()
         start = next(each for each in self.sent if each["type"] == "http.response.start")
         headers = {name.decode(): value.decode() for name, value in start["headers"]}
         parts = [each for each in self.sent if each["type"] == "http.response.body"]
@@ -106,12 +110,17 @@ class Client:
         }
 
         async def run() -> None:
-            await self.app(scope, exchange.incoming.get, send)
+            try:
+                await self.app(scope, exchange.incoming.get, send)
+            finally:
+                exchange.answered.set()
 
         async def send(message: Any) -> None:
             exchange.sent.append(message)
             await exchange.flowing.wait()
             exchange.outgoing.put_nowait(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                exchange.answered.set()
 
         exchange: Exchange = Exchange(asyncio.create_task(run()))
         exchange.flowing.set()

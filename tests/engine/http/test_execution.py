@@ -112,15 +112,31 @@ async def test_a_mutation_runs_to_its_end_after_the_deadline() -> None:
     assert app.context.calls == ["t"]
 
 
-async def test_a_mutation_runs_to_its_end_when_its_request_is_cancelled(app: App) -> None:
+async def test_a_mutation_runs_to_its_end_when_its_client_goes(app: App) -> None:
     slow = Slow(None)
     app.context.before_save = slow
     exchange = app.client.begin(headers=JSON | GOOD, chunks=[orjson.dumps(SAVE)])
     await asyncio.wait_for(slow.asked.wait(), 60)
 
     exchange.disconnect()
-    exchange.task.cancel()
     slow.let.set()
     await app.http.drain()
 
     assert app.context.calls == ["t"]
+
+
+async def test_what_a_late_mutation_comes_to_is_not_written(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    slow = Slow(["a tag"])
+    app = App(Context(), Limits(request_deadline_s=0.05))
+    app.context.before_save = slow
+    exchange = app.client.begin(headers=JSON | GOOD, chunks=[orjson.dumps(SAVE)])
+
+    answer = await exchange.response()
+    slow.let.set()
+    await asyncio.wait_for(exchange.task, 60)
+
+    assert (answer.status, answer.codes) == (503, ["UNAVAILABLE"])
+    assert len(exchange.sent) == 2
+    assert caplog.records == []
