@@ -19,8 +19,10 @@ PY = $(VENV)/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check --no-input install --quiet --no-deps --require-hashes
 BASE = $(VENV)/base.stamp
 DEV = $(VENV)/dev.stamp
+SITE = $(VENV)/site.stamp
+SITE_FOLDER ?= .site
 
-.PHONY: help serve test test-citus test-cluster suites check check-deploy schema settings features errors migrate bench profile demo install explorer lock clean metrics
+.PHONY: help serve test test-citus test-cluster suites check check-deploy schema settings features errors site migrate bench profile demo install explorer lock clean metrics
 .DELETE_ON_ERROR:
 
 help:           ## what can be asked for
@@ -86,6 +88,12 @@ metrics: $(BASE) ## write docs/metrics.md, alert rules and dashboard from the co
 		text="$$($(PY) -m parley metrics $${printed%%:*})" && printf '%s\n' "$$text" > $${printed#*:} || exit 1; \
 	done
 
+# Warnings are errors: a link that leads nowhere ends it.
+site: $(DEV) $(SITE) ## make HTML of docs/ and the schema's reference, in SITE_FOLDER
+	@sources=$$(mktemp -d) && trap 'rm -rf "$$sources"' EXIT && $(PY) -m parley site "$$sources" && \
+		$(PY) -m sphinx --quiet --fail-on-warning --keep-going "$$sources" $(SITE_FOLDER) && \
+		echo "The site is at $(SITE_FOLDER)/index.html"
+
 migrate: $(BASE) ## bring the database at DATABASE_URL up to date
 	@$(PY) -m parley migrate $(ARGS)
 
@@ -109,15 +117,19 @@ explorer:       ## make the explorer's files, where Node.js is there
 
 lock: $(PY)     ## resolve pyproject.toml's ranges anew, with the hashes of all platforms' files
 	@rm -rf $(VENV)/lock && $(PY) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet 'pip-tools>=7.6,<8'
-	@for lock in base dev; do \
-		test $$lock = base && more= || more='--extra dev -c requirements/base.txt'; \
+	@for lock in base dev site; do \
+		case $$lock in \
+			base) more= ;; \
+			dev) more='--extra dev -c requirements/base.txt' ;; \
+			site) more='--extra dev --extra site -c requirements/dev.txt' ;; \
+		esac; \
 		CUSTOM_COMPILE_COMMAND='make lock' $(VENV)/lock/bin/pip-compile pyproject.toml $$more $(ARGS) \
 			--quiet --generate-hashes --strip-extras --annotation-style=line --no-emit-index-url \
 			--no-emit-find-links --no-emit-trusted-host --output-file requirements/$$lock.txt || exit 1; \
 	done; rm -rf $(VENV)/lock
 
 clean:          ## remove what was installed and cached; what Parley stored in .parley stays
-	rm -rf .venv .venv-* explorer/assets .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* explorer/assets .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The first Python that is new enough. A half-made environment goes away, so that the next try begins anew.
@@ -139,3 +151,8 @@ $(DEV): requirements/dev.txt $(PY)
 	@echo "Installing what Parley and its tests need into $(VENV) (once, about a minute) …"
 	@$(PIP) -r requirements/dev.txt
 	@touch $(BASE) $@
+
+# What the site needs beside the larger lock.
+$(SITE): requirements/site.txt $(DEV)
+	@$(PIP) -r requirements/site.txt
+	@touch $@

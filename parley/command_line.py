@@ -60,6 +60,10 @@ def _add_to_metrics(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_to_site(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder, which is new")
+
+
 def _add_to_check_media(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repair", action="store_true", help="first delete the objects that no row names"
@@ -127,6 +131,12 @@ COMMANDS = {
         "parley.commands.errors",
         "print the page of codes",
         "Print every code of a refusal, error or close, as docs/errors.md holds it.",
+    ),
+    "site": Command(
+        "parley.commands.site",
+        "write the sources of the site",
+        "Write the pages of docs/ and the reference of the schema into a new folder, for Sphinx.",
+        _add_to_site,
     ),
     "settings": Command(
         "parley.commands.settings",
