@@ -24,13 +24,13 @@ from models.postgresql.database import CONNECTION_ERRORS
 from models.postgresql.readiness import Readiness
 from parley.charges import charge, charge_reading
 from parley.metrics import MeasuredEngine, Metrics
-from parley.migrations import newest_revision
 from parley.opening import require_database
 from parley.pages.explorer import explorer_page, explorer_routes, plain_page
 from parley.pages.home import home_routes
 from parley.pages.unsubscribing import unsubscribe_routes
 from parley.parts import Parts
 from parley.resources import Process, open_process
+from parley.revisions import newest_revision
 from parley.schema import PUBLIC_FIELDS, make_schema
 from parley.settings import LOOPBACK_HOSTS, Settings, SettingsError
 from parley.transport.early import answer_early, close_early

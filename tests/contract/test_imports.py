@@ -19,3 +19,16 @@ def test_every_import_contract_is_kept() -> None:
     )
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_an_api_process_loads_no_library_that_it_does_not_need() -> None:
+    """SQLAlchemy and Alembic are for migrations, FFmpeg and Pillow for workers: 50 MB together."""
+    code = "import sys, parley.commands.serve; sys.stdout.write(' '.join(sys.modules))"
+
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    loaded = {name.partition(".")[0] for name in ran.stdout.split()}
+    assert "graphql" in loaded
+    assert loaded & {"sqlalchemy", "sqlmodel", "alembic", "PIL", "av", "flask"} == set()

@@ -15,6 +15,7 @@ from models.ids import new_id
 from models.jobs.queue import JobQueue
 from models.postgresql.database import Database
 from parley.migrations import configuration, list_differences, migrate
+from parley.revisions import newest_revision
 from tests.waiting import eventually
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
@@ -70,6 +71,7 @@ def test_one_revision_follows_another() -> None:
     in_order = [script.revision for script in scripts.walk_revisions()]
 
     assert in_order[::-1] == REVISIONS
+    assert newest_revision() == scripts.get_current_head()
     assert [f"{number:04}" for number in range(1, len(REVISIONS) + 1)] == REVISIONS
 
 

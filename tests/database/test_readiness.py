@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from models.postgresql.database import Database
 from models.postgresql.readiness import QUESTION, Readiness
-from parley.migrations import newest_revision
+from parley.revisions import newest_revision
 from tests.embedded.process_table import descendants
 from tests.waiting import eventually
 
