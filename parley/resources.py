@@ -108,7 +108,7 @@ async def _open_parts(settings: Settings, parts: Parts) -> Process:
     ground = await _open_ground(settings, parts)
     loops, database, limits = ground.loops, ground.database, settings.limits
     buckets = Buckets(limits)
-    parts.start(Refill(ground.valkey, buckets, loops))
+    parts.start(Refill(ground.valkey, buckets, loops, within_s=limits.bucket_wait_s))
     parts.start(SecretWatch(ground.valkey, ground.tokens, loops))
     following = await _open_following(ground, parts)
     hub, node, receipts = following.hub, following.node, following.receipts
@@ -134,6 +134,7 @@ async def _open_parts(settings: Settings, parts: Parts) -> Process:
             on_commit,
             on_moved,
             is_distributed=database.is_distributed,
+            deadline_s=settings.limits.commit_deadline_s,
             loops=loops,
         )
     )
@@ -181,6 +182,7 @@ async def _open_ground(settings: Settings, parts: Parts) -> _Ground:
         await Database.open(
             settings.database_url,
             connections=settings.database_connections,
+            statement_timeout_s=settings.limits.statement_timeout_s,
             connection_wait_s=settings.limits.connection_wait_s,
         )
     )

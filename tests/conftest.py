@@ -6,12 +6,11 @@ Tests, nodes and clients share one event loop, of the kind that serves.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 import pytest_asyncio
 import uvloop
@@ -19,9 +18,7 @@ import uvloop
 from models.limits.limits import Limits
 from models.log.committer import Committer
 from models.postgresql.database import Database
-from models.postgresql.distribution import WITH_JOBS
 from models.storage.bucket import Storage
-from models.tables import metadata
 from models.tokens import Tokens
 from parley.embedded import EmbeddedServers
 from parley.migrations import migrate
@@ -33,6 +30,7 @@ from tests.citus.building import build
 from tests.citus.cluster import SHARDS, Cluster, Emptying
 from tests.citus.recording import Recording
 from tests.cluster.servers import ValkeyCluster
+from tests.emptying import empty
 from tests.make import AnotherDevice, MakePerson, Person, make_device, make_person
 from tests.postgresql import InstalledPostgreSQL
 from tests.serving import ServedWith, Server, serve
@@ -44,14 +42,16 @@ ALLOWED_ORIGIN = "https://chat.example"
 PATIENCE: dict[str, Any] = {
     "request_deadline_s": 60.0,
     "search_deadline_s": 60.0,
+    "connection_wait_s": 60.0,
+    "statement_timeout_s": 60.0,
+    "commit_deadline_s": 60.0,
+    "bucket_wait_s": 60.0,
     "connection_init_s": 60.0,
     "stopped_reader_s": 60.0,
     "request_head_s": 60.0,
     "request_body_s": 60.0,
     "ping_timeout_s": 60.0,
 }
-EMPTY_ALL = ";".join(f"DELETE FROM {table.name}" for table in metadata.sorted_tables)
-EMPTY_JOBS = ";".join(f"DELETE FROM {table}" for table in WITH_JOBS)
 CITUS_TESTS = Path(__file__).with_name("citus")
 CLUSTER_TESTS = Path(__file__).with_name("cluster")
 # Fixtures that open one Valkey, to look at its keys or to empty it; and tests that kill one.
@@ -211,7 +211,10 @@ def postgresql_pid(
 
 @pytest_asyncio.fixture(scope="session")
 async def pools(database_url: str) -> AsyncIterator[tuple[Database, Database]]:
-    one, two = await Database.open(database_url), await Database.open(database_url)
+    async def opened() -> Database:
+        return await Database.open(database_url, statement_timeout_s=60, connection_wait_s=60)
+
+    one, two = await opened(), await opened()
     yield one, two
     await one.close()
     await two.close()
@@ -228,21 +231,10 @@ async def emptying(cluster: Cluster | None) -> AsyncIterator[Emptying | None]:
     await emptying.close()
 
 
-async def empty(database: Database, statements: str) -> None:
-    """Delete all rows; again, when nodes that are at work held rows in another order."""
-    for _ in range(20):
-        with suppress(asyncpg.DeadlockDetectedError):
-            await database.execute(statements)
-            return
-    raise AssertionError("the tables could not be emptied for deadlocks")
-
-
 @pytest_asyncio.fixture
 async def database(pools: tuple[Database, Database], emptying: Emptying | None) -> Database:
     """One process's database, with empty tables."""
-    if emptying:
-        await emptying.run()
-    await empty(pools[0], EMPTY_JOBS if emptying else EMPTY_ALL)
+    await empty(pools[0], emptying)
     return pools[0]
 
 
@@ -394,7 +386,12 @@ async def chat(alice: Person, bob: Person) -> str:
 @pytest_asyncio.fixture(scope="session")
 async def committer(pools: tuple[Database, Database]) -> AsyncIterator[Committer]:
     """Writes long histories; what it writes is dispatched by relays."""
-    committer = Committer(pools[0].url, lambda batch: None, is_distributed=pools[0].is_distributed)
+    committer = Committer(
+        pools[0].url,
+        lambda batch: None,
+        is_distributed=pools[0].is_distributed,
+        deadline_s=PATIENCE["commit_deadline_s"],
+    )
     committer.start()
     yield committer
     await committer.close()

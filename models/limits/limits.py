@@ -83,6 +83,19 @@ class Limits(RateLimits):
         "seconds a request waits for a connection to PostgreSQL; then UNAVAILABLE. Less than "
         "`request_deadline_s`",
     )
+    statement_timeout_s: float = limit(
+        5.0, "seconds a request's statement may take in PostgreSQL; then UNAVAILABLE"
+    )
+    commit_deadline_s: float = limit(
+        4.5,
+        "seconds within which a message or an acknowledgement must be committed; then UNAVAILABLE. "
+        "Less than `request_deadline_s`",
+    )
+    bucket_wait_s: float = limit(
+        0.3,
+        "seconds for Valkey to fill a process's token buckets; then the process counts by itself "
+        "for a moment",
+    )
     connection_init_s: float = limit(5.0, "seconds for `connection_init`; then 4408")
     ping_interval_s: float = limit(20.0, "seconds between pings to a websocket")
     ping_timeout_s: float = limit(

@@ -11,7 +11,7 @@ from models.background import Loops
 from models.log.admission import Admission, Look, LookReader, SenderStanding
 from models.log.drafts import Draft, Sent
 from models.log.entries import Batch
-from models.log.group_commit.batching import GroupCommit
+from models.log.group_commit.batching import COMMIT_DEADLINE_S, GroupCommit
 from models.log.positions import Move, Moved, MoveWriter
 from models.log.send_writer import SendWriter
 from models.postgresql.database import connect
@@ -46,6 +46,7 @@ class Committer:
         on_moved: Callable[[Sequence[Moved]], None] = _tell_nobody,
         *,
         is_distributed: bool = False,
+        deadline_s: float = COMMIT_DEADLINE_S,
         loops: Loops | None = None,
     ) -> None:
         settings = _SESSION if is_distributed else _SESSION | _PLANS
@@ -57,6 +58,7 @@ class Committer:
         self._sends = GroupCommit[Draft, Sent](
             SendWriter(on_commit, is_distributed=is_distributed),
             open_connection,
+            deadline_s=deadline_s,
             lane_connections=lane_connections,
             name="commit_sends",
             loops=loops,
@@ -64,6 +66,7 @@ class Committer:
         self._looks = GroupCommit[Look, SenderStanding](
             LookReader(),
             open_connection,
+            deadline_s=deadline_s,
             waiting_connections=0,
             lane_connections=lane_connections,
             name="look_at_senders",
@@ -73,6 +76,7 @@ class Committer:
         self._moves = GroupCommit[Move, Moved](
             MoveWriter(on_moved, is_distributed=is_distributed),
             open_connection,
+            deadline_s=deadline_s,
             waiting_connections=1,
             lane_connections=lane_connections,
             name="commit_moves",

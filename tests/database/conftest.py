@@ -23,7 +23,12 @@ async def processes(
         made.append(
             Process(
                 each,
-                Committer(database_url, batches.append, is_distributed=each.is_distributed),
+                Committer(
+                    database_url,
+                    batches.append,
+                    is_distributed=each.is_distributed,
+                    deadline_s=60,
+                ),
                 batches,
             )
         )

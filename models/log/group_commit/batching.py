@@ -29,6 +29,9 @@ from models.refusals import Refused, unavailable
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# From when an item is handed in to its answer. Less than a request may take, so that who waits in
+# vain is told why.
+COMMIT_DEADLINE_S = 4.5
 # Between rounds that fail by a fault of ours, one after the other.
 LONGEST_PAUSE_S = 0.1
 
@@ -44,7 +47,7 @@ class GroupCommit(Generic[Item, Result]):
         batch_items: int = 256,
         batch_weight: int = 4000,
         queue_items: int = 20_000,
-        deadline_s: float = 4.5,
+        deadline_s: float = COMMIT_DEADLINE_S,
         waiting_connections: int = 2,
         lane_connections: int = 0,
         name: str = "commit",
