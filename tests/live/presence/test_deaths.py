@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from parley.settings import Settings
 from tests.faults.proxy import proxy
 from tests.live.presence.watching import (
+    BRIEF,
     QUICK,
     Clock,
     is_settled,
@@ -22,7 +23,7 @@ from tests.live.presence.watching import (
 )
 from tests.live.processes import api_process
 from tests.make import Person
-from tests.serving import Server
+from tests.serving import ServedWith, Server
 from tests.waiting import eventually
 
 
@@ -38,9 +39,13 @@ async def test_a_killed_client_goes_offline(
 
 
 async def test_a_socket_that_was_cut_without_a_word_goes_offline(
-    alice: Person, bob: Person, here: Server, there: Server
+    alice: Person, bob: Person, here: Server, served_with: ServedWith
 ) -> None:
-    async with watching(alice.at(here), bob) as stream, proxy(there.port) as between:
+    async with (
+        watching(alice.at(here), bob) as stream,
+        served_with(**QUICK | {"ping_interval_s": 0.3, "ping_timeout_s": 2.0}) as there,
+        proxy(there.port) as between,
+    ):
         through = bob.at(Server(there.app, between.port, there.http))
         async with through.socket():
             assert await stream.event() == online(bob)
@@ -56,7 +61,7 @@ async def test_who_was_online_by_a_killed_process_goes_offline(
 ) -> None:
     async with (
         watching(alice.at(here), bob) as stream,
-        api_process(settings, tmp_path / "api.log", **QUICK) as other,
+        api_process(settings, tmp_path / "api.log", **BRIEF) as other,
         bob.at(other.server).socket(),
     ):
         assert await stream.event() == online(bob)
@@ -66,7 +71,7 @@ async def test_who_was_online_by_a_killed_process_goes_offline(
 
         seen_at = await offline(stream, bob)
         # As of its last renewal.
-        assert began - timedelta(seconds=QUICK["presence_lease_s"]) < seen_at <= await clock()
+        assert began - timedelta(seconds=BRIEF["presence_lease_s"]) < seen_at <= await clock()
         assert (await look(alice.at(here), bob))["lastSeenAt"] is not None
 
 
@@ -124,14 +129,18 @@ async def test_who_is_held_again_late_after_valkey_lost_everything_was_never_awa
     alice: Person,
     bob: Person,
     here: Server,
+    served_with: ServedWith,
     settings: Settings,
     tmp_path: Path,
     clock: Clock,
     valkey: Redis,
 ) -> None:
+    # So long that the process holds him again before the others believe that he is not there.
+    limits = QUICK | {"presence_settle_s": 4.0}
     async with (
-        watching(alice.at(here), bob) as stream,
-        api_process(settings, tmp_path / "api.log", **QUICK) as other,
+        served_with(**limits) as node,
+        watching(alice.at(node), bob) as stream,
+        api_process(settings, tmp_path / "api.log", **limits) as other,
     ):
         async with bob.at(other.server).socket():
             assert await stream.event() == online(bob)
@@ -139,11 +148,11 @@ async def test_who_is_held_again_late_after_valkey_lost_everything_was_never_awa
             await valkey.flushall()
             # The other node looks at least once.
             await passes(1.5 * QUICK["presence_poll_s"])
-            assert not (await look(alice.at(here), bob))["online"]
+            assert not (await look(alice.at(node), bob))["online"]
             other.process.send_signal(signal.SIGCONT)
 
             async def is_held_again() -> bool:
-                return bool(await look(alice.at(here), bob) == online(bob))
+                return bool(await look(alice.at(node), bob) == online(bob))
 
             await eventually(is_held_again)
             left = await clock()

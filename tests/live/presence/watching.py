@@ -18,15 +18,14 @@ from tests.waiting import eventually
 QUICK: dict[str, Any] = {
     "presence_grace_s": 0.5,
     "presence_idle_s": 1.0,
-    "presence_lease_s": 1.5,
+    "presence_lease_s": 3.0,
     "presence_poll_s": 0.5,
-    "presence_settle_s": 1.5,
-    "ping_interval_s": 0.3,
-    "ping_timeout_s": 2.0,
+    "presence_settle_s": 2.5,
 }
-
-# What passes between measuring how long ago it was and PostgreSQL's clock. Less than the grace.
-SLACK = timedelta(seconds=0.45)
+GRACE = timedelta(seconds=QUICK["presence_grace_s"])
+IDLE = timedelta(seconds=QUICK["presence_idle_s"])
+# Of a process that is going to be killed.
+BRIEF = QUICK | {"presence_lease_s": 1.5}
 
 PRESENCE = "subscription ($ids: [ID!]!) { presence(userIds: $ids) { userId online lastSeenAt } }"
 LOOK = "query ($id: ID!) { user(id: $id) { presence { userId online lastSeenAt } } }"
@@ -54,7 +53,7 @@ def online(person: Person) -> Json:
     return {"userId": person.id, "online": True, "lastSeenAt": None}
 
 
-async def offline(stream: SocketStream, person: Person, within_s: float = 30) -> datetime:
+async def offline(stream: SocketStream, person: Person, within_s: float = 60) -> datetime:
     """Take the next event, which says that the person is offline. Return since when."""
     event = await stream.event(within_s)
     assert (event["userId"], event["online"]) == (person.id, False), event
@@ -65,7 +64,7 @@ async def passes(seconds: float) -> None:
     """The time in which something would be shown, if it were."""
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
-    await eventually(lambda: loop.time() >= until, within_s=seconds + 5)
+    await eventually(lambda: loop.time() >= until, within_s=seconds + 60)
 
 
 async def look(viewer: Person, person: Person) -> Any:
@@ -84,6 +83,12 @@ async def block(person: Person, other: Person, blocked: bool = True) -> None:
 
 def holds_of(node: Server) -> Any:
     return node.app._process.presence._holds
+
+
+def has_stream(node: Server, person: Person) -> bool:
+    """Return whether anything of the person is open at the node."""
+    holds = holds_of(node)
+    return person.user.id in holds and person.user.id not in holds._ending
 
 
 async def nodes_known(valkey: Redis) -> set[bytes]:
