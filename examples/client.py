@@ -67,6 +67,10 @@ INBOX = """subscription ($after: [PositionInput!]) {
 }"""
 
 
+# Longer than the server takes to say that it cannot do something in time.
+ANSWERED_WITHIN_S = 30
+
+
 class NoAnswer(Exception):
     """It is not known whether what was asked has been done. Ask again."""
 
@@ -100,7 +104,7 @@ class Api:
         """
         body = json.dumps({"query": document, "variables": variables}).encode()
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(ANSWERED_WITHIN_S):
                 answer = json.loads(await self._post(body, token))
         except (OSError, EOFError, TimeoutError) as error:
             raise NoAnswer(repr(error)) from error
@@ -247,7 +251,7 @@ class Inbox:
             subprotocols=[Subprotocol("graphql-transport-ws")],
             compression=None,
             proxy=None,
-            open_timeout=5,
+            open_timeout=ANSWERED_WITHIN_S,
             close_timeout=1,
         )
 

@@ -58,7 +58,7 @@ class RunningServer:
         os.kill(pid, number)
         return pid
 
-    async def is_back(self, name: str, place: int = 0, *, dead: int, within_s: float = 20) -> float:
+    async def is_back(self, name: str, place: int = 0, *, dead: int, within_s: float = 60) -> float:
         """When another process answers in the place of the dead one, by the monotonic clock."""
         deadline = time.monotonic() + within_s
         while True:
@@ -92,7 +92,7 @@ class RunningServer:
             client_ids = await _subscribers(valkey)
             for client_id in client_ids:
                 await valkey.client_kill_filter(_id=client_id)
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(30):
                     while True:
                         now = await _subscribers(valkey)
                         if len(now) >= len(client_ids) and client_id not in now:

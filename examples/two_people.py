@@ -214,7 +214,7 @@ async def conversation(
     async with asyncio.TaskGroup() as group:
         readers = [group.create_task(talk.read(person)) for person in people]
         for person in people:
-            await asyncio.wait_for(person.ready.wait(), 10)
+            await asyncio.wait_for(person.ready.wait(), WITHIN_S)
         yield talk
         for reader in readers:
             reader.cancel()

@@ -17,6 +17,12 @@ from tests.waiting import eventually
 
 # Known here, so that tokens of one process hold at the other.
 SECRET = "a secret of the fault tests, of no use elsewhere"
+# What a process gives up after a while, it must not give up on a busy machine.
+PATIENCE = {
+    "PARLEY_REQUEST_DEADLINE_S": "60",
+    "PARLEY_CONNECTION_WAIT_S": "60",
+    "PARLEY_COMMIT_DEADLINE_S": "60",
+}
 
 
 @asynccontextmanager
@@ -35,6 +41,7 @@ async def another_api(
         "PARLEY_SECRET": SECRET,
         "PARLEY_PORT": "0",
         "PARLEY_OWN_PORT": str(own_port),
+        **PATIENCE,
         "DATABASE_URL": _url(server, "postgresql", database_port),
         "REDIS_URL": _url(server, "valkey", valkey_port),
     }
@@ -53,7 +60,7 @@ async def another_api(
         return await asyncio.to_thread(http_status, own_port, "/readyz") == 200
 
     try:
-        await eventually(is_ready, within_s=20)
+        await eventually(is_ready)
         yield api
     finally:
         api.close()

@@ -48,8 +48,7 @@ async def server(running: RunningServer, valkey_cluster: ValkeyCluster | None) -
     await eventually(
         lambda: (
             valkey_is_there() and all(http_status(port, "/readyz") == 200 for port in running.ports)
-        ),
-        within_s=20,
+        )
     )
     return running
 

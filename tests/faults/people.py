@@ -57,7 +57,7 @@ class Reader:
                     entry = (event["seq"], event["message"]["text"])
                     self.entries.setdefault(event["channelId"], []).append(entry)
 
-    async def has(self, channel_id: str, count: int, within_s: float = 5) -> None:
+    async def has(self, channel_id: str, count: int, within_s: float = 60) -> None:
         """So many entries of the channel are there."""
 
         def there() -> bool:
@@ -78,7 +78,7 @@ class Reader:
 async def reading(device: Device, positions: Mapping[str, int]) -> AsyncIterator[Reader]:
     reader = Reader(device.inbox(positions))
     try:
-        await eventually(lambda: reader.ready, within_s=10)
+        await eventually(lambda: reader.ready)
         yield reader
     finally:
         await reader.close()

@@ -1,12 +1,17 @@
 """Rows of the server's database, as somebody else sees and holds them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
 
 from examples.server import RunningServer
+from models.duties import BUCKET, LEASE_S
 from tests import locks
+from workers.dispatch.relay import RELAY
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 @asynccontextmanager
@@ -30,6 +35,35 @@ async def held_channel(server: RunningServer, channel_id: str) -> AsyncIterator[
             "SELECT FROM channels WHERE id = $1 FOR UPDATE", inner_id(channel_id)
         )
         yield
+
+
+async def _hold_relay(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await connection.execute(
+        "INSERT INTO duties (bucket, name, holder_id, held_until) "
+        "VALUES ($1, $2, $3, now() + make_interval(secs => $4)) "
+        "ON CONFLICT (bucket, name) DO UPDATE SET holder_id = excluded.holder_id, "
+        "held_until = excluded.held_until",
+        *(BUCKET, RELAY, NOBODY, LEASE_S),
+    )
+
+
+@asynccontextmanager
+async def nobody_relays(server: RunningServer) -> AsyncIterator[None]:
+    """One who does nothing has the relay's duty meanwhile."""
+
+    async def hold_on(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        while True:
+            await asyncio.sleep(LEASE_S / 10)
+            await _hold_relay(connection)
+
+    async with database(server) as connection:
+        await _hold_relay(connection)
+        holding = asyncio.create_task(hold_on(connection))
+        try:
+            yield
+        finally:
+            holding.cancel()
+            await asyncio.wait([holding])
 
 
 async def count_messages(server: RunningServer, channel_id: str) -> int:

@@ -4,7 +4,6 @@ another process, where they were.
 
 import asyncio
 import signal
-import time
 
 from examples.client import SEND, Api
 from examples.server import RunningServer
@@ -15,16 +14,11 @@ from tests.faults.people import draft, sign_in_pair, stored
 from tests.faults.rows import count_waiting, held_channel
 from tests.waiting import eventually
 
-EXIT_WITHIN_S = 15
-
 
 async def deploy(server: RunningServer) -> float:
     """As a deploy ends a process: SIGTERM. When the next one answered."""
-    started = time.monotonic()
     dead = server.kill("api", 1, number=signal.SIGTERM)
-    back_at = await server.is_back("api", 1, dead=dead)
-    assert back_at - started < EXIT_WITHIN_S
-    return back_at
+    return await server.is_back("api", 1, dead=dead)
 
 
 async def test_killing_a_process_loses_no_answered_send_and_no_reader_misses_or_repeats_an_entry(

@@ -43,7 +43,7 @@ async def read_through_cuts(
         cuts = Cuts(between, seed)
         between_api = Api(between.port)
         async with reading(device.at(between_api), {chat_id: 0}) as reader:
-            await reader.has(chat_id, MESSAGES, within_s=30)
+            await reader.has(chat_id, MESSAGES)
         assert cuts.left == 0
     return reader.entries[chat_id]
 
