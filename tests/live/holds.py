@@ -5,25 +5,36 @@ import gc
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+
+@dataclass
+class Holds:
+    """CPU seconds between two turns of the event loop: the most, and all together."""
+
+    longest_s: float = 0.0
+    all_s: float = 0.0
 
 
 @asynccontextmanager
-async def longest_hold() -> AsyncIterator[list[float]]:
-    """The most CPU seconds that were used between two turns of the event loop, but for garbage
-    collections, which are long in a process of tests.
+async def measured_holds() -> AsyncIterator[Holds]:
+    """What the loop is held by meanwhile, but for garbage collections, which are long in a process
+    of tests.
     """
-    longest = [0.0]
+    holds = Holds()
 
     async def turn() -> None:
         while True:
             before = time.thread_time()
             await asyncio.sleep(0)
-            longest[0] = max(longest[0], time.thread_time() - before)
+            held_s = time.thread_time() - before
+            holds.longest_s = max(holds.longest_s, held_s)
+            holds.all_s += held_s
 
     gc.disable()
     turning = asyncio.create_task(turn())
     try:
-        yield longest
+        yield holds
     finally:
         turning.cancel()
         gc.enable()

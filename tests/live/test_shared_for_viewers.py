@@ -61,7 +61,7 @@ HIDE_READING = "mutation { updatePrivacy(input: {readReceipts: false}) { __typen
 # Operations of one socket.
 AT_ONCE = 90
 # Each event is rendered once for each document and viewer.
-ANSWERED_WITHIN_S = 30
+ANSWERED_WITHIN_S = 60
 
 
 DOCUMENTS = make_documents(NAMES)

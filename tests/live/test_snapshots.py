@@ -21,7 +21,7 @@ from tests.serving import Server
 from tests.snapshots.cases import CASES, EXEMPT
 from tests.snapshots.world import Case, make_world
 
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 VIEWER = """query { viewer { id name about avatar { id } } blockedUsers { nodes { id } }
     privacy { lastSeen readReceipts addToGroups } devices { id name platform } }"""
 # What is in no log.

@@ -28,7 +28,7 @@ REVOKE = "mutation ($id: ID!) { revokeDevice(deviceId: $id) { __typename } }"
 REFRESH = """mutation ($token: String!) { refreshSession(refreshToken: $token) { __typename
     ... on Session { accessToken refreshToken } } }"""
 # What is promised of a session that ends, and what a busy machine may take.
-PROMISED_S, WITHIN_S = 2.0, 30.0
+PROMISED_S, WITHIN_S = 2.0, 60.0
 
 
 @dataclass
@@ -109,7 +109,8 @@ async def test_a_revoked_token_opens_no_socket(alice: Person, other_server: Serv
         assert ended.value.ending.close_code == CloseCode.UNAUTHORIZED
 
 
-SHORT = {"access_token_ttl_s": 4, "session_expiring_notice_s": 3}
+# All that is opened is open before the token ends, on a busy machine too.
+SHORT = {"access_token_ttl_s": 7, "session_expiring_notice_s": 5}
 
 
 async def short_lived(server: Server, database: Database, tokens: Tokens) -> tuple[Person, str]:
