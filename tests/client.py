@@ -23,7 +23,7 @@ from resolvers.mutation_facts import MUTATIONS
 from resolvers.mutation_facts import codes_of as codes_of_mutation
 from tests.serving import Server
 
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 PROTOCOL = "graphql-transport-ws"
 
 Json = dict[str, Any]
