@@ -27,9 +27,9 @@ STATUSES = {
     "400": "The request or its document is not valid; `errors` says what is wrong.",
     "401": "`UNAUTHENTICATED`.",
     "403": "`FORBIDDEN`: the page's origin or the request's host is not allowed.",
-    "405, 406, 408, 413, 414, 415": (
-        "Wrong method, wrong `Accept`, a body that came too late, a body or address that is too "
-        "long, a wrong `Content-Type`. Fix the client."
+    "405, 406, 408, 413, 414, 415, 431": (
+        "Wrong method, wrong `Accept`, a body that came too late, a body, address or header that "
+        "is too long, a wrong `Content-Type`. Fix the client."
     ),
     "429": "`RATE_LIMITED`. Wait for `Retry-After` seconds.",
     "503": (
@@ -105,7 +105,10 @@ ERRORS = {
         "A browser's page of an origin that is not allowed, or a wrong host.",
         "Cannot do anything. The operator adds the origin to the setting that the message names.",
     ),
-    "TOO_LARGE": ("The body or the address of the request is too long.", "Sends less at once."),
+    "TOO_LARGE": (
+        "The body, the address or a header of the request is too long.",
+        "Sends less at once.",
+    ),
     persisted.NOT_FOUND: (
         "The server does not know the document of this hash (message: `PersistedQueryNotFound`).",
         "Sends hash and text together. Apollo and urql do so by themselves.",

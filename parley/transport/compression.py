@@ -20,15 +20,21 @@ _GZIP_WINDOW = 31
 IN_THREAD_BYTES = 64 * 1024
 
 _ENCODINGS = (b"br", b"gzip")
+# Browsers' headers have 30 bytes. What is longer costs to read, and would be kept.
+MAX_HEADER_BYTES = 256
+
+
+def choose_encoding(accept_encoding: bytes | None) -> bytes | None:
+    """Return the encoding for a client with this `Accept-Encoding` header: the one it likes best,
+    `br` of two that it likes equally, None where it takes neither, or the header is too long.
+    """
+    if not accept_encoding or len(accept_encoding) > MAX_HEADER_BYTES:
+        return None
+    return _choose_encoding(accept_encoding)
 
 
 @lru_cache(maxsize=256)
-def choose_encoding(accept_encoding: bytes | None) -> bytes | None:
-    """Return the encoding for a client with this `Accept-Encoding` header: the one it likes best,
-    `br` of two that it likes equally, None where it takes neither.
-    """
-    if not accept_encoding:
-        return None
+def _choose_encoding(accept_encoding: bytes) -> bytes | None:
     liked: dict[bytes, float] = {}
     for part in accept_encoding.lower().split(b","):
         name, _, weight = part.partition(b";")

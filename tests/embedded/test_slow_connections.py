@@ -21,6 +21,8 @@ UNFINISHED = {
     "half a line": b"GET /p",
     "a head without an end": b"GET /pid HTTP/1.1\r\nHost: x\r\n",
     "half an upgrade": UPGRADE,
+    "an upgrade with a long line": UPGRADE + b"X: " + b"x" * 10_000 + b"\r\n\r\n",
+    "an upgrade with many lines": UPGRADE + b"X: x\r\n" * 200 + b"\r\n",
     "no body": POST,
     "half a body": POST + b"x" * 50,
     "a chunk without an end": POST.replace(b"Content-Length: 100", b"Transfer-Encoding: chunked")
@@ -152,6 +154,14 @@ def test_a_head_without_bounds_is_refused(brisk: Serving) -> None:
         answer = read_to_end(client)
 
         assert answer == b"" or b"431" in answer
+
+
+@pytest.mark.parametrize("name", ["an upgrade with a long line", "an upgrade with many lines"])
+def test_an_upgrade_whose_head_is_too_large_is_told_so(brisk: Serving, name: str) -> None:
+    with connected(brisk) as client:
+        client.sendall(UNFINISHED[name])
+
+        assert read_to_end(client).startswith(b"HTTP/1.1 431 ")
 
 
 def test_a_process_has_so_many_connections_and_no_more(serve: Serve) -> None:

@@ -9,6 +9,8 @@
 - Who sends pings and takes no pongs is ended: pongs wait for nobody, and would fill the memory.
 - What one client sent is read in slices, one in each turn of the event loop: ten thousand small
   frames come in one read, and would hold up everybody else for as long as they take.
+- A head that `websockets` does not take (a line of more than 8 KiB, more than 128 fields) is
+  answered with 431 and ends the connection, which would stay open without an answer for ever.
 """
 
 from typing import Any
@@ -23,6 +25,10 @@ GATHERED_BYTES = 64 * 1024
 UNREAD_BYTES = 2 * 1024 * 1024
 # Some hundred of the smallest frames, or one that is as large as most are.
 SLICE_BYTES = 2 * 1024
+HEAD_REFUSED = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
@@ -55,6 +61,12 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.loop.call_soon(self._read_slice)
         elif self.queue.empty():
             self._resume_reading()
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.transport.write(HEAD_REFUSED)
+            self.transport.close()
 
     async def receive(self) -> Any:
         message = await self.queue.get()
