@@ -59,6 +59,50 @@ def test_outcomes_of_moves_mean_what_the_function_says_of_them(function: str) ->
     assert f"{MoveOutcome.BUSY:d} busy" in head
 
 
+BUSY_OR_NOTHING = f"WHEN FOUND THEN {AppendOutcome.BUSY:d} ELSE {AppendOutcome.NO_SUCH_CHANNEL:d}"
+REPEATED_OR_NOT = f"THEN {AppendOutcome.REPEATED:d} ELSE {AppendOutcome.CONFLICTING:d}"
+MOVED_OR_BUSY = (
+    f"WHEN x.ord IS NOT NULL THEN {MoveOutcome.IN_FORCE:d} "
+    f"WHEN b.user_id IS NOT NULL THEN {MoveOutcome.BUSY:d} ELSE {MoveOutcome.NOT_A_MEMBER:d}"
+)
+MOVE_BUSY_OR_NOTHING = f"WHEN FOUND THEN {MoveOutcome.BUSY:d} ELSE {MoveOutcome.NOT_A_MEMBER:d}"
+
+
+@pytest.mark.parametrize(
+    ("function", "branch"),
+    [
+        ("append_messages", f"WHEN c.id IS NULL THEN {AppendOutcome.NO_SUCH_CHANNEL:d}"),
+        ("append_messages", f"ANY (v_locked), false) THEN {AppendOutcome.BUSY:d}"),
+        ("append_messages", f"WHEN m.draft_hash = d.draft_hash {REPEATED_OR_NOT}"),
+        ("append_messages", f"WHEN b.user_id IS NULL THEN {AppendOutcome.NO_SUCH_CHANNEL:d}"),
+        ("append_messages", f"AND o.blocks ) THEN {AppendOutcome.BLOCKED:d}"),
+        ("append_messages", f"b.joined_seq ) THEN {AppendOutcome.NO_SUCH_ORIGINAL:d}"),
+        ("append_messages", f"o.left_seq IS NULL ) ) THEN {AppendOutcome.MENTIONS_STRANGER:d}"),
+        ("append_messages", f"ELSE {AppendOutcome.APPENDED:d} END)::smallint AS outcome"),
+        ("append_channel_v1", BUSY_OR_NOTHING),
+        ("append_channel_v1", f"WHEN v_repeat_hash = p_draft_hashes[i] {REPEATED_OR_NOT}"),
+        (
+            "append_channel_v1",
+            f"v_place IS NULL THEN outcome := {AppendOutcome.NO_SUCH_CHANNEL:d}; "
+            f"ELSIF v_blocked THEN outcome := {AppendOutcome.BLOCKED:d}; "
+            f"ELSE outcome := {AppendOutcome.APPENDED:d};",
+        ),
+        (
+            "append_channel_v1",
+            f"IF NOT v_found THEN outcome := {AppendOutcome.NO_SUCH_ORIGINAL:d};",
+        ),
+        (
+            "append_channel_v1",
+            f"<> ALL (v_members) ) THEN outcome := {AppendOutcome.MENTIONS_STRANGER:d};",
+        ),
+        ("advance_positions", MOVED_OR_BUSY),
+        ("advance_channel_v1", MOVE_BUSY_OR_NOTHING),
+    ],
+)
+def test_each_case_has_the_outcome_of_its_name(function: str, branch: str) -> None:
+    assert branch in " ".join(read_sql(function).split())
+
+
 @pytest.mark.parametrize(
     ("function", "text"),
     [
