@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, TypeAlias
 
 import asyncpg
@@ -17,6 +17,7 @@ from asyncpg.pool import PoolConnectionProxy
 from models.deadlines import within
 from models.postgresql.distribution import IS_DISTRIBUTED
 from models.postgresql.hosts import Connected, Opened, open_connection
+from models.postgresql.lending import CONNECTION_WAIT_S, Lender, Lent
 from models.postgresql.shards import LIST_SHARDS, count_shards, is_of_a_moving_shard
 from models.postgresql.turns import Turns
 from models.refusals import unavailable
@@ -34,9 +35,6 @@ SERVER_SETTINGS = {
     "citus.override_table_visibility": "off",
     "jit": "off",
 }
-
-# For a connection of the pool. Less than a request may take, so that who waits in vain is told why.
-CONNECTION_WAIT_S = 4.0
 
 # Raised when no connection can be had, or one broke: SQLSTATE classes 08, 53 and 57, and errors of
 # asyncpg and the kernel. InternalClientError: the server has ended the connection, and asyncpg has
@@ -129,6 +127,36 @@ class Profiles(Protocol):
         """Forget these."""
 
 
+class _Use:
+    """The use of a connection, which goes back to the pool at its end."""
+
+    __slots__ = ("_lent", "_pool")
+
+    _lent: Lent
+
+    def __init__(self, pool: Lender) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> Connection:
+        try:
+            self._lent = self._pool.take_free() or await self._pool.wait()
+        except CONNECTION_ERRORS as error:
+            raise unavailable() from error
+        return self._lent.connection
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            self._pool.give(self._lent)
+            return
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            # What was the primary is none any more, or never was: all are opened anew.
+            self._lent.connection.terminate()
+            await self._pool.expire()
+        await self._pool.give_up(self._lent)
+        if isinstance(error, CONNECTION_ERRORS) or is_of_a_moving_shard(error):
+            raise unavailable() from error
+
+
 class Database:
     """Runs single statements and transactions, each on a connection of the pool for as long as it
     lasts.
@@ -143,16 +171,9 @@ class Database:
     # Into how many equal shards; 0 if that is not known.
     shards = 0
 
-    def __init__(
-        self,
-        pool: "asyncpg.Pool[asyncpg.Record]",
-        url: str,
-        *,
-        connection_wait_s: float = CONNECTION_WAIT_S,
-    ) -> None:
+    def __init__(self, pool: Lender, url: str) -> None:
         self.pool = pool
         self.url = url
-        self._connection_wait_s = connection_wait_s
         self._turns = Turns()
 
     @classmethod
@@ -187,7 +208,7 @@ class Database:
             server_settings=SERVER_SETTINGS
             | {"statement_timeout": str(int(statement_timeout_s * 1000))},
         )
-        database = cls(pool, url, connection_wait_s=connection_wait_s)
+        database = cls(Lender(pool, wait_s=connection_wait_s), url)
         try:
             # So that the caller learns at once if PostgreSQL is away.
             async with pool.acquire() as connection:
@@ -241,31 +262,13 @@ class Database:
         async with self.connection() as connection:
             await connection.executemany(query, args)
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Take a connection of the pool, waiting up to `connection_wait_s` for one.
 
         Raises:
             Refused: UNAVAILABLE when none can be had, or it breaks.
         """
-        try:
-            async with self.pool.acquire(timeout=self._connection_wait_s) as connection:
-                try:
-                    yield connection
-                except asyncpg.ReadOnlySQLTransactionError:
-                    await self._leave_standby(connection)
-                    raise
-        except CONNECTION_ERRORS as error:
-            raise unavailable() from error
-        except asyncpg.PostgresError as error:
-            if is_of_a_moving_shard(error):
-                raise unavailable() from error
-            raise
-
-    async def _leave_standby(self, connection: Connection) -> None:
-        """Open all connections anew: what was the primary is none any more, or never was."""
-        connection.terminate()
-        await self.pool.expire_connections()
+        return _Use(self.pool)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -13,6 +13,7 @@ import pytest_asyncio
 from models.devices.viewer import Viewer
 from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database, prepare_connection
+from models.postgresql.lending import Lender
 from models.users.profiles import Profiles
 from parley.engine.engine import Engine
 from parley.resources import open_process
@@ -95,7 +96,7 @@ async def statements(settings: Settings, alice: Person) -> AsyncIterator[Stateme
         resources = process.resources
         counted = {name: getattr(resources, name) for name in Resources.__dataclass_fields__}
         counting = Statements(
-            Resources(**counted | {"database": Database(pool, settings.database_url)})
+            Resources(**counted | {"database": Database(Lender(pool), settings.database_url)})
         )
         yield counting
 

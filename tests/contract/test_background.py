@@ -15,6 +15,7 @@ BEGINS = {"create_task", "ensure_future", "TaskGroup", "run_coroutine_threadsafe
 ENDING = {
     "models/background.py": "the primitive",
     "models/postgresql/hosts.py": "connecting to one of several hosts, which the caller waits for",
+    "models/postgresql/lending.py": "giving a connection back, which ends by its deadline",
     "models/postgresql/readiness.py": "a question to PostgreSQL that requests share",
     "models/devices/sessions.py": "a reading that requests share",
     "models/media/uploads.py": "the completion of an upload, which requests wait for",

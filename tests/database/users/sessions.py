@@ -1,10 +1,12 @@
 """Helpers of the tests of sessions: what a session may do, and pools that count or hold reads."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 
 from models.devices.sessions import Session, Sessions, Unauthenticated
-from models.postgresql.database import Database
+from models.postgresql.database import Connection, Database
 from models.refusals import RefusalCode, Refused
 from tests.database.users.signing_in import HOME, NOW
 
@@ -37,19 +39,19 @@ async def device_row(database: Database, session: Session) -> dict[str, object]:
 # ---------------------------------------------------------------- access
 
 
-class CountingPool:
+class CountingDatabase(Database):
     """Another's pool; counts how often a connection was taken from it."""
 
     def __init__(self, database: Database) -> None:
-        self._pool = database.pool
-        self.acquired = 0
+        super().__init__(database.pool, database.url)
+        self.taken = 0
 
-    def acquire(self, *, timeout: float) -> object:
-        self.acquired += 1
-        return self._pool.acquire(timeout=timeout)
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        self.taken += 1
+        return super().connection()
 
 
-class GatedPool(CountingPool):
+class GatedDatabase(CountingDatabase):
     """Another's pool; what its first connection read is handed back when told so."""
 
     def __init__(self, database: Database) -> None:
@@ -57,19 +59,11 @@ class GatedPool(CountingPool):
         self.has_read = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    def acquire(self, *, timeout: float) -> object:
-        taken = super().acquire(timeout=timeout)
-        return _Gate(self, taken) if self.acquired == 1 else taken
-
-
-class _Gate:
-    def __init__(self, pool: GatedPool, taken: object) -> None:
-        self._pool, self._taken = pool, taken
-
-    async def __aenter__(self) -> object:
-        return await self._taken.__aenter__()  # type: ignore[attr-defined]
-
-    async def __aexit__(self, *error: object) -> object:
-        self._pool.has_read.set()
-        await self._pool.go_on.wait()
-        return await self._taken.__aexit__(*error)  # type: ignore[attr-defined]
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        async with super().connection() as connection:
+            is_first = self.taken == 1
+            yield connection
+            if is_first:
+                self.has_read.set()
+                await self.go_on.wait()

@@ -9,9 +9,16 @@ from models import ids
 from models.devices.devices import revoke_device
 from models.devices.sessions import Session, Sessions, Unauthenticated
 from models.postgresql.database import Database
+from models.postgresql.lending import Lender
 from models.refusals import RefusalCode, Refused
 from models.tokens import Tokens
-from tests.database.users.sessions import CountingPool, GatedPool, device_row, let_in, refused
+from tests.database.users.sessions import (
+    CountingDatabase,
+    GatedDatabase,
+    device_row,
+    let_in,
+    refused,
+)
 from tests.database.users.signing_in import HOME, NOW, after, signed_in
 from tests.waiting import eventually
 
@@ -73,13 +80,13 @@ async def test_refuses_a_generation_that_was_never_answered(
 
 async def test_are_read_once_for_many_requests_at_once(database: Database, tokens: Tokens) -> None:
     session = await signed_in(database, tokens)
-    pool = CountingPool(database)
-    sessions = Sessions(Database(pool, database.url), tokens)  # type: ignore[arg-type]
+    counting = CountingDatabase(database)
+    sessions = Sessions(counting, tokens)
 
     assert all(await asyncio.gather(*(let_in(sessions, session) for _ in range(50))))
     assert await let_in(sessions, session)
 
-    assert pool.acquired == 1
+    assert counting.taken == 1
 
 
 async def test_end_at_once_on_the_process_that_forgets_and_within_the_cache_on_others(
@@ -107,8 +114,8 @@ async def test_forget_what_was_being_read_when_they_were_told(
 ) -> None:
     """A row read before a revocation must not be kept after it."""
     session = await signed_in(database, tokens)
-    slow = GatedPool(database)
-    sessions = Sessions(Database(slow, database.url), tokens)  # type: ignore[arg-type]
+    slow = GatedDatabase(database)
+    sessions = Sessions(slow, tokens)
     early = asyncio.create_task(let_in(sessions, session))
     await slow.has_read.wait()
     await revoke_device(database, session.user.id, session.device.id)
@@ -123,8 +130,8 @@ async def test_go_on_for_others_when_the_first_to_ask_goes_away(
     database: Database, tokens: Tokens
 ) -> None:
     session = await signed_in(database, tokens)
-    slow = GatedPool(database)
-    sessions = Sessions(Database(slow, database.url), tokens)  # type: ignore[arg-type]
+    slow = GatedDatabase(database)
+    sessions = Sessions(slow, tokens)
     first, second = (asyncio.create_task(let_in(sessions, session)) for _ in range(2))
     await slow.has_read.wait()
     first.cancel()
@@ -134,21 +141,21 @@ async def test_go_on_for_others_when_the_first_to_ask_goes_away(
 
 
 async def test_keep_a_bounded_number_of_devices(database: Database, tokens: Tokens) -> None:
-    pool = CountingPool(database)
-    sessions = Sessions(Database(pool, database.url), tokens, cache_size=2)  # type: ignore[arg-type]
+    counting = CountingDatabase(database)
+    sessions = Sessions(counting, tokens, cache_size=2)
     people = [await signed_in(database, tokens, f"+1415555010{i}") for i in range(3)]
 
     for person in (*people, people[1], people[2], people[0]):
         assert await let_in(sessions, person)
 
-    assert pool.acquired == 4
+    assert counting.taken == 4
 
 
 async def test_are_unavailable_while_postgresql_is(tokens: Tokens) -> None:
     """Nobody is signed out by that: 401 would send every client to its sign-in page."""
     pool = asyncpg.create_pool("postgresql://nobody@127.0.0.1:1/none", min_size=0, max_size=1)
     async with pool:
-        sessions = Sessions(Database(pool, ""), tokens)
+        sessions = Sessions(Database(Lender(pool), ""), tokens)
         access, _ = tokens.make_access(ids.new_id(), ids.new_id(), 1, now=NOW)
         refresh = tokens.make_refresh(ids.new_id(), ids.new_id(), 1)
 
