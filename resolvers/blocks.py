@@ -46,8 +46,8 @@ class BlockQueries:
             first=require_first(first, context.resources.limits),
             after=parse_block_cursor(after, "after"),
         )
-        cursors = [block_cursor(each.place) for each in blocked]
-        return make_next_page([each.user for each in blocked], cursors, after=after, more=more)
+        users_of, places = [each.user for each in blocked], [each.place for each in blocked]
+        return make_next_page(users_of, places, block_cursor, after=after, more=more)
 
 
 @strawberry.type

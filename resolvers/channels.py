@@ -8,7 +8,7 @@ import strawberry
 from models import ids
 from models.channel_kinds import ChannelKind
 from models.channels import channels
-from models.channels.channels import find_channel, page_channels
+from models.channels.channels import ChannelCursor, find_channel, page_channels
 from models.channels.chats import open_chat
 from models.channels.mutes import mute_channel
 from models.channels.refusals import no_such_channel
@@ -73,12 +73,13 @@ class ChannelQueries:
             before=parse_channel_cursor(before, "before"),
             kind=kind,
         )
-        cursors = [
-            channel_cursor(channel.last_at or channel.created_at, channel.id) for channel in found
+        places = [
+            ChannelCursor(channel.last_at or channel.created_at, channel.id) for channel in found
         ]
         return make_page(
             found,
-            cursors,
+            places,
+            channel_cursor,
             more_after=before is not None if extent.backwards else more,
             more_before=more if extent.backwards else after is not None,
         )

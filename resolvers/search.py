@@ -67,5 +67,5 @@ class SearchQueries:
         messages = [show_to(message, viewer.id) for _, message in found]
         await hydrate_senders(context.resources.database, messages, [viewer])
         await hydrate_media(context.resources.database, messages)
-        cursors = [hit_cursor(hit) for hit, _ in found]
-        return make_next_page(messages, cursors, after=after, more=more)
+        hits = [hit for hit, _ in found]
+        return make_next_page(messages, hits, hit_cursor, after=after, more=more)

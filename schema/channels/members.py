@@ -126,5 +126,5 @@ async def list_members_of(
     found, more = await context.loaders.members.load(
         (root.id, count, parse_id_cursor(after, "after"))
     )
-    cursors = [id_cursor(member.user_id) for member in found]
-    return make_next_page(found, cursors, after=after, more=more)
+    places = [member.user_id for member in found]
+    return make_next_page(found, places, id_cursor, after=after, more=more)

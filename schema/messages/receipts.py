@@ -83,5 +83,5 @@ async def list_receipts_of(
             parse_id_cursor(after, "after"),
         )
     )
-    cursors = [id_cursor(receipt.user_id) for receipt in found]
-    return make_next_page(found, cursors, after=after, more=more)
+    places = [receipt.user_id for receipt in found]
+    return make_next_page(found, places, id_cursor, after=after, more=more)

@@ -81,7 +81,10 @@ def _require_seq(channel: Channel, seq: int | None, message_id: str | None) -> i
 
 
 def _page(page: TimelinePage) -> Page[Message]:
-    cursors = [message_cursor(message.seq) for message in page.messages]
     return make_page(
-        page.messages, cursors, more_after=page.more_after, more_before=page.more_before
+        page.messages,
+        [message.seq for message in page.messages],
+        message_cursor,
+        more_after=page.more_after,
+        more_before=page.more_before,
     )
