@@ -8,6 +8,7 @@ import sys
 from tests.suites import typescript
 from tests.suites.node import NotThere, require_node
 from tests.suites.outcome import Outcome, table
+from tests.suites.server import running_server
 
 
 def main() -> int:
@@ -23,7 +24,10 @@ def main() -> int:
 
 def run_all() -> list[Outcome]:
     folder, outcomes = typescript.build()
-    return [*outcomes, typescript.alone(folder)]
+    outcomes.append(typescript.alone(folder))
+    with running_server() as server:
+        outcomes.append(typescript.live(folder, server))
+    return outcomes
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.suites.node import ROOT, installed, run
 from tests.suites.outcome import Outcome, of_command, of_node_tests
+from tests.suites.server import Addresses
 
 KIT = ROOT / "clients" / "typescript"
 
@@ -37,3 +38,11 @@ def alone(folder: Path) -> Outcome:
     recording = {"PARLEY_RECORDING": (folder / "recorded.json").as_uri()}
     done = run(["node", "--test", "--test-reporter=tap", *files], folder, recording)
     return of_node_tests("TypeScript kit: reducer, enums", "node --test", done)
+
+
+def live(folder: Path, server: Addresses) -> Outcome:
+    """Run the tests that use a server, through cuts, refreshes and restarts."""
+    files = ["dist/test/messenger.live.test.js"]
+    command = ["node", "--test", "--test-reporter=tap", *files]
+    done = run(command, folder, server.environment())
+    return of_node_tests("TypeScript kit: cuts, refresh, offline", "node --test", done)

@@ -79,6 +79,20 @@ export function putState(picture: Picture, channelId: string, state: FetchedStat
   return withChannel(picture, takeState({ ...channel, members }, state));
 }
 
+/** Take the answer to a send. The entry itself still comes, and moves the position. */
+export function putSent(picture: Picture, message: Message): Picture {
+  const channel = picture.channels[message.channelId];
+  if (channel === undefined || message.seq <= channel.lastSeq) return picture;
+  const messages = { ...channel.messages, [message.seq]: message };
+  return withChannel(picture, derive({ ...channel, messages }));
+}
+
+/** Have a channel fetched, and forget what is held of it. */
+export function miss(picture: Picture, channelId: string): Picture {
+  const missing = [...picture.missing.filter((id) => id !== channelId), channelId];
+  return { ...forget(picture, channelId), missing };
+}
+
 /** Say that what is in no log was fetched. */
 export function fetchedState(picture: Picture): Picture {
   return { ...picture, stale: false };
@@ -94,7 +108,7 @@ export function apply(picture: Picture, event: InboxEvent): Picture {
   if (event.__typename === "ResyncRequired" || (channel === undefined && "seq" in event)) {
     // Who is taken out of a channel has nothing to fetch.
     const isOut = event.__typename === "ChannelUpdated" && event.channel === null;
-    return forget(picture, event.channelId, isOut ? [] : [event.channelId]);
+    return isOut ? forget(picture, event.channelId) : miss(picture, event.channelId);
   }
   if (channel === undefined) return picture;
   switch (event.__typename) {
@@ -106,7 +120,7 @@ export function apply(picture: Picture, event: InboxEvent): Picture {
       return picture;
     default:
       // Also an entry of a kind that only a later server knows: it moves the position.
-      return isEntry(event) && event.seq > channel.lastSeq ? takeEntry(picture, channel, event) : picture;
+      return isEntry(event) ? takeEntry(picture, channel, event) : picture;
   }
 }
 
@@ -117,14 +131,23 @@ function isEntry(event: { readonly seq?: number }): event is Entry {
 }
 
 function takeEntry(picture: Picture, held: Channel, event: Entry): Picture {
+  if (event.seq <= held.lastSeq) return picture;
+  // It never happens. If it did, the copy would miss something without a sign.
+  if (event.seq > held.lastSeq + 1) return miss(picture, held.id);
   let channel = held;
   if (event.__typename === "ChannelUpdated") {
-    if (event.channel === null) return forget(picture, held.id, []);
+    if (event.channel === null) return forget(picture, held.id);
     channel = takeChannel(held, event.channel);
   }
-  const message = "message" in event ? event.message : null;
-  const messages = message === null ? channel.messages : { ...channel.messages, [message.seq]: message };
+  const messages = "message" in event ? takeMessage(channel, event.seq, event.message) : channel.messages;
   return withChannel(picture, derive({ ...channel, lastSeq: event.seq, messages }));
+}
+
+/** Take a message; a changed one only if its page is held: it would leave a hole. */
+function takeMessage({ messages }: Channel, seq: number, message: Message): Channel["messages"] {
+  const isNew = message.seq === seq;
+  const isHeld = Object.keys(messages).some((held) => Number(held) <= message.seq);
+  return isNew || isHeld ? { ...messages, [message.seq]: message } : messages;
 }
 
 /** Take a channel from an event, but what is the viewer's own: that has events of its own. */
@@ -178,9 +201,9 @@ export function further(held: Position, given: Omit<Position, "userId">): Positi
   };
 }
 
-function forget(picture: Picture, channelId: string, missing: readonly string[]): Picture {
+function forget(picture: Picture, channelId: string): Picture {
   const { [channelId]: _, ...channels } = picture.channels;
-  return { ...picture, channels, missing: [...new Set([...picture.missing, ...missing])] };
+  return { ...picture, channels };
 }
 
 function withChannel(picture: Picture, channel: Channel): Picture {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { EMPTY, apply, fetchedState, put, putState } from "../src/reducer.js";
-import type { Channel, InboxEvent, Picture } from "../src/reducer.js";
+import { EMPTY, apply, fetchedState, put, putSent, putState } from "../src/reducer.js";
+import type { Channel, InboxEvent, Message, Picture } from "../src/reducer.js";
 
 /** One step of a recording, and what of the picture the reducer of clients/python had after it. */
 interface Step {
@@ -64,4 +64,38 @@ test("a picture that was handed out is never changed", () => {
     assert.equal(JSON.stringify(picture), before);
     picture = after;
   }
+});
+
+const POSITION = { userId: "usr_1", deliveredSeq: 0, readSeq: 0 };
+
+function message(seq: number): Message {
+  return { seq, channelId: "chn_1", sender: { id: "usr_1" }, status: null, deletedAt: null } as Message;
+}
+
+function added(seq: number): InboxEvent {
+  return { __typename: "MessageAdded", channelId: "chn_1", seq, at: "", message: message(seq) };
+}
+
+/** A chat that is held up to its fourth entry, with its last message. */
+function held(): Picture {
+  const channel = { __typename: "Chat", id: "chn_1", lastSeq: 4, position: POSITION, mutedUntil: null };
+  const lists = { members: { nodes: [] }, messages: { nodes: [message(4)] } };
+  return put(EMPTY, "chn_1", { ...channel, ...lists } as unknown as Parameters<typeof put>[2]);
+}
+
+test("the answer to a send may come before the entries that are before it", () => {
+  const ahead = putSent(held(), message(6));
+  const after = apply(apply(ahead, added(5)), added(6));
+  assert.deepEqual(Object.keys(after.channels["chn_1"]?.messages ?? {}), ["4", "5", "6"]);
+});
+
+test("a change of a message on a page that is not held leaves no hole", () => {
+  const change = { __typename: "MessageUpdated", change: "EDITED", channelId: "chn_1", seq: 5, at: "" };
+  const after = apply(held(), { ...change, message: message(2) } as InboxEvent);
+  assert.deepEqual(Object.keys(after.channels["chn_1"]?.messages ?? {}), ["4"]);
+  assert.equal(after.channels["chn_1"]?.lastSeq, 5);
+});
+
+test("a channel of which an entry is missing is fetched again", () => {
+  assert.deepEqual(apply(held(), added(6)).missing, ["chn_1"]);
 });
