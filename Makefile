@@ -97,8 +97,8 @@ site: $(DEV) $(SITE) ## make HTML of docs/ and the schema's reference, in SITE_F
 migrate: $(BASE) ## bring the database at DATABASE_URL up to date
 	@$(PY) -m parley migrate $(ARGS)
 
-bench: $(DEV)   ## measure; figures and commands are in docs/speed.md
-	@$(PY) -m bench $(ARGS)
+bench: $(DEV)   ## measure beside peers; writes bench/results.json and the plots of docs/speed.md
+	@$(PY) -m bench --json bench/results.json --plots docs/plots $(ARGS)
 
 profile: $(DEV) ## draw where a send, a delivery or a page spends its time (WORK=w1, w3, w5)
 	@$(PY) -m bench.profile $(or $(WORK),w1) $(ARGS)

@@ -9,6 +9,7 @@ generator on the second. Everything is on 127.0.0.1, in a data directory that go
 import argparse
 import asyncio
 import contextlib
+import datetime
 import json
 import os
 import platform
@@ -30,13 +31,16 @@ from bench.contestants import (
     make_naive_database,
 )
 from bench.generator.works import WORKS
-from bench.report import PARLEY, Row, below_floor, median_row, ratio_table, table
+from bench.plots import write_plots
+from bench.report import NAIVE, PARLEY, Row, below_floor, median_row, ratio_table, table
 from parley.embedded import EmbeddedServers
 from parley.settings import SettingsError
 from parley.supervision.part import CHECKOUT, StartError, start_and_wait
 
 # A work whose name ends so has its sends on websockets.
 ON_SOCKET = "ws"
+# Beside whom plots show Parley.
+PEER = "mercurius"
 # Packages of the Node peers.
 CACHE = Path.home() / ".cache" / "parley"
 
@@ -68,7 +72,7 @@ def _bench(asked: argparse.Namespace) -> int:
         _say(f"ready after {time.monotonic() - began:.0f} s; {_machine(server_cores, rest)}")
         results = _measure(contestants, servers, asked)
     rows = [median_row(work, name, rounds) for (work, name), rounds in results.items()]
-    _report(rows, asked)
+    _report(rows, asked, machine=_machine(server_cores, rest))
     failed = below_floor(rows)
     sys.stderr.writelines(f"{sentence}\n" for sentence in failed)
     _say(f"{time.monotonic() - began:.0f} s in all")
@@ -156,11 +160,20 @@ def _run_load(
     return result
 
 
-def _report(rows: Sequence[Row], asked: argparse.Namespace) -> None:
+def _report(rows: Sequence[Row], asked: argparse.Namespace, *, machine: str) -> None:
     sys.stdout.write(f"\n{table(rows)}\n\n{ratio_table(rows)}\n")
     sys.stdout.flush()
     if asked.json is not None:
-        asked.json.write_text(json.dumps([row._asdict() for row in rows], indent=2) + "\n")
+        found = {
+            "measured": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+            "command": f"python -m bench {asked.command}".rstrip(),
+            "machine": machine,
+            "medians": [row._asdict() for row in rows],
+        }
+        asked.json.write_text(json.dumps(found, indent=2) + "\n")
+    if asked.plots is not None:
+        for path in write_plots([row for row in rows if row.name != NAIVE], asked.plots, base=PEER):
+            _say(f"drew {path}")
 
 
 def _machine(server_cores: set[int], rest: set[int]) -> str:
@@ -208,9 +221,14 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="the medians go there too")
     parser.add_argument(
+        "--plots", type=Path, metavar="FOLDER", help=f"plots beside {PEER} go there, as SVG"
+    )
+    parser.add_argument(
         "--data-dir", type=Path, help="keep databases and logs there, for looking into them"
     )
-    return parser.parse_args(arguments)
+    asked = parser.parse_args(arguments)
+    asked.command = " ".join(arguments)
+    return asked
 
 
 if __name__ == "__main__":
