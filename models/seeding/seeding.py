@@ -35,11 +35,14 @@ async def seed_world(
         history=seeding.add_history(plan.history),
         idle=seeding.add_idle(plan.idle),
     )
-    await _write(connection, seeding.rows)
+    await write_rows(connection, seeding.rows)
     return world
 
 
-async def _write(connection: Connection, made: SeedRows) -> None:
+async def write_rows(connection: Connection, made: SeedRows) -> None:
+    """Copy the rows into the database in one transaction, index long logs for search, and let the
+    planner know.
+    """
     async with connection.transaction():
         for table, rows in made.rows.items():
             await connection.copy_records_to_table(table, records=rows, columns=made.columns[table])
