@@ -16,6 +16,7 @@ from models.devices.viewer import Viewer
 from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database
 from models.postgresql.lanes import split_lanes
+from models.postgresql.many_rows import ManyRows
 from models.push.addresses import PushEndpointKind
 from models.push.endpoints import end_push
 from models.push.settings import DEFAULTS, SETTINGS_COLUMNS, PushSettings, settings_of
@@ -116,6 +117,13 @@ async def create_device(
     return Device(device_id, name, platform, created_at=now, last_active_at=now, is_current=True)
 
 
+_POSITIONS = ManyRows(
+    "INSERT INTO device_positions (user_id, device_id, channel_id, delivered_seq)",
+    "$3::uuid, $4::uuid, {channel_id}, {seq}",
+    {"channel_id": "uuid", "seq": "integer"},
+)
+
+
 async def _write_positions(
     database: Database, connection: Connection, user_id: str, device_id: str
 ) -> None:
@@ -135,10 +143,12 @@ async def _write_positions(
             "SELECT id, last_seq FROM channels WHERE id = ANY($1::uuid[])", lane
         )
         ends |= {row["id"]: row["last_seq"] for row in heads}
-    await connection.executemany(
-        "INSERT INTO device_positions (user_id, device_id, channel_id, delivered_seq) "
-        "VALUES ($1, $2, $3, $4)",
-        [(user_id, device_id, channel_id, seq) for channel_id, seq in ends.items()],
+    await _POSITIONS.write(
+        connection,
+        sorted(ends.items()),
+        user_id,
+        device_id,
+        is_distributed=database.is_distributed,
     )
 
 

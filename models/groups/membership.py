@@ -17,6 +17,7 @@ from models.log.writing import ChannelLog
 from models.messages.notices import NoticeKind, SystemNotice
 from models.postgresql.database import Database
 from models.postgresql.lanes import fetch_by_id
+from models.postgresql.many_rows import ManyRows
 from models.refusals import RefusalCode, Refused, invalid, not_found
 from models.users.relations import list_blocked, list_blockers, list_contacts
 
@@ -72,37 +73,49 @@ async def read_willingness(
 
 # ------------------------------------------------------------------ both families
 
+_MEMBERS = ManyRows(
+    """
+    INSERT INTO members AS m (
+        channel_id, user_id, role, joined_at, joined_seq, delivered_seq, read_seq,
+        shown_delivered_seq, shown_read_seq
+    )
+    """,
+    "$2::uuid, {user_id}, $3::smallint, $4::timestamptz, $5::integer, $6::integer, $6, $6, $6",
+    {"user_id": "uuid"},
+    """
+    ON CONFLICT (channel_id, user_id) DO UPDATE SET
+        role = excluded.role, joined_at = excluded.joined_at,
+        joined_seq = excluded.joined_seq, left_seq = NULL,
+        delivered_seq = excluded.delivered_seq, read_seq = excluded.read_seq,
+        shown_delivered_seq = excluded.shown_delivered_seq,
+        shown_read_seq = excluded.shown_read_seq, muted_until = NULL
+    """,
+)
+_USER_CHANNELS = ManyRows(
+    "INSERT INTO user_channels AS u (user_id, channel_id)",
+    "{user_id}, $2::uuid",
+    {"user_id": "uuid"},
+    "ON CONFLICT (user_id, channel_id) DO UPDATE SET left_seq = NULL",
+)
+
 
 async def bring_in(log: ChannelLog, user_ids: Sequence[str], role: MemberRole) -> None:
     """Begin memberships with the newest entry of the log. Nothing of an earlier one goes on:
     positions stand before the entry, and the mute is off.
     """
-    in_order = sorted(user_ids)
-    await log.connection.executemany(
-        """
-        INSERT INTO members AS m (
-            channel_id, user_id, role, joined_at, joined_seq, delivered_seq, read_seq,
-            shown_delivered_seq, shown_read_seq
-        )
-        VALUES ($1, $2, $3, $4, $5, $6, $6, $6, $6)
-        ON CONFLICT (channel_id, user_id) DO UPDATE SET
-            role = excluded.role, joined_at = excluded.joined_at,
-            joined_seq = excluded.joined_seq, left_seq = NULL,
-            delivered_seq = excluded.delivered_seq, read_seq = excluded.read_seq,
-            shown_delivered_seq = excluded.shown_delivered_seq,
-            shown_read_seq = excluded.shown_read_seq, muted_until = NULL
-        """,
-        [
-            (log.channel_id, user_id, role.value, log.now, log.last_seq, log.last_seq - 1)
-            for user_id in in_order
-        ],
+    rows = [(user_id,) for user_id in sorted(set(user_ids))]
+    await _MEMBERS.write(
+        log.connection,
+        rows,
+        log.channel_id,
+        role.value,
+        log.now,
+        log.last_seq,
+        log.last_seq - 1,
+        is_distributed=log.is_distributed,
     )
-    await log.connection.executemany(
-        """
-        INSERT INTO user_channels AS u (user_id, channel_id) VALUES ($1, $2)
-        ON CONFLICT (user_id, channel_id) DO UPDATE SET left_seq = NULL
-        """,
-        [(user_id, log.channel_id) for user_id in in_order],
+    await _USER_CHANNELS.write(
+        log.connection, rows, log.channel_id, is_distributed=log.is_distributed
     )
 
 

@@ -14,6 +14,7 @@ from models.log.one_channel import is_for_one_channel
 from models.log.outcomes import MoveOutcome
 from models.messages.receipts import ReceiptKind
 from models.postgresql.database import Connection, Database
+from models.postgresql.many_rows import ManyRows
 from models.postgresql.standby import WRITE_AHEAD
 from models.refusals import Refused
 
@@ -208,20 +209,30 @@ async def _before_the_last(
     return [assumed.get((m.channel_id, m.user_id), m) for m in moved]
 
 
+_DEVICE_POSITIONS = ManyRows(
+    "INSERT INTO device_positions AS p (user_id, device_id, channel_id, delivered_seq)",
+    "$3::uuid, $4::uuid, {channel_id}, {seq}",
+    {"channel_id": "uuid", "seq": "integer"},
+    """
+    ON CONFLICT (user_id, device_id, channel_id)
+    DO UPDATE SET delivered_seq = excluded.delivered_seq
+    WHERE p.delivered_seq < excluded.delivered_seq
+    """,
+)
+
+
 async def advance_device(
     database: Database, user_id: str, device_id: str, positions: dict[str, int]
 ) -> None:
     """Remember where the device's inbox resumes, by channel; never back."""
-    await database.executemany(
-        """
-        INSERT INTO device_positions AS p (user_id, device_id, channel_id, delivered_seq)
-        VALUES ($1, $2, $3, $4)
-        ON CONFLICT (user_id, device_id, channel_id)
-        DO UPDATE SET delivered_seq = excluded.delivered_seq
-        WHERE p.delivered_seq < excluded.delivered_seq
-        """,
-        [(user_id, device_id, channel_id, seq) for channel_id, seq in sorted(positions.items())],
-    )
+    async with database.connection() as connection:
+        await _DEVICE_POSITIONS.write(
+            connection,
+            sorted(positions.items()),
+            user_id,
+            device_id,
+            is_distributed=database.is_distributed,
+        )
 
 
 async def advance_device_where_left(

@@ -20,8 +20,17 @@ from models.postgresql.database import Connection, Database
 class ChannelLog:
     """A locked channel: its kind and the newest seq, moved by what is appended."""
 
-    def __init__(self, connection: Connection, channel_id: str, kind: int, last_seq: int) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        channel_id: str,
+        kind: int,
+        last_seq: int,
+        *,
+        is_distributed: bool,
+    ) -> None:
         self.connection = connection
+        self.is_distributed = is_distributed
         self.channel_id = channel_id
         self.kind = kind
         self.last_seq = last_seq
@@ -127,7 +136,15 @@ async def lock_log(
         row = await connection.fetchrow(
             "SELECT kind, last_seq FROM channels WHERE id = $1 FOR UPDATE", channel_id
         )
-        log = ChannelLog(connection, channel_id, row["kind"], row["last_seq"]) if row else None
+        log = None
+        if row is not None:
+            log = ChannelLog(
+                connection,
+                channel_id,
+                row["kind"],
+                row["last_seq"],
+                is_distributed=database.is_distributed,
+            )
         yield log
         if log is not None:
             batch = await log.close()
@@ -144,7 +161,7 @@ async def create_log(
     """
     batch: Batch | None = None
     async with database.transaction() as connection:
-        log = ChannelLog(connection, channel_id, kind, 0)
+        log = ChannelLog(connection, channel_id, kind, 0, is_distributed=database.is_distributed)
         made = await connection.fetchval(
             "INSERT INTO channels (id, kind, created_at) VALUES ($1, $2, $3) "
             "ON CONFLICT DO NOTHING RETURNING 1",

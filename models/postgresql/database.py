@@ -257,11 +257,6 @@ class Database:
         async with self.connection() as connection:
             return await connection.execute(query, *args)
 
-    async def executemany(self, query: str, args: Iterable[Sequence[object]]) -> None:
-        """Run a statement once for each of the arguments, in one transaction and one round trip."""
-        async with self.connection() as connection:
-            await connection.executemany(query, args)
-
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Take a connection of the pool, waiting up to `connection_wait_s` for one.
 

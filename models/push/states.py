@@ -18,6 +18,7 @@ from models.jobs.jobs import enqueue
 from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database
 from models.postgresql.lanes import fetch_lanes, split_lanes
+from models.postgresql.many_rows import ManyRows
 from models.push.addresses import PushEndpointKind
 
 logger = logging.getLogger("parley.push")
@@ -109,15 +110,24 @@ WHERE (
 ORDER BY e.user_id, e.device_id, x.channel_id
 """
 
-# One device and channel: $5 is when the job is due, $6 before when a job that waits was lost.
-_WANT = """
-INSERT INTO push_states AS s (user_id, device_id, channel_id, wanted_seq, due_at)
-VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (user_id, device_id, channel_id) DO UPDATE
-SET wanted_seq = excluded.wanted_seq, due_at = excluded.due_at
-WHERE s.wanted_seq < excluded.wanted_seq AND (s.due_at IS NULL OR s.due_at < $6)
-RETURNING s.user_id, s.device_id, s.channel_id
-"""
+# $6 is before when a job that waits was lost.
+_WANT = ManyRows(
+    "INSERT INTO push_states AS s (user_id, device_id, channel_id, wanted_seq, due_at)",
+    "{user_id}, {device_id}, {channel_id}, {seq}, {due_at}",
+    {
+        "user_id": "uuid",
+        "device_id": "uuid",
+        "channel_id": "uuid",
+        "seq": "integer",
+        "due_at": "timestamptz",
+    },
+    """
+    ON CONFLICT (user_id, device_id, channel_id) DO UPDATE
+    SET wanted_seq = excluded.wanted_seq, due_at = excluded.due_at
+    WHERE s.wanted_seq < excluded.wanted_seq AND (s.due_at IS NULL OR s.due_at < $6)
+    RETURNING s.user_id, s.device_id, s.channel_id
+    """,
+)
 
 
 async def want_pushes(database: Database, wants: Sequence[Want], *, limits: Limits) -> int:
@@ -168,12 +178,14 @@ async def _want(
     lost = now - timedelta(seconds=LOST_S)
 
     async def write(connection: Connection) -> int:
-        queued = await connection.fetchmany(
-            _WANT,
+        queued = await _WANT.write(
+            connection,
             [
-                (key.user_id, key.device_id, key.channel_id, seq, due[key], lost)
+                (key.user_id, key.device_id, key.channel_id, seq, due[key])
                 for key, seq in sorted(seqs.items())
             ],
+            lost,
+            is_distributed=database.is_distributed,
         )
         views = [(key, kinds[key]) for key in map(key_of, queued)]
         await enqueue_views(connection, views, delays)

@@ -11,6 +11,7 @@ from models.limits.budgets import Charge, address_key, spend
 from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database
 from models.postgresql.lanes import fetch_by_id, split_lanes
+from models.postgresql.many_rows import ManyRows
 from models.refusals import invalid
 from models.users.users import User, list_users
 
@@ -86,14 +87,25 @@ def _charges(viewer_id: str, address: str, amount: int, limits: Limits) -> list[
     ]
 
 
+_CONTACTS = ManyRows(
+    "INSERT INTO contacts (user_id, contact_id)",
+    "$2::uuid, {contact_id}",
+    {"contact_id": "uuid"},
+    "ON CONFLICT DO NOTHING",
+)
+
+
 async def _add_contacts(database: Database, viewer_id: str, found: Iterable[str]) -> None:
     """Record that the viewer knows the numbers of these users, except their own."""
-    contacts = sorted(user_id for user_id in found if user_id != viewer_id)
+    contacts = sorted({user_id for user_id in found if user_id != viewer_id})
     if contacts:
-        await database.executemany(
-            "INSERT INTO contacts (user_id, contact_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            [(viewer_id, contact) for contact in contacts],
-        )
+        async with database.connection() as connection:
+            await _CONTACTS.write(
+                connection,
+                [(contact,) for contact in contacts],
+                viewer_id,
+                is_distributed=database.is_distributed,
+            )
 
 
 async def list_known_numbers(

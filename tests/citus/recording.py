@@ -19,6 +19,7 @@ LAYERS = tuple(f"{CHECKOUT / name}/" for name in ("models", "workers", "subscrip
 PASSED_OVER = (
     "models/postgresql/database.py",
     "models/postgresql/lanes.py",
+    "models/postgresql/many_rows.py",
     "models/push/states.py write_again",
 )
 

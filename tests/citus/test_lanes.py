@@ -33,7 +33,8 @@ async def test_a_key_is_in_the_shard_that_is_computed(database: Database) -> Non
 
 
 async def test_all_are_found_by_a_statement_for_each_shard(database: Database) -> None:
-    await database.executemany(INSERT, [(key,) for key in KEYS])
+    async with database.connection() as connection:
+        await connection.executemany(INSERT, [(key,) for key in KEYS])
 
     rows = await fetch_by_id(database, LATERAL, KEYS)
 
@@ -44,7 +45,8 @@ async def test_all_are_found_by_a_statement_for_each_shard(database: Database) -
 async def test_all_are_found_where_shards_were_split_meanwhile(
     database: Database, database_url: str
 ) -> None:
-    await database.executemany(INSERT, [(key,) for key in KEYS])
+    async with database.connection() as connection:
+        await connection.executemany(INSERT, [(key,) for key in KEYS])
     stale = await Database.open(database_url, connections=4)
     stale.shards = 1
 

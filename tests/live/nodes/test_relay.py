@@ -134,10 +134,11 @@ async def test_what_is_committed_goes_before_all_that_the_relay_has_found(
 
 async def leave_batches(database: Database, count: int) -> None:
     """Store batches of one channel that nobody has dispatched for an hour."""
-    await database.executemany(
-        "INSERT INTO outbox (channel_id, id, created_at, entry_channel_ids, entry_seqs, "
-        "recipient_channel_ids, recipient_ids, recipient_joined_seqs) "
-        "VALUES ($1, $2, now() - interval '1 hour', '{}', '{}', ARRAY[$1::uuid], "
-        "ARRAY[$3::uuid], '{1}')",
-        [(ids.new_id(), ids.new_id(), ids.new_id()) for _ in range(count)],
-    )
+    async with database.connection() as connection:
+        await connection.executemany(
+            "INSERT INTO outbox (channel_id, id, created_at, entry_channel_ids, entry_seqs, "
+            "recipient_channel_ids, recipient_ids, recipient_joined_seqs) "
+            "VALUES ($1, $2, now() - interval '1 hour', '{}', '{}', ARRAY[$1::uuid], "
+            "ARRAY[$3::uuid], '{1}')",
+            [(ids.new_id(), ids.new_id(), ids.new_id()) for _ in range(count)],
+        )
