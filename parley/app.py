@@ -22,7 +22,7 @@ from models.devices.viewer import Viewer
 from models.log.events import StreamCut
 from models.postgresql.database import CONNECTION_ERRORS
 from models.postgresql.readiness import Readiness
-from parley.charges import charge, charge_reading
+from parley.charges import charge, charge_answer, charge_reading
 from parley.metrics import MeasuredEngine, Metrics
 from parley.opening import require_database
 from parley.pages.explorer import explorer_page, explorer_routes, plain_page
@@ -65,6 +65,7 @@ class App:
             trusted_documents=settings.trusted_documents,
             charge=charge,
             charge_reading=charge_reading,
+            charge_answer=charge_answer,
         )
         self._engine.metrics = self._metrics
         # From the order to stop on.

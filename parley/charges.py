@@ -9,6 +9,12 @@ LEAST_COST = 100
 # What is smaller costs no more to read than a request itself.
 LARGE_BODY_BYTES = 16 * 1024
 
+# An answer of this size or more costs by its size, too: lists in it held more than their documents'
+# cost takes them to hold.
+LARGE_ANSWER_BYTES = 256 * 1024
+# An object with its fields takes so much of an answer, or more.
+OBJECT_BYTES = 100
+
 # Characters of a document that cost as much as one of another size: see `new_documents_per_user`.
 PIECE = 500
 
@@ -62,3 +68,12 @@ def charge(operation: Operation, cost: int, context: Context) -> None:
     by_address = context.viewer is None or operation.public
     budget = "read_cost_per_address" if by_address else "read_cost_per_user"
     context.spend(budget, max(cost, LEAST_COST))
+
+
+def charge_answer(length: int, operation: Operation, context: Context) -> None:
+    """Take what a large answer, of so many bytes, has cost: whoever asks for many has to wait."""
+    if length < LARGE_ANSWER_BYTES:
+        return
+    by_address = context.viewer is None or operation.public
+    budget = "read_cost_per_address" if by_address else "read_cost_per_user"
+    context.owe(budget, length // OBJECT_BYTES)

@@ -86,15 +86,24 @@ class Context:
         Raises:
             Refused: RATE_LIMITED; SESSION_REVOKED where it is a viewer's and there is none.
         """
-        if budget.endswith("_per_address"):
-            owner = address_key(self.client_address)
-        else:
-            owner = (self.viewer or self.require_viewer()).user.id
         try:
-            self.resources.buckets.take(budget, owner, amount)
+            self.resources.buckets.take(budget, self._owner_of(budget), amount)
         except Refused:
             self.refused = True
             raise
+
+    def owe(self, budget: str, amount: int) -> None:
+        """Take from the bucket of a budget what has been used already, also where it is too little.
+
+        Raises:
+            Refused: SESSION_REVOKED where it is a viewer's and there is none.
+        """
+        self.resources.buckets.owe(budget, self._owner_of(budget), amount)
+
+    def _owner_of(self, budget: str) -> str:
+        if budget.endswith("_per_address"):
+            return address_key(self.client_address)
+        return (self.viewer or self.require_viewer()).user.id
 
     def note_active(self) -> None:
         """Note that the viewer does something at this device, and not only their app."""

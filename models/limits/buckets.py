@@ -71,6 +71,9 @@ class Takes(Protocol):
             Refused: RATE_LIMITED with the time after which the same would pass.
         """
 
+    def owe(self, name: str, owner: str, amount: int) -> None:
+        """Take tokens that have been used already, also where there are too few."""
+
 
 class _Bucket:
     """The state of one bucket as this process knows it."""
@@ -131,6 +134,20 @@ class Buckets:
             self._take_on_credit(bucket, amount)
         else:
             self._begin(name, owner, amount)
+
+    def owe(self, name: str, owner: str, amount: int) -> None:
+        """Take tokens that have been used already, also where there are too few: the bucket is then
+        in debt, and gives none before that is paid.
+        """
+        bucket = self._buckets.get((name, owner))
+        if bucket is None:
+            self._begin(name, owner, 0)
+            bucket = self._buckets[name, owner]
+        paid = min(bucket.tokens, amount)
+        bucket.tokens -= paid
+        bucket.owed += amount - paid
+        if bucket.tokens * 2 < bucket.rate.block:
+            self._ask(bucket)
 
     def _begin(self, name: str, owner: str, amount: int) -> None:
         """Take from a bucket that this process does not know: it is full, as far as it can tell."""

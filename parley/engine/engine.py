@@ -27,6 +27,8 @@ __all__ = ["Engine", "Operation"]
 ChargeReading = Callable[[int, Any], None]
 # Told of an operation, its cost and its context before it is executed; may refuse it.
 Charge = Callable[[Operation, int, Any], None]
+# Told of the length of an answer in bytes, its operation and its context.
+ChargeAnswer = Callable[[int, Operation, Any], None]
 
 
 class Engine:
@@ -46,6 +48,7 @@ class Engine:
         development: bool = False,
         charge: Charge | None = None,
         charge_reading: ChargeReading | None = None,
+        charge_answer: ChargeAnswer | None = None,
         trusted_documents: Mapping[str, str] | None = None,
         max_kept_bytes: int = MAX_KEPT_BYTES,
         max_shape_bytes: int = MAX_SHAPE_BYTES,
@@ -53,6 +56,7 @@ class Engine:
         self._facts = SchemaFacts(schema)
         self._charge = charge
         self._charge_reading = charge_reading
+        self._charge_answer = charge_answer
         self._hide_suggestions = not development
         self._persisted = PersistedDocuments(limits.persisted_documents, trusted_documents)
         self.documents = Documents(
@@ -103,7 +107,10 @@ class Engine:
         except OperationRefused as refused:
             return error_answer(refused.errors)
         result = executor.run()
-        return result_answer(await result if not isinstance(result, ExecutionResult) else result)
+        answer = result_answer(await result if not isinstance(result, ExecutionResult) else result)
+        if self._charge_answer is not None:
+            self._charge_answer(len(answer.body), operation, context)
+        return answer
 
     def cost_of(self, operation: Operation, variables: Mapping[str, Any] | None) -> int:
         """Return how many objects one answer to the operation, or one event of it, may hold.

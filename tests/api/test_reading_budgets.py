@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from models.limits.limits import Limits
+from models.limits.limits import Budget, Limits
+from models.postgresql.database import Database
 from parley.engine.engine import Engine
 from parley.schema import PUBLIC_FIELDS, make_schema
 from tests.api.budgeting import BUDGETS, Flood, assert_within, at_once, refilled
 from tests.client import ApiClient, Ended, Json
 from tests.make import SEND, Person
-from tests.serving import Server
+from tests.serving import ServedWith, Server
+from tests.uploading import make_media, sent_media
 
 NOWHERE = "chn_" + "0" * 32
 
@@ -223,3 +225,24 @@ async def test_clients_read_what_they_could_meet(alice: Person, server: Server) 
     assert by_name["sendsPerUser"] == (1_000_000, 60)
     assert by_name["uploadsPerUser"] == (2000, 86_400)
     assert all(name.endswith("PerUser") for name in by_name)
+
+
+async def test_a_large_answer_is_paid_by_its_size(
+    database: Database, alice: Person, bob: Person, chat: str, served_with: ServedWith
+) -> None:
+    """An album holds ten files with three addresses each: more than its document is taken to."""
+    files = [await make_media(database, alice) for _ in range(10)]
+    for _ in range(20):
+        await sent_media(alice, chat, *files)
+    page = "messages { nodes { media { renditions { url } thumbnail { url } preview { url } } } }"
+    albums = f"query ($id: ID!) {{ channel(id: $id) {{ a: {page} b: {page} }} }}"
+    budget, began = Budget(amount=30_000, window_s=6000), time.monotonic()
+    async with served_with(read_cost_per_user=budget, refusal_pause_s=0) as server:
+        one = alice.at(server)
+        answers = [await one.post(albums, id=chat) for _ in range(40)]
+        assert await bob.at(server).errors("{ viewer { id } }") == []
+
+    paid = [len(each.content) // 100 for each in answers if each.status_code == 200]
+    assert paid[0] > 3000
+    assert_within(sum(paid), budget, time.monotonic() - began, slack=2 * paid[0])
+    assert {each.status_code for each in answers} == {200, 429}

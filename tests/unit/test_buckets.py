@@ -192,3 +192,33 @@ def test_more_than_one_call_can_fill_goes_on_at_once() -> None:
         buckets.fill(wanted, own.give(wanted))
 
     assert calls == [10, 10, 5]
+
+
+def test_what_was_used_already_is_taken_also_where_there_is_too_little() -> None:
+    """And is paid before anything is given again."""
+    processes = Processes(1)
+    (one,) = processes.each
+    assert passes(one)
+
+    one.owe(NAME, "ann", 80)
+    processes.fill()
+
+    assert not passes(one)
+    # 81 of 60 were taken: 22 s, until there is one to give.
+    processes.clock.now += 15
+    processes.fill()
+    assert not passes(one)
+    processes.clock.now += 15
+    processes.fill()
+    assert passes(one)
+
+
+def test_of_somebody_new_it_is_taken_too() -> None:
+    processes = Processes(1)
+    (one,) = processes.each
+
+    one.owe(NAME, "ann", 60)
+    processes.fill()
+
+    assert not passes(one)
+    assert passes(one, "ben")
