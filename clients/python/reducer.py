@@ -17,23 +17,33 @@ fragment C on Channel {{
   ... on Chat {{ peer {{ id }} }}
   ... on Group {{ name description avatar {{ id }} memberCount seatsLeft viewerRole }}
 }}
-fragment M on Message {{
-  id channelId seq kind text clientMessageId sentAt editedAt deletedAt mentions status
-  sender {{ id }} replyTo {{ id }} reactions {{ emoji count userIds }}
-  location {{ latitude longitude label }} media {{ id kind state width height placeholder }}
-  system {{ kind value actor {{ id }} subjects {{ id }} }}
-}}
 """
-LIST = "query List { channels(first: 100) { nodes { id } } }"
-FETCH = f"""{CHANNEL}
+MESSAGE = """
+fragment M on Message {
+  id channelId seq kind text clientMessageId sentAt editedAt deletedAt mentions status
+  sender { id } replyTo { id } reactions { emoji count userIds }
+  location { latitude longitude label } media { id kind state width height placeholder }
+  system { kind value actor { id } subjects { id } }
+}
+"""
+LIST = """query List($after: String) { channels(first: 100, after: $after) {
+  nodes { id } pageInfo { hasNextPage endCursor } } }"""
+FETCH = f"""{CHANNEL}{MESSAGE}
 query Fetch($id: ID!) {{ channel(id: $id) {{ ...C messages(last: 50) {{ nodes {{ ...M }} }} }} }}
 """
 STATE = f"""
 query State($id: ID!) {{ channel(id: $id) {{
   mutedUntil unreadCount {POSITION} members(first: 100) {{ nodes {{ id {POSITION} }} }} }} }}
 """
-FOLLOW = f"""{CHANNEL}
-subscription Follow($after: [PositionInput!]) {{ inbox(after: $after) {{
+STATES = f"""
+query States($after: String) {{ channels(first: 20, after: $after) {{
+  nodes {{ id mutedUntil unreadCount {POSITION}
+    members(first: 100) {{ nodes {{ id {POSITION} }} }} }}
+  pageInfo {{ hasNextPage endCursor }} }} }}
+"""
+FOLLOW = f"""{CHANNEL}{MESSAGE}
+subscription Follow($after: [PositionInput!], $streamId: ID, $heartbeatSeconds: Int) {{
+  inbox(after: $after, streamId: $streamId, heartbeatSeconds: $heartbeatSeconds) {{
   __typename
   ... on MessageAdded {{ channelId seq message {{ ...M }} }}
   ... on MessageUpdated {{ channelId seq message {{ ...M }} }}
@@ -42,26 +52,32 @@ subscription Follow($after: [PositionInput!]) {{ inbox(after: $after) {{
   ... on ReceiptUpdated {{ channelId userId deliveredSeq readSeq }}
   ... on ViewerChannelUpdated {{ channelId unreadCount lastSeq mutedUntil {POSITION} }}
   ... on ResyncRequired {{ channelId }}
+  ... on InboxProgress {{ cursor }}
+  ... on InboxReady {{ cursor }}
 }} }}
 """
+# Positions that `after` takes; with a streamId, the others begin where they were acknowledged.
+FOLLOW_AT_MOST = 1000
 OWN = ("position", "mutedUntil", "unreadCount")
 
 
 class Replica:
     """Channels by id, each as FETCH gives it, with members and messages by id and by seq.
 
-    `missing`: channels to fetch. `stale`: fetch what is in no log (STATE, and what else is shown:
-    profile, privacy, blocks, devices).
+    `missing`: channels to fetch. `stale`: fetch what is in no log (STATE or STATES, and what else
+    is shown: profile, privacy, blocks, devices). `changed`: channels to store again.
     """
 
     def __init__(self) -> None:
         self.channels: dict[str, Json] = {}
         self.missing: set[str] = set()
         self.stale = False
+        self.changed: set[str] = set()
 
     def put(self, channel_id: str, channel: Json | None) -> None:
         """What FETCH gave; older than what is held, it changes nothing."""
         self.missing.discard(channel_id)
+        self.changed.add(channel_id)
         held = self.channels.get(channel_id)
         if channel is not None and (held is None or held["lastSeq"] <= channel["lastSeq"]):
             messages = {m["seq"]: m for m in channel["messages"]["nodes"]}
@@ -76,7 +92,24 @@ class Replica:
         for member in state["members"]["nodes"]:
             if member["id"] in channel["members"]:
                 channel["members"][member["id"]]["position"] = member["position"]
+        self.changed.add(channel_id)
         self._take_state(channel, state)
+
+    def put_sent(self, message: Json) -> None:
+        """What the answer to a send gave. The entry itself still comes, and moves the position."""
+        channel = self.channels.get(message["channelId"])
+        if channel is not None and message["seq"] > channel["lastSeq"]:
+            channel["messages"][message["seq"]] = message
+            self.changed.add(channel["id"])
+            self._derive(channel)
+
+    def row(self, channel_id: str) -> Json | None:
+        """Return what `put` takes, to be stored; None: the channel is not held."""
+        channel = self.channels.get(channel_id)
+        if channel is None:
+            return None
+        lists = {name: {"nodes": list(channel[name].values())} for name in ("messages", "members")}
+        return {**channel, **lists}
 
     def positions(self) -> list[Json]:
         """Where to follow from."""
@@ -87,19 +120,33 @@ class Replica:
             self.stale = True
         channel = self.channels.get(event.get("channelId", ""))
         if event["__typename"] == "ResyncRequired" or (channel is None and "seq" in event):
-            # Who is taken out has nothing to fetch.
-            if event.get("channel", event) is not None:
-                self.missing.add(event["channelId"])
-            self.channels.pop(event["channelId"], None)
-        elif channel is None:
-            return
-        elif event["__typename"] == "ViewerChannelUpdated":
+            self._miss(event)
+        elif channel is not None:
+            self.changed.add(channel["id"])
+            self._apply_to(channel, event)
+
+    def _apply_to(self, channel: Json, event: Json) -> None:
+        """What a later server tells in its own way does nothing, but that an entry of the log moves
+        the position.
+        """
+        seq = event.get("seq", 0)
+        if event["__typename"] == "ViewerChannelUpdated":
             self._take_state(channel, event)
         elif event["__typename"] == "ReceiptUpdated":
             self._take_receipt(channel, event)
-        # What a later server tells in its own way: an entry still moves the position.
-        elif event.get("seq", 0) > channel["lastSeq"]:
+        elif seq == channel["lastSeq"] + 1:
             self._take_entry(channel, event)
+        elif seq > channel["lastSeq"]:
+            # It never happens. If it did, the copy would miss something without a sign.
+            self._miss(event)
+
+    def _miss(self, event: Json) -> None:
+        """Have the channel fetched. Who is taken out has nothing to fetch."""
+        channel_id = event["channelId"]
+        if event.get("channel", event) is not None:
+            self.missing.add(channel_id)
+        self.changed.add(channel_id)
+        self.channels.pop(channel_id, None)
 
     def _take_receipt(self, channel: Json, event: Json) -> None:
         for member in channel["members"].values():
@@ -120,7 +167,7 @@ class Replica:
             channel.update({k: v for k, v in event["channel"].items() if k not in OWN})
             channel["members"] = {m["id"]: m for m in channel["members"]["nodes"]}
         channel["lastSeq"] = event["seq"]
-        if "message" in event:
+        if "message" in event and not is_older(channel["messages"], event["message"]["seq"]):
             channel["messages"][event["message"]["seq"]] = event["message"]
         self._derive(channel)
 
@@ -143,6 +190,11 @@ class Replica:
                 for field, status in (("deliveredSeq", "DELIVERED"), ("readSeq", "READ")):
                     if audience and all(position[field] >= seq for position in audience):
                         message["status"] = status
+
+
+def is_older(messages: dict[int, Json], seq: int) -> bool:
+    """Whether the message is of a page that the copy does not hold: it would leave a hole."""
+    return bool(messages) and seq < min(messages)
 
 
 def greater(held: Json, given: Json) -> Json:

@@ -55,3 +55,36 @@ def test_what_comes_again_after_a_cut_changes_nothing(replica: Replica) -> None:
     replica.apply({**event, "message": message(2, text="once more")})
 
     assert replica.channels["chat"]["messages"] == {1: message(1), 2: message(2)}
+
+
+def test_an_entry_that_is_not_the_next_one_has_the_channel_fetched_again(replica: Replica) -> None:
+    replica.apply({"__typename": "LogAdvanced", "channelId": "chat", "seq": 3})
+
+    assert replica.missing == {"chat"}
+    assert replica.channels == {}
+
+
+def test_a_change_of_a_message_of_an_older_page_leaves_no_hole(replica: Replica) -> None:
+    event = {"__typename": "MessageUpdated", "channelId": "chat", "seq": 2, "message": message(0)}
+
+    replica.apply(event)
+
+    assert list(replica.channels["chat"]["messages"]) == [1]
+    assert replica.positions() == [{"channelId": "chat", "seq": 2}]
+
+
+def test_the_answer_to_a_send_is_shown_before_its_event(replica: Replica) -> None:
+    sent = message(2, channelId="chat", sender={"id": "bob"}, text="mine")
+
+    replica.put_sent(sent)
+
+    assert replica.channels["chat"]["messages"][2] == sent
+    assert replica.positions() == [{"channelId": "chat", "seq": 1}]
+
+
+def test_what_was_stored_is_the_same_copy(replica: Replica) -> None:
+    again = Replica()
+
+    again.put("chat", replica.row("chat"))
+
+    assert again.channels == replica.channels
