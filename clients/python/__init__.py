@@ -1,0 +1,1 @@
+"""A client of Parley in Python, on gql: see README.md."""
