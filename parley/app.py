@@ -66,6 +66,7 @@ class App:
             charge=charge,
             charge_reading=charge_reading,
             charge_answer=charge_answer,
+            plans=settings.plans,
         )
         self._engine.metrics = self._metrics
         # From the order to stop on.

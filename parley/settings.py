@@ -143,6 +143,12 @@ class Settings(MediaSettings):
     trusted_documents: Mapping[str, str] | None = variable(
         None, read_trusted_documents, TRUSTED_DOCUMENTS
     )
+    plans: bool = variable(
+        True,
+        read_switch,
+        "`0`: GraphQL operations are executed by graphql-core and Strawberry alone, with the same "
+        "answers and several times the CPU, to find out whether a fault is in the engine",
+    )
     # Where clients and mail programs reach this server. Mail programs post to https:// only.
     public_url: str | None = variable(
         None,

@@ -37,6 +37,14 @@ def result_answer(result: ExecutionResult) -> Answer:
         return exception_answer(error)
 
 
+def plain_answer(data: dict[str, Any]) -> Answer:
+    """Return the answer to an operation in which nothing failed."""
+    try:
+        return Answer(orjson.dumps({"data": data}), executed=True, failed=False)
+    except TypeError as error:
+        return exception_answer(error)
+
+
 def error_answer(errors: Iterable[GraphQLError]) -> Answer:
     """Return the answer, without data, to an operation that was not executed."""
     formatted = format_errors(errors)

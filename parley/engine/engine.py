@@ -4,11 +4,13 @@ Nothing is kept from one execution or event to the next, except what belongs to 
 """
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
 import strawberry
 from graphql import ExecutionResult, GraphQLError
+from graphql.execution.values import VariableValues
 
 from models.limits.limits import Limits
 from parley.engine.answers import Answer, error_answer, result_answer
@@ -18,6 +20,7 @@ from parley.engine.facts import SchemaFacts
 from parley.engine.operation import Operation
 from parley.engine.persisted import PersistedDocuments
 from parley.engine.plan_executor import PlanExecutor
+from parley.engine.planned_mutations import MutationRun
 from parley.engine.shapes import MAX_SHAPE_BYTES, Shape, ShapeMemory
 
 __all__ = ["Engine", "Operation"]
@@ -36,7 +39,8 @@ class Engine:
 
     `public_fields` are the root fields that need no viewer. In production introspection needs one,
     and errors suggest no names. What `charge_reading` raises, `prepare` raises; what `charge`
-    raises, `execute` and `subscribe` raise.
+    raises, `execute` and `subscribe` raise. Without `plans` graphql-core and strawberry execute
+    everything, with the same answers.
     """
 
     def __init__(
@@ -52,8 +56,9 @@ class Engine:
         trusted_documents: Mapping[str, str] | None = None,
         max_kept_bytes: int = MAX_KEPT_BYTES,
         max_shape_bytes: int = MAX_SHAPE_BYTES,
+        plans: bool = True,
     ) -> None:
-        self._facts = SchemaFacts(schema)
+        self._facts = SchemaFacts(schema, plans=plans)
         self._charge = charge
         self._charge_reading = charge_reading
         self._charge_answer = charge_answer
@@ -103,14 +108,24 @@ class Engine:
     ) -> Answer:
         """Execute a query or mutation. An operation that cannot be executed is answered, too."""
         try:
-            executor = self._executor(operation, variables, context, None, charge=self._charge)
+            values, shape = self._begin(operation, variables, context, charge=self._charge)
         except OperationRefused as refused:
             return error_answer(refused.errors)
-        result = executor.run()
-        answer = result_answer(await result if not isinstance(result, ExecutionResult) else result)
+        answer = await self._answer(operation, shape, values, context)
         if self._charge_answer is not None:
             self._charge_answer(len(answer.body), operation, context)
         return answer
+
+    async def _answer(
+        self, operation: Operation, shape: Shape, values: VariableValues, context: Any
+    ) -> Answer:
+        make_executor = partial(self._make_executor, operation, shape, values, context, None)
+        if operation.kind == "mutation" and shape.planned:
+            fields = shape.mutation_fields
+            if fields is not None:
+                return await MutationRun(values, context, make_executor).run(fields)
+        result = make_executor().run()
+        return result_answer(await result if not isinstance(result, ExecutionResult) else result)
 
     def cost_of(self, operation: Operation, variables: Mapping[str, Any] | None) -> int:
         """Return how many objects one answer to the operation, or one event of it, may hold.
@@ -128,7 +143,8 @@ class Engine:
         Raises:
             OperationRefused: the variables are not right, or the resolver raised.
         """
-        executor = self._executor(operation, variables, context, None, charge=self._charge)
+        values, shape = self._begin(operation, variables, context, charge=self._charge)
+        executor = self._make_executor(operation, shape, values, context, None)
         try:
             return await executor.open_stream()
         except GraphQLError as error:
@@ -154,32 +170,46 @@ class Engine:
         self, operation: Operation, variables: Mapping[str, Any] | None, event: Any, context: Any
     ) -> str | Awaitable[str]:
         try:
-            executor = self._executor(operation, variables, context, event)
+            values, shape = self._begin(operation, variables, context)
         except OperationRefused as refused:
             return error_answer(refused.errors).body.decode()
-        text = _render_planned(executor.shape, event) if executor.shape.planned else None
+        text = _render_planned(shape, event) if shape.planned else None
         if text is not None:
             return text
-        result = executor.run()
+        result = self._make_executor(operation, shape, values, context, event).run()
         if isinstance(result, ExecutionResult):
             return result_answer(result).body.decode()
         return _await_answer(result)
 
-    def _executor(
+    def _begin(
         self,
         operation: Operation,
         variables: Mapping[str, Any] | None,
         context: Any,
-        root_value: Any,
         *,
         charge: Charge | None = None,
-    ) -> PlanExecutor:
+    ) -> tuple[VariableValues, Shape]:
+        """Return the values of the variables, and what is selected with them.
+
+        Raises:
+            OperationRefused: the variables are not right, or the answer could be too large.
+        """
         values = operation.variables.coerce(variables)
         cost = operation.cost.require_modest(values.coerced)
         if charge is not None:
             charge(operation, cost, context)
         shape = operation.shape(values)
         shape.note_use()
+        return values, shape
+
+    def _make_executor(
+        self,
+        operation: Operation,
+        shape: Shape,
+        values: VariableValues,
+        context: Any,
+        root_value: Any,
+    ) -> PlanExecutor:
         return PlanExecutor(
             self._facts, operation, shape, values, context, root_value, self._hide_suggestions
         )

@@ -26,6 +26,7 @@ from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
 from parley.engine.calls import Call, CallMaker
+from parley.engine.coercion import Coercers
 from schema.sources import sources_of
 
 Shared = bool | Literal["outermost"] | frozenset[str]
@@ -48,8 +49,11 @@ class SchemaFacts:
         TypeError: a mark that could not hold what it promises.
     """
 
-    def __init__(self, schema: strawberry.Schema) -> None:
+    def __init__(self, schema: strawberry.Schema, *, plans: bool = True) -> None:
         self.schema: GraphQLSchema = schema._schema
+        # Whether anything is done in another way than graphql-core's.
+        self.plans = plans
+        self.coercers = Coercers(generated=plans)
         self.readers: dict[tuple[str, str], Reader] = {}
         self.calls: dict[tuple[str, str], Call] = {}
         self.shared: dict[tuple[str, str], Shared] = {}
@@ -105,7 +109,7 @@ class SchemaFacts:
         if not isinstance(field, StrawberryField):
             return
         metadata = field.metadata
-        call = self._call_maker.find_call(field)
+        call = self._call_maker.find_call(field) if self.plans else None
         if call is not None:
             self.calls[key] = call
         if "shared" in metadata:

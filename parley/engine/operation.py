@@ -60,7 +60,10 @@ class Operation:
         self.fragment_definitions = dict(fragments)
         self.fragments = {name: FragmentDetails(each) for name, each in fragments.items()}
         self.variables = Variables(
-            facts.schema, node.variable_definitions or (), hide_suggestions=hide_suggestions
+            facts.schema,
+            node.variable_definitions or (),
+            facts.coercers,
+            hide_suggestions=hide_suggestions,
         )
         self.cost = Cost(facts, limits, fields)
         root_type = facts.schema.get_root_type(node.operation)

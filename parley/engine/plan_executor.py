@@ -88,7 +88,7 @@ class PlanExecutor(Executor[None]):
         info = self.build_resolve_info(field_def, nodes, self._root_type, path)
         try:
             resolve = field_def.subscribe or self.subscribe_field_resolver
-            stream = resolve(None, info, **self._arguments(field_def, nodes[0]))
+            stream = resolve(None, info, **self.read_arguments(field_def, nodes[0]))
             if self.is_awaitable(stream):
                 stream = await stream
             if not isinstance(stream, AsyncIterable):
@@ -104,21 +104,23 @@ class PlanExecutor(Executor[None]):
                 self._root_type, self.root_value, self.shape.root, self._serially, None
             )
         except GraphQLError as error:
-            return self._failed(error)
+            return self.fail(error)
         if isinstance(data, dict):
-            return self._done(data)
+            return self.finish_with(data)
         return self._run_later(data)
 
     async def _run_later(self, data: Awaitable[dict[str, Any]]) -> ExecutionResult:
         try:
-            return self._done(await data)
+            return self.finish_with(await data)
         except GraphQLError as error:
-            return self._failed(error)
+            return self.fail(error)
 
-    def _done(self, data: dict[str, Any]) -> ExecutionResult:
+    def finish_with(self, data: dict[str, Any]) -> ExecutionResult:
+        """Return the result of an execution that came to its end."""
         return ExecutionResult(data, self.collected_errors.errors or None)
 
-    def _failed(self, error: GraphQLError) -> ExecutionResult:
+    def fail(self, error: GraphQLError) -> ExecutionResult:
+        """Return the result of one that ended with an error, which left no data."""
         self.collected_errors.add(error, None)
         return ExecutionResult(None, self.collected_errors.errors)
 
@@ -205,7 +207,7 @@ class PlanExecutor(Executor[None]):
         return_type = field_def.type
         info = self.build_resolve_info(field_def, nodes, parent_type, path)
         try:
-            args = self._arguments(field_def, nodes[0]) if field_def.args else {}
+            args = self.read_arguments(field_def, nodes[0]) if field_def.args else {}
             call = self.calls.get((parent_type.name, nodes[0].name.value))
             if call is not None:
                 result = call(source, info, args)
@@ -238,7 +240,12 @@ class PlanExecutor(Executor[None]):
             self.handle_field_error(error, return_type, field_details_list, path)
             return None
 
-    def _arguments(self, field_def: GraphQLField, node: FieldNode) -> dict[str, Any]:
+    def read_arguments(self, field_def: GraphQLField, node: FieldNode) -> dict[str, Any]:
+        """Return the values of a field's arguments.
+
+        Raises:
+            GraphQLError: INVALID_INPUT.
+        """
         try:
             return get_argument_values(
                 field_def, node, self.variable_values, None, self.hide_suggestions

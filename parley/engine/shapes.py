@@ -35,6 +35,7 @@ from graphql.execution.values import VariableValues
 from graphql.language import OperationDefinitionNode, OperationType
 
 from parley.engine.facts import SchemaFacts
+from parley.engine.mutation_fields import MutationField, has_calls
 from parley.engine.plan import Plan, Planner, Unplannable
 
 # Measured with tests/engine/fill_documents.py: bytes a field that is collected, a plan, and a
@@ -147,7 +148,8 @@ class Shape:
 
     @property
     def planned(self) -> bool:
-        return self._uses > 1
+        """Return whether plans are made: the second use has begun."""
+        return self._uses > 1 and self._facts.plans
 
     @cached_property
     def event_plan(self) -> EventPlan | None:
@@ -158,6 +160,30 @@ class Shape:
             return None
         plan = self._write_value_plan(get_nullable_type(field.type), details)
         return EventPlan(f'{{"data":{{{orjson.dumps(name).decode()}:', plan) if plan else None
+
+    @cached_property
+    def mutation_fields(self) -> tuple[MutationField, ...] | None:
+        """The root fields of a mutation, in order; None where graphql-core has to execute it."""
+        if not has_calls(self._facts, self._root_type, self.root):
+            return None
+        fragments = {name: each.definition for name, each in self._fragments.items()}
+        of_operation = (fragments, None, self._node)
+        self._grow(BYTES_PER_PLAN * len(self.root))
+        return tuple(
+            MutationField(
+                self._facts,
+                self._root_type,
+                name,
+                details,
+                self._root_plan(details),
+                of_operation,
+            )
+            for name, details in self.root.items()
+        )
+
+    def _root_plan(self, details: FieldDetailsList) -> Plan | None:
+        type_ = self._root_type.fields[details[0].node.name.value].type
+        return self.value_plan(get_nullable_type(type_), details)
 
     def collect(self, type_: GraphQLObjectType, details: FieldDetailsList) -> CollectedFields:
         """Return what the field selects below an object of the type."""
@@ -172,7 +198,7 @@ class Shape:
 
     def value_plan(self, type_: GraphQLOutputType, details: FieldDetailsList) -> Plan | None:
         """Return the plan for a list or an object, null excluded; None where there is none."""
-        if self._uses < 2 or isinstance(type_, GraphQLNonNull):
+        if not self.planned or isinstance(type_, GraphQLNonNull):
             return None
         key = (id(type_), id(details))
         if key not in self._values:

@@ -17,12 +17,11 @@ from graphql.execution.values import (
     VariableValues,
     VariableValueSource,
     get_variable_values,
-    input_is_nested_too_deeply,
 )
 from graphql.language import VariableDefinitionNode
-from graphql.utilities import coerce_input_value
 from graphql.utilities.coerce_input_value import coerce_default_value
 
+from parley.engine.coercion import Coerce, Coercers
 from parley.engine.errors import INVALID_INPUT, OperationRefused, with_code
 
 MAX_ERRORS = 10
@@ -36,6 +35,7 @@ class _Variable(NamedTuple):
     name: str
     signature: GraphQLVariableSignature
     nullable: bool
+    coerce: Coerce
 
 
 class Variables:
@@ -45,6 +45,7 @@ class Variables:
         self,
         schema: GraphQLSchema,
         nodes: tuple[VariableDefinitionNode, ...],
+        coercers: Coercers,
         *,
         hide_suggestions: bool,
     ) -> None:
@@ -52,7 +53,12 @@ class Variables:
         self._nodes = nodes
         self._hide_suggestions = hide_suggestions
         self._variables = [
-            _Variable(signature.name, signature, not is_non_null_type(signature.type))
+            _Variable(
+                signature.name,
+                signature,
+                not is_non_null_type(signature.type),
+                coercers.find(signature.type),
+            )
             for signature in (get_variable_signature(schema, node) for node in nodes)
             if isinstance(signature, GraphQLVariableSignature)
         ]
@@ -72,22 +78,17 @@ class Variables:
         """As graphql-core does, without looking up the types again; None when anything is wrong."""
         try:
             return self._coerce_known(given)
-        except (GraphQLError, RecursionError):
+        except Exception:
             return None
 
     def _coerce_known(self, given: Mapping[str, Any]) -> VariableValues | None:
         sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}
-        for name, signature, nullable in self._variables:
+        for name, signature, nullable, coerce in self._variables:
             value = given.get(name, Undefined)
             sources[name] = VariableValueSource(signature, value)
             if value is not Undefined:
-                if input_is_nested_too_deeply(value, signature.type):
-                    return None
-                coerced_value = coerce_input_value(value, signature.type)
-                if coerced_value is Undefined:
-                    return None
-                coerced[name] = coerced_value
+                coerced[name] = coerce(value)
             elif signature.default is not None:
                 coerced[name] = coerce_default_value(signature)
             elif not nullable:

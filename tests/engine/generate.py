@@ -1,7 +1,7 @@
 """Documents and values for the toy schema, from a seeded random source: mostly right, often not."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum
@@ -30,7 +30,15 @@ ARGUMENTS = {
         "(times: $times)",
     ],
     ("Query", "books"): ["", "(first: 2)", "(last: $times)"],
+    ("Mutation", "putThing"): [
+        "",
+        '(word: "Hi")',
+        "(word: $word, times: $times)",
+        "(times: null, word: $word)",
+    ],
+    ("Mutation", "putBook"): ["", "(times: 3)", "(times: $times)"],
 }
+MUTATION_FIELDS = ("putThing", "putBook", "putAuthor")
 ROOT_FIELDS = ("author", "book", "item", "things", "items", "books")
 
 
@@ -60,6 +68,11 @@ class DocumentWriter:
 
     def write_query(self, root_field: str) -> str:
         return self._finish("query", self._field(self._root("Query"), root_field, 5))
+
+    def write_mutation(self, root_fields: Sequence[str]) -> str:
+        root = self._root("Mutation")
+        fields = [self._field(root, name, 4) for name in root_fields]
+        return self._finish("mutation", " ".join(fields))
 
     def write_subscription(self, root_field: str) -> str:
         return self._finish("subscription", self._field(self._root("Subscription"), root_field, 5))
@@ -111,7 +124,7 @@ class DocumentWriter:
             self._aliases += 1
             alias = f"a{crc32((name + arguments).encode())}: "
         selection = self._selection(below, depth - 1) if is_composite_type(below) else ""
-        root = type_.name in ("Query", "Subscription")
+        root = type_.name in ("Query", "Subscription", "Mutation")
         return f"{alias}{name}{arguments}{'' if root else self._directive()} {selection}"
 
     def _directive(self) -> str:
@@ -167,6 +180,9 @@ class ValueMaker:
             "items": lambda depth: self.list_of(self.item, depth),
             "books": lambda depth: self.list_of(self.book, depth),
             "thingAdded": self.thing,
+            "putThing": self.thing,
+            "putBook": self.book,
+            "putAuthor": self.author,
             "bookAdded": self.book,
         }
         return makers[field](4)

@@ -298,6 +298,28 @@ class Mutation:
     def sign_in(self) -> str:
         return "token"
 
+    @strawberry.mutation
+    async def put_thing(
+        self,
+        info: strawberry.Info[Context, None],
+        word: str = "Hello",
+        times: int | None = strawberry.UNSET,
+    ) -> Thing | None:
+        info.context.calls.append(repr((word, times)))
+        await asyncio.sleep(0)
+        return _value(info)  # type: ignore[no-any-return]
+
+    @strawberry.mutation
+    async def put_book(self, info: strawberry.Info[Context, None], times: int = 1) -> BookType:
+        info.context.calls.append(repr(times))
+        await asyncio.sleep(0)
+        return _value(info)  # type: ignore[no-any-return]
+
+    @strawberry.mutation
+    def put_author(self, info: strawberry.Info[Context, None]) -> AuthorType | None:
+        info.context.calls.append("author")
+        return _value(info)  # type: ignore[no-any-return]
+
 
 @strawberry.type
 class Subscription:
