@@ -124,7 +124,7 @@ async def test_a_socket_without_a_viewer_holds_nobody(
 
 
 async def test_a_reconnect_within_the_grace_shows_nothing(
-    alice: Person, bob: Person, person: MakePerson, served_with: ServedWith
+    alice: Person, bob: Person, person: MakePerson, here: Server, served_with: ServedWith
 ) -> None:
     """Whoever comes makes a node look who has gone; Bob would be told of before them."""
     patient = QUICK | {"presence_grace_s": 60.0}
@@ -132,7 +132,7 @@ async def test_a_reconnect_within_the_grace_shows_nothing(
     async with (
         served_with(**patient) as one,
         served_with(**patient) as other,
-        watching(alice.at(one), bob, *others) as stream,
+        watching(alice.at(here), bob, *others) as stream,
         AsyncExitStack() as sockets,
     ):
         async with bob.at(one).socket():
@@ -143,9 +143,9 @@ async def test_a_reconnect_within_the_grace_shows_nothing(
             await sockets.enter_async_context(somebody.at(left).socket())
             assert await stream.event() == online(somebody)
             async with bob.at(node).socket():
-                assert await look(alice.at(one), bob) == online(bob)
+                assert await look(alice.at(here), bob) == online(bob)
             left = node
-        assert await look(alice.at(one), bob) == online(bob)
+        assert await look(alice.at(here), bob) == online(bob)
 
 
 def has_no_stream(node: Server, person: Person) -> bool:
