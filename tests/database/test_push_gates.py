@@ -20,7 +20,10 @@ from models.push.gates import (
 )
 from models.push.states import PushKey
 
-LIMITS = Limits()
+# Longer than a busy machine keeps anybody waiting.
+EVERY_S = 60.0
+LOOKS = 20
+LIMITS = Limits(push_recovery_s=LOOKS * EVERY_S)
 GATE = "FCM a-project"
 JOBS = "SELECT count(*) FROM jobs"
 LEFT_S = "SELECT extract(epoch FROM closed_until - now())::float8 FROM push_gates"
@@ -57,7 +60,7 @@ async def count_jobs(database: Database) -> int:
 
 
 async def look(database: Database) -> int:
-    return await look_after_gates(database, limits=LIMITS, every_s=1.0)
+    return await look_after_gates(database, limits=LIMITS, every_s=EVERY_S)
 
 
 async def test_nobody_passes_before_its_time_and_then_one_does(database: Database) -> None:
@@ -65,17 +68,17 @@ async def test_nobody_passes_before_its_time_and_then_one_does(database: Databas
     assert await list_closed(database, [GATE, "FCM another"], probe_s=5) == {GATE: False}
 
     await pass_time(database, 30)
-    asked = [list_closed(database, [GATE], probe_s=5) for _ in range(20)]
+    asked = [list_closed(database, [GATE], probe_s=3600) for _ in range(20)]
     found = [each[GATE] for each in await asyncio.gather(*asked)]
 
     assert sorted(found) == [False] * 19 + [True]
-    assert 4 < await database.fetchval(LEFT_S) <= 5
+    assert 3500 < await database.fetchval(LEFT_S) <= 3600
 
 
 async def test_is_never_closed_for_shorter_than_it_is(database: Database) -> None:
-    await asyncio.gather(*(close(database, after_s) for after_s in (1, 60, 5)))
+    await asyncio.gather(*(close(database, after_s) for after_s in (1, 3600, 5)))
 
-    assert 59 < await database.fetchval(LEFT_S) <= 60
+    assert 3500 < await database.fetchval(LEFT_S) <= 3600
 
 
 async def test_says_for_how_long_nothing_has_come_through(database: Database) -> None:
@@ -92,11 +95,11 @@ async def test_says_for_how_long_nothing_has_come_through(database: Database) ->
 async def test_what_waits_is_tried_one_at_a_time_until_there_is_an_answer(
     database: Database,
 ) -> None:
-    await close(database, 5)
+    await close(database, EVERY_S)
     await park_some(database, 50)
     assert await look(database) == 0
 
-    await pass_time(database, 5)
+    await pass_time(database, EVERY_S)
 
     assert await look(database) == 1
     assert await look(database) == 0, "another worker has just looked"
@@ -115,18 +118,18 @@ async def test_no_more_go_than_are_to_also_when_the_planner_takes_the_table_for_
 
 
 async def test_all_that_waits_goes_within_the_time_of_recovery(database: Database) -> None:
-    """The clock is moved by hand, a second at a time."""
+    """The clock is moved by hand, from look to look."""
     await close(database, 5)
-    await park_some(database, 1000)
+    await park_some(database, 4000)
     await open_gate(database, GATE)
 
     released = []
-    for _ in range(int(LIMITS.push_recovery_s)):
+    for _ in range(LOOKS):
         released.append(await look(database))
-        await pass_time(database, 1)
+        await pass_time(database, EVERY_S)
 
-    assert sum(released) == 1000 == await count_jobs(database)
-    assert max(released) <= 1.5 * 1000 / LIMITS.push_recovery_s
+    assert sum(released) == 4000 == await count_jobs(database)
+    assert max(released) <= 1.5 * 4000 / LOOKS
 
 
 async def test_nothing_is_parked_at_a_gate_that_was_opened_meanwhile(database: Database) -> None:

@@ -11,7 +11,7 @@ from models import ids
 from models.jobs.queue import JobQueue
 from models.limits.limits import Limits
 from models.postgresql.database import Database
-from tests.jobs.running import SILENT_S
+from tests.jobs.running import PATIENT_S
 from tests.make import Person
 from tests.push.fakes.apns import KEY_ID, TEAM_ID, FakeApns
 from tests.push.phones import LIMITS, Gate, MakePhone, Phone, make_phone
@@ -45,7 +45,7 @@ def working(database_url: str, database: Database, apple: FakeApns) -> Working:
     async def work(
         *more: Provider,
         through: Gate | None = None,
-        deadline_s: float = 2.0,
+        deadline_s: float = 60.0,
         limits: Limits = LIMITS,
         ties: PushTies | None = None,
     ) -> AsyncIterator[None]:
@@ -60,7 +60,7 @@ def working(database_url: str, database: Database, apple: FakeApns) -> Working:
         if through is not None:
             provider = through.before(provider)
         queue = await JobQueue.open(database_url, ids.new_id())
-        jobs = Jobs(queue, silent_s=SILENT_S, poll_s=POLL_S)
+        jobs = Jobs(queue, silent_s=PATIENT_S, poll_s=POLL_S)
         loops = register_push(jobs, database, [provider, *more], limits, ties=ties)
         check = PushCheck(database, limits, every_s=CHECK_EVERY_S)
         jobs.start()

@@ -19,7 +19,8 @@ from workers.push.providers.pushes import ProviderAnswer, Push, ShowingProvider
 LIMITS = Limits(
     push_look_s=0.5,
     push_check_s=1.5,
-    push_claim_s=2.0,
+    # Nobody loses a view that a busy machine keeps waiting.
+    push_claim_s=60.0,
     push_probe_s=0.4,
     push_recovery_s=1.0,
 )

@@ -17,7 +17,7 @@ from models.push.endpoints import set_endpoint
 from models.push.mails import confirm_mail
 from models.tokens import Tokens
 from tests.confirming import confirm
-from tests.jobs.running import SILENT_S
+from tests.jobs.running import PATIENT_S
 from tests.make import Person
 from tests.push.fakes.smtp import FakeSmtp
 from tests.push.phones import is_settled
@@ -55,7 +55,7 @@ def working(database_url: str, database: Database, post: FakeSmtp, tokens: Token
         mail = Mail(url=post.url, sender="parley@mail.example")
         links = MailLinks(tokens, PUBLIC_URL)
         queue = await JobQueue.open(database_url, ids.new_id())
-        jobs = Jobs(queue, silent_s=SILENT_S)
+        jobs = Jobs(queue, silent_s=PATIENT_S)
         loops = register_push(jobs, database, [mail], Limits(), links=links)
         MailCodeJobs(database, mail, tokens, links, note=lambda _, __: None).register(jobs)
         jobs.start()

@@ -4,6 +4,7 @@ the database's URL, the fake APNs' URL, its key and a concurrency as JSON on sta
 
 import asyncio
 import sys
+from dataclasses import replace
 
 import msgspec
 import uvloop
@@ -18,6 +19,9 @@ from workers.jobs.runner import Jobs
 from workers.push.check import PushCheck
 from workers.push.providers.apns import Apns
 from workers.push.registration import register_push
+
+# What it had claimed when it was killed is soon another's.
+BRIEF = replace(LIMITS, push_claim_s=2.0)
 
 
 class Given(msgspec.Struct):
@@ -37,8 +41,8 @@ async def main(given: Given) -> None:
         concurrency=given.concurrency,
     )
     jobs = Jobs(await JobQueue.open(given.database_url, ids.new_id()), silent_s=SILENT_S)
-    register_push(jobs, database, [provider], LIMITS).start()
-    PushCheck(database, LIMITS).start()
+    register_push(jobs, database, [provider], BRIEF).start()
+    PushCheck(database, BRIEF).start()
     jobs.start()
     await asyncio.Event().wait()
 
