@@ -167,7 +167,7 @@ class Replica:
             channel.update({k: v for k, v in event["channel"].items() if k not in OWN})
             channel["members"] = {m["id"]: m for m in channel["members"]["nodes"]}
         channel["lastSeq"] = event["seq"]
-        if "message" in event and not is_older(channel["messages"], event["message"]["seq"]):
+        if "message" in event and not is_of_older_page(channel["messages"], event):
             channel["messages"][event["message"]["seq"]] = event["message"]
         self._derive(channel)
 
@@ -192,9 +192,12 @@ class Replica:
                         message["status"] = status
 
 
-def is_older(messages: dict[int, Json], seq: int) -> bool:
-    """Whether the message is of a page that the copy does not hold: it would leave a hole."""
-    return bool(messages) and seq < min(messages)
+def is_of_older_page(messages: dict[int, Json], event: Json) -> bool:
+    """Whether the changed message is of a page that the copy does not hold: it would leave a hole.
+    A new message never is, even where the answer to a later send was here before it.
+    """
+    seq: int = event["message"]["seq"]
+    return seq < event["seq"] and bool(messages) and seq < min(messages)
 
 
 def greater(held: Json, given: Json) -> Json:

@@ -88,3 +88,17 @@ def test_what_was_stored_is_the_same_copy(replica: Replica) -> None:
     again.put("chat", replica.row("chat"))
 
     assert again.channels == replica.channels
+
+
+def test_the_answer_to_a_send_may_come_before_the_entries_that_are_before_it() -> None:
+    replica = Replica()
+    channel = {"id": "chat", "lastSeq": 0, "position": POSITION, "mutedUntil": None}
+    lists: Json = {"messages": {"nodes": []}, "members": {"nodes": []}}
+    replica.put("chat", {**channel, "unreadCount": 0, **lists})
+
+    replica.put_sent(message(2, channelId="chat"))
+    for seq in (1, 2):
+        event = {"__typename": "MessageAdded", "channelId": "chat", "seq": seq}
+        replica.apply({**event, "message": message(seq)})
+
+    assert set(replica.channels["chat"]["messages"]) == {1, 2}
