@@ -1,5 +1,6 @@
 """The documents of the client kits, without the tools of their languages."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,14 @@ def input_type(node: TypeNode) -> GraphQLInputType:
     type_ = type_from_ast(SCHEMA, node)
     assert is_input_type(type_)
     return type_
+
+
+def test_the_service_worker_reads_only_what_a_push_has() -> None:
+    page = (CLIENTS.parent / "docs" / "push.md").read_text()
+    rows = page.partition("| field | what it holds |")[2].partition("\n\n")[0].splitlines()
+    fields = {name for row in rows[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+
+    script = (CLIENTS / "typescript" / "sw.js").read_text()
+    read = set(re.findall(r"(?<![/\w])push\.(\w+)", script))
+
+    assert {"action", "thread", "channel"} <= read <= fields | {"title", "body"}

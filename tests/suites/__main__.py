@@ -26,7 +26,7 @@ def run_all() -> list[Outcome]:
     folder, outcomes = typescript.build()
     outcomes.append(typescript.alone(folder))
     with running_server() as server:
-        outcomes.append(typescript.live(folder, server))
+        outcomes += typescript.live(folder, server)
     return outcomes
 
 

@@ -1,6 +1,7 @@
 """The TypeScript kit: documents to types, types checked, its tests."""
 
 import json
+import subprocess
 from pathlib import Path
 
 from tests.suites.node import ROOT, installed, run
@@ -34,15 +35,27 @@ def build() -> tuple[Path, list[Outcome]]:
 
 def alone(folder: Path) -> Outcome:
     """Run the tests that need no server."""
-    files = ["dist/test/reducer.test.js", "dist/test/enums.test.js"]
+    files = [f"dist/test/{name}.test.js" for name in ("reducer", "enums", "sw")]
     recording = {"PARLEY_RECORDING": (folder / "recorded.json").as_uri()}
     done = run(["node", "--test", "--test-reporter=tap", *files], folder, recording)
-    return of_node_tests("TypeScript kit: reducer, enums", "node --test", done)
+    return of_node_tests("TypeScript kit: reducer, enums, service worker", "node --test", done)
 
 
-def live(folder: Path, server: Addresses) -> Outcome:
-    """Run the tests that use a server, through cuts, refreshes and restarts."""
-    files = ["dist/test/messenger.live.test.js"]
-    command = ["node", "--test", "--test-reporter=tap", *files]
-    done = run(command, folder, server.environment())
-    return of_node_tests("TypeScript kit: cuts, refresh, offline", "node --test", done)
+def live(folder: Path, server: Addresses) -> list[Outcome]:
+    """Run the tests that use a server: one file after the other, since they cut each other."""
+    return [
+        of_node_tests(suite, tool, _run_live(folder, name, server))
+        for name, suite, tool in (
+            ("messenger", "TypeScript kit: cuts, refresh, offline", "node --test"),
+            (
+                "recipes",
+                "Apollo 4, Apollo 3, urql: cuts, caches",
+                versions(folder, "@apollo/client", "apollo-client-3", "@urql/exchange-graphcache"),
+            ),
+        )
+    ]
+
+
+def _run_live(folder: Path, name: str, server: Addresses) -> subprocess.CompletedProcess[str]:
+    command = ["node", "--test", "--test-reporter=tap", f"dist/test/{name}.live.test.js"]
+    return run(command, folder, server.environment())
