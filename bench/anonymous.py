@@ -10,12 +10,14 @@ process for it (the least of several runs), and that by the byte.
 
 import argparse
 import contextlib
+import hashlib
 import itertools
 import json
 import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -89,6 +91,18 @@ def graphql(query: str, **variables: object) -> bytes:
     return json.dumps({"query": query, "variables": variables}).encode()
 
 
+def persisted(sha256: str, query: str | None = None) -> bytes:
+    body = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": sha256}}}
+    return json.dumps(body if query is None else {**body, "query": query}).encode()
+
+
+def new_text() -> tuple[str, str]:
+    """Return the hash of a document that was never sent, and the document."""
+    text = f"{{ limits {{ pageSize }} }} # {next(NUMBERS)} " + "x" * 15_000
+    return hashlib.sha256(text.encode()).hexdigest(), text
+
+
+FIELDS = {f"x{n}": "" for n in range(6000)}
 KNOWN = "{ limits { pageSize } }"
 # Not signed in, nobody gets further than the document: but that is read.
 SMALL = "{{ viewer {{ id n{0}: name }} }}"
@@ -115,6 +129,8 @@ def http_attacks(target: Target) -> Iterator[tuple[str, Attack]]:
     yield "GET /healthz", lambda: kept.ask("GET", "/healthz")
     yield "GET /readyz", lambda: kept.ask("GET", "/readyz")
     yield "GET /nowhere", lambda: kept.ask("GET", "/nowhere")
+    for path in ("/", "/schema.graphql", "/favicon.ico", "/unsubscribe?token=x.y"):
+        yield f"GET {path}", partial(kept.ask, "GET", path)
     yield "GET /graphql by a browser", lambda: kept.ask("GET", "/graphql", accept="text/html")
     yield "GET /explorer/explorer.js", lambda: kept.ask("GET", "/explorer/explorer.js")
     yield "OPTIONS /graphql", lambda: kept.ask("OPTIONS", "/graphql")
@@ -131,6 +147,15 @@ def http_attacks(target: Target) -> Iterator[tuple[str, Attack]]:
     yield "POST, a new small document", lambda: post(new(SMALL))
     yield "POST, a new document that is not valid", lambda: post(new("{{ nothing{0} }}"))
     yield "POST, the worst new document", lambda: post(new(WORST))
+    yield "POST, a hash that nobody knows", lambda: post(persisted(f"{next(NUMBERS):064x}"))
+    yield "POST, a hash of another text", lambda: post(persisted("0" * 64, KNOWN))
+    yield "POST, a text of 15 kB by its hash", lambda: post(persisted(*new_text()))
+    yield "POST, 300 kB of Accept", lambda: post(graphql(KNOWN), accept="a," * 150_000)
+    yield (
+        "POST, 300 kB of Accept-Encoding",
+        lambda: post(graphql(KNOWN), accept_encoding="a," * 150_000),
+    )
+    yield "POST, 60 kB of headers", lambda: post(graphql(KNOWN), **FIELDS)
     yield "POST, 250 kB of brackets", lambda: post(BRACKETS)
     yield "POST, 250 kB of texts and a NUL", lambda: post(NULS)
     yield "POST, 250 kB of spaces", lambda: post(PADDED)

@@ -5,11 +5,12 @@ which answers were failures of the server (a status of 500 or more).
 """
 
 import asyncio
+import hashlib
 import itertools
 import json
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import cast
 
 from bench.generator.measures import now
@@ -278,6 +279,67 @@ async def unfinished_heads(attackers: Attackers) -> None:
         hose.transport.abort()
 
 
+async def _ask_for_ever(attackers: Attackers, name: str, requests: Sequence[bytes]) -> None:
+    """One request after the other on one connection, each when the one before is answered."""
+    hose, answered = await attackers.open(name), asyncio.Event()
+    for request in itertools.cycle(requests):
+        if not attackers.goes_on:
+            break
+        if hose.closed.done():
+            hose = await attackers.open(name)
+
+        def read(data: bytes) -> None:
+            attackers._read(name, data)
+            answered.set()
+
+        hose.on_read = read
+        answered.clear()
+        await hose.write(request)
+        waiting = asyncio.ensure_future(answered.wait())
+        await asyncio.wait({waiting, hose.closed}, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+    hose.transport.abort()
+
+
+def _get(path: str, *headers: str) -> bytes:
+    return "\r\n".join([f"GET {path} HTTP/1.1", f"Host: {HOST}", *headers, "", ""]).encode()
+
+
+async def pages(attackers: Attackers) -> None:
+    """The pages that a browser asks for, on or off, and what is not there."""
+    browser = "Accept: text/html,application/xhtml+xml,*/*;q=0.8"
+    paths = ("/", "/graphql", "/schema.graphql", "/favicon.ico", "/explorer/explorer.js", "/no")
+    await _ask_for_ever(attackers, "pages", [_get(path, browser) for path in paths])
+
+
+async def long_headers(attackers: Attackers) -> None:
+    """Headers of 300 kB, which are read into their parts; also those of an upgrade."""
+    long = "a," * 150_000
+    body = b'{"query":"{ limits { pageSize } }"}'
+    upgrade = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
+    requests = [
+        *(post("/graphql", body, [(name, long)]) for name in ("Accept", "Accept-Encoding")),
+        post("/graphql", body, [("X", "x")] * 10_000),
+        _get("/graphql", *upgrade, f"Sec-WebSocket-Protocol: {long}"),
+    ]
+    await _ask_for_ever(attackers, "long headers", requests)
+
+
+async def persisted_documents(attackers: Attackers) -> None:
+    """Hashes that nobody knows, hashes of another text, and texts that fill the place for them."""
+
+    def bodies() -> Iterable[bytes]:
+        while True:
+            text = f"{{ limits {{ pageSize }} }} # {attackers.unique()} " + "x" * 15_000
+            right = hashlib.sha256(text.encode()).hexdigest()
+            for query, sha256 in ((None, right), (text, "0" * 64), (text, right)):
+                persisted = {"version": 1, "sha256Hash": sha256}
+                body: dict[str, object] = {"extensions": {"persistedQuery": persisted}}
+                yield json.dumps(body if query is None else {**body, "query": query}).encode()
+
+    await attackers.post("persisted documents", bodies())
+
+
 ATTACKS: dict[Attack, int] = {
     subscribe_and_complete: 4,
     send: 8,
@@ -285,6 +347,9 @@ ATTACKS: dict[Attack, int] = {
     deep_variables: 4,
     documents: 4,
     unfinished_heads: 1,
+    pages: 2,
+    long_headers: 2,
+    persisted_documents: 2,
 }
 
 

@@ -12,6 +12,7 @@ from graphql import (
     GraphQLArgument,
     GraphQLInputField,
     GraphQLInputObjectType,
+    GraphQLInterfaceType,
     GraphQLObjectType,
     get_named_type,
 )
@@ -46,6 +47,13 @@ HELD = {"group", "chat", "device", "user", "media", "picture of the group", "upl
 INBOX = """subscription ($after: [PositionInput!]) { inbox(after: $after) { __typename
     ... on LogEvent { channelId seq } ... on ResyncRequired { channelId } } }"""
 
+AROUND = (
+    "query ($id: ID!, $around: %s) { channel(id: $id) { messages(%s: $around) { nodes { id } } } }"
+)
+AROUND_ID = AROUND % ("ID!", "aroundId")
+AROUND_TIME = AROUND % ("DateTime!", "aroundTime")
+AROUND_SEQ = AROUND % ("Int!", "aroundSeq")
+
 
 def list_places() -> Iterator[str]:
     """The arguments and input fields of root fields that name something by an id or a token."""
@@ -72,6 +80,22 @@ def test_every_place_of_an_id_has_a_row_or_a_reason() -> None:
 
     assert with_row | EXEMPT.keys() == set(list_places())
     assert not with_row & EXEMPT.keys()
+
+
+def test_no_other_field_takes_an_id_but_those_of_pages() -> None:
+    """Their test is `test_a_page_around_an_id_…`."""
+    types = make_schema()._schema.type_map.values()
+    roots = ("Query", "Mutation", "Subscription")
+    places = [
+        f"{name}.{argument}"
+        for type_ in types
+        if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType) and type_.name not in roots
+        for name, field in type_.fields.items()
+        for argument, each in field.args.items()
+        if get_named_type(each.type).name == "ID"
+    ]
+
+    assert set(places) == {"messages.aroundId"}
 
 
 @pytest.fixture
@@ -222,3 +246,37 @@ async def test_a_position_of_another_s_channel_is_passed_over(world: World) -> N
             async with world.people[role].follow(INBOX, after=after) as stream:
                 seen.append(await until(stream, "InboxReady"))
         assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("role", ["stranger", "blocked", "ex", "owner"])
+async def test_a_page_around_an_id_of_another_channel_tells_nothing_of_it(
+    world: World, role: str
+) -> None:
+    """Whether the viewer may see it or not: it is not in this channel."""
+    own, there = world.ids[f"notes of {role}"], world.ids["message"]
+
+    answers = [
+        (await world.people[role].post(AROUND_ID, id=own, around=around)).content
+        for around in (there, unknown(there), unknown(world.ids["message of the chat"]))
+    ]
+
+    assert answers[0] == answers[1] == answers[2]
+    assert orjson.loads(answers[0])["errors"][0]["extensions"]["code"] == "INVALID_INPUT"
+
+
+@pytest.mark.parametrize("role", ["stranger", "blocked", "ex"])
+async def test_a_page_of_another_s_channel_is_none_however_it_is_asked_for(
+    world: World, role: str
+) -> None:
+    group = world.ids["group"]
+    for document, around in (
+        (AROUND_ID, world.ids["message"]),
+        (AROUND_TIME, "2026-01-01T00:00:00Z"),
+        (AROUND_SEQ, 1),
+    ):
+        found, nothing = [
+            (await world.people[role].post(document, id=id_, around=around)).content
+            for id_ in (group, unknown(group))
+        ]
+        assert (document, found) == (document, nothing)
+        assert orjson.loads(found) == {"data": {"channel": None}}
