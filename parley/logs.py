@@ -30,10 +30,11 @@ def configure_logging(*, development: bool, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # uvicorn tells of each socket with its query string, alembic of each step of a start, hpack
-    # and httpcore2 of each header that is sent.
+    # It tells of each socket with its query string, and warns of each request that is not HTTP:
+    # anybody could fill the log.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    # Alembic tells of each step of a start, hpack and httpcore2 of each header that is sent.
     for chatty in (
-        "uvicorn.error",
         "alembic",
         "botocore",
         "boto3",

@@ -164,6 +164,27 @@ def test_an_upgrade_whose_head_is_too_large_is_told_so(brisk: Serving, name: str
         assert read_to_end(client).startswith(b"HTTP/1.1 431 ")
 
 
+WRONG = {
+    "no HTTP": b"nonsense\r\n\r\n",
+    "an address of 100 kB": b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an upgrade to something else": GET[:-2] + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+    "an upgrade without a key": UPGRADE + b"\r\n",
+    "an upgrade with a long line": UNFINISHED["an upgrade with a long line"],
+}
+
+
+def test_nobody_fills_the_log_with_requests_that_are_wrong(serve: Serve) -> None:
+    serving = serve(**SHORT)
+    for wrong in WRONG.values():
+        with connected(serving) as client:
+            client.sendall(wrong)
+            assert client.recv(4096).startswith(b"HTTP/1.1 ")
+
+    serving.process.terminate()
+
+    assert serving.process.communicate(timeout=60)[1] == ""
+
+
 def test_a_process_has_so_many_connections_and_no_more(serve: Serve) -> None:
     """Sockets count, too; others are told at once, and one that goes makes room."""
     serving = serve(connections=5)
