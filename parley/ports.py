@@ -1,10 +1,15 @@
 """Find free ports on loopback, bind sockets, and reserve the port that all API processes share."""
 
 import errno
+import fcntl
+import os
 import random
 import socket
+import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from parley.settings import SettingsError
 
@@ -13,20 +18,58 @@ LOOPBACK = "127.0.0.1"
 # keeps trying a part which is down would otherwise, sooner or later, be given that very port and
 # connect to itself.
 PORT_RANGE = range(20_000, 30_000)
+# Within so long whoever was given a port has bound it.
+BOUND_WITHIN_S = 60.0
 # How long a forerunner that was killed may hold its port.
 FREED_WITHIN_S = 1.0
 
 
 def free_port(besides: Collection[int] = ()) -> int:
-    """Return a free port of `PORT_RANGE` on loopback that is none of `besides`.
+    """Return a free port of `PORT_RANGE` on loopback that is none of `besides`, and that no process
+    of this user was given in the last minute: until it is bound, a port is free for everybody.
 
     Raises:
         SettingsError: none of 1,000 ports that were tried is free.
     """
-    for port in random.sample(PORT_RANGE, 1000):
-        if port not in besides and is_free(port):
-            return port
+    with _given_lately() as given:
+        for port in random.sample(PORT_RANGE, 1000):
+            if port not in besides and port not in given and is_free(port):
+                given[port] = time.time()
+                return port
     raise SettingsError("No port between 20000 and 30000 is free on 127.0.0.1.")
+
+
+@contextmanager
+def _given_lately() -> Iterator[dict[int, float]]:
+    """Read, and then write, which ports this user's processes were given, and when. One process at
+    a time does; where there is no folder for temporary files, nothing is remembered.
+    """
+    try:
+        path = Path(tempfile.gettempdir()) / f"parley-ports-{os.getuid()}"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError:
+        yield {}
+        return
+    with os.fdopen(descriptor, "r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        given = _read_given(file.read(), time.time())
+        yield given
+        file.seek(0)
+        file.truncate()
+        file.writelines(f"{port} {at}\n" for port, at in given.items())
+
+
+def _read_given(text: str, now: float) -> dict[int, float]:
+    """Return the lines that still count, each a port and a time; what is anything else does not."""
+    given: dict[int, float] = {}
+    for line in text.splitlines():
+        try:
+            port, at = line.split()
+            if abs(now - float(at)) < BOUND_WITHIN_S:
+                given[int(port)] = float(at)
+        except ValueError:
+            continue
+    return given
 
 
 def is_free(port: int) -> bool:

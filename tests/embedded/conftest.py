@@ -46,7 +46,9 @@ class Supervised:
         parts = descendants(self.pid)
         self.process.kill()
         _kill(living(parts))
-        self.process.wait(5)
+        self.process.wait(60)
+        # Their ports are free.
+        wait_until(lambda: not living(parts))
 
 
 StartSupervised = Callable[..., Supervised]
@@ -77,7 +79,7 @@ def start_supervised(tmp_path: Path) -> Iterator[StartSupervised]:
     for process in started:
         parts.update(descendants(process.pid))
         process.kill()
-        process.wait(5)
+        process.wait(60)
         _close(process)
     # Nothing is left for the next test, whatever this one found.
     with contextlib.suppress(AssertionError):

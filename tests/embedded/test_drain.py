@@ -23,7 +23,7 @@ LONG_S = 600.0
 def connection(serve: Serve) -> Iterator[tuple[Serving, http.client.HTTPConnection]]:
     """A process that takes long to drain, and a connection to it that is kept open."""
     serving = serve(drain_s=LONG_S)
-    with closing(http.client.HTTPConnection("127.0.0.1", serving.port, timeout=20)) as kept:
+    with closing(http.client.HTTPConnection("127.0.0.1", serving.port, timeout=60)) as kept:
         yield serving, kept
 
 
@@ -46,7 +46,7 @@ def said(serving: Serving) -> str:
 
 def close_code(socket: ClientConnection) -> int:
     with pytest.raises(ConnectionClosedError) as closed:
-        socket.recv(20)
+        socket.recv(60)
     assert closed.value.rcvd is not None
     return closed.value.rcvd.code
 
@@ -64,12 +64,12 @@ def test_requests_and_sockets_are_still_taken_and_answers_end_their_connections(
     assert serving.get("/pid") == pid
     with serving.socket() as socket:
         socket.send("hello")
-        assert socket.recv(20) == "hello"
+        assert socket.recv(60) == "hello"
 
         serving.process.send_signal(signal.SIGINT)
 
         assert close_code(socket) == CloseCode.SERVICE_RESTART
-    assert serving.process.wait(20) == 0
+    assert serving.process.wait(60) == 0
     assert is_free(serving.port)
 
 

@@ -309,7 +309,7 @@ def test_run_as_any_user(uid: int) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
+            timeout=60,
         )
 
     assert (ran.stdout, ran.stderr) == (f"ran as {uid}", "")

@@ -109,7 +109,7 @@ def test_stops_the_api_before_the_servers_it_needs(start_supervised: StartSuperv
 
     supervised.process.terminate()
 
-    assert supervised.process.wait(10) == 0
+    assert supervised.process.wait(60) == 0
     assert (supervised.data_dir / "farewell").read_text() == "answers"
     assert living(parts) == set()
     assert not (supervised.data_dir / "services.json").exists()
@@ -162,7 +162,7 @@ def test_a_server_that_cannot_start_is_one_sentence_and_its_last_words(tmp_path:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=60,
     )
 
     assert ran.returncode == 1
@@ -194,6 +194,6 @@ def test_a_watcher_ends_orphans_where_the_kernel_does_not() -> None:
         assert alive(orphan)
 
         parent.kill()
-        parent.wait(5)
+        parent.wait(60)
 
     wait_until(lambda: not living({orphan}))

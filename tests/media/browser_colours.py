@@ -145,7 +145,7 @@ def _look(browser: Sequence[str], films: list[list[str]], folder: Path) -> Seen:
             return msgspec.json.decode(said.get(timeout=WITHIN_S), type=Seen)
         finally:
             running.terminate()
-            running.wait(10)
+            running.wait(60)
             server.shutdown()
 
 

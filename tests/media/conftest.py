@@ -51,7 +51,7 @@ def moto_url() -> Iterator[str]:
         yield url
     finally:
         server.kill()
-        server.wait(5)
+        server.wait(60)
 
 
 @pytest_asyncio.fixture(scope="session")

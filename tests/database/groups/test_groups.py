@@ -252,7 +252,7 @@ async def test_a_stranger_waits_for_no_lock_and_takes_none(
     owner, member, stranger = await make_users(database, 3)
     group_id = await processes.make_group(owner, member)
 
-    async with database.transaction() as connection, asyncio.timeout(30):
+    async with database.transaction() as connection, asyncio.timeout(60):
         await connection.execute("SELECT FROM channels WHERE id = $1 FOR UPDATE", group_id)
         answers = await race(
             processes.leave(1, stranger, group_id),

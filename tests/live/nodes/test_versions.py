@@ -145,7 +145,7 @@ async def test_the_newest_version_is_the_one_that_two_of_the_same_revision_use(
         await tell(teller, reader)
         kinds = set[bytes]()
         while b"S" not in {kind[1:] for kind in kinds}:
-            message = await pubsub.get_message(timeout=20)
+            message = await pubsub.get_message(timeout=60)
             if message is not None:
                 kinds.add(message["data"][:2])
     await listener.aclose()

@@ -24,7 +24,7 @@ async def slow_names(service: FakeWebPush) -> AsyncIterator[Callable[[str, int],
 
     def ask(host: str, port: int) -> list[str]:
         if host != "quick.example":
-            over.wait(30)
+            over.wait(60)
         return ["127.0.0.1"]
 
     yield ask

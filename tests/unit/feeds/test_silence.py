@@ -23,7 +23,7 @@ def test_accepted_connections_inherit_the_bounds() -> None:
         bound_readers(listening, Limits(stopped_reader_s=5))
         listening.listen()
         with (
-            socket.create_connection(listening.getsockname(), timeout=5),
+            socket.create_connection(listening.getsockname(), timeout=60),
             listening.accept()[0] as accepted,
         ):
             assert bounds_of(accepted) in ((9_000, UNSENT_BYTES), None)
