@@ -15,10 +15,10 @@ from clients.python.store import FileStore, MemoryStore
 from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.tokens import Tokens
-from tests.clients.kits import cut_off, kit, running, shown, stored
 from tests.conftest import SECRET
 from tests.faults.proxy import Link, Proxy, proxy
 from tests.groups import ADD, REMOVE, make_group
+from tests.kits.python_kit import cut_off, kit, running, shown, stored
 from tests.make import AnotherDevice, Person, make_device
 from tests.serving import ServedWith, Server
 from tests.waiting import eventually
