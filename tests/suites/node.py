@@ -3,6 +3,7 @@ folder of the user, so that nothing that was built or fetched is in the tree.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -65,6 +66,13 @@ def _copy(source: Path, folder: Path) -> None:
     shutil.copytree(source, folder, dirs_exist_ok=True, ignore=ignored)
     for shared in SHARED:
         shutil.copyfile(ROOT / shared, folder / Path(shared).name)
+
+
+def versions(folder: Path, *names: str) -> str:
+    """Return packages with their versions, as the folder's package.json pins them."""
+    described = json.loads((folder / "package.json").read_text())
+    pins = described.get("dependencies", {}) | described.get("devDependencies", {})
+    return ", ".join(f"{name} {pins[name].rpartition('@')[2]}" for name in names)
 
 
 def run(

@@ -1,21 +1,13 @@
 """The TypeScript kit: documents to types, types checked, its tests."""
 
-import json
 import subprocess
 from pathlib import Path
 
-from tests.suites.node import ROOT, installed, run
+from tests.suites.node import ROOT, installed, run, versions
 from tests.suites.outcome import Outcome, of_command, of_node_tests
 from tests.suites.server import Addresses
 
 KIT = ROOT / "clients" / "typescript"
-
-
-def versions(folder: Path, *names: str) -> str:
-    """Return packages with their versions, as the folder's package.json pins them."""
-    described = json.loads((folder / "package.json").read_text())
-    pins = described.get("dependencies", {}) | described.get("devDependencies", {})
-    return ", ".join(f"{name} {pins[name].rpartition('@')[2]}" for name in names)
 
 
 def build() -> tuple[Path, list[Outcome]]:
