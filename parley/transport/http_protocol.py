@@ -15,6 +15,7 @@
 """
 
 import asyncio
+import weakref
 from collections.abc import Callable
 from enum import Enum, auto
 from functools import partial
@@ -124,7 +125,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self.cycle is not None and self.cycle.scope is self.scope:
             extensions: Any = self.scope["extensions"]
-            extensions[WRITE_WHOLE] = partial(_write_whole, self.cycle)
+            # Weakly: the cycle has the scope, and would wait for the garbage collector with it.
+            extensions[WRITE_WHOLE] = partial(_write_whole, weakref.ref(self.cycle))
         if self.config.last_answers:
             self.close_after_answer()
 
@@ -185,9 +187,15 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def _write_whole(cycle: RequestResponseCycle, head: bytes, body: bytes) -> bool:
+def _write_whole(of_cycle: "weakref.ref[RequestResponseCycle]", head: bytes, body: bytes) -> bool:
     """Write a whole answer as `cycle.send` does, but that nothing is looked up in its head."""
-    if cycle.response_started or cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
+    cycle = of_cycle()
+    if (
+        cycle is None
+        or cycle.response_started
+        or cycle.flow.write_paused
+        or cycle.scope["method"] == "HEAD"
+    ):
         return False
     if cycle.disconnected:
         return True
