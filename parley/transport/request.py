@@ -57,7 +57,7 @@ class BadRequest(Exception):
         self.headers = headers
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class GraphQLRequest:
     """The parameters of one operation."""
 
@@ -134,14 +134,19 @@ def require_json_content(headers: Headers) -> None:
     """
     content_type = headers.get(b"content-type", b"")
     _require_short("Content-Type", content_type)
+    if not _is_json(content_type):
+        raise BadRequest(415, "The body must be application/json, in UTF-8.")
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise BadRequest(415, "The body must not be compressed.")
+
+
+@lru_cache(maxsize=256)
+def _is_json(content_type: bytes) -> bool:
     name, *parameters = (each.strip() for each in content_type.lower().split(b";"))
     charset = next(
         (each[8:].strip(b'"') for each in parameters if each.startswith(b"charset=")), b"utf-8"
     )
-    if name != PLAIN_JSON or charset not in (b"utf-8", b"utf8"):
-        raise BadRequest(415, "The body must be application/json, in UTF-8.")
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise BadRequest(415, "The body must not be compressed.")
+    return name == PLAIN_JSON and charset in (b"utf-8", b"utf8")
 
 
 async def read_body(receive: Receive, headers: Headers, max_bytes: int, within_s: float) -> bytes:
