@@ -72,6 +72,9 @@ class Metrics:
             ("kind", "field"),
             LATENCY_BUCKETS_S,
         )
+        # By kind, root field and outcome: to look a metric up by its labels takes longer than to
+        # count with it.
+        self._noted: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         self.outbox_age = self.gauge(
             "parley_outbox_oldest_unsettled_seconds",
             "How long the oldest batch waits that nobody has dispatched.",
@@ -108,8 +111,15 @@ class Metrics:
 
     def note(self, operation: Operation, seconds: float, outcome: str) -> None:
         field = operation.root_fields[0] if len(operation.root_fields) == 1 else "several"
-        self._operations.labels(operation.kind, field, outcome).inc()
-        self._latency.labels(operation.kind, field).observe(seconds)
+        key = (operation.kind, field, outcome)
+        noted = self._noted.get(key)
+        if noted is None:
+            noted = self._noted[key] = (
+                self._operations.labels(*key),
+                self._latency.labels(operation.kind, field),
+            )
+        noted[0].inc()
+        noted[1].observe(seconds)
 
     def serve(self, port: int, host: str) -> None:
         """Answer scrapes in a thread of its own until `close`.

@@ -103,16 +103,16 @@ class GroupCommit(Generic[Item, Result]):
         loop = asyncio.get_running_loop()
         if deadline is None:
             deadline = loop.time() + self.deadline_s
-        pending = Pending[Item, Result](item, loop.create_future(), deadline)
+        answer: asyncio.Future[Result] = loop.create_future()
+        pending = Pending(item, answer, deadline, self._open)
         if len(self._queue) >= self._queue_items:
             pending.resolve(
                 unavailable("The server has more to write than it can hold; try again.")
             )
         else:
             self._open.add(pending)
-            pending.answer.add_done_callback(lambda _: self._open.discard(pending))
             self._enqueue(pending)
-        return pending.answer
+        return answer
 
     def _enqueue(self, pending: Pending[Item, Result]) -> None:
         self._queue.put(self._writer.lane(pending.item) if self._by_lane else None, pending)
