@@ -100,7 +100,9 @@ class Target:
         """Return a request as JSON, filled in."""
         template = self._templates.get(id(request))
         if template is None:
-            template = self._templates[id(request)] = json.dumps(request)
+            # As JavaScript's clients write it.
+            template = json.dumps(request, separators=(",", ":"), ensure_ascii=False)
+            self._templates[id(request)] = template
         text = _fill(template, **values)
         return text.replace('"{after}"', "null" if after is None else str(after)).encode()
 
