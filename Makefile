@@ -22,7 +22,7 @@ DEV = $(VENV)/dev.stamp
 SITE = $(VENV)/site.stamp
 SITE_FOLDER ?= .site
 
-.PHONY: help serve test test-citus test-cluster suites check check-deploy schema settings features errors site migrate bench profile demo install explorer lock clean metrics
+.PHONY: help serve test test-citus test-cluster suites check check-deploy schema settings features errors site migrate bench profile demo install explorer walk lock clean metrics
 .DELETE_ON_ERROR:
 
 help:           ## what can be asked for
@@ -115,6 +115,9 @@ explorer:       ## make the explorer's files, where Node.js is there
 		node explorer/build.mjs || true; \
 	fi
 
+walk:           ## two people walk through the explorer of a running server, in Chromium (URL=…, CHROMIUM=…)
+	@node explorer/walk.mjs $(or $(URL),http://127.0.0.1:8000) $(or $(SHOTS),.parley-walk)
+
 lock: $(PY)     ## resolve pyproject.toml's ranges anew, with the hashes of all platforms' files
 	@rm -rf $(VENV)/lock && $(PY) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet 'pip-tools>=7.6,<8'
 	@for lock in base dev site; do \
@@ -129,7 +132,7 @@ lock: $(PY)     ## resolve pyproject.toml's ranges anew, with the hashes of all 
 	done; rm -rf $(VENV)/lock
 
 clean:          ## remove what was installed and cached; what Parley stored in .parley stays
-	rm -rf .venv .venv-* explorer/assets .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .site
+	rm -rf .venv .venv-* explorer/assets .parley-walk .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The first Python that is new enough. A half-made environment goes away, so that the next try begins anew.

@@ -47,6 +47,12 @@ export class Session {
     return { text: `${read("name") || "Token set"}${time}`, alarm: false };
   }
 
+  // Shown in the bar until the next token.
+  tell(note) {
+    this.note = note;
+    this.changed();
+  }
+
   // A token typed or pasted by hand: whose it is, and how to renew it, is not known.
   paste(accessToken) {
     this.keep({ accessToken: accessToken.trim().replace(/^Bearer\s+/i, "") });
@@ -84,8 +90,7 @@ export class Session {
         this.keep({ user: { name }, ...result });
       } else if (result?.code === "SESSION_REVOKED") {
         this.keep({ accessToken: "" });
-        this.note = "The session is over: sign in again";
-        this.changed();
+        this.tell("The session is over: sign in again");
       }
     } catch {
       this.timer = setTimeout(() => this.renew(), 5_000); // The server is away; the token may last.

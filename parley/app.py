@@ -22,6 +22,7 @@ from models.devices.viewer import Viewer
 from models.log.events import StreamCut
 from models.postgresql.database import CONNECTION_ERRORS
 from models.postgresql.readiness import Readiness
+from models.storage.client import bucket_url
 from parley.charges import charge, charge_answer, charge_reading
 from parley.metrics import MeasuredEngine, Metrics
 from parley.opening import require_database
@@ -112,7 +113,11 @@ class App:
             await self._other(scope, receive, send)
 
     def _page(self) -> Response:
-        return explorer_page(EXPLORER_DIR) if self._settings.explorer else plain_page()
+        if not self._settings.explorer:
+            return plain_page()
+        endpoint = self._settings.s3_public_endpoint_url or self._settings.s3_endpoint_url
+        storage = bucket_url(endpoint, self._settings.s3_bucket, self._settings.aws_region)
+        return explorer_page(EXPLORER_DIR, storage)
 
     def stop_being_ready(self) -> None:
         """Answer 503 on /readyz from now on, so that balancers choose other processes. All else

@@ -10,6 +10,7 @@ import "graphiql/graphiql.css";
 
 export { explorerPlugin } from "@graphiql/plugin-explorer";
 export { GraphiQL, HISTORY_PLUGIN } from "graphiql";
+export { parse } from "graphql";
 export { createClient } from "graphql-ws";
 export { createElement } from "react";
 export { createRoot } from "react-dom/client";

@@ -1,7 +1,7 @@
 """GraphiQL for browsers at /graphql: the page, and its files under /explorer.
 
 - The page loads nothing from elsewhere: its own files, and GraphiQL's, which `make explorer` makes
-  of pinned packages. Its Content-Security-Policy holds it to that.
+  of pinned packages. Its Content-Security-Policy holds it to that. It sends files to storage.
 - Where they were not made the page says how to make them.
 """
 
@@ -10,6 +10,7 @@ import mimetypes
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,7 +21,11 @@ OWN_FILES = (
     "explorer.css",
     "explorer.js",
     "known.js",
+    "sample.png",
     "session.js",
+    "tabs.js",
+    "transport.js",
+    "upload.js",
     "home.css",
     "home.js",
     "favicon.svg",
@@ -31,34 +36,21 @@ ASSETS = "/explorer/assets"
 FOREVER = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"
 
-_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "worker-src 'self'",
-        # Monaco, GraphiQL's editor, writes style attributes. No style can load from elsewhere.
-        "style-src 'self' 'unsafe-inline'",
-        "font-src 'self' data:",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
 
-
-def explorer_page(explorer_dir: Path) -> Response:
-    """Return the page. It is read anew each time: it is small and rarely asked for."""
+def explorer_page(explorer_dir: Path, storage_url: str) -> Response:
+    """Return the page, which may send files to storage. It is read anew each time: it is small and
+    rarely asked for.
+    """
     built = _read_built(explorer_dir)
     page = (explorer_dir / "index.html").read_text("utf-8")
     page = page.replace("<!-- vendor -->", "\n    ".join(_vendor_tags(built)))
     page = page.replace("<!-- tabs -->", _tabs(explorer_dir))
+    page = page.replace("<!-- known -->", (explorer_dir / "known.json").read_text("utf-8"))
     return HTMLResponse(
         page,
         headers={
             "Cache-Control": REVALIDATE,
-            "Content-Security-Policy": _POLICY,
+            "Content-Security-Policy": _policy(storage_url),
             "Cross-Origin-Opener-Policy": "same-origin",
             "Referrer-Policy": "no-referrer",
             # One address, several answers: the page for a browser, a result for a client.
@@ -120,6 +112,7 @@ def _vendor_tags(built: dict[str, Any]) -> Iterator[str]:
 def _tabs(explorer_dir: Path) -> str:
     tabs = [
         {
+            "step": int(query.stem.partition("-")[0]),
             "query": query.read_text("utf-8"),
             "variables": query.with_suffix(".json").read_text("utf-8"),
         }
@@ -127,6 +120,26 @@ def _tabs(explorer_dir: Path) -> str:
     ]
     # A data block ends at the first "</script": none can be written into it.
     return json.dumps(tabs).replace("<", "\\u003c")
+
+
+def _policy(storage_url: str) -> str:
+    """Return the policy of what the page may load: from this server only."""
+    parts = urlsplit(storage_url)
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "worker-src 'self'",
+            # Monaco, GraphiQL's editor, writes style attributes. No style can load from elsewhere.
+            "style-src 'self' 'unsafe-inline'",
+            "font-src 'self' data:",
+            "img-src 'self' data:",
+            f"connect-src 'self' {parts.scheme}://{parts.netloc}",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
 
 
 def _file(path: Path, caching: str, request: Request) -> Response:

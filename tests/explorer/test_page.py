@@ -11,14 +11,17 @@ from typing import Any
 
 import httpx2
 import pytest
-from graphql import build_schema, parse, validate
+from graphql import GraphQLSchema, build_schema, parse, validate
 from starlette.applications import Starlette
 from starlette.responses import Response
 
 from parley.pages.explorer import explorer_page, explorer_routes
+from tests.explorer.window import GIVEN, RULES
 
 ROOT = Path(__file__).parents[2]
 TABS = sorted((ROOT / "explorer" / "tabs").glob("*.graphql"))
+SCRIPTS = [script.read_text() for script in (ROOT / "explorer").glob("*.js")]
+STORAGE = "http://127.0.0.1:9000/parley"
 # As explorer/build.mjs describes what it made.
 BUILT: dict[str, Any] = {
     "module": "graphiql-A1.js",
@@ -63,6 +66,11 @@ class Page(HTMLParser):
             self.data[self.data_of] = json.loads(data)
 
 
+@pytest.fixture(scope="module")
+def schema() -> GraphQLSchema:
+    return build_schema((ROOT / "schema.graphql").read_text())
+
+
 @pytest.fixture
 def explorer_dir(tmp_path: Path) -> Path:
     """The explorer as in a fresh clone: without GraphiQL's files."""
@@ -74,6 +82,7 @@ def explorer_dir(tmp_path: Path) -> Path:
 TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
+    ".png": "image/png",
     ".svg": "image/svg+xml",
     ".ttf": "font/ttf",
 }
@@ -99,7 +108,7 @@ async def client(explorer_dir: Path) -> AsyncIterator[httpx2.AsyncClient]:
 def test_loads_all_of_graphiql_from_this_server(explorer_dir: Path) -> None:
     make_assets(explorer_dir)
 
-    page = Page(explorer_page(explorer_dir))
+    page = Page(explorer_page(explorer_dir, STORAGE))
 
     assert [address for address in page.loaded if not address.startswith("/explorer/")] == []
     assert {
@@ -112,7 +121,7 @@ def test_loads_all_of_graphiql_from_this_server(explorer_dir: Path) -> None:
 
 
 def test_names_none_of_graphiqls_files_before_they_are_made(explorer_dir: Path) -> None:
-    page = Page(explorer_page(explorer_dir))
+    page = Page(explorer_page(explorer_dir, STORAGE))
 
     assert [address for address in page.loaded if "assets" in address] == []
     # The script then says how to make them.
@@ -132,7 +141,7 @@ def test_loads_the_packages_that_its_lock_pins_by_hash_from_no_address_of_its_ow
 
 
 def test_has_no_inline_script_and_its_policy_allows_none(explorer_dir: Path) -> None:
-    response = explorer_page(explorer_dir)
+    response = explorer_page(explorer_dir, STORAGE)
 
     assert Page(response).inline == []
     policy = response.headers["content-security-policy"]
@@ -140,13 +149,15 @@ def test_has_no_inline_script_and_its_policy_allows_none(explorer_dir: Path) -> 
     # The editor writes style attributes. Nothing else is inline, and nothing is from elsewhere.
     assert "style-src 'self' 'unsafe-inline'; " in policy
     assert policy.count("unsafe") == 1
-    assert "http" not in policy
+    # It sends the bytes of uploads there, and nothing is loaded.
+    assert "connect-src 'self' http://127.0.0.1:9000; " in policy
+    assert policy.count("http") == 1
 
 
 def test_holds_the_tabs_whatever_is_written_in_them(explorer_dir: Path) -> None:
-    (explorer_dir / "tabs" / "1-request-code.graphql").write_text("# </script><!-- tabs -->")
+    (explorer_dir / "tabs" / "01-request-code.graphql").write_text("# </script><!-- tabs -->")
 
-    tabs = Page(explorer_page(explorer_dir)).data["tabs"]
+    tabs = Page(explorer_page(explorer_dir, STORAGE)).data["tabs"]
 
     assert len(tabs) == len(TABS)
     assert tabs[0]["query"] == "# </script><!-- tabs -->"
@@ -155,8 +166,8 @@ def test_holds_the_tabs_whatever_is_written_in_them(explorer_dir: Path) -> None:
 
 async def test_serves_what_the_page_loads(explorer_dir: Path, client: httpx2.AsyncClient) -> None:
     make_assets(explorer_dir)
-    loaded = Page(explorer_page(explorer_dir)).loaded
-    imports = re.findall(r'from "\./(\w+\.js)"', (explorer_dir / "explorer.js").read_text())
+    loaded = Page(explorer_page(explorer_dir, STORAGE)).loaded
+    imports = {name for each in SCRIPTS for name in re.findall(r'from "\./(\w+\.js)"', each)}
 
     made = [f"assets/{name}" for name in BUILT["files"]]
     for path in [*loaded, *(f"/explorer/{name}" for name in [*imports, *made])]:
@@ -184,7 +195,7 @@ async def test_serves_assets_packed_and_for_good(
 @pytest.mark.parametrize(
     "path",
     [
-        *("build.mjs", "vendor/package.json", "tabs/1-request-code.json", "..%2fpyproject.toml"),
+        *("build.mjs", "vendor/package.json", "tabs/01-request-code.json", "..%2fpyproject.toml"),
         *("assets/built.json", "assets/graphiql-A1.js.gz", "assets/../index.html", "assets", ""),
     ],
 )
@@ -201,9 +212,7 @@ async def test_says_not_found_before_assets_are_made(client: httpx2.AsyncClient)
 
 
 @pytest.mark.parametrize("tab", TABS, ids=lambda tab: tab.stem)
-def test_tab_fits_the_schema(tab: Path) -> None:
-    schema = build_schema((ROOT / "schema.graphql").read_text())
-
+def test_tab_fits_the_schema(tab: Path, schema: GraphQLSchema) -> None:
     assert validate(schema, parse(tab.read_text())) == []
 
 
@@ -211,8 +220,18 @@ def test_tab_fits_the_schema(tab: Path) -> None:
 def test_tab_gives_every_variable_and_only_words_that_the_page_can_learn(tab: Path) -> None:
     declared = set(re.findall(r"\$(\w+):", tab.read_text()))
     variables = tab.with_suffix(".json").read_text()
-    learned = (ROOT / "explorer" / "known.js").read_text()
 
     assert json.loads(variables).keys() == declared
-    for word in re.findall(r"\{\{(\w+)\}\}", variables):
-        assert word == "random" or f"  {word}: (data" in learned
+    assert set(re.findall(r"\{\{(\w+)\}\}", variables)) <= {"random", *GIVEN, *RULES}
+
+
+def test_page_holds_the_rules_of_words(explorer_dir: Path) -> None:
+    assert Page(explorer_page(explorer_dir, STORAGE)).data["known"] == RULES
+
+
+def test_words_that_the_page_gives_by_itself_are_those_of_the_chosen_file() -> None:
+    script = (ROOT / "explorer" / "upload.js").read_text()
+    given = re.search(r"give\(\{(.*?)\}\)", script, re.DOTALL)
+
+    assert given
+    assert set(re.findall(r"^ +(\w+):", given[1], re.MULTILINE)) == GIVEN.keys()
