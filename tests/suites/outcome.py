@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 # The end of what `node --test` says with its reporter `tap`.
 COUNTS = re.compile(r"^# (pass|fail|cancelled|skipped|todo) (\d+)$", re.MULTILINE)
+# What it says of a test that failed, or a tool of ours of a check.
+FAILED = re.compile(
+    r"^not ok.*?^  \.\.\.$|^# (?:error|warn|notice): .*?$", re.MULTILINE | re.DOTALL
+)
 LAST_LINES = 60
 
 
@@ -29,7 +33,8 @@ def of_node_tests(suite: str, tool: str, done: subprocess.CompletedProcess[str])
     passed, total = counts.get("pass", 0), sum(counts.values())
     if done.returncode or passed != total:
         total = max(total, passed + 1)
-        return Outcome(suite, tool, passed, total, last_lines(done))
+        said = "\n".join(FAILED.findall(done.stdout)) or last_lines(done)
+        return Outcome(suite, tool, passed, total, said)
     return Outcome(suite, tool, passed, total)
 
 

@@ -1,39 +1,59 @@
 """A running server for the outside suites, and a proxy before it that cuts when it is told to."""
 
 import asyncio
+import os
 import random
+import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-from examples.server import start_server
+from examples.client import Api, Device
+from examples.server import ROOT, RunningServer, start_server
+from parley.ports import free_port
+from parley.supervision.probes import http_status
 from tests.faults.proxy import Link, Proxy, proxy
 
+# Tokens of the one process hold at the other.
+SECRET = "a secret of the outside suites, of no use elsewhere"
 # A short life of access tokens, so that the suites see sessions that expire.
-ENVIRONMENT = {"PARLEY_ACCESS_TOKEN_TTL_S": "90"}
+ENVIRONMENT = {"PARLEY_ACCESS_TOKEN_TTL_S": "90", "PARLEY_SECRET": SECRET}
 CUT_AFTER_BYTES = (500, 60_000)
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the suites find the server: directly, through the proxy, and what cuts there."""
+    """Where the suites find the server: directly, through the proxy, and what cuts there; and a
+    process with production's settings.
+    """
 
     port: int
     proxy_port: int
     cutter_port: int
+    production_port: int
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/graphql"
 
     def environment(self) -> dict[str, str]:
+        """Return what the tools are told, with the token of somebody who has just signed in."""
         return {
             "PARLEY_URL": self.url,
+            "PARLEY_PRODUCTION_URL": f"http://127.0.0.1:{self.production_port}/graphql",
+            "PARLEY_TOKEN": asyncio.run(self._sign_in()),
             "PARLEY_PROXY_URL": f"http://127.0.0.1:{self.proxy_port}/graphql",
             "PARLEY_CUT_URL": f"http://127.0.0.1:{self.cutter_port}/",
         }
+
+    async def _sign_in(self) -> str:
+        api = Api(self.port)
+        number = f"+1415{random.SystemRandom().randrange(2_000_000, 10_000_000)}"
+        device = await Device.sign_in([api], number, "Suite")
+        api.close()
+        return device.token
 
 
 class Cutter:
@@ -81,13 +101,45 @@ class Cutter:
 async def _serve(hand: "_Hand") -> None:
     async with start_server(api_processes=1, environment=ENVIRONMENT) as server:
         port = server.ports[0]
-        async with proxy(port) as between:
+        async with proxy(port) as between, production_api(server) as production_port:
             cutter = await asyncio.start_server(Cutter(between).answer, "127.0.0.1", 0)
-            hand.addresses = Addresses(port, between.port, cutter.sockets[0].getsockname()[1])
+            cutter_port = cutter.sockets[0].getsockname()[1]
+            hand.addresses = Addresses(port, between.port, cutter_port, production_port)
             hand.loop, hand.stop = asyncio.get_running_loop(), asyncio.Event()
             hand.started.set()
             await hand.stop.wait()
             cutter.close()
+
+
+@asynccontextmanager
+async def production_api(server: RunningServer) -> AsyncIterator[int]:
+    """A process before the same databases, with the settings of production."""
+    port = free_port()
+    environment = {
+        **os.environ,
+        "PARLEY_ENV": "production",
+        "PARLEY_SECRET": SECRET,
+        "PARLEY_PORT": "0",
+        "PARLEY_OWN_PORT": str(port),
+        "DATABASE_URL": server.address("postgresql").geturl(),
+        "REDIS_URL": server.address("valkey").geturl(),
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "parley", "serve"),
+        cwd=ROOT,
+        env=environment,
+        # It has no storage: it says so, and no suite needs it.
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(60):
+            while await asyncio.to_thread(http_status, port, "/readyz") != 200:
+                assert process.returncode is None, "the process did not start"
+                await asyncio.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 class _Hand:
