@@ -23,11 +23,11 @@ from bench.__main__ import share_cores
 from bench.attackers import Attackers, run_attacks
 from bench.contestants import Parley
 from bench.generator.deliveries import Deliveries
+from bench.generator.loops import run_open
 from bench.generator.measures import memory_kib, now, summary
 from bench.generator.sender import Sender
 from bench.generator.target import Failed, Target
 from bench.generator.wire import post
-from bench.generator.works import run_open
 from parley.embedded import EmbeddedServers
 from parley.supervision.part import CHECKOUT, start_and_wait
 

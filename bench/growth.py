@@ -26,10 +26,10 @@ from typing import Any, NamedTuple
 
 from bench.__main__ import share_cores
 from bench.contestants import Parley
+from bench.generator.loops import run_closed
 from bench.generator.measures import Cpu
 from bench.generator.target import Target
 from bench.generator.wire import post
-from bench.generator.works import run_closed
 from models import ids
 from models.limits.limits import Limits
 from models.messages.search_index import BUILT_AT_ONCE, build_search_blocks

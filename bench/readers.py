@@ -23,11 +23,11 @@ from typing import Any
 
 from bench.__main__ import share_cores
 from bench.contestants import Parley
+from bench.generator.loops import run_open
 from bench.generator.measures import Cpu, memory_kib, now, summary
 from bench.generator.sender import MARK
 from bench.generator.target import Target
 from bench.generator.wire import HOST, WebSocket, post
-from bench.generator.works import run_open
 from parley.embedded import EmbeddedServers
 from parley.supervision.part import start_and_wait
 

@@ -16,6 +16,7 @@ MEANINGS = {
     "w3b": "w3 by the inbox, as caches write it",
     "w4": "idle followers",
     "w5": "pages of 50 of a long chat, 16 readers",
+    "w6": "acknowledgements of 99 readers after each message",
 }
 _HEAD = (
     "work",

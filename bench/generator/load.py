@@ -12,8 +12,9 @@ from pathlib import Path
 
 import uvloop
 
+from bench.generator.loops import Asked
 from bench.generator.target import Failed, Target
-from bench.generator.works import WORKS, Asked
+from bench.generator.works import WORKS
 
 
 def main(arguments: list[str]) -> int:

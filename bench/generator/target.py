@@ -28,6 +28,10 @@ class Profile(msgspec.Struct, frozen=True):
     history: dict[str, Any]
     # The same stream with every fragment that a client's cache writes; None: as `subscribe`.
     subscribe_cached: dict[str, Any] | None = None
+    # The stream of all that a person has, and saying up to where it is stored; None: the server has
+    # neither.
+    inbox: dict[str, Any] | None = None
+    acknowledge: dict[str, Any] | None = None
     # What an answer holds only if it is a failure, besides `"errors"`.
     failures: list[str] = []
 

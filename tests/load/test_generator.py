@@ -10,9 +10,10 @@ import pytest_asyncio
 
 from bench.contestants import PROFILES
 from bench.generator.deliveries import Deliveries
+from bench.generator.loops import Asked
 from bench.generator.target import Failed, Target
 from bench.generator.wire import WebSocket
-from bench.generator.works import WORKS, Asked
+from bench.generator.works import WORKS
 from models.postgresql.database import Database
 from models.seeding.seeding import seed_world
 from models.seeding.worlds import WorldPlan
@@ -36,7 +37,7 @@ async def target(
     target.close()
 
 
-@pytest.mark.parametrize("work", ["w1", "w2", "w2max", "w3", "w3b", "w3rate", "w5"])
+@pytest.mark.parametrize("work", ["w1", "w2", "w2max", "w3", "w3b", "w3rate", "w5", "w6"])
 async def test_does_a_work(target: Target, work: str) -> None:
     result = await WORKS[work](target, ASKED)
 
