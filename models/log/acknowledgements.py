@@ -5,8 +5,13 @@ from datetime import datetime
 
 from models.log.committer import Committer
 from models.log.cursors import StreamPositions
+from models.log.device_positions import (
+    DevicePosition,
+    advance_device,
+    advance_device_where_left,
+)
 from models.log.entries import list_channel_ids, list_device_positions
-from models.log.positions import Move, Moved, advance_device, advance_device_where_left
+from models.log.positions import Move, Moved
 from models.log.streams import StreamName, Streams
 from models.postgresql.database import Database
 
@@ -37,8 +42,13 @@ async def acknowledge(
         for move in moved
         if move.channel_id in delivered
     }
-    if stored:
+    if stored and database.is_distributed:
         await advance_device(database, user_id, device_id, stored)
+    elif stored:
+        await committer.store(
+            DevicePosition(user_id, device_id, channel_id, seq)
+            for channel_id, seq in stored.items()
+        )
     left = {channel_id: seq for channel_id, seq in delivered.items() if channel_id not in stored}
     if left:
         await advance_device_where_left(database, user_id, device_id, left)

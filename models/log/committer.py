@@ -4,11 +4,13 @@ own.
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import asyncpg
 
 from models.background import Loops
 from models.log.admission import Admission, Look, LookReader, SenderStanding
+from models.log.device_positions import DevicePosition, DevicePositionWriter
 from models.log.drafts import Draft, Sent
 from models.log.entries import Batch
 from models.log.group_commit.batching import COMMIT_DEADLINE_S, GroupCommit
@@ -16,6 +18,8 @@ from models.log.positions import Move, Moved, MoveWriter
 from models.log.send_writer import SendWriter
 from models.postgresql.database import connect
 from models.refusals import RefusalCode, Refused
+
+Answer = TypeVar("Answer")
 
 # A lock is waited for 50 ms, then it is another channel's turn. One plan for all batches, by
 # indexes only: with its values at hand the planner trusts statistics that are old by the time a
@@ -73,6 +77,14 @@ class Committer:
             loops=loops,
         )
         self._admission = Admission(self._sends, self._looks)
+        self._positions = GroupCommit[DevicePosition, int](
+            DevicePositionWriter(),
+            open_connection,
+            deadline_s=deadline_s,
+            waiting_connections=1,
+            name="commit_device_positions",
+            loops=loops,
+        )
         self._moves = GroupCommit[Move, Moved](
             MoveWriter(on_moved, is_distributed=is_distributed),
             open_connection,
@@ -87,11 +99,12 @@ class Committer:
         self._looks.start()
         self._sends.start()
         self._moves.start()
+        self._positions.start()
 
     async def close(self) -> None:
         # First: drafts whose senders are still being looked at go on to the sends.
         await self._looks.close()
-        await asyncio.gather(self._sends.close(), self._moves.close())
+        await asyncio.gather(self._sends.close(), self._moves.close(), self._positions.close())
 
     async def send(self, draft: Draft) -> Sent:
         """Store a draft, or find it stored.
@@ -112,9 +125,7 @@ class Committer:
         Raises:
             Refused: UNAVAILABLE.
         """
-        results = await asyncio.gather(
-            *(self._moves.submit(move) for move in moves), return_exceptions=True
-        )
+        results = await _settle([self._moves.submit(move) for move in moves])
         moved = []
         for result in results:
             if isinstance(result, Moved):
@@ -122,3 +133,21 @@ class Committer:
             elif not (isinstance(result, Refused) and result.code is RefusalCode.NOT_FOUND):
                 raise result
         return moved
+
+    async def store(self, positions: Iterable[DevicePosition]) -> None:
+        """Remember where inboxes of devices resume, all of those that wait in one statement; not
+        where the database is distributed.
+
+        Raises:
+            Refused: UNAVAILABLE.
+        """
+        for result in await _settle([self._positions.submit(each) for each in positions]):
+            if isinstance(result, BaseException):
+                raise result
+
+
+async def _settle(
+    answers: Sequence[asyncio.Future[Answer]],
+) -> Sequence[Answer | BaseException]:
+    """Wait for all, and return what each gave or raised. There is mostly one."""
+    return await asyncio.gather(*answers, return_exceptions=True)

@@ -1,6 +1,4 @@
-"""Positions: how far members and devices have got in a log. They only go forward, and never past
-the log.
-"""
+"""Positions: how far members have got in a log. They only go forward, and never past the log."""
 
 from collections.abc import Callable, Sequence, Set
 from datetime import UTC, datetime
@@ -13,8 +11,7 @@ from models.log.group_commit.batch_writer import WRITE_WITHIN_S, Busy
 from models.log.one_channel import is_for_one_channel
 from models.log.outcomes import MoveOutcome
 from models.messages.receipts import ReceiptKind
-from models.postgresql.database import Connection, Database
-from models.postgresql.many_rows import ManyRows
+from models.postgresql.database import Connection
 from models.postgresql.standby import WRITE_AHEAD
 from models.refusals import Refused
 
@@ -207,47 +204,3 @@ async def _before_the_last(
         for m, row in zip(unsure, rows, strict=True)
     }
     return [assumed.get((m.channel_id, m.user_id), m) for m in moved]
-
-
-_DEVICE_POSITIONS = ManyRows(
-    "INSERT INTO device_positions AS p (user_id, device_id, channel_id, delivered_seq)",
-    "$3::uuid, $4::uuid, {channel_id}, {seq}",
-    {"channel_id": "uuid", "seq": "integer"},
-    """
-    ON CONFLICT (user_id, device_id, channel_id)
-    DO UPDATE SET delivered_seq = excluded.delivered_seq
-    WHERE p.delivered_seq < excluded.delivered_seq
-    """,
-)
-
-
-async def advance_device(
-    database: Database, user_id: str, device_id: str, positions: dict[str, int]
-) -> None:
-    """Remember where the device's inbox resumes, by channel; never back."""
-    async with database.connection() as connection:
-        await _DEVICE_POSITIONS.write(
-            connection,
-            sorted(positions.items()),
-            user_id,
-            device_id,
-            is_distributed=database.is_distributed,
-        )
-
-
-async def advance_device_where_left(
-    database: Database, user_id: str, device_id: str, positions: dict[str, int]
-) -> None:
-    """Do the same for channels that the user has left, up to the entry that took them out: once
-    acknowledged, it is not replayed again. Other channels are passed over.
-    """
-    left = await database.fetch(
-        "SELECT channel_id, left_seq FROM user_channels "
-        "WHERE user_id = $1 AND channel_id = ANY ($2) AND left_seq IS NOT NULL",
-        user_id,
-        list(positions),
-    )
-    if left:
-        ends = {row["channel_id"]: row["left_seq"] for row in left}
-        reached = {each: min(positions[each], left_seq) for each, left_seq in ends.items()}
-        await advance_device(database, user_id, device_id, reached)

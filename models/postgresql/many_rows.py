@@ -33,6 +33,7 @@ class ManyRows:
         rows: Sequence[Sequence[object]],
         *in_common: object,
         is_distributed: bool,
+        within_s: float | None = None,
     ) -> list[asyncpg.Record]:
         """Insert the rows in their order, and return what the statement returns of them. No two of
         them may have the same key.
@@ -40,9 +41,11 @@ class ManyRows:
         if not rows:
             return []
         if is_distributed:
-            return await connection.fetchmany(self._one, [(*row, *in_common) for row in rows])
+            return await connection.fetchmany(
+                self._one, [(*row, *in_common) for row in rows], timeout=within_s
+            )
         if len(rows) == 1:
             # The plan for arrays takes longer.
-            return await connection.fetch(self._one, *rows[0], *in_common)
+            return await connection.fetch(self._one, *rows[0], *in_common, timeout=within_s)
         arrays = [list(values) for values in zip(*rows, strict=True)]
-        return await connection.fetch(self._several, *arrays, *in_common)
+        return await connection.fetch(self._several, *arrays, *in_common, timeout=within_s)
