@@ -7,7 +7,7 @@ import msgspec
 
 from models.channel_kinds import ChannelKind
 from models.postgresql.database import Database
-from models.postgresql.lanes import fetch_by_id
+from models.postgresql.lanes import fetch_by_id, fetch_lanes
 
 # True of a message `m` that the member `v` of one of the channels $1 has not read: others have sent
 # it after the member's read position. SYSTEM messages have no sender, so they do not count; nor do
@@ -56,21 +56,28 @@ class ViewerState(msgspec.Struct, frozen=True):
 
 
 async def list_viewer_states(
-    database: Database, viewer_id: str, channel_ids: Sequence[str], *, unread_most: int
+    database: Database, pairs: Sequence[tuple[str, str]], *, unread_most: int
 ) -> list[ViewerState]:
-    """Return the states of those of the channels that the viewer is in; counts go up to
-    `unread_most`.
+    """Return the state of each of these (viewer, channel) whose viewer is in the channel; counts go
+    up to `unread_most`.
     """
-    rows = await fetch_by_id(
+    rows = await fetch_lanes(
         database,
         f"""
         SELECT v.channel_id, v.user_id, v.delivered_seq, v.read_seq,
                {UNREAD_COUNT} AS unread_count, c.last_seq, v.muted_until, c.kind
-        FROM members v JOIN channels c ON c.id = ANY ($1) AND c.id = v.channel_id
-        WHERE v.channel_id = ANY ($1) AND v.user_id = $2 AND v.left_seq IS NULL
+        FROM unnest($4::uuid[], $2::uuid[]) AS x (channel_id, user_id)
+        JOIN members v ON v.channel_id = ANY ($1)
+            AND v.channel_id = x.channel_id AND v.user_id = x.user_id AND v.left_seq IS NULL
+        JOIN channels c ON c.id = ANY ($1) AND c.id = v.channel_id
         """,
-        channel_ids,
-        viewer_id,
-        unread_most,
+        pairs,
+        lambda lane: (
+            sorted({channel_id for _, channel_id in lane}),
+            [viewer_id for viewer_id, _ in lane],
+            unread_most,
+            [channel_id for _, channel_id in lane],
+        ),
+        lane_of=lambda pair: pair[1],
     )
     return [ViewerState(**{**row, "kind": ChannelKind(row["kind"])}) for row in rows]
