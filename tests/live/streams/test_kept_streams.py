@@ -2,8 +2,11 @@
 told, and never left with a gap.
 """
 
+import asyncio
+
 from models.limits.limits import Limits
 from models.log.committer import Committer
+from models.log.streams import NAMES_PER_DEVICE
 from models.postgresql.database import Database
 from models.sweeping import delete_ended_rows
 from tests.client import Json
@@ -120,3 +123,25 @@ async def test_a_device_has_a_hundred_names_at_most(bob: Person, database: Datab
     names = await database.fetch("SELECT stream_id FROM inbox_streams ORDER BY used_at DESC")
     assert [row["stream_id"] for row in names][:2] == ["another", "tab"]
     assert len(names) == 100
+
+
+async def test_names_without_end_leave_a_hundred_rows_and_ten_streams(
+    bob: Person, chat: str, database: Database, another_device: AnotherDevice
+) -> None:
+    """Also those that are made at the same time; another device's stay."""
+    other = await another_device(bob)
+    await take(other, "a tab of another device", await new_cursor(other))
+    cursor = await new_cursor(bob)
+    for first in range(0, 200, 20):
+        names = [f"tab {n}" for n in range(first, first + 20)]
+        taken = await asyncio.gather(*(take(bob, name, cursor) for name in names))
+        assert {each["__typename"] for each in taken} == {"AcknowledgePayload"}
+
+    await take(bob, "the last one", cursor)
+
+    rows = await database.fetch("SELECT device_id, stream_id, began FROM inbox_streams")
+    names = [row["stream_id"] for row in rows if row["device_id"] == bob.inner_device_id]
+    kept = [row for row in rows if row["device_id"] == bob.inner_device_id and row["began"]]
+    assert (len(names), len(kept)) == (NAMES_PER_DEVICE, Limits().streams_per_device)
+    assert "the last one" in names
+    assert len(rows) == len(names) + 1
