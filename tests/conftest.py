@@ -24,6 +24,7 @@ from parley.embedded import EmbeddedServers
 from parley.migrations import migrate
 from parley.opening import open_storage
 from parley.ports import free_port
+from parley.server import spare_collections
 from parley.settings import DEVELOPMENT_LIMITS, Settings
 from parley.supervision.part import start_and_wait
 from tests.citus.building import build
@@ -33,25 +34,10 @@ from tests.cluster.servers import ValkeyCluster
 from tests.emptying import empty
 from tests.make import AnotherDevice, MakePerson, Person, make_device, make_person
 from tests.postgresql import InstalledPostgreSQL
-from tests.serving import ServedWith, Server, serve
+from tests.serving import PATIENCE, ServedWith, Server, serve
 
 SECRET = "a secret of the tests, of no use anywhere else"
 ALLOWED_ORIGIN = "https://chat.example"
-# What a node gives up after a while, it must not give up on a busy machine. Tests of that have a
-# node of their own.
-PATIENCE: dict[str, Any] = {
-    "request_deadline_s": 60.0,
-    "search_deadline_s": 60.0,
-    "connection_wait_s": 60.0,
-    "statement_timeout_s": 60.0,
-    "commit_deadline_s": 60.0,
-    "bucket_wait_s": 60.0,
-    "connection_init_s": 60.0,
-    "stopped_reader_s": 60.0,
-    "request_head_s": 60.0,
-    "request_body_s": 60.0,
-    "ping_timeout_s": 60.0,
-}
 CITUS_TESTS = Path(__file__).with_name("citus")
 CLUSTER_TESTS = Path(__file__).with_name("cluster")
 # Fixtures that open one Valkey, to look at its keys or to empty it; and tests that kill one.
@@ -134,6 +120,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ]
     config.hook.pytest_deselected(items=of_one)
     items[:] = [item for item in items if item not in of_one]
+
+
+def pytest_collection_finish() -> None:
+    spare_collections()
 
 
 # -------------------------------------------------------------------- servers and database

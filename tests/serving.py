@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx2
 import uvicorn
@@ -17,6 +18,22 @@ from parley.ports import LOOPBACK, listening_socket
 from parley.server import bound_readers, configuration
 from parley.settings import Settings
 from tests.waiting import eventually
+
+# What a node gives up after a while, it must not give up on a busy machine. Tests of that have a
+# node of their own.
+PATIENCE: dict[str, Any] = {
+    "request_deadline_s": 60.0,
+    "search_deadline_s": 60.0,
+    "connection_wait_s": 60.0,
+    "statement_timeout_s": 60.0,
+    "commit_deadline_s": 60.0,
+    "bucket_wait_s": 60.0,
+    "connection_init_s": 60.0,
+    "stopped_reader_s": 60.0,
+    "request_head_s": 60.0,
+    "request_body_s": 60.0,
+    "ping_timeout_s": 60.0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +78,11 @@ async def serve(settings: Settings) -> AsyncIterator[Server]:
         bound_readers(listening, settings.limits)
         uvicorn_server = _Uvicorn(configuration(app, settings))
         running = asyncio.create_task(uvicorn_server.serve([listening]))
+        # No certificates are loaded, which would take as long as the rest of the node.
         limits = httpx2.Limits(max_connections=500, max_keepalive_connections=500)
-        async with httpx2.AsyncClient(limits=limits, timeout=60, trust_env=False) as http:
+        async with httpx2.AsyncClient(
+            limits=limits, timeout=60, trust_env=False, verify=False
+        ) as http:
             server = Server(app, listening.getsockname()[1], http)
             # A process is alive before it serves, if that takes long.
             await eventually(lambda: app._opened or running.done())
