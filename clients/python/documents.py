@@ -3,7 +3,7 @@
 from clients.python.reducer import MESSAGE
 
 REFUSAL = "... on Refusal { code reason field retryAfterMs }"
-TOKENS = "... on Session { accessToken refreshToken user { id } }"
+TOKENS = "... on Session { accessToken refreshToken isNewUser user { id } }"
 
 REQUEST_CODE = f"""
 mutation RequestCode($phoneNumber: PhoneNumber!) {{

@@ -37,11 +37,12 @@ class Messenger:
         session_store: Store | None = None,
         patience: Patience = Patience(),  # noqa: B008
         heartbeat_s: int = 30,
+        replica: Replica | None = None,
     ) -> None:
         self.store = store if isinstance(store, Store) else FileStore(Path(store))
         # Stores of one device share its session.
         self.session = Session(url, session_store or self.store, patience)
-        self.replica = Replica()
+        self.replica = replica or Replica()
         self.outbox = Outbox(self.store, self.session.ask, self.replica.put_sent, patience)
         self.stream_id = stream_id
         self.on_event: Callable[[Json], None] = lambda event: None

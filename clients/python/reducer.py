@@ -33,11 +33,12 @@ query Fetch($id: ID!) {{ channel(id: $id) {{ ...C messages(last: 50) {{ nodes {{
 """
 STATE = f"""
 query State($id: ID!) {{ channel(id: $id) {{
-  mutedUntil unreadCount {POSITION} members(first: 100) {{ nodes {{ id {POSITION} }} }} }} }}
+  lastSeq mutedUntil unreadCount {POSITION}
+  members(first: 100) {{ nodes {{ id {POSITION} }} }} }} }}
 """
 STATES = f"""
 query States($after: String) {{ channels(first: 20, after: $after) {{
-  nodes {{ id mutedUntil unreadCount {POSITION}
+  nodes {{ id lastSeq mutedUntil unreadCount {POSITION}
     members(first: 100) {{ nodes {{ id {POSITION} }} }} }}
   pageInfo {{ hasNextPage endCursor }} }} }}
 """
@@ -58,6 +59,8 @@ subscription Follow($after: [PositionInput!], $streamId: ID, $heartbeatSeconds: 
 """
 # Positions that `after` takes; with a streamId, the others begin where they were acknowledged.
 FOLLOW_AT_MOST = 1000
+# As far as the server counts.
+UNREAD_AT_MOST = 1000
 OWN = ("position", "mutedUntil", "unreadCount")
 
 
@@ -73,6 +76,8 @@ class Replica:
         self.missing: set[str] = set()
         self.stale = False
         self.changed: set[str] = set()
+        # Unread messages of pages that are not held, by channel.
+        self._unread_before: dict[str, int] = {}
 
     def put(self, channel_id: str, channel: Json | None) -> None:
         """What FETCH gave; older than what is held, it changes nothing."""
@@ -82,7 +87,9 @@ class Replica:
         if channel is not None and (held is None or held["lastSeq"] <= channel["lastSeq"]):
             messages = {m["seq"]: m for m in channel["messages"]["nodes"]}
             members = {m["id"]: m for m in channel["members"]["nodes"]}
-            self.channels[channel_id] = {**channel, "messages": messages, "members": members}
+            held = {**channel, "messages": messages, "members": members}
+            self.channels[channel_id] = held
+            self._unread_before[channel_id] = max(0, channel["unreadCount"] - count_unread(held))
 
     def put_state(self, channel_id: str, state: Json | None) -> None:
         """What STATE gave."""
@@ -157,6 +164,10 @@ class Replica:
     def _take_state(self, channel: Json, state: Json) -> None:
         channel["position"] = greater(channel["position"], state["position"])
         channel["mutedUntil"] = state["mutedUntil"]
+        # Else it counts other messages than those that are held.
+        if state.get("lastSeq") == channel["lastSeq"]:
+            before = state["unreadCount"] - count_unread(channel)
+            self._unread_before[channel["id"]] = max(0, before)
         self._derive(channel)
 
     def _take_entry(self, channel: Json, event: Json) -> None:
@@ -173,16 +184,13 @@ class Replica:
 
     def _derive(self, channel: Json) -> None:
         """What follows from positions: the unread count, and how one's own messages fared."""
-        own, messages = channel["position"], channel["messages"].values()
-        channel["unreadCount"] = sum(
-            m["seq"] > own["readSeq"]
-            and m["sender"] is not None
-            and m["sender"]["id"] != own["userId"]
-            and m["deletedAt"] is None
-            for m in messages
-        )
+        own, messages = channel["position"], channel["messages"]
+        if own["readSeq"] >= min(messages, default=0) - 1:
+            self._unread_before[channel["id"]] = 0
+        unread = self._unread_before[channel["id"]] + count_unread(channel)
+        channel["unreadCount"] = min(unread, UNREAD_AT_MOST)
         others = [m for m in channel["members"].values() if m["user"]["id"] != own["userId"]]
-        for message in messages:
+        for message in messages.values():
             if message["status"] is not None:
                 seq = message["seq"]
                 audience = [m["position"] for m in others if m["joinedSeq"] <= seq]
@@ -198,6 +206,18 @@ def is_of_older_page(messages: dict[int, Json], event: Json) -> bool:
     """
     seq: int = event["message"]["seq"]
     return seq < event["seq"] and bool(messages) and seq < min(messages)
+
+
+def count_unread(channel: Json) -> int:
+    """Return how many of the messages that are held are of others, and not read."""
+    own = channel["position"]
+    return sum(
+        m["seq"] > own["readSeq"]
+        and m["sender"] is not None
+        and m["sender"]["id"] != own["userId"]
+        and m["deletedAt"] is None
+        for m in channel["messages"].values()
+    )
 
 
 def greater(held: Json, given: Json) -> Json:

@@ -72,9 +72,14 @@ class Session:
         code: Json = await self._ask(REQUEST_CODE, None, phoneNumber=phone_number)
         return code
 
-    async def sign_in(self, **sign_in: Any) -> None:
-        """Give back the code: `phoneNumber`, `requestSecret`, `code`, `name` and `device`."""
-        self.keep(Tokens.of(await self._ask(SIGN_IN, None, input=sign_in)))
+    async def sign_in(self, **sign_in: Any) -> bool:
+        """Give back the code: `phoneNumber`, `requestSecret`, `code`, `name` and `device`. Return
+        whether this made the account.
+        """
+        session = await self._ask(SIGN_IN, None, input=sign_in)
+        self.keep(Tokens.of(session))
+        is_new: bool = session["isNewUser"]
+        return is_new
 
     def keep(self, tokens: Tokens | None) -> None:
         """Store first, then use: a refresh token that is lost ends the session."""

@@ -102,3 +102,24 @@ def test_the_answer_to_a_send_may_come_before_the_entries_that_are_before_it() -
         replica.apply({**event, "message": message(seq)})
 
     assert set(replica.channels["chat"]["messages"]) == {1, 2}
+
+
+def test_unread_messages_of_older_pages_count_until_they_are_read() -> None:
+    replica = Replica()
+    channel = {"id": "chat", "lastSeq": 60, "position": POSITION, "mutedUntil": None}
+    lists = {"messages": {"nodes": [message(59), message(60)]}, "members": {"nodes": []}}
+    replica.put("chat", {**channel, "unreadCount": 60, **lists})
+
+    replica.apply(
+        {"__typename": "MessageAdded", "channelId": "chat", "seq": 61, "message": message(61)}
+    )
+    assert replica.channels["chat"]["unreadCount"] == 61
+
+    read = {"position": {**POSITION, "deliveredSeq": 61, "readSeq": 40}, "mutedUntil": None}
+    update = {"__typename": "ViewerChannelUpdated", "channelId": "chat", "lastSeq": 61}
+    replica.apply({**update, **read, "unreadCount": 21})
+    assert replica.channels["chat"]["unreadCount"] == 21
+
+    read["position"] = {**POSITION, "deliveredSeq": 61, "readSeq": 60}
+    replica.apply({**update, **read, "lastSeq": 60, "unreadCount": 0})
+    assert replica.channels["chat"]["unreadCount"] == 1

@@ -1,0 +1,1 @@
+"""Says whether a client comes to the server's conversation: see docs/conformance.md."""
