@@ -15,23 +15,23 @@
 """
 
 import asyncio
-import weakref
 from collections.abc import Callable
 from enum import Enum, auto
-from functools import partial
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from models.limits.limits import Limits
+from parley.transport.proxies import Scope
 
 # The name of the ASGI extension that cuts a connection: a function without arguments.
 ABORT = "parley.abort"
 # The name of the one that takes what is to be called when the connection is lost, or None.
 ON_LOST = "parley.on_lost"
-# The name of the one that writes a whole answer, given its head (up to the line that ends it) and
-# its body. It returns False where that has to go the usual way: the client does not take anything.
+# The name of the one that writes a whole answer, given the request's scope, the answer's head (up
+# to the line that ends it) and its body. It returns False where that has to go the usual way: the
+# client takes nothing, or has sent its next request already.
 WRITE_WHOLE = "parley.write_whole"
 # Besides a query string, which may be as large as a body.
 HEAD_BYTES = 64 * 1024
@@ -72,6 +72,9 @@ class HttpProtocol(HttpToolsProtocol):
         # Refused, upgraded or lost: what still comes is not ours.
         self._over = False
         self._on_lost: Callable[[], None] | None = None
+        # Since when nothing is under way, by the loop's clock.
+        self._idle_since: float | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         if len(self.server_state.connections) >= self.config.connections:
@@ -85,6 +88,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._over = True
         self._unwatch()
+        self._forget_idle()
         super().connection_lost(exc)
         if self._on_lost is not None:
             self._on_lost()
@@ -92,6 +96,7 @@ class HttpProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         self._over = True
         self._unwatch()
+        self._forget_idle()
         super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
@@ -114,7 +119,11 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._phase = _Phase.HEAD
         super().on_message_begin()
-        extensions: Any = {ABORT: self.transport.abort, ON_LOST: self._set_on_lost}
+        extensions: Any = {
+            ABORT: self.transport.abort,
+            ON_LOST: self._set_on_lost,
+            WRITE_WHOLE: self._write_whole,
+        }
         self.scope["extensions"] = extensions
 
     def _set_on_lost(self, on_lost: Callable[[], None] | None) -> None:
@@ -123,10 +132,6 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._phase = _Phase.BODY
         super().on_headers_complete()
-        if self.cycle is not None and self.cycle.scope is self.scope:
-            extensions: Any = self.scope["extensions"]
-            # Weakly: the cycle has the scope, and would wait for the garbage collector with it.
-            extensions[WRITE_WHOLE] = partial(_write_whole, weakref.ref(self.cycle))
         if self.config.last_answers:
             self.close_after_answer()
 
@@ -186,28 +191,62 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.write(head + b"\r\n")
         self.transport.close()
 
-
-def _write_whole(of_cycle: "weakref.ref[RequestResponseCycle]", head: bytes, body: bytes) -> bool:
-    """Write a whole answer as `cycle.send` does, but that nothing is looked up in its head."""
-    cycle = of_cycle()
-    if (
-        cycle is None
-        or cycle.response_started
-        or cycle.flow.write_paused
-        or cycle.scope["method"] == "HEAD"
-    ):
-        return False
-    if cycle.disconnected:
+    def _write_whole(self, scope: Scope, head: bytes, body: bytes) -> bool:
+        """Write a whole answer as `cycle.send` does, but that nothing is looked up in its head."""
+        cycle = self.cycle
+        if (
+            cycle.scope is not scope
+            or cycle.response_started
+            or cycle.flow.write_paused
+            or scope["method"] == "HEAD"
+        ):
+            return False
+        if cycle.disconnected:
+            return True
+        cycle.response_started = True
+        cycle.waiting_for_100_continue = False
+        lines = [b"%b: %b\r\n" % each for each in cycle.default_headers]
+        if not cycle.keep_alive:
+            lines.append(b"connection: close\r\n")
+        cycle.transport.write(b"".join((head, *lines, b"\r\n", body)))
+        cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
         return True
-    cycle.response_started = True
-    cycle.waiting_for_100_continue = False
-    lines = [b"%b: %b\r\n" % each for each in cycle.default_headers]
-    if not cycle.keep_alive:
-        lines.append(b"connection: close\r\n")
-    cycle.transport.write(b"".join((head, *lines, b"\r\n", body)))
-    cycle.response_complete = True
-    cycle.message_event.set()
-    if not cycle.keep_alive:
-        cycle.transport.close()
-    cycle.on_response()
-    return True
+
+    # ---------------------------------------------------------------- between two requests
+
+    def on_response_complete(self) -> None:
+        """As uvicorn does, but that the time for an idle connection has one timer a connection, not
+        one a request.
+        """
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._end_idle)
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_since = None
+
+    def _end_idle(self) -> None:
+        self._idle_timer = None
+        if self._idle_since is None:
+            return
+        left_s = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self._idle_timer = self.loop.call_later(left_s, self._end_idle)
+        else:
+            self.timeout_keep_alive_handler()
+
+    def _forget_idle(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None

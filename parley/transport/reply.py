@@ -13,7 +13,7 @@ from parley.transport.request import GRAPHQL_JSON, PLAIN_JSON, Scope, Send
 
 HeaderList = list[tuple[bytes, bytes]]
 MoreHeaders = Sequence[tuple[bytes, bytes]]
-WriteWhole = Callable[[bytes, bytes], bool]
+WriteWhole = Callable[[Scope, bytes, bytes], bool]
 
 _FIXED_HEADERS: HeaderList = [
     (b"cache-control", b"no-store"),
@@ -36,6 +36,7 @@ class Reply:
     """Write one response. `begun` tells whether its head has been sent."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
         self._send = send
         # End the connection without a word, also with a client that takes none.
         self.abort: Callable[[], None] = scope["extensions"][ABORT]
@@ -116,7 +117,9 @@ class Reply:
         self.begun = True
         if not more and self._write_whole is not None:
             head = _make_head(status, self._origin, json_type, encoding)
-            if self._write_whole(b"%bcontent-length: %d\r\n" % (head, len(body)), body):
+            if self._write_whole(
+                self._scope, b"%bcontent-length: %d\r\n" % (head, len(body)), body
+            ):
                 return
         headers = [*self.headers, *more, *_describe_body(json_type, encoding)]
         headers.append((b"content-length", str(len(body)).encode()))
