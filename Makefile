@@ -129,7 +129,11 @@ lock: $(PY)     ## resolve pyproject.toml's ranges anew, with the hashes of all 
 		CUSTOM_COMPILE_COMMAND='make lock' $(VENV)/lock/bin/pip-compile pyproject.toml $$more $(ARGS) \
 			--quiet --generate-hashes --strip-extras --annotation-style=line --no-emit-index-url \
 			--no-emit-find-links --no-emit-trusted-host --output-file requirements/$$lock.txt || exit 1; \
-	done; rm -rf $(VENV)/lock
+	done; \
+	CUSTOM_COMPILE_COMMAND='make lock' $(VENV)/lock/bin/pip-compile requirements/suites.in $(ARGS) --allow-unsafe \
+		--quiet --generate-hashes --strip-extras --annotation-style=line --no-emit-index-url \
+		--no-emit-find-links --no-emit-trusted-host --output-file requirements/suites.txt || exit 1; \
+	rm -rf $(VENV)/lock
 
 clean:          ## remove what was installed and cached; what Parley stored in .parley stays
 	rm -rf .venv .venv-* explorer/assets .parley-walk .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .site

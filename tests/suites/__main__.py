@@ -5,7 +5,7 @@ It ends with 0 if all passed, with 1 if one did not, and with 2 if what they nee
 
 import sys
 
-from tests.suites import protocols, relay, typescript
+from tests.suites import protocols, python_tools, relay, typescript
 from tests.suites.node import NotThere, require_node
 from tests.suites.outcome import Outcome, table
 from tests.suites.server import running_server
@@ -27,8 +27,10 @@ def run_all() -> list[Outcome]:
     outcomes.append(typescript.alone(folder))
     relay_folder, built = relay.build()
     outcomes += built
+    outcomes.append(python_tools.autobahn())
     with running_server() as server:
         outcomes += protocols.protocols(server)
+        outcomes += python_tools.python_clients(server)
         outcomes += typescript.live(folder, server)
         outcomes.append(relay.live(relay_folder, server))
     return outcomes
