@@ -2,7 +2,7 @@
 in order, and then what was committed meanwhile.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from models.channels.refusals import no_such_channel
 from models.limits.limits import Limits
@@ -10,6 +10,7 @@ from models.log.entries import (
     Standing,
     hydrate_entries,
     list_entries,
+    list_entries_at,
     list_standings,
 )
 from models.log.events import Occurrence, TooFarBehind
@@ -22,6 +23,9 @@ from subscriptions.nodes.node import Node
 # Entries read in one piece while replaying; the next piece is read when the client has taken this
 # one.
 PIECE_ENTRIES = 100
+
+# A channel, and the seq up to which its log is to be read.
+Missed = tuple[str, int]
 
 
 class LogSource:
@@ -59,6 +63,30 @@ class LogSource:
                     yield occurrence
                 if channel_id in feed.left:
                     return
+
+    async def _read_missed(self, feed: Feed, missed: Sequence[Missed]) -> AsyncIterator[Occurrence]:
+        """Do as `_read` for several channels in which little was missed, by one piece for all."""
+        if len(missed) == 1:
+            async for occurrence in self._read(feed, *missed[0]):
+                yield occurrence
+            return
+        places = [
+            (channel_id, seq)
+            for channel_id, up_to in missed
+            for seq in range(feed.positions[channel_id] + 1, up_to + 1)
+        ]
+        async with feed.pace.turn():
+            entries = await list_entries_at(self._database, places)
+            await hydrate_entries(self._database, entries)
+        for entry in entries:
+            if feed.ended.done():
+                return
+            if entry.channel_id in feed.left:
+                continue
+            await feed.pace.step()
+            taken = feed.take(LiveEntry(entry, fresh=False))
+            if taken is not None:
+                yield taken
 
     async def _read_what_is_lacking(self, feed: Feed) -> AsyncIterator[Occurrence]:
         """Yield what was committed during the replay and is not held back whole; then let the feed

@@ -203,6 +203,40 @@ async def list_standings(
     return [Standing(**row) for row in rows]
 
 
+# The same of all of a user's channels, $1, and where a device of theirs resumes, $2. Two probes of
+# primary keys a channel, whatever the statistics say.
+_RESUMING = """
+SELECT u.channel_id, v.joined_seq, c.last_seq, v.left_seq, p.delivered_seq
+FROM user_channels u
+CROSS JOIN LATERAL (
+    SELECT m.joined_seq, m.left_seq FROM members m
+    WHERE m.channel_id = u.channel_id AND m.user_id = $1 LIMIT 1
+) v
+CROSS JOIN LATERAL (SELECT h.last_seq FROM channels h WHERE h.id = u.channel_id LIMIT 1) c
+LEFT JOIN device_positions p
+    ON p.user_id = $1 AND p.device_id = $2 AND p.channel_id = u.channel_id
+WHERE u.user_id = $1
+"""
+
+
+async def list_resuming(
+    database: Database, user_id: str, device_id: str
+) -> tuple[list[Standing], dict[str, int]]:
+    """Return how the user stands in all of their channels, and the seq after which the device's
+    inbox resumes, by channel id: of one snapshot, or what the device has first.
+    """
+    if database.is_distributed:
+        positions = await list_device_positions(database, user_id, device_id)
+        return await list_standings(database, user_id), positions
+    rows = await database.fetch(_RESUMING, user_id, device_id)
+    standings = [
+        Standing(row["channel_id"], row["joined_seq"], row["last_seq"], row["left_seq"])
+        for row in rows
+    ]
+    stored = ((row["channel_id"], row["delivered_seq"]) for row in rows)
+    return standings, {channel_id: seq for channel_id, seq in stored if seq is not None}
+
+
 async def list_channel_ids(database: Database, user_id: str) -> list[str]:
     """Return the channels that the user is in or has left."""
     rows = await database.fetch("SELECT channel_id FROM user_channels WHERE user_id = $1", user_id)

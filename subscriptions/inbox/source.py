@@ -2,12 +2,17 @@
 in it.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from models.limits.limits import Limits
 from models.log.cursors import Cursors, StreamPlace, find_unclear
-from models.log.entries import Standing, list_device_positions, list_standings
+from models.log.entries import (
+    Standing,
+    list_device_positions,
+    list_resuming,
+    list_standings,
+)
 from models.log.events import InboxReady, Occurrence, ResyncRequired
 from models.log.streams import InboxStart, NamedStream, StreamName, Streams
 from models.postgresql.database import Database
@@ -16,7 +21,7 @@ from subscriptions.hub import Hub
 from subscriptions.inbox.beginnings import Beginnings, known_positions
 from subscriptions.inbox.progress import Progress, place_of
 from subscriptions.nodes.node import Node
-from subscriptions.sources import LogSource
+from subscriptions.sources import PIECE_ENTRIES, LogSource, Missed
 
 
 class InboxSource(LogSource):
@@ -63,7 +68,13 @@ class InboxSource(LogSource):
         has stored is never past the log.
         """
         start, now = self._start, datetime.now(UTC)
-        device, stream = await self._read_stored(feed, now)
+        standings: list[Standing] | None = None
+        device: Mapping[str, int] = {}
+        stream: NamedStream | None = None
+        if start.stream_id is not None:
+            device, stream = await self._read_stream(feed, start.stream_id, now)
+        elif start.cursor is None:
+            standings, device = await list_resuming(self._database, feed.user_id, feed.device_id)
         kept = timedelta(days=self._limits.stream_kept_days)
         cursor = (
             None
@@ -72,7 +83,8 @@ class InboxSource(LogSource):
         )
         known, lost = known_positions(start.cursor, cursor, stream, kept=kept, now=now)
         began = None if stream is None else stream.began
-        standings = await list_standings(self._database, feed.user_id)
+        if standings is None:
+            standings = await list_standings(self._database, feed.user_id)
         beginnings = Beginnings(
             after=start.after,
             known=known,
@@ -84,16 +96,12 @@ class InboxSource(LogSource):
         )
         return beginnings, standings
 
-    async def _read_stored(
-        self, feed: Feed, now: datetime
-    ) -> tuple[Mapping[str, int], NamedStream | None]:
-        """Return the device's positions, where they count, and the stream, if it has a name."""
-        start, streams = self._start, Streams(self._database, self._limits)
-        if start.stream_id is None:
-            if start.cursor is not None:
-                return {}, None
-            return await list_device_positions(self._database, feed.user_id, feed.device_id), None
-        name = StreamName(feed.user_id, feed.device_id, start.stream_id)
+    async def _read_stream(
+        self, feed: Feed, stream_id: str, now: datetime
+    ) -> tuple[Mapping[str, int], NamedStream]:
+        """Return the device's positions, where they count, and the stream of this name."""
+        streams = Streams(self._database, self._limits)
+        name = StreamName(feed.user_id, feed.device_id, stream_id)
         stream = await streams.find(name, now=now)
         if stream is not None:
             await streams.note_use(name, stream, now=now)
@@ -104,9 +112,8 @@ class InboxSource(LogSource):
     async def _read_all(
         self, feed: Feed, standings: Iterable[Standing]
     ) -> AsyncIterator[Occurrence]:
-        for standing in standings:
-            up_to = standing.last_seq if standing.left_seq is None else standing.left_seq
-            async for occurrence in self._read(feed, standing.channel_id, up_to):
+        for missed in _by_piece(feed, standings):
+            async for occurrence in self._read_missed(feed, missed):
                 yield occurrence
         async for occurrence in self._read_what_is_lacking(feed):
             yield occurrence
@@ -142,3 +149,23 @@ class InboxSource(LogSource):
 
     def _cannot_resume(self, at: Standing, start: int) -> bool:
         return start > at.last_seq or at.last_seq - start > self._limits.replay_entries
+
+
+def _by_piece(feed: Feed, standings: Iterable[Standing]) -> Iterator[list[Missed]]:
+    """Yield the channels in which something was missed: together those that fit into a piece, and
+    alone each in which more was.
+    """
+    together: list[Missed] = []
+    entries = 0
+    for at in standings:
+        up_to = at.last_seq if at.left_seq is None else at.left_seq
+        count = up_to - feed.positions[at.channel_id]
+        if count <= 0:
+            continue
+        if together and entries + count > PIECE_ENTRIES:
+            yield together
+            together, entries = [], 0
+        together.append((at.channel_id, up_to))
+        entries += count
+    if together:
+        yield together
