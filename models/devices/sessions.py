@@ -144,6 +144,8 @@ class Sessions:
             standing = await self._read_shared(viewer.user.id, viewer.device_id)
         if standing is None or standing.revoked:
             raise Unauthenticated
+        if standing.user is viewer.user:
+            return viewer
         return Viewer(standing.user, viewer.device_id, viewer.token_expires_at)
 
     async def refresh(

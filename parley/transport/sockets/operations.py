@@ -168,7 +168,7 @@ class _RunningOperation:
         self._cancellable = operation.kind != "mutation"
         if self._stopped and self._cancellable:
             return
-        if self._socket.context().viewer is None and not operation.public:
+        if context.viewer is None and not operation.public:
             raise operation.refusal_of_anonymous()
         if operation.kind == "mutation":
             await self._mutate(operation, request.variables)

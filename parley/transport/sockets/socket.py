@@ -72,6 +72,8 @@ class Socket:
         self._init_received = False
         self._acknowledged = False
         self._viewer: Viewer | None = None
+        # Who is charged for frames: the address, then the user.
+        self._payer = self.context()
         self._closing: asyncio.Task[None] | None = None
         self._stop_watching: Callable[[], None] | None = None
         self._let_go: Callable[[], None] | None = None
@@ -105,7 +107,7 @@ class Socket:
         if self._closing is not None:
             return
         try:
-            charge_frame(len(message.get("text") or message.get("bytes") or ""), self.context())
+            charge_frame(len(message.get("text") or message.get("bytes") or ""), self._payer)
         except Refused:
             self._slow = True
         if self._slow:
@@ -151,6 +153,7 @@ class Socket:
         except Refused:
             raise Close(CloseCode.TRY_AGAIN_LATER, "Try again later") from None
         if self._viewer is not None:
+            self._payer = self.context()
             await self._count_as(self._viewer)
             self._stop_watching = self._server.watch.follow(self._viewer, self)
             self._let_go = self._server.presence.hold(self._viewer.user.id)
