@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from parley.ports import LOOPBACK, free_port
 from parley.settings import Settings
 from parley.supervision.part import CHECKOUT
 from parley.supervision.probes import http_status
-from tests.serving import Server
+from tests.serving import PATIENCE, Server
 from tests.waiting import eventually
 
 
@@ -45,11 +45,15 @@ class ApiProcess:
 
 @asynccontextmanager
 async def api_process(
-    settings: Settings, log_path: Path, **limits: Any
+    settings: Settings, log_path: Path, *, checkout: Path = CHECKOUT, **limits: Any
 ) -> AsyncIterator[ApiProcess]:
-    """`python -m parley serve`, on the same servers; ready when it is entered, gone when it is
-    left.
+    """`python -m parley serve` of the files in `checkout`, on the same servers; ready when it is
+    entered, gone when it is left.
     """
+    # Refuses names that are none.
+    replace(settings.limits, **limits)
+    if checkout == CHECKOUT:
+        limits = PATIENCE | limits
     port = free_port()
     environment = {
         **os.environ,
@@ -64,7 +68,7 @@ async def api_process(
     with log_path.open("w") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "parley", "serve"),
-            cwd=CHECKOUT,
+            cwd=checkout,
             env=environment,
             stdout=log,
             stderr=log,
