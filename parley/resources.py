@@ -189,7 +189,9 @@ async def _open_ground(settings: Settings, parts: Parts) -> _Ground:
     if settings.read_database_url is not None:
         database.replica = parts.add(
             await Replica.open(
-                settings.read_database_url, connections=settings.database_connections
+                settings.read_database_url,
+                connections=settings.database_connections,
+                answer_within_s=settings.limits.replica_wait_s,
             )
         )
     profiles = database.profiles = parts.start(Profiles(database, loops=loops))

@@ -27,6 +27,7 @@ PATIENCE: dict[str, Any] = {
     "connection_wait_s": 60.0,
     "statement_timeout_s": 60.0,
     "commit_deadline_s": 60.0,
+    "replica_wait_s": 60.0,
     "bucket_wait_s": 60.0,
     "connection_init_s": 60.0,
     "stopped_reader_s": 60.0,

@@ -86,6 +86,10 @@ class Limits(RateLimits):
     statement_timeout_s: float = limit(
         5.0, "seconds a request's statement may take in PostgreSQL; then UNAVAILABLE"
     )
+    replica_wait_s: float = limit(
+        0.5,
+        "seconds a page waits for the replica of `READ_DATABASE_URL`; then the primary is asked",
+    )
     commit_deadline_s: float = limit(
         4.5,
         "seconds within which a message or an acknowledgement must be committed; then UNAVAILABLE. "

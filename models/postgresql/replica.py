@@ -23,13 +23,18 @@ LEFT_ALONE_S = 5.0
 class Replica:
     """Reads from a replica, over connections of its own."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", answer_within_s: float = ANSWER_WITHIN_S
+    ) -> None:
         self._pool = pool
+        self._answer_within_s = answer_within_s
         self._left_alone_until = 0.0
         self._away = False
 
     @classmethod
-    async def open(cls, url: str, *, connections: int) -> "Replica":
+    async def open(
+        cls, url: str, *, connections: int, answer_within_s: float = ANSWER_WITHIN_S
+    ) -> "Replica":
         """Make the pool, which connects when it is first asked."""
 
         async def open_one(dsn: str | None = None, **options: Any) -> Opened:
@@ -43,10 +48,10 @@ class Replica:
             max_size=connections,
             init=prepare_connection,
             reset=keep_session,
-            command_timeout=ANSWER_WITHIN_S,
+            command_timeout=answer_within_s,
             server_settings=SERVER_SETTINGS,
         )
-        return cls(pool)
+        return cls(pool, answer_within_s)
 
     async def close(self) -> None:
         self._pool.terminate()
@@ -58,7 +63,7 @@ class Replica:
         if time.monotonic() < self._left_alone_until:
             return None
         try:
-            async with self._pool.acquire(timeout=ANSWER_WITHIN_S) as connection:
+            async with self._pool.acquire(timeout=self._answer_within_s) as connection:
                 rows = await connection.fetch(query, *args)
         except asyncpg.SerializationError:
             return None
