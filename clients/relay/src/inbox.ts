@@ -4,6 +4,7 @@
 import { ConnectionHandler, commitMutation, graphql, requestSubscription } from "relay-runtime";
 import type { Disposable, Environment, RecordProxy, RecordSourceSelectorProxy } from "relay-runtime";
 
+import type { Session } from "./environment";
 import type { inboxAcknowledgeMutation } from "./__generated__/inboxAcknowledgeMutation.graphql";
 import type { inboxSubscription, inboxSubscription$data } from "./__generated__/inboxSubscription.graphql";
 
@@ -77,19 +78,49 @@ const acknowledgement = graphql`
   }
 `;
 
+const SESSION_OVER = 4401;
+
 export interface Following {
   onEvent?: (event: InboxEvent) => void;
   onAcknowledged?: (cursor: string) => void;
-  /** Gets the close event 4401 when the session is over: refresh it, and follow again. */
+  /** Gets what cannot be repaired: the session is over, and cannot be refreshed. */
   onError?: (error: Error) => void;
 }
 
 /** Follow the inbox, and acknowledge what the store has taken. Relay subscribes with the same variables
- * after a lost connection: by `streamId` the server knows where to go on. */
+ * after a lost connection: by `streamId` the server knows where to go on. graphql-ws gives up when the
+ * session is over (4401); then it is refreshed, and followed again. */
 export function follow(
   environment: Environment,
+  session: Session,
   variables: inboxSubscription["variables"],
-  { onEvent, onAcknowledged, onError }: Following = {},
+  following: Following = {},
+): Disposable {
+  let current: Disposable | undefined;
+  let isDisposed = false;
+  const start = (): void => {
+    if (isDisposed) return;
+    const rejected = session.accessToken();
+    current = subscribe(environment, variables, following, (error) => {
+      const { code } = error as { code?: number };
+      if (code === SESSION_OVER) session.refresh(rejected).then(start, following.onError);
+      else following.onError?.(error);
+    });
+  };
+  start();
+  return {
+    dispose: () => {
+      isDisposed = true;
+      current?.dispose();
+    },
+  };
+}
+
+function subscribe(
+  environment: Environment,
+  variables: inboxSubscription["variables"],
+  { onEvent, onAcknowledged }: Following,
+  onError: (error: Error) => void,
 ): Disposable {
   return requestSubscription<inboxSubscription>(environment, {
     subscription,

@@ -50,7 +50,7 @@ test("a conversation pages back, joins new messages, and goes on after cuts with
   const events: InboxEvent[] = [];
   const acknowledged = new Set<string>();
   const variables = { streamId: "a tab", after: [{ channelId: chat, seq: EARLIER }], heartbeatSeconds: 1 };
-  const following = follow(environment, variables, {
+  const following = follow(environment, bob, variables, {
     onEvent: (event) => events.push(event),
     onAcknowledged: (cursor) => acknowledged.add(cursor),
   });
@@ -67,6 +67,10 @@ test("a conversation pages back, joins new messages, and goes on after cuts with
     await cut();
   }
   await eventually(() => count("InboxReady") > CUTS, "the stream is open again");
+  // The server takes no connection with this token: it closes with 4401.
+  bob.spoilToken();
+  await cut();
+  await eventually(() => count("InboxReady") > CUTS + 1, "the session is refreshed");
   await alice.edit(ids.at(-1)!, "edited");
   await alice.send(chat, "the last");
   await eventually(() => isSettled(CUTS * MESSAGES_EACH + 1), "all is settled");

@@ -17,6 +17,7 @@ import { DIRECT, THROUGH_PROXY, cut, eventually, newPerson, running } from "./wo
 
 const CUTS = 4;
 const MESSAGES_EACH = 10;
+const REJECTED = "not a token";
 const STREAM = { streamId: "a tab", heartbeatSeconds: 1 };
 
 /** A library at work: what its subscription gave, and what its cache shows of the conversation. */
@@ -25,6 +26,8 @@ interface Watched {
   chat: string;
   events: InboxEvent[];
   acknowledged: Set<string>;
+  /** Errors that nothing could repair. */
+  over: unknown[];
   shown(): (string | null)[];
   stop(): void;
 }
@@ -91,11 +94,13 @@ async function watch(name: string, open: Open): Promise<void> {
   const chat = await alice.openChat(person.session.tokens.userId);
   const events: InboxEvent[] = [];
   const acknowledged = new Set<string>();
+  const over: unknown[] = [];
   const opened = await open(person.session, chat, {
     onEvent: (event) => events.push(event),
     onAcknowledged: (cursor) => acknowledged.add(cursor),
+    over: (error) => over.push(error),
   });
-  watched.set(name, { person, chat, events, acknowledged, ...opened });
+  watched.set(name, { person, chat, events, acknowledged, over, ...opened });
 }
 
 function count(events: InboxEvent[], ...types: string[]): number {
@@ -125,6 +130,13 @@ before(async () => {
       await cut();
     }
     await eventually(() => all.every(({ events }) => count(events, "InboxReady") > CUTS), "all are open again");
+    // The server takes no connection with this token: it closes with 4401.
+    for (const { session } of all.map(({ person }) => person)) {
+      await session.keep({ ...session.tokens, accessToken: REJECTED });
+    }
+    await cut();
+    const opened = CUTS + 1;
+    await eventually(() => all.every(({ events }) => count(events, "InboxReady") > opened), "all are refreshed");
     for (const { chat } of all) await alice.send(chat, "the last");
     await eventually(() => all.every((each) => isSettled(each, CUTS * MESSAGES_EACH + 1)), "all is settled");
   });
@@ -140,6 +152,12 @@ for (const name of Object.keys(LIBRARIES)) {
     const seqs = events.flatMap((event) => (event.__typename === "MessageAdded" ? [event.seq] : []));
     assert.equal(seqs.length, CUTS * MESSAGES_EACH + 1);
     assert.equal(new Set(seqs).size, seqs.length);
+  });
+
+  test(`${name} goes on after a session that is over, refreshed once`, () => {
+    const { person, over } = watched.get(name)!;
+    assert.notEqual(person.session.tokens.accessToken, REJECTED);
+    assert.deepEqual(over, []);
   });
 
   test(`the cache of ${name} shows the conversation as the server has it`, async () => {

@@ -92,7 +92,13 @@ function sessionIsOver(error: unknown): boolean {
   const { networkError, cause, graphQLErrors, errors } = error as Record<string, unknown>;
   const listed = [graphQLErrors, errors, error].flat() as { extensions?: { code?: string } }[];
   return (
-    [error, networkError, cause].some((each) => codeOf(each) === SESSION_OVER) ||
+    [error, networkError, cause].some(isSessionOver) ||
     listed.some((each) => each?.extensions?.code === "UNAUTHENTICATED")
   );
+}
+
+/** Apollo has the close code in the text of its error only. */
+function isSessionOver(error: unknown): boolean {
+  const { message = "" } = (error ?? {}) as { message?: string };
+  return codeOf(error) === SESSION_OVER || message.startsWith(`Socket closed with event ${SESSION_OVER}`);
 }
