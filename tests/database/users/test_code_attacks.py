@@ -105,11 +105,12 @@ async def test_do_not_take_the_places_of_a_network_where_the_owner_only_refreshe
     await sessions.close()
     await Strangers(database, tokens, ALICE, guess=False).strike(after(0))
 
-    # The same /24.
-    await ask(database, tokens, address="198.51.100.200", now=after(1))
+    # The same /24; a second code beside the first one, too.
+    for second in (1, 60):
+        await ask(database, tokens, address="198.51.100.200", now=after(second))
 
     with pytest.raises(Refused, match="still in force"):
-        await ask(database, tokens, address="198.51.101.7", now=after(1))
+        await ask(database, tokens, address="198.51.101.7", now=after(60))
 
 
 async def test_do_not_take_them_either_when_the_secret_was_changed(
