@@ -10,6 +10,7 @@ models/limits/buckets.py.
 import ipaddress
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -141,6 +142,8 @@ def network_key(address: str) -> str:
     return _prefix_key(address, 24, 48)
 
 
+# Each connection asks for some, and most come from the addresses of a few proxies.
+@lru_cache(maxsize=10_000)
 def _prefix_key(address: str, v4_bits: int, v6_bits: int) -> str:
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])

@@ -8,7 +8,7 @@ import msgspec
 from models.channels.channels import Channel, Chat
 from models.messages.fates import MessageStatus
 from models.messages.hydration import hydrate_media, hydrate_senders
-from models.messages.messages import Message, show_to
+from models.messages.messages import Message, leave_fate_unread
 from models.messages.old_pages import page_old_messages
 from models.messages.reading import page_messages, page_messages_of_channels
 from models.postgresql.database import Database
@@ -118,10 +118,15 @@ async def _hydrate(
     await hydrate_senders(database, found)
     await hydrate_media(database, found)
     for channel in channels:
+        viewer_id = channel.viewer_id
+        chat = channel if isinstance(channel, Chat) else None
         for message in pages[channel.id].messages:
-            show_to(message, channel.viewer_id)
-            if message.status is UNLOADED and isinstance(channel, Chat):
-                _show_fate(message, channel)
+            if message.sender_id != viewer_id:
+                continue
+            if chat is None:
+                leave_fate_unread(message)
+            else:
+                _show_fate(message, chat)
 
 
 def _show_fate(message: Message, chat: Chat) -> None:
@@ -137,7 +142,5 @@ def _show_fate(message: Message, chat: Chat) -> None:
     message.status = (
         MessageStatus.READ if read else MessageStatus.DELIVERED if delivered else MessageStatus.SENT
     )
-    if not delivered:
-        message.delivered_at = None
-    if not read:
-        message.seen_at = None
+    message.delivered_at = UNLOADED if delivered else None
+    message.seen_at = UNLOADED if read else None
