@@ -39,6 +39,8 @@ from parley.supervision.part import CHECKOUT, StartError, start_and_wait
 
 # A work whose name ends so has its sends on websockets.
 ON_SOCKET = "ws"
+# Works that no peer can do.
+PARLEYS_OWN = ("w6",)
 # Beside whom plots show Parley.
 PEER = "mercurius"
 # Packages of the Node peers.
@@ -119,6 +121,8 @@ def _measure(
     for work in asked.works:
         for number in range(1, asked.rounds + 1):
             for contestant in contestants:
+                if work in PARLEYS_OWN and contestant.name != PARLEY:
+                    continue
                 result = _run_load(work, contestant, servers, asked)
                 results.setdefault((work, contestant.name), []).append(result)
                 _say(
