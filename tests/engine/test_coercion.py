@@ -5,15 +5,18 @@ from typing import Any
 
 import pytest
 from graphql import (
+    GraphQLInputField,
     GraphQLInputObjectType,
     GraphQLInputType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLNullableInputType,
+    GraphQLScalarType,
     Undefined,
     is_enum_type,
     is_input_object_type,
     is_input_type,
+    specified_scalar_types,
 )
 from graphql.utilities import coerce_input_value
 
@@ -63,6 +66,24 @@ def test_a_value_comes_to_what_graphql_core_makes_of_it(where: str, name: str) -
             taken += found is not Undefined
             assert found is Undefined or _is_same(found, expected), value
         assert taken or not is_input_object_type(named) or named.is_one_of
+
+
+@pytest.mark.parametrize("leaf", specified_scalar_types.values(), ids=str)
+@pytest.mark.parametrize("required", [True, False])
+def test_no_leaf_of_an_object_is_taken_for_another(
+    leaf: GraphQLScalarType, *, required: bool
+) -> None:
+    field = GraphQLInputField(GraphQLNonNull(leaf) if required else leaf)
+    type_ = GraphQLInputObjectType("Holder", {"leaf": field})
+    coerce = Coercers().find(type_)
+
+    taken = 0
+    for value in (*LEAVES, *ODD, float("nan"), float("inf")):
+        expected = coerce_input_value({"leaf": value}, type_)
+        found = _coerced(coerce, {"leaf": value})
+        taken += found is not Undefined
+        assert found is Undefined or _is_same(found, expected), value
+    assert taken
 
 
 def test_a_plain_object_is_taken_without_graphql_core() -> None:
