@@ -1,6 +1,5 @@
 """What tests of the API share."""
 
-import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -11,13 +10,9 @@ from models.postgresql.database import Database
 from parley.settings import Settings
 from tests.api.budgeting import BUDGETS
 from tests.make import Person
-from tests.push.fakes.apns import FakeApns
-from tests.push.fakes.fcm import FakeFcm
+from tests.push.fakes.every_provider import every_provider
 from tests.serving import Server, serve
 from tests.uploading import make_media
-from workers.push.providers.settings import ProviderSettings
-
-VAPID_KEY = base64.urlsafe_b64encode(bytes(31) + b"\x01").decode()
 
 
 @pytest_asyncio.fixture
@@ -28,19 +23,7 @@ async def media_id(database: Database, alice: Person) -> str:
 
 @pytest_asyncio.fixture(scope="session")
 async def pushing_node(settings: Settings) -> AsyncIterator[Server]:
-    apple, google = FakeApns(), FakeFcm()
-    providers = ProviderSettings(
-        apns_key=apple.key,
-        apns_key_id="ABC123DEFG",
-        apns_team_id="DEF123GHIJ",
-        fcm_service_account=google.service_account,
-        web_push_private_key=VAPID_KEY,
-        web_push_subject="mailto:push@mail.example",
-        smtp_url="smtp://127.0.0.1:9",
-        mail_from="parley@mail.example",
-        sms_enabled=True,
-    )
-    async with serve(replace(settings, providers=providers)) as node:
+    async with serve(replace(settings, providers=every_provider())) as node:
         yield node
 
 
