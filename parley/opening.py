@@ -1,5 +1,10 @@
 """Opens single collaborators as the settings say: storage, tokens, SMS, addresses of media."""
 
+import logging
+
+import asyncpg
+
+from models.deadlines import within
 from models.devices.sms import DevelopmentSmsSender, SmsSender, SnsSmsSender
 from models.media.urls import (
     CloudFrontAddresses,
@@ -8,10 +13,24 @@ from models.media.urls import (
     StorageAddresses,
     read_private_key,
 )
-from models.postgresql.database import DatabaseClosed, wait_for_database
+from models.postgresql.database import (
+    CONNECTION_ERRORS,
+    Database,
+    DatabaseClosed,
+    connect,
+    wait_for_database,
+)
+from models.postgresql.readiness import QUESTION
 from models.storage.bucket import Storage
 from models.tokens import Tokens
+from parley.parts import Parts
+from parley.revisions import newest_revision
 from parley.settings import Settings, SettingsError
+
+logger = logging.getLogger("parley.database")
+
+# A database of jobs that does not answer within so long counts as away.
+JOBS_DATABASE_WITHIN_S = 3.0
 
 
 def make_sms_sender(settings: Settings) -> SmsSender:
@@ -71,3 +90,65 @@ async def require_database(settings: Settings) -> None:
         await wait_for_database(settings.database_url)
     except DatabaseClosed as error:
         raise SettingsError(f"DATABASE_URL cannot be used. {error}") from None
+    if settings.jobs_database_url is not None:
+        await _look_at_jobs_database(settings.jobs_database_url)
+
+
+async def _look_at_jobs_database(url: str) -> None:
+    """Check the database of the queue, unless it is away: then jobs wait until it is back.
+
+    Raises:
+        SettingsError: it does not let us in, or is not migrated.
+    """
+    try:
+        connection = await within(connect(url), JOBS_DATABASE_WITHIN_S)
+        try:
+            found = await connection.fetchval(QUESTION)
+        finally:
+            connection.terminate()
+    except asyncpg.exceptions.ClientConfigurationError as error:
+        raise SettingsError(f"JOBS_DATABASE_URL cannot be used. {error}") from None
+    except asyncpg.UndefinedTableError:
+        found = ""
+    except CONNECTION_ERRORS as error:
+        logger.warning(
+            "The database of JOBS_DATABASE_URL is away; jobs wait until it is back: %s",
+            type(error).__name__,
+        )
+        return
+    except asyncpg.PostgresError as error:
+        raise SettingsError(f"JOBS_DATABASE_URL cannot be used. {error}") from None
+    if found is not None and str(found) < newest_revision():
+        raise SettingsError(
+            "JOBS_DATABASE_URL names a database without the newest tables: run "
+            "`python -m parley migrate`, which migrates both databases."
+        )
+
+
+async def open_database(settings: Settings, parts: Parts, *, connections: int) -> Database:
+    """Open the database, and the one that has the queue of jobs, where that is another. The latter
+    may be away.
+
+    Raises:
+        CONNECTION_ERRORS: PostgreSQL is away.
+    """
+    assert settings.database_url is not None
+    limits = settings.limits
+    database = parts.add(
+        await Database.open(
+            settings.database_url,
+            connections=connections,
+            statement_timeout_s=limits.statement_timeout_s,
+            connection_wait_s=limits.connection_wait_s,
+        )
+    )
+    if settings.jobs_database_url is not None:
+        database.jobs = parts.add(
+            await Database.open_later(
+                settings.jobs_database_url,
+                connections=connections,
+                statement_timeout_s=limits.statement_timeout_s,
+                connection_wait_s=limits.connection_wait_s,
+            )
+        )
+    return database

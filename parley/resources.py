@@ -22,7 +22,13 @@ from models.storage.bucket import Storage
 from models.tokens import Tokens
 from models.users.profiles import Profiles
 from models.users.sms_numbers import SmsRules
-from parley.opening import make_media_urls, make_sms_sender, make_tokens, open_storage
+from parley.opening import (
+    make_media_urls,
+    make_sms_sender,
+    make_tokens,
+    open_database,
+    open_storage,
+)
 from parley.parts import Parts
 from parley.push import read_push_rules
 from parley.settings import Settings, require_services
@@ -171,21 +177,13 @@ async def _open_parts(settings: Settings, parts: Parts) -> Process:
 
 
 async def _open_ground(settings: Settings, parts: Parts) -> _Ground:
-    assert settings.database_url is not None
     loops = Loops()
     storage = parts.add(open_storage(settings))
     media_urls = make_media_urls(settings, storage)
     if settings.aws_access_key_id is None:
         # A role's key is asked for over the network, and should be there with the first page.
         await storage.ready()
-    database = parts.add(
-        await Database.open(
-            settings.database_url,
-            connections=settings.database_connections,
-            statement_timeout_s=settings.limits.statement_timeout_s,
-            connection_wait_s=settings.limits.connection_wait_s,
-        )
-    )
+    database = await open_database(settings, parts, connections=settings.database_connections)
     if settings.read_database_url is not None:
         database.replica = parts.add(
             await Replica.open(

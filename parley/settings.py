@@ -173,6 +173,15 @@ class Settings(MediaSettings):
         name="READ_DATABASE_URL",
         secret=True,
     )
+    jobs_database_url: str | None = variable(
+        None,
+        url("postgresql://", "postgres://"),
+        "`postgresql://…`, another database for the queue of jobs, `migrate`d as the first; it may "
+        "be away for a while",
+        name="JOBS_DATABASE_URL",
+        shown="that of `DATABASE_URL`",
+        secret=True,
+    )
     database_connections: int = variable(
         8,
         whole(2, 1000),

@@ -206,7 +206,7 @@ async def update_group(
             stored_picture(avatar),
         )
         if new.avatar_id != old.avatar_id:
-            await release_picture(group.connection, old.avatar_id, avatar)
+            release_picture(group.log.due, old.avatar_id, avatar)
         if new.name != old.name:
             notice = SystemNotice(NoticeKind.GROUP_RENAMED, viewer_id, value=new.name)
         else:

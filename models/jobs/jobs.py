@@ -1,6 +1,8 @@
-"""Jobs: what a worker does later, as rows of a queue that commit with what they belong to.
+"""Jobs: what a worker does later, as rows of a queue, which may be in another database than what
+they belong to.
 
-A job runs at least once. Its payload is JSON of ids and numbers, never of what people say.
+A job runs at least once. Its payload is JSON of ids and numbers, never of what people say. A job
+that a transaction makes due is queued after its commit (models/jobs/due.py).
 
 A job may have an owner: kinds that are registered so take their owners' jobs in turn. The row keeps
 a number of the owner as its `turn`, by which an index finds the next one; nothing is taken earlier
@@ -12,7 +14,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from models.postgresql.database import Connection
+from models.postgresql.database import Connection, Database
 
 # The highest number of an owner; there is one above it, for a column of four bytes.
 LAST_TURN = 2**31 - 2
@@ -35,6 +37,11 @@ SELECT pg_notify('{QUEUED_CHANNEL}', '') FROM (SELECT FROM queued LIMIT 1) AS an
 """
 
 
+def queue_of(database: Database) -> Database:
+    """Return the database that has the queue."""
+    return database.jobs or database
+
+
 async def enqueue(
     connection: Connection,
     kind: str,
@@ -44,7 +51,7 @@ async def enqueue(
     dedupe_keys: Sequence[str | None] | None = None,
     owner_id: str | None = None,
 ) -> None:
-    """Queue a job of the kind for each payload, in the connection's transaction.
+    """Queue a job of the kind for each payload, on a connection of the queue's database.
 
     Jobs under a dedupe key that waits or runs already are not queued again. `owner_id` is whose
     they all are.

@@ -125,8 +125,10 @@ class JobQueue:
 
     @classmethod
     async def open(cls, database_url: str, worker_id: str) -> "JobQueue":
-        """Open the queue on its own connections: no job's statements keep heartbeats waiting."""
-        return cls(await Database.open(database_url, connections=3), worker_id)
+        """Open the queue on its own connections: no job's statements keep heartbeats waiting. Its
+        database may be away.
+        """
+        return cls(await Database.open_later(database_url, connections=3), worker_id)
 
     async def close(self) -> None:
         await self._database.close()

@@ -15,7 +15,6 @@ import msgspec
 from models.channel_kinds import ChannelKind
 from models.channels.members import MemberRole
 from models.channels.refusals import blocked_chat
-from models.jobs.jobs import enqueue
 from models.log.entries import Batch, Change
 from models.log.writing import ChannelLog, lock_log
 from models.messages.messages import COLUMNS, Message, MessageKind, message_of, show_to
@@ -72,11 +71,10 @@ class _Target(msgspec.Struct):
         self.message = message_of(row)
         await log.append_change(change, self.message, self.viewer_id)
 
-    async def release_media(self) -> None:
-        """Queue the job that deletes the message's media, unless something else holds them."""
+    def release_media(self) -> None:
+        """Have a job delete the message's media, unless something else holds them."""
         if self.message.media_ids:
-            payload = {"media_ids": self.message.media_ids}
-            await enqueue(self.log.connection, "media_release", [payload])
+            self.log.due.add("media_release", [{"media_ids": self.message.media_ids}])
 
     async def index_again(self) -> None:
         """Let search know the text as it is now."""
@@ -177,7 +175,7 @@ async def delete_message(
     """
     async with _open_message(database, on_commit, viewer_id, place, _permit_deletion) as target:
         if target.message.deleted_at is None:
-            await target.release_media()
+            target.release_media()
             await target.write(
                 Change.DELETED,
                 "text = NULL, details = NULL, reactions = NULL, deleted_at = $3",

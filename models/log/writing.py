@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from models import ids
+from models.jobs.due import DueJobs
 from models.log.entries import Batch, Change, Entry, Recipients, entry_of
 from models.messages.messages import Details, Message, MessageKind, encode_details
 from models.messages.notices import SystemNotice
@@ -18,7 +19,9 @@ from models.postgresql.database import Connection, Database
 
 
 class ChannelLog:
-    """A locked channel: its kind and the newest seq, moved by what is appended."""
+    """A locked channel: its kind and the newest seq, moved by what is appended. Jobs that are added
+    to `due` are queued after the commit.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class ChannelLog:
         self.last_seq = last_seq
         self.now = datetime.now(UTC)
         self.entries: list[Entry] = []
+        self.due = DueJobs()
         self._said = False
 
     async def append_notice(self, notice: SystemNotice) -> Message:
@@ -128,8 +132,8 @@ async def lock_log(
 ) -> AsyncIterator[ChannelLog | None]:
     """Open a transaction that holds the channel's row; yields None when there is no such channel.
 
-    What was appended is committed at the end of the block, and then told to `on_commit`. An
-    exception rolls all of it back.
+    What was appended is committed at the end of the block, and then told to `on_commit`; jobs that
+    are due are queued after that. An exception rolls all of it back.
     """
     batch: Batch | None = None
     async with database.transaction_in_turn(channel_id) as connection:
@@ -148,8 +152,11 @@ async def lock_log(
         yield log
         if log is not None:
             batch = await log.close()
+            await log.due.store(connection)
     if batch is not None:
         on_commit(batch)
+    if log is not None:
+        await log.due.queue(database)
 
 
 @asynccontextmanager

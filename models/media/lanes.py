@@ -6,9 +6,10 @@ documents, and what turned out to cost more than `QUICK` allows. `FILM` has vide
 lane, owners take turns.
 """
 
-from models.jobs.jobs import enqueue
+from models.jobs.due import DueJobs
+from models.jobs.jobs import enqueue, queue_of
 from models.media.media import MediaKind
-from models.postgresql.database import Connection
+from models.postgresql.database import Database
 
 QUICK = "media_render"
 LONG = "media_long"
@@ -26,14 +27,27 @@ def lane_of(kind: MediaKind, byte_size: int) -> str:
     return QUICK if byte_size <= _QUICK_BYTES.get(kind, byte_size) else LONG
 
 
-async def queue_render(connection: Connection, media_id: str, owner_id: str, lane: str) -> None:
-    """Queue the file's job in the lane, within the connection's transaction. Do nothing when it
-    waits or runs there already.
+def render_later(due: DueJobs, media_id: str, owner_id: str, lane: str) -> None:
+    """Have a job in the lane render the file, unless one waits or runs there already."""
+    due.add(lane, [{"media_id": media_id}], dedupe_keys=[_key(lane, media_id)], owner_id=owner_id)
+
+
+async def queue_render(database: Database, media_id: str, owner_id: str, lane: str) -> None:
+    """Queue the file's job in the lane at once, for a job that has it in another lane. Do nothing
+    when it waits or runs there already.
+
+    Raises:
+        Refused: UNAVAILABLE.
     """
-    await enqueue(
-        connection,
-        lane,
-        [{"media_id": media_id}],
-        dedupe_keys=[f"{lane}:{media_id}"],
-        owner_id=owner_id,
-    )
+    async with queue_of(database).connection() as connection:
+        await enqueue(
+            connection,
+            lane,
+            [{"media_id": media_id}],
+            dedupe_keys=[_key(lane, media_id)],
+            owner_id=owner_id,
+        )
+
+
+def _key(lane: str, media_id: str) -> str:
+    return f"{lane}:{media_id}"

@@ -4,19 +4,19 @@ everybody has them.
 
 from collections.abc import Sequence
 
-from models.jobs.jobs import enqueue
+from models.jobs.due import transaction_with_jobs
 from models.media.uses import list_held
 from models.postgresql.database import Database
 
 
 async def note_stored(database: Database, user_id: str, media_ids: Sequence[str]) -> None:
     """Note that a device of the user has stored these media. Skip media of no message that the user
-    can read. Queue a job for those that are new, to look who still lacks them.
+    can read. Have a job look who still lacks those that are new.
     """
     held = await list_held(database, user_id, media_ids)
     if not held:
         return
-    async with database.transaction() as connection:
+    async with transaction_with_jobs(database) as (connection, due):
         rows = await connection.fetchmany(
             "INSERT INTO media_stored (media_id, user_id) VALUES ($1, $2) "
             "ON CONFLICT DO NOTHING RETURNING media_id",
@@ -24,4 +24,4 @@ async def note_stored(database: Database, user_id: str, media_ids: Sequence[str]
         )
         if rows:
             told = [row["media_id"] for row in rows]
-            await enqueue(connection, "media_delivered", [{"media_ids": told}])
+            due.add("media_delivered", [{"media_ids": told}])

@@ -7,9 +7,10 @@ from datetime import datetime
 
 import msgspec
 
+from models.jobs.due import transaction_with_jobs
 from models.limits.budgets import Charge, require_left, spend
 from models.limits.limits import Limits
-from models.media.lanes import lane_of, queue_render
+from models.media.lanes import lane_of, render_later
 from models.media.media import COLUMNS, Media, MediaState, media_of
 from models.media.upload_drafts import part_sizes
 from models.postgresql.database import Database
@@ -103,10 +104,10 @@ async def find_own_upload(database: Database, owner_id: str, media_id: str) -> U
 
 
 async def take_over(database: Database, media_id: str, content_id: str) -> Media | None:
-    """Note the folder in which the file is now, and queue its job. Return the media; None when it
-    was completed or rejected meanwhile.
+    """Note the folder in which the file is now, and have a job render it. Return the media; None
+    when it was completed or rejected meanwhile.
     """
-    async with database.transaction() as connection:
+    async with transaction_with_jobs(database) as (connection, due):
         row = await connection.fetchrow(
             f"""
             UPDATE media d SET state = $2, content_id = $3, completed_at = now(), parts_id = NULL
@@ -121,7 +122,7 @@ async def take_over(database: Database, media_id: str, content_id: str) -> Media
             return None
         media = media_of(row)
         lane = lane_of(media.kind, media.byte_size)
-        await queue_render(connection, media_id, media.owner_id, lane)
+        render_later(due, media_id, media.owner_id, lane)
     return media
 
 

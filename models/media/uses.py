@@ -11,9 +11,9 @@ from enum import IntEnum
 
 import msgspec
 
-from models.jobs.jobs import enqueue
+from models.jobs.due import DueJobs
 from models.media.media import Media, MediaKind, MediaState, list_media
-from models.postgresql.database import Connection, Database
+from models.postgresql.database import Database
 from models.postgresql.lanes import fetch_by_id, fetch_lanes
 from models.refusals import RefusalCode, Refused, not_found
 
@@ -136,14 +136,12 @@ async def _write_use(
         )
 
 
-async def release_picture(
-    connection: Connection, replaced_id: str | None, picture: Media | None
-) -> None:
-    """Queue a job that looks whether anything still holds the replaced picture, within the
+def release_picture(due: DueJobs, replaced_id: str | None, picture: Media | None) -> None:
+    """Have a job look whether anything still holds the replaced picture. `due` are the jobs of the
     transaction that replaced it.
     """
     if replaced_id is not None and (picture is None or picture.id != replaced_id):
-        await enqueue(connection, "media_release", [{"media_ids": [replaced_id]}])
+        due.add("media_release", [{"media_ids": [replaced_id]}])
 
 
 def _require_usable(state: MediaState | None, field: str) -> None:

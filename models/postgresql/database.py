@@ -157,6 +157,29 @@ class _Use:
             raise unavailable() from error
 
 
+async def _make_pool(
+    url: str, connections: int, statement_timeout_s: float
+) -> "asyncpg.Pool[asyncpg.Record]":
+    """Make a pool, which connects when it is first asked."""
+
+    async def open_one(dsn: str | None = None, **options: Any) -> Opened:
+        return await open_connection(dsn or url, **options)
+
+    return await asyncpg.create_pool(
+        url,
+        connect=open_one,
+        connection_class=Connected,
+        # Else asyncpg connects again by itself while PostgreSQL is away, and logs each try.
+        min_size=0,
+        max_size=connections,
+        init=prepare_connection,
+        reset=keep_session,
+        command_timeout=statement_timeout_s + 1,
+        server_settings=SERVER_SETTINGS
+        | {"statement_timeout": str(int(statement_timeout_s * 1000))},
+    )
+
+
 class Database:
     """Runs single statements and transactions, each on a connection of the pool for as long as it
     lasts.
@@ -166,6 +189,8 @@ class Database:
     replica: "Reads | None" = None
     # Where other people's profiles are kept for a moment, if anywhere.
     profiles: "Profiles | None" = None
+    # The database that has the queue of jobs; None where that is this one.
+    jobs: "Database | None" = None
     # Whether the tables are distributed by Citus: rows of different keys are on different servers.
     is_distributed = False
     # Into how many equal shards; 0 if that is not known.
@@ -191,23 +216,7 @@ class Database:
         Raises:
             CONNECTION_ERRORS: PostgreSQL is away.
         """
-
-        async def open_one(dsn: str | None = None, **options: Any) -> Opened:
-            return await open_connection(dsn or url, **options)
-
-        pool = await asyncpg.create_pool(
-            url,
-            connect=open_one,
-            connection_class=Connected,
-            # Else asyncpg connects again by itself while PostgreSQL is away, and logs each try.
-            min_size=0,
-            max_size=connections,
-            init=prepare_connection,
-            reset=keep_session,
-            command_timeout=statement_timeout_s + 1,
-            server_settings=SERVER_SETTINGS
-            | {"statement_timeout": str(int(statement_timeout_s * 1000))},
-        )
+        pool = await _make_pool(url, connections, statement_timeout_s)
         database = cls(Lender(pool, wait_s=connection_wait_s), url)
         try:
             # So that the caller learns at once if PostgreSQL is away.
@@ -222,6 +231,21 @@ class Database:
             pool.terminate()
             raise
         return database
+
+    @classmethod
+    async def open_later(
+        cls,
+        url: str,
+        *,
+        connections: int,
+        statement_timeout_s: float = 5,
+        connection_wait_s: float = CONNECTION_WAIT_S,
+    ) -> "Database":
+        """Open a pool that connects when it is first used, so that PostgreSQL may be away. Its
+        tables are not distributed.
+        """
+        pool = await _make_pool(url, connections, statement_timeout_s)
+        return cls(Lender(pool, wait_s=connection_wait_s), url)
 
     async def close(self) -> None:
         """Close the pool; connections that are still in use after 3 s are cut."""

@@ -47,11 +47,11 @@ GROUPS = (
     ),
     Group({"phone_numbers": "number", "sign_in_codes": "number", "budgets": "key"}),
     Group({"push_addresses": "digest", "media_contents": "digest"}),
-    Group(_by("bucket", "revocations", "duties", "profile_changes")),
+    Group(_by("bucket", "revocations", "duties", "profile_changes", "due_jobs")),
     Group({"media": "id"} | _by("media_id", "media_uses", "media_stored")),
 )
 # The queue of jobs, and what is beside it wherever that is.
-WITH_JOBS = ("jobs", "push_gates", "push_parked")
+WITH_JOBS = ("jobs", "queued_due_jobs", "push_gates", "push_parked")
 # Small, and asked of every node.
 EVERYWHERE = ("alembic_version",)
 

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import msgspec
 
+from models.jobs.due import transaction_with_jobs
 from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database
 from models.push.addresses import (
@@ -43,7 +44,7 @@ async def set_endpoint(
         Refused: NOT_FOUND when the device has ended; INVALID_INPUT for a phone number of somebody
             else, and for a mail address that wants no mail; RATE_LIMITED for too many codes.
     """
-    async with database.transaction() as connection:
+    async with transaction_with_jobs(database) as (connection, due):
         alive = await connection.fetchval(
             "SELECT 1 FROM devices WHERE user_id = $1 AND id = $2 AND revoked_at IS NULL "
             "FOR NO KEY UPDATE",
@@ -57,7 +58,7 @@ async def set_endpoint(
         confirmed = True
         if isinstance(address, EmailAddress):
             mail = address.address
-            confirmed = await admit_mail(connection, user_id, mail, limits=limits, now=now)
+            confirmed = await admit_mail(connection, due, user_id, mail, limits=limits, now=now)
         before = await _find_address(connection, user_id, device_id)
         if before == address:
             return

@@ -8,7 +8,8 @@ Jobs that find it closed are parked: rows of `push_parked` and not of the queue,
 looks at them meanwhile. Once it is open they go back to the queue, spread over some seconds. A view
 is parked under a share lock of its gate's row, so that none is parked at a gate that has been
 opened.
-All times are PostgreSQL's.
+Gates and what is parked are kept in the database of the queue, which is `queue` here. All times
+are PostgreSQL's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +17,11 @@ from math import ceil
 
 import msgspec
 
+from models.jobs.due import transaction_with_jobs
 from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database
 from models.push.addresses import PushEndpointKind
-from models.push.states import PushKey, enqueue_views, key_of
+from models.push.states import PushKey, enqueue_views, job_kind_of, key_of, task_of
 
 # Gates of one look; the others have their turn in the next.
 GATES_AT_ONCE = 100
@@ -27,6 +29,16 @@ GATES_AT_ONCE = 100
 LEAST_RELEASED = 100
 # An open gate is kept for so long, for those who read that it was closed.
 OPEN_KEPT_S = 5.0
+
+_TAKE_OUT = """
+WITH x AS MATERIALIZED (
+    SELECT gate, user_id, device_id, channel_id FROM push_parked LIMIT $1 FOR UPDATE SKIP LOCKED
+)
+DELETE FROM push_parked p USING x
+WHERE p.gate = x.gate AND p.user_id = x.user_id AND p.device_id = x.device_id
+  AND p.channel_id = x.channel_id
+RETURNING p.user_id, p.device_id, p.channel_id, p.kind
+"""
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -44,16 +56,14 @@ class Parked(msgspec.Struct, frozen=True):
     kind: PushEndpointKind
 
 
-async def list_closed(
-    database: Database, keys: Sequence[str], *, probe_s: float
-) -> dict[str, bool]:
+async def list_closed(queue: Database, keys: Sequence[str], *, probe_s: float) -> dict[str, bool]:
     """Return which of these gates are closed, and for each whether the caller has the probe: it
     may send one push through it, and then says what came of it.
 
     Raises:
         Refused: UNAVAILABLE.
     """
-    rows = await database.fetch(
+    rows = await queue.fetch(
         "SELECT key, closed_until <= now() AS is_due FROM push_gates "
         "WHERE key = ANY ($1) AND opened_at IS NULL",
         list(keys),
@@ -61,7 +71,7 @@ async def list_closed(
     closed = {row["key"]: False for row in rows}
     due = [row["key"] for row in rows if row["is_due"]]
     if due:
-        taken = await database.fetch(
+        taken = await queue.fetch(
             """
             UPDATE push_gates SET closed_until = now() + make_interval(secs => $2)
             WHERE key = ANY ($1) AND opened_at IS NULL AND closed_until <= now()
@@ -74,7 +84,7 @@ async def list_closed(
     return closed
 
 
-async def close_gates(database: Database, closed: Sequence[Closed]) -> Mapping[str, float]:
+async def close_gates(queue: Database, closed: Sequence[Closed]) -> Mapping[str, float]:
     """Close these gates, or keep them closed for longer; never for shorter than they are.
 
     Returns for how many seconds each has been closed without an answer.
@@ -86,7 +96,7 @@ async def close_gates(database: Database, closed: Sequence[Closed]) -> Mapping[s
     for each in closed:
         after_s[each.key] = max(after_s.get(each.key, 0.0), each.after_s)
     keys = sorted(after_s)
-    rows = await database.fetch(
+    rows = await queue.fetch(
         """
         INSERT INTO push_gates AS g (key, closed_until, since)
         SELECT x.key, now() + make_interval(secs => x.after_s), now()
@@ -104,20 +114,20 @@ async def close_gates(database: Database, closed: Sequence[Closed]) -> Mapping[s
     return {row["key"]: row["since_s"] for row in rows}
 
 
-async def open_gate(database: Database, key: str) -> None:
+async def open_gate(queue: Database, key: str) -> None:
     """Open the gate: jobs that are parked there go on.
 
     Raises:
         Refused: UNAVAILABLE.
     """
-    await database.execute(
+    await queue.execute(
         "UPDATE push_gates SET opened_at = now() WHERE key = $1 AND opened_at IS NULL", key
     )
 
 
 async def park(connection: Connection, parked: Sequence[Parked]) -> None:
-    """Let these views wait at their gates, in the caller's transaction. Where the gate has been
-    opened meanwhile, their jobs are queued.
+    """Let these views wait at their gates, in the caller's transaction, which is the queue's. Where
+    the gate has been opened meanwhile, their jobs are queued.
     """
     rows = await connection.fetch(
         "SELECT key FROM push_gates WHERE key = ANY ($1) AND opened_at IS NULL "
@@ -139,11 +149,11 @@ async def park(connection: Connection, parked: Sequence[Parked]) -> None:
         [each.kind.value for each in waiting],
     )
     await enqueue_views(
-        connection, [(each.key, each.kind) for each in parked if each.gate not in closed], {}
+        connection, [(each.key, each.kind) for each in parked if each.gate not in closed]
     )
 
 
-async def look_after_gates(database: Database, *, limits: Limits, every_s: float) -> int:
+async def look_after_gates(queue: Database, *, limits: Limits, every_s: float) -> int:
     """Send one parked job as the probe through each gate that may be tried, and some of those at
     gates that are open. Returns how many jobs were queued.
 
@@ -152,16 +162,16 @@ async def look_after_gates(database: Database, *, limits: Limits, every_s: float
     Raises:
         Refused: UNAVAILABLE.
     """
-    rows = await database.fetch(
+    rows = await queue.fetch(
         "SELECT key FROM push_gates WHERE opened_at IS NOT NULL OR closed_until <= now() "
         "ORDER BY looked_at NULLS FIRST LIMIT $1",
         GATES_AT_ONCE,
     )
-    return sum([await _look_after(database, row["key"], limits, every_s) for row in rows])
+    return sum([await _look_after(queue, row["key"], limits, every_s) for row in rows])
 
 
-async def _look_after(database: Database, key: str, limits: Limits, every_s: float) -> int:
-    async with database.transaction() as connection:
+async def _look_after(queue: Database, key: str, limits: Limits, every_s: float) -> int:
+    async with queue.transaction() as connection:
         gate = await connection.fetchrow(
             """
             UPDATE push_gates SET looked_at = now()
@@ -182,6 +192,22 @@ async def _look_after(database: Database, key: str, limits: Limits, every_s: flo
             return 0
         most = 1 if open_s is None else find_pace(count, open_s, limits.push_recovery_s, every_s)
         return await release(connection, key, most)
+
+
+async def move_parked(database: Database, *, most: int) -> int:
+    """Queue at most `most` views that are parked in this database, where the queue is in another:
+    processes that do not know of it have parked them here. Return how many that was.
+
+    Raises:
+        Refused: UNAVAILABLE.
+    """
+    if database.jobs is None:
+        return 0
+    async with transaction_with_jobs(database) as (connection, due):
+        rows = await connection.fetch(_TAKE_OUT, most)
+        for row in rows:
+            due.add(job_kind_of(PushEndpointKind(row["kind"])), [task_of(key_of(row))])
+    return len(rows)
 
 
 def find_pace(count: int, open_s: float, recovery_s: float, every_s: float) -> int:
@@ -210,5 +236,5 @@ async def release(connection: Connection, gate: str, most: int) -> int:
         most,
     )
     keys = [(key_of(row), PushEndpointKind(row["kind"])) for row in rows]
-    await enqueue_views(connection, keys, {})
+    await enqueue_views(connection, keys)
     return len(rows)

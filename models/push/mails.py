@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from models.jobs.jobs import enqueue
+from models.jobs.due import DueJobs
 from models.limits.budgets import Charge, spend
 from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database
@@ -92,10 +92,16 @@ def mailbox_of(address: str) -> str:
 
 
 async def admit_mail(
-    connection: Connection, user_id: str, address: str, *, limits: Limits, now: datetime
+    connection: Connection,
+    due: DueJobs,
+    user_id: str,
+    address: str,
+    *,
+    limits: Limits,
+    now: datetime,
 ) -> bool:
     """Return whether the user has confirmed the address; else have a code sent there, unless one
-    was a moment ago. In the caller's transaction.
+    was a moment ago. In the caller's transaction, whose jobs are `due`.
 
     Raises:
         Refused: INVALID_INPUT where the owner of the mailbox wants no mail for this user;
@@ -122,7 +128,7 @@ async def admit_mail(
         limits.code_tries,
         row is not None and row["in_force"],
     )
-    await enqueue(connection, CODE_JOB, [MailTask(user_id, digest.hex())])
+    due.add(CODE_JOB, [MailTask(user_id, digest.hex())])
     return False
 
 

@@ -1,7 +1,8 @@
 """Results of push jobs, written for many at once.
 
-Each result ends a claim. A job that is to be done later is queued in the same transaction, unless
-another waits already.
+Each result ends a claim. A job that is to be done later is queued after that is committed, unless
+another waits already. Whoever dies in between has not ended the job that asks for it, which then
+runs again.
 """
 
 from collections.abc import Sequence
@@ -10,12 +11,12 @@ from math import ceil
 
 import msgspec
 
-from models.jobs.jobs import enqueue
+from models.jobs.jobs import enqueue, queue_of
 from models.postgresql.database import Connection, Database
 from models.postgresql.lanes import split_lanes
 from models.push.addresses import PushEndpointKind
 from models.push.gates import Parked, park
-from models.push.states import PushKey, PushTask, job_kind_of, key_of, write_again
+from models.push.states import PushKey, job_kind_of, key_of, task_of, write_again
 
 # A view that is parked has a job for whoever looks at `due_at`.
 PARKED_S = 30 * 24 * 3600.0
@@ -128,15 +129,10 @@ async def postpone(database: Database, laters: Sequence[Later]) -> list[bool]:
                 [later.claimed for later in lane],
                 [later.failed for later in lane],
             )
-        waiting = {key_of(row) for row in rows if row["waits_for_it"]}
-        ours = [each for each in ordered if each.key in waiting]
-        await _enqueue(connection, [each for each in ours if each.queue])
-        parked = [Parked(each.gate, each.key, each.kind) for each in ours if each.gate]
-        if parked:
-            await park(connection, parked)
-        return waiting
+        return {key_of(row) for row in rows if row["waits_for_it"]}
 
     waiting = await write_again(database, write)
+    await _queue(queue_of(database), [each for each in ordered if each.key in waiting], now)
     return [later.key in waiting and not later.queue and not later.gate for later in laters]
 
 
@@ -144,12 +140,29 @@ def _user_of(each: Result | Later) -> str:
     return each.key.user_id
 
 
-async def _enqueue(connection: Connection, laters: Sequence[Later]) -> None:
-    """To the second: quiet hours of many end together."""
-    together: dict[tuple[PushEndpointKind, int], list[PushTask]] = {}
+async def _queue(queue: Database, laters: Sequence[Later], now: datetime) -> None:
+    """Queue or park those that are not their callers' to come back with."""
+    queued = [each for each in laters if each.queue]
+    parked = [Parked(each.gate, each.key, each.kind) for each in laters if each.gate]
+    if not queued and not parked:
+        return
+    async with queue.transaction() as connection:
+        await _enqueue(connection, queued, now)
+        if parked:
+            await park(connection, parked)
+
+
+async def _enqueue(connection: Connection, laters: Sequence[Later], now: datetime) -> None:
+    """To the second: quiet hours of many end together. A job that runs again queues the same."""
+    together: dict[tuple[PushEndpointKind, int], list[PushKey]] = {}
     for later in laters:
-        key = later.key
-        task = PushTask(key.user_id, key.device_id, key.channel_id)
-        together.setdefault((later.kind, ceil(later.after_s)), []).append(task)
-    for (kind, after_s), tasks in together.items():
-        await enqueue(connection, job_kind_of(kind), tasks, after_s=after_s)
+        together.setdefault((later.kind, ceil(later.after_s)), []).append(later.key)
+    for (kind, after_s), keys in together.items():
+        job_kind, due_s = job_kind_of(kind), ceil(now.timestamp() + after_s)
+        await enqueue(
+            connection,
+            job_kind,
+            [task_of(key) for key in keys],
+            after_s=after_s,
+            dedupe_keys=[f"{job_kind}:{key.device_id}:{key.channel_id}:{due_s}" for key in keys],
+        )

@@ -13,6 +13,7 @@ import asyncpg
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from models.jobs.due import transaction_with_jobs
 from models.postgresql.database import Connection, Database
 from models.push.states import hasten_pushes
 from models.refusals import invalid
@@ -132,7 +133,7 @@ async def set_push_settings(
     database: Database, user_id: str, device_id: str, changes: PushSettingsChanges
 ) -> None:
     """Change what was given; nothing for a device that has ended."""
-    async with database.transaction() as connection:
+    async with transaction_with_jobs(database) as (connection, jobs):
         alive = await connection.fetchval(
             "SELECT 1 FROM devices WHERE user_id = $1 AND id = $2 AND revoked_at IS NULL FOR SHARE",
             user_id,
@@ -141,7 +142,7 @@ async def set_push_settings(
         if alive:
             await _write(connection, user_id, device_id, changes)
             if changes.quiet_hours is not UNSET:
-                await hasten_pushes(connection, user_id, device_id)
+                await hasten_pushes(connection, jobs, user_id, device_id)
 
 
 async def _write(

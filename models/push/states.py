@@ -1,19 +1,21 @@
 """Push states: what each device should show of a channel, and the one job that waits to see to it.
 
 A row's `due_at` says that a job waits. Whoever wants a push either finds one waiting, which will
-read the log after this, or queues one in the same transaction; whoever begins a job clears `due_at`
-before it reads. So every message is covered by a job that reads after it, and at most one waits.
+read the log after this, or makes one due in the same transaction (models/jobs/due.py); whoever
+begins a job clears `due_at` before it reads. So every message is covered by a job that reads after
+it, and at most one waits.
 A job that never came (an hour late) counts no longer.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import asyncpg
 import msgspec
 
+from models.jobs.due import DueJobs
 from models.jobs.jobs import enqueue
 from models.limits.limits import Limits
 from models.postgresql.database import Connection, Database
@@ -71,6 +73,11 @@ class PushTask(msgspec.Struct, frozen=True):
     @property
     def key(self) -> PushKey:
         return PushKey(self.u, self.d, self.c)
+
+
+def task_of(key: PushKey) -> PushTask:
+    """Return the payload of the view's job."""
+    return PushTask(key.user_id, key.device_id, key.channel_id)
 
 
 def job_kind_of(kind: PushEndpointKind) -> str:
@@ -177,7 +184,7 @@ async def _want(
     due = {key: now + timedelta(seconds=delays.get(kinds[key], 0.0)) for key in seqs}
     lost = now - timedelta(seconds=LOST_S)
 
-    async def write(connection: Connection) -> int:
+    async def write(connection: Connection, jobs: DueJobs) -> int:
         queued = await _WANT.write(
             connection,
             [
@@ -188,21 +195,29 @@ async def _want(
             is_distributed=database.is_distributed,
         )
         views = [(key, kinds[key]) for key in map(key_of, queued)]
-        await enqueue_views(connection, views, delays)
+        for kind, tasks in _tasks_by_kind(views):
+            jobs.add(job_kind_of(kind), tasks, after_s=delays.get(kind, 0.0))
         return len(views)
 
-    return await write_again(database, write)
+    return await _write_and_queue(database, write)
 
 
-async def enqueue_views(
-    connection: Connection,
-    keys: Sequence[tuple[PushKey, PushEndpointKind]],
-    delays: Mapping[PushEndpointKind, float],
-) -> None:
-    """Queue a job for each of these views, in the connection's transaction."""
+View = tuple[PushKey, PushEndpointKind]
+
+
+async def enqueue_views(connection: Connection, views: Sequence[View]) -> None:
+    """Queue a job for each of these views, on a connection of the queue's database."""
+    for kind, tasks in _tasks_by_kind(views):
+        await enqueue(connection, job_kind_of(kind), tasks)
+
+
+def _tasks_by_kind(views: Sequence[View]) -> Iterator[tuple[PushEndpointKind, list[PushTask]]]:
     for kind in PushEndpointKind:
-        tasks = [PushTask(k.user_id, k.device_id, k.channel_id) for k, its in keys if its is kind]
-        await enqueue(connection, job_kind_of(kind), tasks, after_s=delays.get(kind, 0.0))
+        yield kind, [task_of(key) for key, its in views if its is kind]
+
+
+def _views_of(rows: Sequence[asyncpg.Record]) -> list[View]:
+    return [(key_of(row), PushEndpointKind(row["kind"])) for row in rows]
 
 
 # Only where something is shown, or is about to be by a job that may have read before the change.
@@ -228,7 +243,7 @@ async def update_pushes(database: Database, places: Sequence[tuple[str, str]]) -
         Refused: UNAVAILABLE.
     """
 
-    async def write(connection: Connection) -> int:
+    async def write(connection: Connection, jobs: DueJobs) -> int:
         rows = []
         for lane in split_lanes(database, places, lambda place: place[0]):
             rows += await connection.fetch(
@@ -240,11 +255,11 @@ async def update_pushes(database: Database, places: Sequence[tuple[str, str]]) -
                 LOST_S,
                 SOON_S,
             )
-        keys = [(key_of(row), PushEndpointKind(row["kind"])) for row in rows]
-        await enqueue_views(connection, keys, {})
+        for kind, tasks in _tasks_by_kind(_views_of(rows)):
+            jobs.add(job_kind_of(kind), tasks)
         return len(rows)
 
-    return await write_again(database, write)
+    return await _write_and_queue(database, write)
 
 
 # $1 user, $2 device, $3 the kinds whose messages do not have to be unread for a while.
@@ -257,13 +272,35 @@ RETURNING s.user_id, s.device_id, s.channel_id, e.kind
 """
 
 
-async def hasten_pushes(connection: Connection, user_id: str, device_id: str) -> None:
-    """Do now what waits for the end of the device's quiet hours; in the caller's transaction."""
+async def hasten_pushes(
+    connection: Connection, jobs: DueJobs, user_id: str, device_id: str
+) -> None:
+    """Do now what waits for the end of the device's quiet hours; in the caller's transaction, whose
+    jobs these are.
+    """
     rows = await connection.fetch(
         _HASTEN, user_id, device_id, [kind.value for kind in SHOWN_KINDS], SOON_S
     )
-    keys = [(key_of(row), PushEndpointKind(row["kind"])) for row in rows]
-    await enqueue_views(connection, keys, {})
+    for kind, tasks in _tasks_by_kind(_views_of(rows)):
+        jobs.add(job_kind_of(kind), tasks)
+
+
+async def _write_and_queue(
+    database: Database, write: Callable[[Connection, DueJobs], Awaitable[Value]]
+) -> Value:
+    """Write as `write_again` does, and queue the jobs that were added after the commit."""
+    jobs = DueJobs()
+
+    async def write_and_store(connection: Connection) -> Value:
+        nonlocal jobs
+        jobs = DueJobs()
+        value = await write(connection, jobs)
+        await jobs.store(connection)
+        return value
+
+    value = await write_again(database, write_and_store)
+    await jobs.queue(database)
+    return value
 
 
 async def write_again(database: Database, write: Callable[[Connection], Awaitable[Value]]) -> Value:

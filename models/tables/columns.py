@@ -30,6 +30,11 @@ def key() -> Any:
     return Field(sa_type=Uuid, primary_key=True)
 
 
+def bucket_key() -> Any:
+    """Return the column of a number under which rows are kept together, in one shard."""
+    return Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+
+
 def id_column(*, nullable: bool = False) -> Any:
     return Field(sa_column=Column(Uuid, nullable=nullable))
 

@@ -1,4 +1,6 @@
-"""The queue of jobs, which is of no family: its rows name what they are about in their payload."""
+"""The queue of jobs, which is of no family: its rows name what they are about in their payload. And
+what is due, before it is in the queue.
+"""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -8,7 +10,14 @@ from sqlalchemy import BigInteger, Column, Identity, Index, LargeBinary, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlmodel import Field, SQLModel
 
-from models.tables.columns import id_column, integer_column, json_column, text_column
+from models.tables.columns import (
+    bucket_key,
+    id_column,
+    integer_column,
+    json_column,
+    key,
+    text_column,
+)
 
 # What a dedupe key holds for: a job that waits or runs.
 IS_OPEN = "state IN ('waiting', 'running')"
@@ -71,3 +80,39 @@ class JobRow(SQLModel, table=True):
     changed_at: datetime = _now_column()
     # What went wrong last: its class and a sentence of ours.
     fault: dict[str, Any] | None = json_column()
+
+
+class DueJobsRow(SQLModel, table=True):
+    """Jobs that a transaction has made due, stored by it and in its database, until they are known
+    to be in the queue (models/jobs/due.py).
+    """
+
+    __tablename__ = "due_jobs"
+    __table_args__: ClassVar[Any] = (
+        Index("ix_due_jobs_bucket_at", "bucket", "at"),
+        # Its rows live for a moment.
+        {
+            "postgresql_with": {
+                "autovacuum_vacuum_scale_factor": 0.01,
+                "autovacuum_vacuum_threshold": 1000,
+            }
+        },
+    )
+
+    bucket: int = bucket_key()
+    id: UUID = key()
+    # JSON, as models/jobs/due.py has it.
+    jobs: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    at: datetime = _now_column()
+
+
+class QueuedDueJobsRow(SQLModel, table=True):
+    """That the jobs of a row of `due_jobs` are in the queue or were, in the queue's database: what
+    is queued twice is so once.
+    """
+
+    __tablename__ = "queued_due_jobs"
+    __table_args__: ClassVar[Any] = (Index("ix_queued_due_jobs_at", "at"),)
+
+    id: UUID = key()
+    at: datetime = _now_column()

@@ -1,18 +1,13 @@
 """What every process reads often: rows of one bucket, and so of one shard."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, SmallInteger, Text
+from sqlalchemy import Column, Text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlmodel import Field, SQLModel
 
-from models.tables.columns import key, text_column, time_column
-
-
-def _bucket_key() -> Any:
-    return Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+from models.tables.columns import bucket_key, key, text_column, time_column
 
 
 class RevocationRow(SQLModel, table=True):
@@ -20,7 +15,7 @@ class RevocationRow(SQLModel, table=True):
 
     __tablename__ = "revocations"
 
-    bucket: int = _bucket_key()
+    bucket: int = bucket_key()
     at: datetime = Field(sa_column=Column(TIMESTAMP(timezone=True), primary_key=True))
     user_id: UUID = key()
     device_id: UUID = key()
@@ -31,7 +26,7 @@ class DutyRow(SQLModel, table=True):
 
     __tablename__ = "duties"
 
-    bucket: int = _bucket_key()
+    bucket: int = bucket_key()
     name: str = Field(sa_column=Column(Text, primary_key=True))
     holder_id: str = text_column()
     held_until: datetime = time_column()
@@ -42,6 +37,6 @@ class ProfileChangeRow(SQLModel, table=True):
 
     __tablename__ = "profile_changes"
 
-    bucket: int = _bucket_key()
+    bucket: int = bucket_key()
     at: datetime = Field(sa_column=Column(TIMESTAMP(timezone=True), primary_key=True))
     user_id: UUID = key()

@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from models.jobs.due import transaction_with_jobs
 from models.limits.limits import Limits
 from models.media.media import Media, picture_of, stored_picture
 from models.media.uses import HolderKind, claim_picture, release_picture
@@ -102,7 +103,7 @@ async def update_profile(
     name = _new_name(changes.name, limits)
     about = _new_about(changes.about, limits)
     avatar = await _new_avatar(database, user_id, changes.avatar_id)
-    async with database.transaction() as connection:
+    async with transaction_with_jobs(database) as (connection, due):
         replaced_id = None
         if avatar is not UNSET:
             replaced_id = await connection.fetchval(
@@ -125,7 +126,7 @@ async def update_profile(
         if row is None:
             raise not_found("There is no such user.")
         user = user_of(row)
-        await release_picture(connection, replaced_id, user.avatar)
+        release_picture(due, replaced_id, user.avatar)
         await _note_change(connection, user_id)
     if database.profiles is not None:
         database.profiles.drop([user_id])

@@ -29,18 +29,20 @@ STATES = ("waiting", "later", "running", "failed")
 def run(settings: Settings, arguments: argparse.Namespace, *, told: bool) -> int:
     configure_logging(development=settings.development)
     settings = with_running(settings)
-    if not settings.database_url:
+    queue_url = settings.jobs_database_url or settings.database_url
+    if not queue_url:
         raise SettingsError("DATABASE_URL must name the database whose jobs are meant.")
     try:
-        sys.stdout.write(asyncio.run(_answer(settings.database_url, arguments)))
+        sys.stdout.write(asyncio.run(_answer(queue_url, arguments)))
     except (Refused, OSError):
-        sys.stderr.write("PostgreSQL cannot be reached at DATABASE_URL.\n")
+        name = "JOBS_DATABASE_URL" if settings.jobs_database_url else "DATABASE_URL"
+        sys.stderr.write(f"PostgreSQL cannot be reached at {name}.\n")
         return 1
     return 0
 
 
-async def _answer(database_url: str, arguments: argparse.Namespace) -> str:
-    database = await Database.open(database_url, connections=1)
+async def _answer(queue_url: str, arguments: argparse.Namespace) -> str:
+    database = await Database.open(queue_url, connections=1)
     try:
         match arguments.action:
             case "failed":

@@ -1,4 +1,5 @@
-"""`migrate`: bring the database up to date; without DATABASE_URL, that of a running `dev`.
+"""`migrate`: bring the database up to date; without DATABASE_URL, that of a running `dev`. So too
+the database of JOBS_DATABASE_URL, if there is one: it has the same tables.
 
 Where the database has the extension Citus, tables that are not distributed yet are distributed.
 """
@@ -19,4 +20,6 @@ def run(settings: Settings, arguments: argparse.Namespace, *, told: bool) -> int
             "DATABASE_URL must name a PostgreSQL database, or `python -m parley dev` must run."
         )
     migrate(database_url, shards=arguments.shards)
+    if settings.jobs_database_url is not None:
+        migrate(settings.jobs_database_url, shards=arguments.shards)
     return 0

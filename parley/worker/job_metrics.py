@@ -5,6 +5,7 @@ states and outcomes.
 
 from models.background import Background
 from models.duties import Duty
+from models.jobs.jobs import queue_of
 from models.jobs.lists import list_job_counts
 from models.postgresql.database import Database
 from parley.metrics import Metrics
@@ -72,7 +73,7 @@ class JobMetrics:
 
     async def _read(self, database: Database, duty: Duty) -> None:
         try:
-            counts = await list_job_counts(database) if await duty.take() == 0 else []
+            counts = await list_job_counts(queue_of(database)) if await duty.take() == 0 else []
         finally:
             self._clear()
         for each in counts:

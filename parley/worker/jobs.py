@@ -8,7 +8,7 @@ from pathlib import Path
 
 from models import ids
 from models.background import Loops
-from models.jobs.jobs import enqueue
+from models.jobs.due import transaction_with_jobs
 from models.jobs.queue import JobQueue
 from models.log.entries import Batch
 from models.media.lanes import LANES
@@ -62,13 +62,14 @@ class WorkerJobs:
         Raises:
             SettingsError: files cannot be decoded here as the settings want.
         """
-        assert settings.database_url is not None
+        queue_url = settings.jobs_database_url or settings.database_url
+        assert queue_url is not None
         async with Parts() as parts:
             root = Path(tempfile.gettempdir())
             folder = parts.enter_context(contextlib.closing(WorkFolder(root))).path
             storage = parts.add(open_storage(settings))
             providers = parts.add(open_push_providers(settings))
-            queue = parts.add(await JobQueue.open(settings.database_url, ids.new_id()))
+            queue = parts.add(await JobQueue.open(queue_url, ids.new_id()))
             renderer = parts.add(await open_renderer(settings))
             jobs = Jobs(queue, silent_s=settings.job_silence_s, watcher=metrics, loops=loops)
             _register_media(settings, jobs, database, storage, renderer, on_commit, metrics, folder)
@@ -79,14 +80,10 @@ class WorkerJobs:
             return cls(jobs, pushes, parts.pop_all())
 
     async def start(self, database: Database) -> None:
-        try:
-            async with database.transaction() as connection:
-                await enqueue(
-                    connection, "media_sweep", [{}], after_s=60, dedupe_keys=["media_sweep"]
-                )
-        except Refused:
-            # Another worker, or the next start, queues it.
-            pass
+        # Another worker, or the next start, does it where PostgreSQL is away.
+        with contextlib.suppress(Refused):
+            async with transaction_with_jobs(database) as (_, due):
+                due.add("media_sweep", [{}], after_s=60, dedupe_keys=["media_sweep"])
         self.jobs.start()
         self._pushes.start()
 

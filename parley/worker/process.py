@@ -15,7 +15,7 @@ from models.duties import Duty
 from models.log.signals import Signalled, ViewerChanged
 from models.postgresql.database import Database
 from parley.metrics import Metrics
-from parley.opening import require_database
+from parley.opening import open_database, require_database
 from parley.parts import Parts
 from parley.settings import Settings, require_services
 from parley.worker.health import Health
@@ -29,12 +29,15 @@ from subscriptions.signaller import Signaller
 from subscriptions.viewer_states import ViewerStates
 from workers.dispatch.dispatch import Dispatcher
 from workers.dispatch.relay import RELAY, Relay
+from workers.jobs.due_sweep import DUE_SWEEP, DUE_SWEEP_LEASE_S, DueSweep
 from workers.push.check import PushCheck
 from workers.push.queueing import PushQueue
 from workers.push.registration import PushTies
 from workers.sweep import Sweep
 
 logger = logging.getLogger("parley.worker")
+
+WORKER_CONNECTIONS = 8
 
 
 async def run_worker(settings: Settings) -> None:
@@ -87,10 +90,9 @@ def _set_on_signals(stop: asyncio.Event, parts: Parts) -> None:
 
 async def open_worker(settings: Settings, loops: Loops, parts: Parts) -> None:
     """Open what a worker is made of, and have it begin."""
-    assert settings.database_url is not None
     assert settings.redis_url is not None
     limits = settings.limits
-    database = parts.add(await Database.open(settings.database_url, connections=8))
+    database = await open_database(settings, parts, connections=WORKER_CONNECTIONS)
     valkey = open_valkey(settings.redis_url)
     parts.push_async_callback(valkey.aclose)
     # A node without feeds: it only looks up and publishes.
@@ -111,6 +113,8 @@ async def open_worker(settings: Settings, loops: Loops, parts: Parts) -> None:
     relay = Duty(database, RELAY, node.id)
     parts.start(Relay(database, hub, dispatcher, relay, loops=loops))
     parts.start(Sweep(database, loops=loops))
+    due_sweep = Duty(database, DUE_SWEEP, node.id, lease_s=DUE_SWEEP_LEASE_S)
+    parts.start(DueSweep(database, due_sweep, loops=loops))
     parts.start(PushCheck(database, limits, loops=loops))
     metrics = parts.add(Metrics())
     job_metrics = JobMetrics(metrics)

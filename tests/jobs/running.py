@@ -176,7 +176,9 @@ async def run_command(settings: Settings, s3: EmbeddedServers, *words: str) -> t
 
 
 def environment_of(settings: Settings, s3: EmbeddedServers) -> dict[str, str]:
+    apart = settings.jobs_database_url
     return {
+        **({"JOBS_DATABASE_URL": apart} if apart else {}),
         "PARLEY_ENV": "development",
         "PARLEY_SECRET": settings.secret,
         "DATABASE_URL": settings.database_url or "",

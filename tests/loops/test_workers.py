@@ -27,6 +27,7 @@ from tests.unit.feeds.test_feed import live_entry
 from workers.dispatch.dispatch import Dispatcher
 from workers.dispatch.indexing import Indexing
 from workers.dispatch.relay import Relay
+from workers.jobs.due_sweep import DueSweep
 from workers.jobs.runner import Jobs
 from workers.push.check import PushCheck
 from workers.push.claim_renewal import ClaimRenewal
@@ -40,6 +41,14 @@ SOON_S = 0.01
 @asynccontextmanager
 async def sweep(ground: Ground) -> AsyncIterator[Trigger]:
     part = Sweep(ground.failing_database, loops=ground.loops, every_s=SOON_S)
+    part.start()
+    yield nothing
+    await part.close()
+
+
+@asynccontextmanager
+async def due_jobs(ground: Ground) -> AsyncIterator[Trigger]:
+    part = DueSweep(ground.failing_database, duty(ground), loops=ground.loops, every_s=SOON_S)
     part.start()
     yield nothing
     await part.close()
@@ -289,6 +298,7 @@ def of_jobs(fails: str) -> Any:
 
 CASES: Cases = {
     "sweep": sweep,
+    "due_jobs": due_jobs,
     "indexing": indexing,
     "relay": relay,
     "relay_delete": relay_delete,

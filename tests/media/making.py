@@ -70,9 +70,9 @@ class Files:
                 len(content),
                 content_id,
             )
-            if queued:
-                lane = lane_of(kind, len(content))
-                await queue_render(connection, media_id, owner_id or self.owner_id, lane)
+        if queued:
+            lane = lane_of(kind, len(content))
+            await queue_render(self.database, media_id, owner_id or self.owner_id, lane)
         return media_id
 
     async def add_ready(self, number: int = 0, **more: str) -> str:

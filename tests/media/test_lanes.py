@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from models import ids
+from models.jobs.due import transaction_with_jobs
 from models.jobs.queue import JobQueue, TakenJob
-from models.media.lanes import FILM, LONG, QUICK, lane_of, queue_render
+from models.media.lanes import FILM, LONG, QUICK, lane_of, render_later
 from models.media.media import MediaKind, MediaState
 from models.postgresql.database import Database
 from parley.embedded import EmbeddedServers
@@ -72,9 +73,9 @@ async def is_ready(files: Files, media_id: str) -> bool:
 
 
 async def queue_for(database: Database, owner_id: str, kind: str, *names: str) -> None:
-    async with database.transaction() as connection:
+    async with transaction_with_jobs(database) as (_, due):
         for name in names:
-            await queue_render(connection, name, owner_id, kind)
+            render_later(due, name, owner_id, kind)
 
 
 async def test_owners_take_turns_and_each_has_their_oldest_first(

@@ -129,8 +129,7 @@ class MediaJob:
 
     async def _move(self, media: MediaToRender, lane: str) -> None:
         """Queue the job in another lane."""
-        async with self._database.transaction() as connection:
-            await queue_render(connection, media.id, media.owner_id, lane)
+        await queue_render(self._database, media.id, media.owner_id, lane)
 
     async def _make(self, media: MediaToRender, content_id: str, *, quick: bool) -> None:
         """Download the file, settle it with an equal content or a rendered one, and clean up its

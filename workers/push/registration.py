@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from models.background import Loops
+from models.jobs.jobs import queue_of
 from models.jobs.queue import TakenJob
 from models.limits.limits import Limits
 from models.postgresql.database import Database
@@ -75,7 +76,7 @@ def register_push(
     that has no provider wait until it has one. `links` go into mails.
     """
     ties = ties or PushTies()
-    gates = Gates(database, limits, loops=loops)
+    gates = Gates(queue_of(database), limits, loops=loops)
     renewal = ClaimRenewal(database, limits, loops=loops)
     for provider in providers:
         work: PushJobs | DigestJobs
