@@ -2,10 +2,8 @@
 
 import logging
 
-import asyncpg
-
-from models.deadlines import within
 from models.devices.sms import DevelopmentSmsSender, SmsSender, SnsSmsSender
+from models.jobs.checking import is_there
 from models.media.urls import (
     CloudFrontAddresses,
     MediaUrls,
@@ -13,14 +11,7 @@ from models.media.urls import (
     StorageAddresses,
     read_private_key,
 )
-from models.postgresql.database import (
-    CONNECTION_ERRORS,
-    Database,
-    DatabaseClosed,
-    connect,
-    wait_for_database,
-)
-from models.postgresql.readiness import QUESTION
+from models.postgresql.database import Database, DatabaseClosed, wait_for_database
 from models.storage.bucket import Storage
 from models.tokens import Tokens
 from parley.parts import Parts
@@ -28,9 +19,6 @@ from parley.revisions import newest_revision
 from parley.settings import Settings, SettingsError
 
 logger = logging.getLogger("parley.database")
-
-# A database of jobs that does not answer within so long counts as away.
-JOBS_DATABASE_WITHIN_S = 3.0
 
 
 def make_sms_sender(settings: Settings) -> SmsSender:
@@ -95,34 +83,16 @@ async def require_database(settings: Settings) -> None:
 
 
 async def _look_at_jobs_database(url: str) -> None:
-    """Check the database of the queue, unless it is away: then jobs wait until it is back.
+    """Check the database of the queue, unless it is away.
 
     Raises:
         SettingsError: it does not let us in, or is not migrated.
     """
     try:
-        connection = await within(connect(url), JOBS_DATABASE_WITHIN_S)
-        try:
-            found = await connection.fetchval(QUESTION)
-        finally:
-            connection.terminate()
-    except asyncpg.exceptions.ClientConfigurationError as error:
+        if not await is_there(url, revision=newest_revision()):
+            logger.warning("The database of JOBS_DATABASE_URL is away; jobs wait until it is back.")
+    except DatabaseClosed as error:
         raise SettingsError(f"JOBS_DATABASE_URL cannot be used. {error}") from None
-    except asyncpg.UndefinedTableError:
-        found = ""
-    except CONNECTION_ERRORS as error:
-        logger.warning(
-            "The database of JOBS_DATABASE_URL is away; jobs wait until it is back: %s",
-            type(error).__name__,
-        )
-        return
-    except asyncpg.PostgresError as error:
-        raise SettingsError(f"JOBS_DATABASE_URL cannot be used. {error}") from None
-    if found is not None and str(found) < newest_revision():
-        raise SettingsError(
-            "JOBS_DATABASE_URL names a database without the newest tables: run "
-            "`python -m parley migrate`, which migrates both databases."
-        )
 
 
 async def open_database(settings: Settings, parts: Parts, *, connections: int) -> Database:
@@ -142,6 +112,7 @@ async def open_database(settings: Settings, parts: Parts, *, connections: int) -
             connection_wait_s=limits.connection_wait_s,
         )
     )
+    database.queue_wait_s = limits.job_queue_wait_s
     if settings.jobs_database_url is not None:
         database.jobs = parts.add(
             await Database.open_later(

@@ -179,7 +179,7 @@ class Settings(MediaSettings):
         "`postgresql://…`, another database for the queue of jobs, `migrate`d as the first; it may "
         "be away for a while",
         name="JOBS_DATABASE_URL",
-        shown="that of `DATABASE_URL`",
+        shown="that of DATABASE_URL",
         secret=True,
     )
     database_connections: int = variable(

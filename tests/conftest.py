@@ -202,7 +202,9 @@ def postgresql_pid(
 @pytest_asyncio.fixture(scope="session")
 async def pools(database_url: str) -> AsyncIterator[tuple[Database, Database]]:
     async def opened() -> Database:
-        return await Database.open(database_url, statement_timeout_s=60, connection_wait_s=60)
+        pool = await Database.open(database_url, statement_timeout_s=60, connection_wait_s=60)
+        pool.queue_wait_s = 60
+        return pool
 
     one, two = await opened(), await opened()
     yield one, two

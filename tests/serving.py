@@ -26,6 +26,7 @@ PATIENCE: dict[str, Any] = {
     "search_deadline_s": 60.0,
     "connection_wait_s": 60.0,
     "statement_timeout_s": 60.0,
+    "job_queue_wait_s": 60.0,
     "commit_deadline_s": 60.0,
     "replica_wait_s": 60.0,
     "bucket_wait_s": 60.0,

@@ -28,8 +28,6 @@ logger = logging.getLogger("parley.jobs")
 
 # Rows are spread over these, so that on Citus no shard has them all. The sweep asks for each.
 BUCKETS = 16
-# What the queue has not taken within so long is left to the sweep, so that nobody waits for it.
-QUEUED_WITHIN_S = 1.0
 # After a sweep that found all done, nothing of this age is queued again.
 REMEMBERED_S = 600.0
 
@@ -120,7 +118,7 @@ class DueJobs:
         if not self._kinds:
             return
         try:
-            await within(_queue(queue_of(database), self._id, self._kinds), QUEUED_WITHIN_S)
+            await within(_queue(queue_of(database), self._id, self._kinds), database.queue_wait_s)
             await database.execute(_DONE, self._bucket, self._id)
         except (Refused, TimeoutError, asyncpg.PostgresError) as error:
             # What it belongs to is committed, and must not fail for this.

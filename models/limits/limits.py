@@ -90,6 +90,11 @@ class Limits(RateLimits):
         0.5,
         "seconds a page waits for the replica of `READ_DATABASE_URL`; then the primary is asked",
     )
+    job_queue_wait_s: float = limit(
+        1.0,
+        "seconds a request waits until its jobs are in the queue; then a worker queues them. Less "
+        "than `request_deadline_s`",
+    )
     commit_deadline_s: float = limit(
         4.5,
         "seconds within which a message or an acknowledgement must be committed; then UNAVAILABLE. "

@@ -191,6 +191,8 @@ class Database:
     profiles: "Profiles | None" = None
     # The database that has the queue of jobs; None where that is this one.
     jobs: "Database | None" = None
+    # What the queue has not taken within so many seconds is left to the sweep of due jobs.
+    queue_wait_s = 5.0
     # Whether the tables are distributed by Citus: rows of different keys are on different servers.
     is_distributed = False
     # Into how many equal shards; 0 if that is not known.

@@ -13,8 +13,6 @@ from tests.faults.proxy import Link, Proxy, proxy
 from tests.push.fakes.every_provider import every_provider
 from workers.jobs.due_sweep import DueSweep
 
-NAME = "parley_jobs_apart"
-
 
 @dataclass(frozen=True)
 class Apart:
@@ -59,7 +57,7 @@ class Apart:
     @asynccontextmanager
     async def sweeping(self) -> AsyncIterator[None]:
         """A worker's sweep in this loop, straight to the queue."""
-        database = await Database.open(self.database.url, connections=2)
+        database = await Database.open(self.database.url, statement_timeout_s=60, connections=2)
         database.jobs = self.queue
         sweep = DueSweep(
             database, Duty(database, ids.new_id(), ids.new_id()), every_s=0.05, left_after_s=0
@@ -80,15 +78,15 @@ def _pass_on(link: Link, passing: bytes) -> None:
     return None
 
 
-async def make_database(url: str) -> str:
-    """Make the database of jobs beside the one of this URL, and return its URL."""
+async def make_database(url: str, name: str) -> str:
+    """Make an empty database beside the one of this URL, and return its URL."""
     connection = await connect(url)
     try:
-        await connection.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
-        await connection.execute(f"CREATE DATABASE {NAME}")
+        await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await connection.execute(f"CREATE DATABASE {name}")
     finally:
         await connection.close()
-    return urlsplit(url)._replace(path=f"/{NAME}").geturl()
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from models.postgresql.database import Database
 from models.tokens import Tokens
 from parley.migrations import migrate
 from parley.settings import Settings
-from tests.conftest import EMPTY_JOBS, empty
+from tests.emptying import empty
 from tests.jobs.apart import Apart, apart, make_database
 from tests.make import Person, make_person
 from tests.media.conftest import files, http, renderer, s3, storage
@@ -29,9 +29,9 @@ async def queue(database: Database) -> AsyncIterator[Database]:
 @pytest_asyncio.fixture(scope="session")
 async def apart_queue(database_url: str) -> AsyncIterator[Database]:
     """A database of its own for jobs, migrated."""
-    url = await make_database(database_url)
+    url = await make_database(database_url, "parley_jobs_apart")
     await asyncio.to_thread(migrate, url)
-    queue = await Database.open(url, connections=4)
+    queue = await Database.open(url, statement_timeout_s=60, connection_wait_s=60)
     yield queue
     await queue.close()
 
@@ -49,7 +49,7 @@ async def apart_node(
 async def ground(database: Database, apart_node: tuple[Apart, Server]) -> AsyncIterator[Apart]:
     """Two databases, both empty, and the way between them open."""
     ground, _ = apart_node
-    await empty(ground.queue, EMPTY_JOBS)
+    await empty(ground.queue, None)
     yield ground
     ground.come_back()
 
