@@ -22,12 +22,14 @@ from models import ids
 from models.deadlines import within
 from models.jobs.jobs import QUEUED_CHANNEL, queue_of, turn_of
 from models.postgresql.database import Connection, Database
-from models.refusals import Refused
+from models.refusals import Refused, unavailable
 
 logger = logging.getLogger("parley.jobs")
 
 # Rows are spread over these, so that on Citus no shard has them all. The sweep asks for each.
 BUCKETS = 16
+# The sweep has time: a row may have thousands of jobs.
+SWEPT_WITHIN_S = 5.0
 # After a sweep that found all done, nothing of this age is queued again.
 REMEMBERED_S = 600.0
 
@@ -118,9 +120,9 @@ class DueJobs:
         if not self._kinds:
             return
         try:
-            await within(_queue(queue_of(database), self._id, self._kinds), database.queue_wait_s)
+            await _queue(queue_of(database), self._id, self._kinds, within_s=database.queue_wait_s)
             await database.execute(_DONE, self._bucket, self._id)
-        except (Refused, TimeoutError, asyncpg.PostgresError) as error:
+        except (Refused, asyncpg.PostgresError) as error:
             # What it belongs to is committed, and must not fail for this.
             logger.warning("Jobs are left to the sweep: %s.", type(error).__name__)
 
@@ -135,13 +137,17 @@ async def transaction_with_jobs(database: Database) -> AsyncIterator[tuple[Conne
     await due.queue(database)
 
 
-async def _queue(queue: Database, due_id: str, kinds: Sequence[DueKind]) -> None:
-    """Queue these jobs, unless they have been queued before.
+async def _queue(
+    queue: Database, due_id: str, kinds: Sequence[DueKind], *, within_s: float
+) -> None:
+    """Queue these jobs, unless they have been queued before. Connecting and queueing may take
+    `within_s` each.
 
     Raises:
         Refused: UNAVAILABLE.
     """
-    await queue.execute(
+    queueing = queue.fetch_within(
+        within_s,
         _QUEUE,
         due_id,
         [each.kind for each in kinds for _ in each.payloads],
@@ -150,6 +156,11 @@ async def _queue(queue: Database, due_id: str, kinds: Sequence[DueKind]) -> None
         [each.turn for each in kinds for _ in each.payloads],
         [each.due_at for each in kinds for _ in each.payloads],
     )
+    # So that a statement without an answer ends first, and its connection is left for good.
+    try:
+        await within(queueing, 2 * within_s)
+    except TimeoutError as error:
+        raise unavailable() from error
 
 
 async def queue_left(database: Database, *, older_than_s: float, most: int) -> int:
@@ -176,7 +187,7 @@ async def _queue_row(database: Database, row: asyncpg.Record) -> bool:
     except msgspec.MsgspecError:
         logger.error("A row of due_jobs cannot be read; it stays: %s.", row["id"])
         return False
-    await _queue(queue_of(database), row["id"], kinds)
+    await _queue(queue_of(database), row["id"], kinds, within_s=SWEPT_WITHIN_S)
     return True
 
 

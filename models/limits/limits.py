@@ -92,8 +92,8 @@ class Limits(RateLimits):
     )
     job_queue_wait_s: float = limit(
         1.0,
-        "seconds a request waits until its jobs are in the queue; then a worker queues them. Less "
-        "than `request_deadline_s`",
+        "seconds a request waits for the queue of jobs, to connect and to answer each; then a "
+        "worker queues its jobs later. Less than half of `request_deadline_s`",
     )
     commit_deadline_s: float = limit(
         4.5,
