@@ -65,7 +65,7 @@ WITH remembered AS (
 SELECT pg_notify('{QUEUED_CHANNEL}', '') FROM (SELECT FROM queued LIMIT 1) AS any_of_them
 """
 _STORE = "INSERT INTO due_jobs (bucket, id, jobs) VALUES ($1, $2, $3)"
-_DONE = "DELETE FROM due_jobs WHERE bucket = $1 AND id = $2"
+_DONE = "DELETE FROM due_jobs WHERE bucket = $1 AND id = ANY ($2::uuid[])"
 # $1 bucket, $2 seconds, $3 how many.
 _FIND = """
 SELECT id, jobs FROM due_jobs WHERE bucket = $1 AND at < now() - make_interval(secs => $2)
@@ -121,7 +121,7 @@ class DueJobs:
             return
         try:
             await _queue(queue_of(database), self._id, self._kinds, within_s=database.queue_wait_s)
-            await database.execute(_DONE, self._bucket, self._id)
+            await database.execute(_DONE, self._bucket, [self._id])
         except (Refused, asyncpg.PostgresError) as error:
             # What it belongs to is committed, and must not fail for this.
             logger.warning("Jobs are left to the sweep: %s.", type(error).__name__)
@@ -175,7 +175,7 @@ async def queue_left(database: Database, *, older_than_s: float, most: int) -> i
         rows = await database.fetch(_FIND, bucket, older_than_s, most)
         done = [row["id"] for row in rows if await _queue_row(database, row)]
         if done:
-            await database.executemany(_DONE, [(bucket, due_id) for due_id in done])
+            await database.execute(_DONE, bucket, done)
         count += len(done)
     return count
 
