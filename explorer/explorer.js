@@ -45,7 +45,8 @@ function fetcher({ parse }, client) {
       const meant = findOperation(parse(given.query), given.operationName);
       const params = { ...given, operationName: meant?.name?.value };
       if (meant?.operation !== "subscription") return await ask(params);
-      return overSocket(client, { ...params, variables: fillIn(params.variables ?? {}) });
+      const variables = fillIn(params.variables ?? {});
+      return overSocket(client, { ...params, variables }, (data) => learn(data, variables));
     } catch (error) {
       return { errors: [{ message: error.message }] };
     }

@@ -54,7 +54,7 @@ function whyClosed(error) {
 
 // GraphiQL shows the latest result only, so each one holds those before it, the newest first. A burst
 // of events is one result.
-export function overSocket(client, params) {
+export function overSocket(client, params, saw) {
   return {
     subscribe({ next, complete }) {
       let events = 0;
@@ -72,6 +72,7 @@ export function overSocket(client, params) {
       const stop = client.subscribe(params, {
         next: (result) => {
           events += 1;
+          saw(result.data ?? {});
           shown = [result.errors ? withHint(result) : result.data, ...shown].slice(0, EVENTS_SHOWN);
           timer ||= setTimeout(show, SHOW_EVERY_MS);
         },

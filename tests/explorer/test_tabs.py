@@ -1,5 +1,6 @@
 """The explorer's tabs, run in their order against a server by two people, as their files are."""
 
+import asyncio
 import base64
 import re
 from collections.abc import AsyncIterator
@@ -10,13 +11,14 @@ import pytest_asyncio
 from models.close_codes import CloseCode
 from models.postgresql.database import Database
 from parley.settings import Settings
-from tests.client import ending, until
+from tests.client import WITHIN_S, SocketStream, ending, until
 from tests.explorer.window import RULES, Window, read_tabs
 from tests.serving import Server, serve
 from workers.push.providers.settings import ProviderSettings
 
 TABS = read_tabs()
 SIGNING_IN, FOLLOWING, UPLOADING = (1, 2), 5, 15
+TEXTS = ["Hello from the explorer", "A picture"]
 
 
 @pytest_asyncio.fixture
@@ -46,18 +48,12 @@ async def test_do_in_their_order_what_they_say_and_the_other_person_sees_it(node
         for step in SIGNING_IN:
             await alice.run(TABS[step])
         async with alice.follow(TABS[FOLLOWING]) as own:
-            await until(own, "InboxReady")
+            ready = (await until(own, "InboxReady"))[-1]
+            alice.learn(FOLLOWING, {"inbox": ready})
             await run_the_rest(alice)
             assert (await ending(own)).close_code == CloseCode.UNAUTHORIZED
-        seen = [
-            *await until(bobs, "TypingUpdated"),
-            *await until(bobs, "MessageUpdated"),
-            *await until(bobs, "ChannelUpdated"),
-            *await until(bobs, "MessageAdded"),
-        ]
+        await see(bobs, {"TypingUpdated", "MessageUpdated", "ChannelUpdated"}, TEXTS)
 
-    texts = [event["message"]["text"] for event in seen if event["__typename"] == "MessageAdded"]
-    assert texts == ["Hello from the explorer", "A picture"]
     assert (await alice.client.errors("{ viewer { id } }")) == ["UNAUTHENTICATED"]
     assert_hints_name_tabs_that_tell(alice)
 
@@ -75,15 +71,39 @@ async def test_the_reader_marks_as_read_what_the_writer_then_sees(node: Server) 
         sent = await alice.run(TABS[6])
         for step in (7, 8):
             await bob.run(TABS[step])
-        receipts = [
-            event
-            for event in await until(own, "ReceiptUpdated")
-            if event["__typename"] == "ReceiptUpdated"
-        ]
+        async with asyncio.timeout(WITHIN_S):
+            while (await own.event()).get("readSeq") != sent["message"]["seq"]:
+                pass
 
     page = await alice.run(TABS[7])
-    assert receipts[-1]["readSeq"] == sent["message"]["seq"]
     assert [message["status"] for message in page["messages"]["nodes"]] == ["READ"]
+
+
+async def test_the_cursor_that_a_comment_gives_is_acknowledged(node: Server) -> None:
+    alice = Window(node)
+    for step in SIGNING_IN:
+        await alice.run(TABS[step])
+    async with alice.follow(TABS[FOLLOWING]) as own:
+        ready = (await until(own, "InboxReady"))[-1]
+        alice.learn(FOLLOWING, {"inbox": ready})
+    comment = "".join(re.findall(r"^#   (.*)$", TABS[8].query, re.MULTILINE))
+
+    acknowledged = await alice.run(replace(TABS[8], variables=comment))
+
+    assert acknowledged == {"positions": []}
+
+
+async def see(stream: SocketStream, kinds: set[str], texts: list[str]) -> None:
+    """Wait until events of all these kinds have come, in any order, and the messages in theirs."""
+    found: set[str] = set()
+    added: list[str] = []
+    async with asyncio.timeout(WITHIN_S):
+        while not (kinds <= found and len(added) >= len(texts)):
+            event = await stream.event()
+            found.add(event["__typename"])
+            if event["__typename"] == "MessageAdded":
+                added.append(event["message"]["text"])
+    assert added == texts
 
 
 async def run_the_rest(window: Window) -> None:

@@ -68,7 +68,7 @@ class Window:
         ((name, value),) = answer["data"].items()
         assert value is not None, tab.step
         assert "reason" not in value, (tab.step, value)
-        self._learn(tab.step, {**answer["data"], "variables": variables})
+        self.learn(tab.step, {**answer["data"], "variables": variables})
         if name == "signIn":
             self.client.token = value["accessToken"]
         return value
@@ -107,7 +107,8 @@ class Window:
         known: Json = {**GIVEN, **self.known}
         return known[word] if word in known else known[RULES[word]["or"]]
 
-    def _learn(self, step: int, answer: Json) -> None:
+    def learn(self, step: int, answer: Json) -> None:
+        """Keep the words that an answer or an event of this tab tells."""
         for word, rule in RULES.items():
             found = [_find(path, answer) for path in rule["from"]]
             value = next((each for each in found if each is not None), None)
