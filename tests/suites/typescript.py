@@ -27,10 +27,12 @@ def build() -> tuple[Path, list[Outcome]]:
 
 def alone(folder: Path) -> Outcome:
     """Run the tests that need no server."""
-    files = [f"dist/test/{name}.test.js" for name in ("reducer", "enums", "sw")]
+    files = [f"dist/test/{name}.test.js" for name in ("reducer", "enums", "store", "sw")]
     recording = {"PARLEY_RECORDING": (folder / "recorded.json").as_uri()}
     done = run(["node", "--test", "--test-reporter=tap", *files], folder, recording)
-    return of_node_tests("TypeScript kit: reducer, enums, service worker", "node --test", done)
+    return of_node_tests(
+        "TypeScript kit: reducer, enums, stores, service worker", "node --test", done
+    )
 
 
 def live(folder: Path, server: Addresses) -> list[Outcome]:

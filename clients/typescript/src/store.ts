@@ -19,9 +19,11 @@ export class MemoryStore implements Store {
   }
 
   async save(rows: Rows): Promise<void> {
-    for (const [key, value] of Object.entries(rows)) {
-      if (value === null) this.#rows.delete(key);
-      else this.#rows.set(key, JSON.stringify(value));
+    // All texts first: if one cannot be made, no row is written.
+    const texts = Object.entries(rows).map(([key, value]) => [key, JSON.stringify(value)] as const);
+    for (const [key, text] of texts) {
+      if (text === "null") this.#rows.delete(key);
+      else this.#rows.set(key, text);
     }
   }
 }
@@ -47,9 +49,15 @@ export class BrowserStore implements Store {
   async save(rows: Rows): Promise<void> {
     const transaction = (await this.#database).transaction(ROWS, "readwrite", { durability: "strict" });
     const stored = transaction.objectStore(ROWS);
-    for (const [key, value] of Object.entries(rows)) {
-      if (value === null) stored.delete(key);
-      else stored.put(value, key);
+    try {
+      for (const [key, value] of Object.entries(rows)) {
+        if (value === null) stored.delete(key);
+        else stored.put(value, key);
+      }
+    } catch (error) {
+      // A value that no database can hold: what was put before it must not stay.
+      transaction.abort();
+      throw error;
     }
     await new Promise<void>((resolve, reject) => {
       transaction.oncomplete = () => resolve();
