@@ -14,6 +14,7 @@ What is kept here is text. A hash of a text that is no valid document is never k
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from sys import getsizeof
 
 from graphql import GraphQLError
 
@@ -25,18 +26,22 @@ NOT_TRUSTED = "DOCUMENT_NOT_TRUSTED"
 
 # Longer texts are read anew each time (documents.py), and so are not worth a hash.
 MAX_PERSISTED_TEXT = 16 * 1024
+# What all kept texts take of memory. A text of 16 k characters takes 64 kB where one of them is an
+# emoji.
+MAX_PERSISTED_BYTES = 16 * 1024 * 1024
 
 
 class PersistedDocuments:
     """Finds texts by their hashes.
 
-    `most` texts are kept, the least recently used go first; with 0 nothing is. `trusted` are texts
-    by id; with None every document may be executed.
+    `most` texts are kept, within `MAX_PERSISTED_BYTES`, the least recently used go first; with 0
+    nothing is. `trusted` are texts by id; with None every document may be executed.
     """
 
     def __init__(self, most: int, trusted: Mapping[str, str] | None = None) -> None:
         self._most = most
         self._kept: OrderedDict[str, str] = OrderedDict()
+        self._bytes = 0
         self._trusted = None if trusted is None else _by_hash_and_id(trusted)
         self._trusted_texts = frozenset((trusted or {}).values())
 
@@ -73,10 +78,13 @@ class PersistedDocuments:
 
     def keep(self, text: str, sha256: str) -> None:
         """Keep a valid document for those who will send its hash alone."""
-        if self._trusted is None and len(text) <= MAX_PERSISTED_TEXT:
-            self._kept[sha256] = text
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
+        if self._trusted is not None or len(text) > MAX_PERSISTED_TEXT or sha256 in self._kept:
+            return
+        self._kept[sha256] = text
+        self._bytes += getsizeof(text)
+        while len(self._kept) > self._most or self._bytes > MAX_PERSISTED_BYTES:
+            _, forgotten = self._kept.popitem(last=False)
+            self._bytes -= getsizeof(forgotten)
 
     def _check_text(self, text: str, sha256: str | None) -> str:
         if self._trusted is not None and text not in self._trusted_texts:

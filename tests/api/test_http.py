@@ -177,6 +177,18 @@ async def test_a_page_whose_name_leads_to_loopback_gets_no_code(
         assert answer.json()["data"]["requestCode"]["developmentCode"]
 
 
+async def test_in_production_only_a_page_of_the_host_itself_may_ask(settings: Settings) -> None:
+    """A front end's own server on the visitor's machine is none that the operator has listed."""
+    body = {"query": "{ limits { pageSize } }"}
+    async with serve(replace(settings, environment="production")) as server:
+        statuses = [
+            (await server.http.post(server.url, json=body, headers={"origin": origin})).status_code
+            for origin in ("http://localhost:5173", "http://127.0.0.1:1", f"http://{server.host}")
+        ]
+
+    assert statuses == [403, 403, 200]
+
+
 async def test_a_browser_gets_the_explorer_only_where_it_is_on(settings: Settings) -> None:
     as_browser = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
     async with serve(replace(settings, explorer=True)) as server:
