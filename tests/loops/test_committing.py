@@ -103,9 +103,11 @@ def of(name: str, *, waits: bool = False) -> Any:
 CASES: Cases = {
     "commit_sends": of("commit_sends"),
     "commit_moves": of("commit_moves"),
+    "commit_device_positions": of("commit_device_positions"),
     "look_at_senders": of("look_at_senders"),
     "commit_sends_waiting": of("commit_sends", waits=True),
     "commit_moves_waiting": of("commit_moves", waits=True),
+    "commit_device_positions_waiting": of("commit_device_positions", waits=True),
 }
 
 
