@@ -1,5 +1,6 @@
 """Documents are read once, kept while they are used, and know their operations."""
 
+from sys import getsizeof
 from typing import Any
 
 import pytest
@@ -11,6 +12,12 @@ from parley.engine.documents import Documents
 from parley.engine.engine import Engine
 from parley.engine.errors import OperationRefused
 from parley.engine.facts import SchemaFacts
+from parley.engine.persisted import (
+    MAX_PERSISTED_BYTES,
+    MAX_PERSISTED_TEXT,
+    PersistedDocuments,
+    hash_of,
+)
 from tests.engine.toy import make_engine, make_schema
 
 TWO = "query One { version } mutation Two { signIn } query Three { book { id } }"
@@ -177,3 +184,39 @@ def test_a_document_tells_few_of_its_errors() -> None:
     text = "{" + " ".join(f"nothing{place}" for place in range(400)) + "}"
 
     assert len(refusals(engine, text)) == documents.MAX_VALIDATION_ERRORS + 1
+
+
+# --------------------------------------------------------------------- by hash
+
+
+def dearest(number: int) -> str:
+    """Return the dearest text: one emoji makes each of its characters take four bytes."""
+    return f"{{ viewer {{ id }} }} # {number} \N{GRINNING FACE}".ljust(MAX_PERSISTED_TEXT, "x")
+
+
+def test_the_dearest_texts_fill_the_place_and_no_more() -> None:
+    kept = PersistedDocuments(1000)
+    texts = [dearest(number) for number in range(600)]
+    for text in texts * 2:
+        kept.keep(text, hash_of(text))
+
+    assert len(kept) == MAX_PERSISTED_BYTES // getsizeof(texts[0])
+    assert kept.find_text(None, hash_of(texts[-1])) == texts[-1]
+
+
+def test_one_that_is_kept_is_counted_once() -> None:
+    kept = PersistedDocuments(1000)
+    first, often = dearest(0), dearest(1)
+    kept.keep(first, hash_of(first))
+    for _ in range(1000):
+        kept.keep(often, hash_of(often))
+
+    assert kept.find_text(None, hash_of(first)) == first
+
+
+def test_longer_ones_are_not_kept() -> None:
+    kept = PersistedDocuments(1000)
+    text = dearest(0) + "x"
+    kept.keep(text, hash_of(text))
+
+    assert len(kept) == 0
