@@ -118,7 +118,12 @@ class Emptying:
 
     @classmethod
     async def open(cls, cluster: Cluster) -> "Emptying":
-        return cls([await connect(worker.url) for worker in cluster.workers])
+        return cls(
+            [
+                await connect(worker.url, settings={"lock_timeout": "200ms"})
+                for worker in cluster.workers
+            ]
+        )
 
     async def close(self) -> None:
         for connection in self._connections:
