@@ -74,6 +74,8 @@ async def test_of_many_devices_are_one_statement(
 
 
 async def hold(connection: Connection, device: tuple[str, str]) -> None:
+    # However busy the machine is.
+    await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
     await connection.execute(
         "SELECT FROM device_positions WHERE user_id = $1 AND device_id = $2 FOR UPDATE", *device
     )
