@@ -11,7 +11,7 @@ from models import ids
 from models.limits.limits import Limits
 from models.postgresql.database import Database
 from models.push.addresses import FcmAddress, PushEndpointKind
-from models.push.claims import claim_pushes
+from models.push.claims import claim_pushes, renew_claims
 from models.push.endpoints import set_endpoint
 from models.push.results import Later, Result, postpone, write_results
 from models.push.states import PushKey, Want, update_pushes, want_pushes
@@ -80,6 +80,20 @@ async def test_a_job_that_died_lets_go(database: Database, key: PushKey) -> None
     await claim(database, key)
     await database.execute("UPDATE push_states SET claimed_at = now() - interval '31 s'")
 
+    assert await claim(database, key)
+
+
+async def test_a_job_that_renews_its_claim_keeps_the_view(database: Database, key: PushKey) -> None:
+    """One that has let go has nothing to renew."""
+    await want(database, key, 1)
+    await claim(database, key)
+    await database.execute("UPDATE push_states SET claimed_at = now() - interval '31 s'")
+
+    await renew_claims(database, [key])
+
+    assert not await claim(database, key)
+    await write_results(database, [Result(key=key)])
+    await renew_claims(database, [key])
     assert await claim(database, key)
 
 
