@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 Json = dict[str, Any]
 
-ANSWER_S = 30
+ANSWER_S = 60
 # A line may hold a whole picture.
 LINE_BYTES = 64 * 1024 * 1024
 

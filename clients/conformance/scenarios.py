@@ -72,6 +72,7 @@ async def silence(world: World) -> None:
     for link in client.between.links:
         link.silent = True
     await world.alice.say(world.chat, "into silence")
+    await client.send(world.chat, "out of silence")
     await world.same()
 
 

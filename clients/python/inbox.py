@@ -33,6 +33,7 @@ class Inbox:
         self._url = url.replace("http", "ws", 1)
         self._session = session
         self._request = GraphQLRequest(FOLLOW, variable_values=variables)
+        self._answer_s = patience.answer_s
         # A connection that has gone silent is found by a ping without an answer.
         self._connect_args: dict[str, Any] = {
             "ping_interval": patience.ping_s,
@@ -75,10 +76,17 @@ class Inbox:
             init_payload={"authorization": f"Bearer {access}"},
             subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
             connect_args=self._connect_args,
+            connect_timeout=self._answer_s,
+            ack_timeout=self._answer_s,
             close_timeout=1,
         )
         client = Client(transport=transport)
-        connection = await client.connect_async()
+        try:
+            connection = await client.connect_async()
+        except BaseException:
+            # gql leaves a connection open that it gave up before it was acknowledged.
+            await transport.adapter.close()
+            raise
         try:
             yield connection
         finally:

@@ -12,7 +12,7 @@ MOST_S = 30.0
 class Patience:
     """Seconds. Those of an app on a phone's network; tests are less patient."""
 
-    # For an answer over HTTP.
+    # For an answer over HTTP, and until a websocket is open.
     answer_s: float = 15.0
     # Between pings on the websocket, and for the answer to one: they find a silent connection.
     ping_s: float = 20.0

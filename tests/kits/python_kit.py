@@ -28,6 +28,7 @@ def kit(
     *,
     stream_id: str = "main",
     session_store: Store | None = None,
+    patience: Patience = IMPATIENT,
 ) -> Messenger:
     """A kit with the person's session."""
     messenger = Messenger(
@@ -35,7 +36,7 @@ def kit(
         store or MemoryStore(),
         stream_id=stream_id,
         session_store=session_store,
-        patience=IMPATIENT,
+        patience=patience,
         heartbeat_s=1,
     )
     if not messenger.session.signed_in:

@@ -88,9 +88,12 @@ class StandsStill(Replica):
         """Takes nothing of what comes live."""
 
 
-async def change(world: World) -> None:
+async def change(world: World, *, once_shown: bool) -> None:
+    """Send two messages, then change them; a message that comes late comes as it is by then."""
     second = await world.alice.say(world.chat, "second")
     third = await world.alice.say(world.chat, "third")
+    if once_shown:
+        await world.same()
     await world.alice.ask(EDIT, id=second, text="second, edited")
     await world.alice.ask(DELETE, id=third)
 
@@ -130,7 +133,7 @@ async def test_a_broken_reducer_is_found(
 
     async with make_world(Target(server.url), start) as world:
         client = await world.started()
-        await change(world)
+        await change(world, once_shown=broken is TakesNoEdits)
 
         async def found() -> list[str]:
             sentences = differences(await take_picture(world.bob), await client.picture())

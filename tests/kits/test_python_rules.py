@@ -38,9 +38,9 @@ from tests.serving import Server
 from tests.waiting import eventually
 
 SCHEMA = build_schema(print_schema())
-AT_ONCE = Patience(retry_s=0)
+AT_ONCE = Patience(answer_s=60, ping_s=60, retry_s=0)
 # Who waits for this never comes back within a test.
-NEVER = Patience(retry_s=100_000)
+NEVER = Patience(answer_s=60, ping_s=60, retry_s=100_000)
 READY = {"__typename": "InboxReady", "cursor": "c"}
 
 
@@ -120,6 +120,27 @@ async def test_a_fault_of_the_client_ends_it(code: int) -> None:
             await first_event(url, AT_ONCE)
 
     assert len(seen) == 1
+
+
+async def test_a_connection_that_is_given_up_early_is_closed() -> None:
+    """Before it was acknowledged: gql leaves it open."""
+    asked, closed = asyncio.Event(), asyncio.Event()
+
+    async def hesitate(connection: ServerConnection) -> None:
+        await connection.recv()
+        asked.set()
+        await connection.wait_closed()
+        closed.set()
+
+    protocols = [Subprotocol("graphql-transport-ws")]
+    async with serve(hesitate, "127.0.0.1", 0, subprotocols=protocols) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        waiting = asyncio.create_task(first_event(f"http://127.0.0.1:{port}/graphql", AT_ONCE))
+        await asyncio.wait_for(asked.wait(), 60)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+        await asyncio.wait_for(closed.wait(), 60)
 
 
 # ------------------------------------------------------------------ refusals and sends
@@ -294,7 +315,7 @@ async def test_the_chat_of_the_readme_talks(server: Server, tmp_path: Path) -> N
             code = code.replace(old, new)
         program = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-c", code),
+            *("-u", "-c", code),
             cwd=root,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
