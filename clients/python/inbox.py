@@ -4,6 +4,7 @@ The same variables are sent each time. With a `streamId` the server begins after
 acknowledged under this name, so nothing has to be counted here.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -65,8 +66,10 @@ class Inbox:
                 # The server ended the subscription and not the connection: it never does.
                 await self._backoff.wait()
             except TransportQueryError as error:
+                require_not_cancelled()
                 await self._after_error((error.errors or [{}])[0], access)
             except (TransportError, TimeoutError, OSError) as error:
+                require_not_cancelled()
                 await self._after_close(close_code(error), access)
 
     @asynccontextmanager
@@ -116,6 +119,13 @@ class Inbox:
                 await self._backoff.wait(busy.retry_after_s)
             case refused:
                 raise refused
+
+
+def require_not_cancelled() -> None:
+    """Go on with a cancellation in whose place gql raised that the connection is lost."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def close_code(error: BaseException | None) -> int:
