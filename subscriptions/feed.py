@@ -10,12 +10,12 @@ occurrence from then on.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from models.close_codes import TOO_SLOW, CloseCode
+from models.flag import Flag
 from models.log.events import Occurrence, ResyncRequired, StreamCut
 from models.log.signals import ReceiptMoved, Typed
 from subscriptions.live_entry import LiveEntry
@@ -86,8 +86,8 @@ class Feed:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._source = source
         self._queued_events = queued_events
-        self._queue: deque[Occurrence] = deque()
-        self._wake = asyncio.Event()
+        self._queue: list[Occurrence] = []
+        self._wake = Flag()
         self._sink: Sink | None = None
         self._reason: BaseException | None = None
 
@@ -277,7 +277,7 @@ class Feed:
     def attach(self, sink: Sink) -> None:
         """Hand over what is queued, then everything as it comes."""
         while self._queue:
-            sink(self._queue.popleft())
+            sink(self._queue.pop(0))
         self._sink = sink
 
     async def __aiter__(self) -> AsyncIterator[Occurrence]:
@@ -289,7 +289,7 @@ class Feed:
                     break
             while True:
                 while self._queue and not self._cut():
-                    yield self._queue.popleft()
+                    yield self._queue.pop(0)
                 if self.ended.done():
                     break
                 self._wake.clear()

@@ -3,7 +3,6 @@ rendered in order and handed to the client's writer.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import nullcontext
 from typing import Protocol
@@ -51,7 +50,7 @@ class Subscription:
         self._writer = writer
         self._queued_events = queued_events
         # Occurrences whose rendering has to wait, or that wait behind one.
-        self._later: deque[Occurrence] = deque()
+        self._later: list[Occurrence] = []
         self._rendering: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -112,7 +111,7 @@ class Subscription:
         try:
             self._writer.write(self._frame(await text))
             while self._later:
-                rendered = self._render(self._later.popleft())
+                rendered = self._render(self._later.pop(0))
                 text_now = rendered if isinstance(rendered, str) else await rendered
                 self._writer.write(self._frame(text_now))
         except Exception as error:

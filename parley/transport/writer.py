@@ -6,10 +6,10 @@ A client that takes nothing for too long, or for which too much waits (texts or 
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
+from models.flag import Flag
 from models.limits.limits import Limits
 
 Send = Callable[[str], Coroutine[Any, Any, None]]
@@ -46,12 +46,11 @@ class Writer:
         self._send = send
         self._limits = limits
         self._on_slow = on_slow
-        self._queue: deque[tuple[str, int]] = deque()
+        self._queue: list[tuple[str, int]] = []
         self._bytes = 0
         self._task: asyncio.Task[None] | None = None
         self._closed = False
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._idle = Flag(is_set=True)
 
     @property
     def waits(self) -> bool:
@@ -117,7 +116,7 @@ class Writer:
         try:
             await self._take(rest)
             while self._queue:
-                text, size = self._queue.popleft()
+                text, size = self._queue.pop(0)
                 self._bytes -= size
                 await self._take(self._send(text))
         except TimeoutError:

@@ -11,11 +11,15 @@
   frames come in one read, and would hold up everybody else for as long as they take.
 - A head that `websockets` does not take (a line of more than 8 KiB, more than 128 fields) is
   answered with 431 and ends the connection, which would stay open without an answer for ever.
+- An open socket keeps neither its request nor its headers, and waits with less: a third of what it
+  takes of memory.
 """
 
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from models.flag import Flag
 
 # With `stopped_reader_s`, in which a client that stopped reading is noticed: within 10 s.
 ABORT_AFTER_S = 4.0
@@ -31,11 +35,37 @@ HEAD_REFUSED = (
 )
 
 
+class _Mailbox:
+    """Holds what a socket's one reader takes: `asyncio.Queue` in 150 bytes, not 3,000."""
+
+    __slots__ = ("_any", "_messages")
+
+    def __init__(self) -> None:
+        self._messages: list[Any] = []
+        self._any = Flag()
+
+    def empty(self) -> bool:
+        return not self._messages
+
+    def put_nowait(self, message: Any) -> None:
+        self._messages.append(message)
+        self._any.set()
+
+    async def get(self) -> Any:
+        await self._any.wait()
+        message = self._messages.pop(0)
+        if not self._messages:
+            self._any.clear()
+        return message
+
+
 class SocketProtocol(WebSocketsSansIOProtocol):
     _gathered = 0
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
+        self.queue = _Mailbox()  # type: ignore[assignment]
+        self.writable = Flag(is_set=True)  # type: ignore[assignment]
         # What has come and is not read yet.
         self._pending = bytearray()
 
@@ -92,6 +122,14 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.writable.set()
             self.loop.call_later(ABORT_AFTER_S, self.transport.abort)
         await super().send(message)
+        if message["type"] == "websocket.accept":
+            self._forget_request()
+
+    def _forget_request(self) -> None:
+        # `websockets` keeps the request while it reads frames.
+        self.request.headers.clear()
+        del self.request, self.response
+        self.scope["headers"] = []
 
     def send_receive_event_to_app(self) -> None:
         if (

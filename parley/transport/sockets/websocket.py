@@ -61,7 +61,11 @@ class GraphQLWebSocket:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         headers = dict(scope["headers"])
-        if not self.origins.allows(headers):
+        address, authorization = self.origins.client_address(scope), authorization_header(headers)
+        allowed = self.origins.allows(headers)
+        # This runs as long as the socket is open.
+        del headers
+        if not allowed:
             await send({"type": "websocket.close", "code": CloseCode.POLICY_VIOLATION})
             return
         if PROTOCOL not in scope.get("subprotocols", ()):
@@ -79,11 +83,10 @@ class GraphQLWebSocket:
             code, reason = CloseCode.SERVICE_RESTART, SERVICE_RESTART
             await send({"type": "websocket.close", "code": code, "reason": reason})
             return
-        address = self.origins.client_address(scope)
         connection = HeldConnection(self.connections, address)
         try:
             await connection.hold(None)
-            socket = Socket(self, address, authorization_header(headers), connection, send)
+            socket = Socket(self, address, authorization, connection, send)
             await self._run(socket, receive)
         except Refused:
             await asyncio.sleep(self.limits.refusal_pause_s)
