@@ -1,4 +1,4 @@
-"""`python -m bench.repair`: what it costs a node to make up for a blink of Valkey.
+"""`python -m bench.operations.repair`: what it costs a node to make up for a blink of Valkey.
 
 PostgreSQL is on the second core where there is one. A node of 2,000 users with 50 chats each was
 out of touch, while so many of the chats got three messages each. Printed are how long it takes
@@ -67,7 +67,7 @@ class Gapless:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.repair", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.operations.repair", description=__doc__)
     parser.add_argument("--users", type=int, default=2000)
     parser.add_argument("--chats", type=int, default=50, help="of each user; half of them begun")
     parser.add_argument("--behind", type=int, nargs="+", default=[0, 1000, 10_000])

@@ -1,6 +1,6 @@
-"""`python -m bench.failover`: a primary dies under load, and its synchronous standby is promoted.
-How many answered sends are lost, and how soon sends are answered again. Exit code 1 where one is
-lost.
+"""`python -m bench.operations.failover`: a primary dies under load, and its synchronous standby
+is promoted. How many answered sends are lost, and how soon sends are answered again. Exit code 1
+where one is lost.
 
 Each run has servers of its own: two PostgreSQLs, and two API processes as `python -m parley dev`
 runs them, with both hosts in `DATABASE_URL`.
@@ -27,7 +27,7 @@ PROMISED_S = 1.0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.failover")
+    parser = argparse.ArgumentParser(prog="python -m bench.operations.failover")
     parser.add_argument("--runs", type=int, default=5)
     asked = parser.parse_args()
     runs = [asyncio.run(_run()) for _ in range(asked.runs)]

@@ -1,5 +1,5 @@
-"""`python -m bench.restore`: a base backup under load, an accident, and a restore to the moment
-before it. Every log and every table that people notice is compared.
+"""`python -m bench.operations.restore`: a base backup under load, an accident, and a restore to the
+moment before it. Every log and every table that people notice is compared.
 Exit code 1 where one differs.
 """
 

@@ -1,9 +1,9 @@
-"""`python -m bench.patroni`: Patroni over one etcd and two PostgreSQLs, as deploy/patroni/one.yaml
-has it, under the load of `bench.failover`. The primary and its Patroni are killed, and nobody but
-Patroni promotes. Exit code 1 where an answered send is lost.
+"""`python -m bench.operations.patroni`: Patroni over one etcd and two PostgreSQLs, as
+deploy/patroni/one.yaml has it, under the load of `bench.operations.failover`. The primary and its
+Patroni are killed, and nobody but Patroni promotes. Exit code 1 where an answered send is lost.
 
 It needs etcd, `patroni[etcd3]` with psycopg, and a PostgreSQL of 15 or later, whose
-folder is named: `python -m bench.patroni --patroni /bin/patroni --postgresql
+folder is named: `python -m bench.operations.patroni --patroni /bin/patroni --postgresql
 /usr/lib/postgresql/15`. PostgreSQL refuses root: as root, all of it runs as the
 user `postgres`.
 """
@@ -36,7 +36,7 @@ from tests.waiting import eventually
 SENDS = 300
 USER = "postgres"
 NAMES = ("one", "other")
-SAMPLE = Path(__file__).resolve().parents[1] / "deploy" / "patroni" / "one.yaml"
+SAMPLE = Path(__file__).resolve().parents[2] / "deploy" / "patroni" / "one.yaml"
 
 
 class Cluster:
@@ -99,7 +99,9 @@ class Cluster:
         text = SAMPLE.read_text()
         for old, new in replaced.items():
             if old not in text:
-                raise SystemExit(f"{SAMPLE} has no {old!r} any more; change bench/patroni.py.")
+                raise SystemExit(
+                    f"{SAMPLE} has no {old!r} any more; change bench/operations/patroni.py."
+                )
             text = text.replace(old, new)
         return text
 
@@ -177,14 +179,16 @@ def _folder() -> Iterator[Path]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.patroni")
+    parser = argparse.ArgumentParser(prog="python -m bench.operations.patroni")
     parser.add_argument("--patroni", default="patroni")
     parser.add_argument("--etcd", default="etcd")
     parser.add_argument("--postgresql", required=True)
     asked = parser.parse_args()
     for program in (asked.patroni, asked.etcd):
         if shutil.which(program) is None:
-            sys.stderr.write(f"{program} is not here; the head of bench/patroni.py says more.\n")
+            sys.stderr.write(
+                f"{program} is not here; the head of bench/operations/patroni.py says more.\n"
+            )
             return 2
     with _folder() as folder:
         cluster = Cluster(folder, asked)

@@ -1,5 +1,5 @@
-"""`python -m bench.deploys`: deploys under load, behind HAProxy. What fails, what is lost, and how
-sockets are closed. Exit code 1 where anything is.
+"""`python -m bench.operations.deploys`: deploys under load, behind HAProxy. What fails, what is
+lost, and how sockets are closed. Exit code 1 where anything is.
 
 Clients send over HTTP/1.1 and over HTTP/2 with TLS, over connections that are kept; others follow
 their inbox over websockets, or keep opening new ones. No request is repeated: one that gets no
@@ -24,7 +24,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from bench.balanced import SECRET, Balanced, NoBalancer, balanced
+from bench.operations.balanced import SECRET, Balanced, NoBalancer, balanced
 from examples.client import Api, Device, Inbox
 from models.limits.limits import Limits
 from models.postgresql.database import Database
@@ -56,7 +56,7 @@ class Findings:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.deploys")
+    parser = argparse.ArgumentParser(prog="python -m bench.operations.deploys")
     parser.add_argument("--deploys", type=int, default=20)
     parser.add_argument("--drain-s", type=float, default=3.0, help="PARLEY_DRAIN_S")
     asked = parser.parse_args()

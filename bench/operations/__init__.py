@@ -1,0 +1,1 @@
+"""What operators do, done under load: deploys, failovers, restores and repairs."""
