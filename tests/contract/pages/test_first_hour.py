@@ -11,7 +11,7 @@ import pytest_asyncio
 from models.postgresql.database import Database
 from tests.serving import Server
 
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+README = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
 SECTION = "## The same from a terminal\n"
 ADDRESS = "http://127.0.0.1:8000/graphql"
 WITHIN_S = 60

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-DECISIONS = Path(__file__).parents[2] / "docs" / "decisions"
+DECISIONS = Path(__file__).parents[3] / "docs" / "decisions"
 ROW = re.compile(r"^\| \[(?P<title>\d+\. [^|]+)\]\((?P<file>[^)]+)\) \| (?P<sentence>[^|]+\.) \|$")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 QUOTED = re.compile(r"<!-- from: (\S+) -->\n```\w+\n(.*?)^```", re.DOTALL | re.MULTILINE)
 QUOTATIONS = [
     (page, file, code)

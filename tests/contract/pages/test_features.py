@@ -15,7 +15,7 @@ from parley.printed.features import print_features
 from parley.schema import print_schema
 from resolvers.mutation_facts import CODES_OF_ALL, MUTATIONS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from parley.engine import errors, persisted
 from parley.printed.error_advice import CLOSES, ERRORS, REFUSALS
 from parley.printed.errors import print_errors
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CODE = re.compile(r"[A-Z]+(?:_[A-Z]+)*")
 # A code as it is written where an error is made: an argument, a constant or an entry of extensions.
 WRITTEN = re.compile(

@@ -16,7 +16,7 @@ from parley.printed.settings import print_settings
 from parley.settings import Settings, read_settings
 from workers.push.providers.settings import ProviderSettings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text("utf-8")
 ROW = re.compile(r"^\| `([A-Z0-9_]+)`( †)? \| *`?([^|`]*?)`? *\|", re.MULTILINE)
 SETTINGS = (ROOT / "docs" / "settings.md").read_text("utf-8")

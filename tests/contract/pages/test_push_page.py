@@ -21,7 +21,7 @@ from workers.push.planning import clear_push, show_push
 from workers.push.providers import apns, fcm, web_push
 from workers.push.providers.pushes import Push
 
-PAGE = (Path(__file__).parents[2] / "docs" / "push.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "push.md").read_text("utf-8")
 BLOCK = re.compile(r"<!-- printed: (.+?) -->\n```json\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PRINTED: dict[str, str] = dict(BLOCK.findall(PAGE))
 
