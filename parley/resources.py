@@ -9,9 +9,9 @@ from models.devices.sessions import Sessions
 from models.duties import Duty
 from models.limits.buckets import Buckets
 from models.log.committer import Committer
-from models.log.cursors import Cursors
 from models.log.entries import Batch
 from models.log.positions import Moved
+from models.log.streams.cursors import Cursors
 from models.media.uploads import Uploads
 from models.media.urls import (
     MediaUrls,

@@ -10,8 +10,8 @@ from models import ids
 from models.devices.viewer import Viewer
 from models.limits.limits import Limits
 from models.log.acknowledgements import acknowledge, list_news
-from models.log.cursors import Cursors, StreamPositions
-from models.log.streams import StreamName, Streams, require_stream_id
+from models.log.streams.cursors import Cursors, StreamPositions
+from models.log.streams.named import StreamName, Streams, require_stream_id
 from models.media.stored import note_stored
 from models.refusals import invalid
 from schema.budgets import spends

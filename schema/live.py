@@ -9,7 +9,7 @@ from typing import Protocol
 from models.devices.viewer import Viewer
 from models.log.events import Occurrence
 from models.log.signals import SignalKind, Signalled
-from models.log.streams import InboxStart
+from models.log.streams.named import InboxStart
 from models.users.presence import Presence
 
 

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 from models.devices.viewer import Viewer
 from models.limits.limits import Limits
-from models.log.cursors import Cursors
 from models.log.events import InboxReady, Occurrence, SessionExpiring
 from models.log.signals import SignalKind, Signalled
-from models.log.streams import InboxStart
+from models.log.streams.cursors import Cursors
+from models.log.streams.named import InboxStart
 from models.postgresql.database import Database
 from models.refusals import RefusalCode, Refused
 from models.users.presence import Presence

@@ -12,7 +12,7 @@ from strawberry.types.nodes import Selection
 
 from models import ids
 from models.limits.limits import Limits
-from models.log.streams import InboxStart, require_stream_id
+from models.log.streams.named import InboxStart, require_stream_id
 from models.refusals import invalid
 from schema.channels.acknowledgements import PositionInput
 from schema.channels.events import InboxEvent

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from models.log.committer import Committer
-from models.log.cursors import StreamPositions
 from models.log.device_positions import (
     DevicePosition,
     advance_device,
@@ -12,7 +11,8 @@ from models.log.device_positions import (
 )
 from models.log.entries import list_channel_ids, list_device_positions
 from models.log.positions import Move, Moved
-from models.log.streams import StreamName, Streams
+from models.log.streams.cursors import StreamPositions
+from models.log.streams.named import StreamName, Streams
 from models.postgresql.database import Database
 
 

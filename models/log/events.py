@@ -11,8 +11,8 @@ import msgspec
 from models.channel_kinds import ChannelKind
 from models.channels.channels import GroupFacts
 from models.close_codes import CloseCode
-from models.log.cursors import StreamPlace
 from models.log.entries import Change
+from models.log.streams.cursors import StreamPlace
 from models.messages.messages import Message
 from models.users.users import User
 

@@ -208,7 +208,7 @@ class DevicePositionRow(SQLModel, table=True):
 
 class InboxStreamRow(SQLModel, table=True):
     """A stream of the inbox that its client has named, and what was acknowledged under the name.
-    Positions are packed as in `models/log/cursors.py`.
+    Positions are packed as in `models/log/streams/cursors.py`.
     """
 
     __tablename__ = "inbox_streams"

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from models.log.cursors import Cursor, StreamPositions
 from models.log.entries import Standing
-from models.log.streams import NamedStream
+from models.log.streams.cursors import Cursor, StreamPositions
+from models.log.streams.named import NamedStream
 
 
 class Beginning(NamedTuple):

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from models.log.cursors import Cursors, StreamPlace
 from models.log.events import InboxProgress, Occurrence
+from models.log.streams.cursors import Cursors, StreamPlace
 from subscriptions.feed import Feed
 
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from models.limits.limits import Limits
-from models.log.cursors import Cursors, StreamPlace, find_unclear
 from models.log.entries import (
     Standing,
     list_device_positions,
@@ -14,7 +13,8 @@ from models.log.entries import (
     list_standings,
 )
 from models.log.events import InboxReady, Occurrence, ResyncRequired
-from models.log.streams import InboxStart, NamedStream, StreamName, Streams
+from models.log.streams.cursors import Cursors, StreamPlace, find_unclear
+from models.log.streams.named import InboxStart, NamedStream, StreamName, Streams
 from models.postgresql.database import Database
 from subscriptions.feed import Feed, resync_occurrence
 from subscriptions.hub import Hub

@@ -28,7 +28,7 @@ from models.log.events import (
     ReceiptUpdated,
     TypingUpdated,
 )
-from models.log.streams import InboxStart
+from models.log.streams.named import InboxStart
 from parley.engine.engine import Engine
 from parley.engine.sharing import make_renderer
 from parley.resources import Process, open_process

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.ids import MAX_SEQ, new_id
 from models.limits.limits import Limits
-from models.log.cursors import SHORT_ID_BYTES, Cursors, StreamPositions, find_unclear
+from models.log.streams.cursors import SHORT_ID_BYTES, Cursors, StreamPositions, find_unclear
 from models.tokens import Tokens
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

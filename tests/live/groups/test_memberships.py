@@ -12,9 +12,9 @@ import asyncpg
 import pytest
 
 from models.devices.viewer import Viewer
-from models.log.cursors import Cursors
 from models.log.events import InboxReady, Occurrence, ResyncRequired
-from models.log.streams import InboxStart
+from models.log.streams.cursors import Cursors
+from models.log.streams.named import InboxStart
 from models.postgresql.database import Database
 from parley.resources import Process
 from subscriptions.feed import Feed

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import cast
 
 from models.limits.limits import Limits
-from models.log.cursors import Cursors
 from models.log.events import InboxReady, MessageAdded
-from models.log.streams import InboxStart
+from models.log.streams.cursors import Cursors
+from models.log.streams.named import InboxStart
 from models.postgresql.database import Database
 from models.seeding.rows import SeededUser, SeedRows
 from models.seeding.seeding import write_rows

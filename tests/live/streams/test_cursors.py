@@ -7,7 +7,7 @@ import pytest
 
 from models.limits.limits import Limits
 from models.log.committer import Committer
-from models.log.cursors import Cursors, StreamPositions
+from models.log.streams.cursors import Cursors, StreamPositions
 from models.tokens import Tokens
 from tests.client import ending
 from tests.groups import inner_id

@@ -6,7 +6,7 @@ import asyncio
 
 from models.limits.limits import Limits
 from models.log.committer import Committer
-from models.log.streams import NAMES_PER_DEVICE
+from models.log.streams.named import NAMES_PER_DEVICE
 from models.postgresql.database import Database
 from models.sweeping import delete_ended_rows
 from tests.client import Json

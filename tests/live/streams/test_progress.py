@@ -6,7 +6,7 @@ from typing import Any
 from models.devices.viewer import Viewer
 from models.log.committer import Committer
 from models.log.events import InboxReady
-from models.log.streams import InboxStart
+from models.log.streams.named import InboxStart
 from subscriptions.feed import Feed
 from tests.client import until
 from tests.groups import inner_id

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from models.close_codes import CloseCode
 from models.limits.limits import Limits
-from models.log.cursors import Cursors, StreamPlace
 from models.log.entries import Entry
 from models.log.events import InboxReady, Occurrence, StreamCut
+from models.log.streams.cursors import Cursors, StreamPlace
 from models.messages.messages import Message, MessageKind
 from models.tokens import Tokens
 from subscriptions.feed import Feed

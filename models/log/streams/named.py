@@ -15,7 +15,7 @@ import asyncpg
 import msgspec
 
 from models.limits.limits import Limits
-from models.log.cursors import StreamPositions
+from models.log.streams.cursors import StreamPositions
 from models.postgresql.database import Database
 from models.refusals import unavailable
 from models.text import require_text
