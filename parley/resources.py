@@ -210,6 +210,37 @@ async def _open_ground(settings: Settings, parts: Parts) -> _Ground:
     )
 
 
+def _add_presence(
+    ground: _Ground, node: Node, typing: Typing, parts: Parts
+) -> tuple[NodePresence, PresenceWatch]:
+    """Add who is online at this node, and who watches whom; each tells the other."""
+    loops, database, valkey = ground.loops, ground.database, ground.valkey
+    limits = ground.settings.limits
+    presence = parts.add(
+        NodePresence(
+            valkey=valkey,
+            database=database,
+            node_id=node.id,
+            limits=limits,
+            on_changed=lambda user_ids: presence_watch.announce_changes(user_ids),
+            on_streams_ended=typing.end,
+            on_held_again=lambda: presence_watch.register_again(),
+            loops=loops,
+        )
+    )
+    presence_watch = parts.add(
+        PresenceWatch(
+            valkey=valkey,
+            database=database,
+            node=node,
+            presence=presence,
+            limits=limits,
+            loops=loops,
+        )
+    )
+    return presence, presence_watch
+
+
 async def _open_following(ground: _Ground, parts: Parts) -> _Following:
     loops, database, valkey = ground.loops, ground.database, ground.valkey
     limits, sessions = ground.settings.limits, ground.sessions
@@ -234,28 +265,7 @@ async def _open_following(ground: _Ground, parts: Parts) -> _Following:
     signaller = parts.add(Signaller(hub, states, on_viewer_changed=on_viewer_changed, loops=loops))
     receipts = parts.add(Receipts(database, lambda signals: live.announce(signals), loops=loops))
     typing = parts.add(Typing(valkey, database, signaller.announce, limits, loops=loops))
-    presence = parts.add(
-        NodePresence(
-            valkey=valkey,
-            database=database,
-            node_id=node.id,
-            limits=limits,
-            on_changed=lambda user_ids: presence_watch.announce_changes(user_ids),
-            on_streams_ended=typing.end,
-            on_held_again=lambda: presence_watch.register_again(),
-            loops=loops,
-        )
-    )
-    presence_watch = parts.add(
-        PresenceWatch(
-            valkey=valkey,
-            database=database,
-            node=node,
-            presence=presence,
-            limits=limits,
-            loops=loops,
-        )
-    )
+    presence, presence_watch = _add_presence(ground, node, typing, parts)
     watch = parts.add(
         SessionWatch(sessions, notice_s=limits.session_expiring_notice_s, loops=loops)
     )
