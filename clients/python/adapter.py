@@ -5,11 +5,11 @@ its lines mean.
 import asyncio
 import json
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from clients.python.failures import SignedOut
+from clients.python.inbox import end
 from clients.python.messenger import Messenger
 from clients.python.patience import Patience
 from clients.python.reducer import Json, Replica
@@ -75,9 +75,7 @@ class Adapter:
 
     async def stop(self) -> None:
         if self._running is not None:
-            self._running.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._running
+            await end(self._running)
             self._running = None
 
     def _picture(self) -> Json:

@@ -20,6 +20,8 @@ from clients.python.patience import Backoff, Patience
 from clients.python.reducer import FOLLOW, Json
 from clients.python.session import Session
 
+# A task that swallowed its cancellation is cancelled again after so long.
+CANCELLED_AGAIN_S = 1.0
 LOST = 1006
 RESTARTS = 1012
 UNAUTHORIZED = 4401
@@ -63,6 +65,7 @@ class Inbox:
                         if data["inbox"]["__typename"] == "InboxReady":
                             self._backoff.reset()
                         yield data["inbox"]
+                        require_not_cancelled()
                 # The server ended the subscription and not the connection: it never does.
                 await self._backoff.wait()
             except TransportQueryError as error:
@@ -122,10 +125,24 @@ class Inbox:
 
 
 def require_not_cancelled() -> None:
-    """Go on with a cancellation in whose place gql raised that the connection is lost."""
+    """Go on with a cancellation that gql swallowed, or in whose place it raised that the connection
+    is lost.
+    """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it has ended, and raise what ended it, unless that was this.
+
+    Once is not enough: before Python 3.12 `asyncio.wait_for`, which gql uses, may swallow it.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCELLED_AGAIN_S)
+    if not task.cancelled():
+        task.result()
 
 
 def close_code(error: BaseException | None) -> int:

@@ -42,4 +42,5 @@ class Backoff:
         self._most_s = min(2 * self._most_s, MOST_S)
         await asyncio.sleep(at_least_s)
         with suppress(TimeoutError):
-            await asyncio.wait_for((hurry or asyncio.Event()).wait(), wait_s)
+            async with asyncio.timeout(wait_s):
+                await (hurry or asyncio.Event()).wait()

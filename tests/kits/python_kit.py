@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from clients.python.failures import SignedOut
+from clients.python.inbox import end
 from clients.python.messenger import Messenger
 from clients.python.patience import Patience
 from clients.python.session import Tokens
@@ -62,10 +63,9 @@ async def running(messenger: Messenger) -> AsyncIterator[Run]:
             await eventually(lambda: "InboxReady" in told or task.done())
             yield Run(task, told)
         finally:
-            task.cancel()
             # Raises what ended it, but what a test expects.
-            with suppress(asyncio.CancelledError, SignedOut):
-                await task
+            with suppress(SignedOut):
+                await end(task)
 
 
 def cut_off(between: Proxy) -> None:

@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from clients.python.failures import (
     Unauthenticated,
     failure,
 )
-from clients.python.inbox import FAULTS, Inbox
+from clients.python.inbox import FAULTS, Inbox, end
 from clients.python.outbox import Outbox
 from clients.python.patience import Patience
 from clients.python.reducer import Json
@@ -35,7 +35,7 @@ from clients.python.store import FileStore, MemoryStore, Store
 from models.close_codes import CloseCode
 from parley.schema import print_schema
 from tests.serving import Server
-from tests.waiting import eventually
+from tests.waiting import eventually, steps
 
 SCHEMA = build_schema(print_schema())
 AT_ONCE = Patience(answer_s=60, ping_s=60, retry_s=0)
@@ -334,3 +334,22 @@ async def test_the_chat_of_the_readme_talks(server: Server, tmp_path: Path) -> N
 
     assert told == b"Hello, Bob\n"
     assert program.returncode == 0
+
+
+async def test_a_task_that_swallows_its_cancellation_is_ended() -> None:
+    swallowed = asyncio.Event()
+
+    async def stubborn() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        swallowed.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(stubborn())
+    await steps(2)
+
+    async with asyncio.timeout(60):
+        await end(task)
+
+    assert swallowed.is_set()
+    assert task.cancelled()
