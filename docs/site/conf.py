@@ -14,4 +14,5 @@ myst_heading_anchors = 4
 # Files that pages link to are copied as they are.
 exclude_patterns = ["_build"]
 # Pages beside what they are about (deploy/, clients/) are linked to, and in no list of contents.
-suppress_warnings = ["toc.not_included"]
+# Pygments does not know all of Swift.
+suppress_warnings = ["toc.not_included", "misc.highlighting_failure"]
