@@ -1,17 +1,18 @@
 """Rows of the server's database, as somebody else sees and holds them."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
 
 from examples.server import RunningServer
-from models.duties import BUCKET, LEASE_S
+from models.duties import BUCKET
 from tests import locks
 from workers.dispatch.relay import RELAY
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
+# Longer than any test.
+HELD_S = 3600.0
 
 
 @asynccontextmanager
@@ -37,13 +38,13 @@ async def held_channel(server: RunningServer, channel_id: str) -> AsyncIterator[
         yield
 
 
-async def _hold_relay(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def _hold_relay(connection: "asyncpg.Connection[asyncpg.Record]", for_s: float) -> None:
     await connection.execute(
         "INSERT INTO duties (bucket, name, holder_id, held_until) "
         "VALUES ($1, $2, $3, now() + make_interval(secs => $4)) "
         "ON CONFLICT (bucket, name) DO UPDATE SET holder_id = excluded.holder_id, "
         "held_until = excluded.held_until",
-        *(BUCKET, RELAY, NOBODY, LEASE_S),
+        *(BUCKET, RELAY, NOBODY, for_s),
     )
 
 
@@ -51,19 +52,12 @@ async def _hold_relay(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 async def nobody_relays(server: RunningServer) -> AsyncIterator[None]:
     """One who does nothing has the relay's duty meanwhile."""
 
-    async def hold_on(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        while True:
-            await asyncio.sleep(LEASE_S / 10)
-            await _hold_relay(connection)
-
     async with database(server) as connection:
-        await _hold_relay(connection)
-        holding = asyncio.create_task(hold_on(connection))
+        await _hold_relay(connection, HELD_S)
         try:
             yield
         finally:
-            holding.cancel()
-            await asyncio.wait([holding])
+            await _hold_relay(connection, 0)
 
 
 async def count_messages(server: RunningServer, channel_id: str) -> int:
