@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from parley.ports import LOOPBACK, free_port
@@ -15,13 +14,13 @@ from parley.supervision.probes import http_status
 from tests.suites.node import CACHE, ROOT, NotThere, run
 from tests.suites.outcome import Outcome, last_lines, of_node_tests
 from tests.suites.server import Addresses
+from tests.waiting import wait_until
 
 LOCK = ROOT / "requirements" / "suites.txt"
 # Compression (12, 13) is off, and messages of Parley end at 64 KiB, far below those of 9.
 CASES = ("1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*")
 # After a message that is not whole and a close, it answers 1002, where the case expects 1000.
 KNOWN = ("7.1.5",)
-START_S = 30
 
 
 def installed() -> Path:
@@ -82,9 +81,7 @@ def autobahn() -> Outcome:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + START_S
-        while http_status(port, "/") is None and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: http_status(port, "/") is not None)
         chosen = [word for case in CASES for word in ("-i", case)]
         command = [str(folder / "bin" / "kosoku"), "-o", str(reports), *chosen]
         done = run([*command, f"{LOOPBACK}:{port}"], folder)

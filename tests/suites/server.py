@@ -15,6 +15,7 @@ from examples.server import ROOT, RunningServer, start_server
 from parley.ports import free_port
 from parley.supervision.probes import http_status
 from tests.faults.proxy import Link, Proxy, proxy
+from tests.waiting import eventually
 
 # Tokens of the one process hold at the other.
 SECRET = "a secret of the outside suites, of no use elsewhere"
@@ -132,10 +133,13 @@ async def production_api(server: RunningServer) -> AsyncIterator[int]:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with asyncio.timeout(60):
-            while await asyncio.to_thread(http_status, port, "/readyz") != 200:
-                assert process.returncode is None, "the process did not start"
-                await asyncio.sleep(0.05)
+
+        async def is_over_or_ready() -> bool:
+            status = await asyncio.to_thread(http_status, port, "/readyz")
+            return process.returncode is not None or status == 200
+
+        await eventually(is_over_or_ready)
+        assert process.returncode is None, "the process did not start"
         yield port
     finally:
         process.terminate()
