@@ -15,21 +15,19 @@ import argparse
 import asyncio
 import itertools
 import json
-import os
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.__main__ import share_cores
 from bench.contestants import Parley
 from bench.generator.loops import run_closed
 from bench.generator.measures import Cpu
 from bench.generator.target import Target
 from bench.generator.wire import post
+from bench.one_process import one_process
 from models import ids
 from models.limits.limits import Limits
 from models.messages.search_index import BUILT_AT_ONCE, build_search_blocks
@@ -38,7 +36,6 @@ from models.seeding.rows import SeededUser, SeedRows
 from models.seeding.seeding import write_rows
 from models.tokens import Tokens
 from parley.embedded import EmbeddedServers
-from parley.supervision.part import start_and_wait
 
 READERS = 8
 SMALLEST_LOG = 1000
@@ -101,17 +98,8 @@ class Line(NamedTuple):
 
 def main() -> int:
     asked = _parse()
-    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
-        server_cores, rest = share_cores()
-        if rest:
-            os.sched_setaffinity(0, rest)
-        with EmbeddedServers(Path(folder), only=("postgresql", "valkey")) as servers:
-            parley = Parley(servers, server_cores, history=10, idle=2)
-            start_and_wait([parley])
-            try:
-                lines = asyncio.run(_Growth(parley, servers, asked).run())
-            finally:
-                parley.stop()
+    with one_process() as (parley, servers):
+        lines = asyncio.run(_Growth(parley, servers, asked).run())
     if asked.json is not None:
         asked.json.write_text(json.dumps([line._asdict() for line in lines], indent=2) + "\n")
     return 0

@@ -15,21 +15,17 @@ import json
 import os
 import socket
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-from bench.__main__ import share_cores
 from bench.contestants import Parley
 from bench.generator.loops import run_open
 from bench.generator.measures import Cpu, memory_kib, now, summary
 from bench.generator.sender import MARK
 from bench.generator.target import Target
 from bench.generator.wire import HOST, WebSocket, post
-from parley.embedded import EmbeddedServers
-from parley.supervision.part import start_and_wait
+from bench.one_process import one_process
 
 MORE_AT_MOST = 1.2
 ENDED_WITHIN_S = 10
@@ -40,17 +36,8 @@ TEXT_LENGTH = 4000
 
 def main() -> int:
     asked = _parse()
-    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
-        server_cores, rest = share_cores()
-        if rest:
-            os.sched_setaffinity(0, rest)
-        with EmbeddedServers(Path(folder), only=("postgresql", "valkey")) as servers:
-            parley = Parley(servers, server_cores, history=1000, idle=10)
-            start_and_wait([parley])
-            try:
-                found = asyncio.run(_Measure(parley, asked).run())
-            finally:
-                parley.stop()
+    with one_process(history=1000, idle=10) as (parley, _):
+        found = asyncio.run(_Measure(parley, asked).run())
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
     failed = list(_failures(found))
     sys.stderr.writelines(f"{sentence}\n" for sentence in failed)

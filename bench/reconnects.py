@@ -9,21 +9,18 @@ how long another person's sends took alone and meanwhile.
 import argparse
 import asyncio
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from bench.__main__ import share_cores
 from bench.contestants import Parley
 from bench.generator.measures import Cpu, now, summary
 from bench.generator.sender import Sender
 from bench.generator.target import Failed, Target
 from bench.generator.wire import WebSocket
+from bench.one_process import one_process
 from models import ids
 from models.limits.limits import Limits
 from models.postgresql.database import connect
@@ -31,7 +28,6 @@ from models.seeding.rows import SeededUser, SeedRows
 from models.seeding.seeding import write_rows
 from models.tokens import Tokens
 from parley.embedded import EmbeddedServers
-from parley.supervision.part import start_and_wait
 
 TOKEN_TTL_S = 24 * 3600
 # People who have all their channels together: each of these is a group of theirs.
@@ -47,20 +43,11 @@ READY_WITHIN_S = 120
 
 def main() -> int:
     asked = _parse()
-    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
-        server_cores, rest = share_cores()
-        if rest:
-            os.sched_setaffinity(0, rest)
-        with EmbeddedServers(Path(folder), only=("postgresql", "valkey")) as servers:
-            parley = Parley(servers, server_cores, history=10, idle=2)
-            start_and_wait([parley])
-            try:
-                for channels in asked.channels:
-                    found = asyncio.run(_measure(parley, servers, asked.people, channels))
-                    sys.stdout.write(json.dumps(found) + "\n")
-                    sys.stdout.flush()
-            finally:
-                parley.stop()
+    with one_process() as (parley, servers):
+        for channels in asked.channels:
+            found = asyncio.run(_measure(parley, servers, asked.people, channels))
+            sys.stdout.write(json.dumps(found) + "\n")
+            sys.stdout.flush()
     return 0
 
 

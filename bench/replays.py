@@ -9,40 +9,27 @@ Exit code 1 where the 99th percentile of any of them reaches 500 ms.
 import argparse
 import asyncio
 import json
-import os
 import re
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from bench.__main__ import share_cores
 from bench.attack import P99_MS, People
 from bench.contestants import Parley
 from bench.generator.measures import Cpu, now
 from bench.generator.target import Target
 from bench.generator.wire import WebSocket, post
+from bench.one_process import one_process
 from parley.embedded import EmbeddedServers
-from parley.supervision.part import start_and_wait
 
 CALM_S = 10
 
 
 def main() -> int:
     asked = _parse()
-    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
-        server_cores, rest = share_cores()
-        if rest:
-            os.sched_setaffinity(0, rest)
-        with EmbeddedServers(Path(folder), only=("postgresql", "valkey")) as servers:
-            parley = Parley(servers, server_cores, history=1000, idle=10)
-            start_and_wait([parley])
-            try:
-                found = asyncio.run(_measure(parley, servers, asked))
-            finally:
-                parley.stop()
+    with one_process(history=1000, idle=10) as (parley, servers):
+        found = asyncio.run(_measure(parley, servers, asked))
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
     failed = list(_failures(found))
     sys.stderr.writelines(f"{sentence}\n" for sentence in failed)

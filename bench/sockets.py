@@ -8,19 +8,14 @@ and leases. The number of open files of a process bounds how many there can be.
 
 import argparse
 import asyncio
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
-from bench.__main__ import share_cores
 from bench.contestants import Parley
 from bench.generator.measures import Cpu, memory_kib, now
 from bench.generator.target import Failed, Target
 from bench.generator.wire import WebSocket
-from parley.embedded import EmbeddedServers
-from parley.supervision.part import start_and_wait
+from bench.one_process import one_process
 
 NUMBERS = (1000, 5000, 10_000, 19_000)
 OPENED_AT_ONCE = 25
@@ -31,17 +26,8 @@ WATCHED_S = 10
 
 def main() -> int:
     asked = _parse()
-    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
-        server_cores, rest = share_cores()
-        if rest:
-            os.sched_setaffinity(0, rest)
-        with EmbeddedServers(Path(folder), only=("postgresql", "valkey")) as servers:
-            parley = Parley(servers, server_cores, history=10, idle=max(asked.numbers))
-            start_and_wait([parley])
-            try:
-                asyncio.run(_measure(parley, asked.numbers))
-            finally:
-                parley.stop()
+    with one_process(history=10, idle=max(asked.numbers)) as (parley, _):
+        asyncio.run(_measure(parley, asked.numbers))
     return 0
 
 
